@@ -1,0 +1,72 @@
+// Contract between src/engine (TypeScript, through koffi) and the fused attention kernel.
+//
+// One call computes, for one layer, softmax(q k^T * scale) v of a final block over any number of context blocks and
+// its own growing K/V, without copying or rotating a key. Everything is little-endian and in the byte layout below;
+// the TypeScript side writes these structs into native memory.
+//
+// Stored layout of one layer of one block, the same for the portable path (src/model/kv-layout.ts):
+//   K  [kv_heads][n_pad][head_dim]   rotated at local positions 0..n-1, type f32 | f16 | q8_0 (32-element groups along head_dim)
+//   V  [kv_heads][head_dim][n_pad]   transposed,                        type f32 | f16 | q8_0 (32-element groups along tokens)
+// n_pad is n rounded up to a multiple of 32; padding holds zeros. For the sequence's own K/V n_pad is its capacity and
+// whatever lies beyond n must not be read as a number (it may be anything, NaN included).
+#pragma once
+#include <stdint.h>
+
+#define BA_ABI_VERSION 1
+enum { BA_F32 = 0, BA_F16 = 1, BA_Q8_0 = 8 };  // ggml's type numbers
+
+typedef struct {
+  const void *k;       // 64-byte aligned
+  const void *v;       // 64-byte aligned
+  const float *cos;    // [n_rot/2] rotation of the query by -offset, or NULL for none (offset 0, or a layer without RoPE)
+  const float *sin;    // [n_rot/2] cos/sin of (-offset * theta_i); offset is the block's first position in the prompt
+  int32_t n;           // tokens
+  int32_t n_pad;       // allocated tokens
+  int32_t start;       // absolute position of the block's first token
+  int32_t type;        // BA_*
+} ba_block;            // 48 bytes
+
+typedef struct {
+  int32_t abi;         // BA_ABI_VERSION
+  int32_t head_dim;    // 32, 64, 80, 96, 128, 256, ... any multiple of 8 (q8_0: of 32)
+  int32_t heads;       // query heads
+  int32_t kv_heads;    // divides heads; heads [g*kv, g*(kv+1)) share a kv head
+  int32_t n_rot;       // rotated dimensions, even, <= head_dim
+  int32_t rope_neox;   // 1: pairs (i, i + n_rot/2); 0: pairs (2i, 2i+1)
+  int32_t n_sequences;
+  int32_t window;      // sliding window in tokens: key j is visible to query i when pos_i - pos_j < window; 0: none
+  float scale;         // of the scores, normally 1/sqrt(head_dim)
+  int32_t reserved;
+  const struct ba_sequence *sequences;  // [n_sequences]
+} ba_params;           // 48 bytes
+
+// One sequence of the batch: its queries are rows [row, row + n_queries) of q and of the output.
+typedef struct ba_sequence {
+  const ba_block *blocks;  // [n_blocks] context blocks: visible to every query (subject to window)
+  int32_t n_blocks;
+  int32_t row;             // first row in q / out
+  int32_t n_queries;
+  int32_t position;        // absolute position of the first query; query i stands at position + i
+  ba_block own;            // the sequence's own K/V: cos = NULL; its `start` is the position of its first token;
+                           // own.n counts the tokens INCLUDING the queries of this call, already written. Causal.
+} ba_sequence;             // 24 + 48 = 72 bytes
+
+// q:   [rows][heads][head_dim] f32, already rotated at absolute positions (after QK-norm)
+// out: [rows][heads][head_dim] f32
+// Called by every one of nth threads with its ith; no thread waits for another except through `scratch`.
+// scratch: ba_scratch_bytes(params, rows, nth) bytes, 64-byte aligned, shared by the threads.
+#ifdef __cplusplus
+extern "C" {
+#endif
+// ggml_custom_op_t: dst->src[0] = q, dst->src[1] = K/V writes this depends on (ignored), userdata = ba_op*
+typedef struct {
+  const ba_params *params;
+  void *scratch;
+  int64_t scratch_bytes;
+} ba_op;  // 24 bytes
+int32_t ba_abi_version(void);
+const char *ba_isa(void);  // "avx512", "avx2", "neon", "baseline": what the running CPU was given
+int64_t ba_scratch_bytes(const ba_params *params, int32_t nth);
+#ifdef __cplusplus
+}
+#endif

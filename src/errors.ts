@@ -1,0 +1,54 @@
+/**
+ * Every error a caller can meet: one class, one registry of codes.
+ *
+ * A message names the offending value and says what to do about it. `status` is the HTTP status the server answers
+ * with. docs/errors.md lists the same codes; a test keeps the two in agreement.
+ */
+export const errorCodes = {
+  // Caller's input
+  INVALID_ARGUMENT: { status: 400, summary: 'An option, number or argument is missing, malformed or out of range.' },
+  INVALID_PASSAGES: { status: 400, summary: 'The passages cannot be read: a bad line, field, encoding or folder.' },
+  EMPTY_QUESTION: { status: 400, summary: 'The question has no text.' },
+  CONTEXT_OVERFLOW: { status: 400, summary: 'Prompt plus answer need more tokens than the context holds.' },
+  INVALID_GRAMMAR: { status: 400, summary: 'The GBNF grammar does not parse.' },
+  INVALID_TEMPLATE: { status: 400, summary: 'The chat template is missing, or cannot be rendered.' },
+  // Models
+  MODEL_NOT_FOUND: { status: 404, summary: 'No file, alias or reference of that name.' },
+  MODEL_INVALID: { status: 422, summary: 'The file is not a GGUF, is truncated, or its tensors contradict its header.' },
+  MODEL_UNSUPPORTED: { status: 422, summary: 'The architecture, or a feature of it, cannot run in block mode.' },
+  MODEL_TOO_LARGE: { status: 507, summary: 'The model or the request does not fit into memory.' },
+  DOWNLOAD_FAILED: { status: 502, summary: 'Every source of the model failed.' },
+  CHECKSUM_MISMATCH: { status: 502, summary: 'A downloaded file is not the one its source announced.' },
+  // Engine
+  BACKEND_UNAVAILABLE: { status: 501, summary: 'The native libraries or the device asked for are not installed.' },
+  COMPUTE_FAILED: { status: 500, summary: 'The compute library reported a failure.' },
+  DISPOSED: { status: 409, summary: 'The object was used after it was closed.' },
+  ABORTED: { status: 499, summary: 'The caller cancelled the request.' },
+  // Store
+  STORE_FULL: { status: 507, summary: 'Pinned blocks leave no room within the byte budget.' },
+  STORE_INVALID: { status: 422, summary: 'A store folder, file or option cannot be used.' },
+} as const satisfies Record<string, { status: number; summary: string }>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+const marker = Symbol.for('block-attention.error');
+
+/** The one error class of the package. Match on `code`, never on the message. */
+export class BlockAttentionError extends Error {
+  override readonly name = 'BlockAttentionError';
+  readonly code: ErrorCode;
+  /** HTTP status that fits the code. */
+  readonly status: number;
+  readonly [marker] = true;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.status = errorCodes[code].status;
+  }
+
+  /** True for errors of this package, also across duplicated installs of it. */
+  static isInstance(value: unknown): value is BlockAttentionError {
+    return typeof value === 'object' && value !== null && marker in value;
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Finds, loads and keeps the native libraries: libggml*, libllama from the `@node-llama-cpp/<platform>` package.
+ *
+ * The libraries are loaded once per process, on first use. Knows no tensor and no model. The version is pinned:
+ * struct layouts in bindings.ts and llama-*.ts belong to exactly this release.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import koffi, { type LibraryHandle } from 'koffi';
+import { BlockAttentionError } from '../errors.ts';
+
+/** The release of `@node-llama-cpp/*` whose struct layouts this package declares. */
+export const nativeRelease = '3.22.1';
+
+export type Device = 'auto' | 'cpu' | 'cuda' | 'vulkan' | 'metal';
+
+/** The loaded libraries of one platform package. */
+export interface NativeLibrary {
+  /** libggml-base: tensors, graphs, GGUF, buffers. */
+  readonly base: LibraryHandle;
+  /** libggml: the backend registry. */
+  readonly ggml: LibraryHandle;
+  /** libllama: tokenizers, samplers, and the reference implementation. */
+  readonly llama: LibraryHandle;
+  /** Folder the libraries came from. */
+  readonly directory: string;
+  /** Flavour of the platform package: what `--device` asked for. */
+  readonly flavour: Exclude<Device, 'auto'>;
+}
+
+/** Platform packages by preference for a device, e.g. linux + x64 + cuda -> `linux-x64-cuda`. */
+export function platformPackages(device: Device, platform = process.platform, arch = process.arch): string[] {
+  const os = platform === 'darwin' ? 'mac' : platform === 'win32' ? 'win' : platform;
+  const plain = os === 'mac' && arch === 'arm64' ? 'mac-arm64-metal' : `${os}-${arch}`;
+  if (device === 'cpu' || (device === 'metal' && os === 'mac')) return [plain];
+  if (device === 'auto') return os === 'mac' ? [plain] : [`${plain}-cuda`, `${plain}-vulkan`, plain];
+  return [`${plain}-${device}`];
+}
+
+function libraryFile(directory: string, stem: string): string {
+  const extension = process.platform === 'win32' ? '.dll' : process.platform === 'darwin' ? '.dylib' : '.so';
+  const names = readdirSync(directory).filter((name) => name.endsWith(extension));
+  const found = names.find((name) => name === `lib${stem}${extension}` || name === `${stem}${extension}`)
+    ?? names.find((name) => name.startsWith(`lib${stem}.`) || name.startsWith(`${stem}.`));
+  if (found === undefined) {
+    throw new BlockAttentionError('BACKEND_UNAVAILABLE', `${directory} holds no ${stem} library: reinstall the package`);
+  }
+  return join(directory, found);
+}
+
+async function importPackage(name: string): Promise<{ directory: string; version: string } | undefined> {
+  try {
+    const module = (await import(`@node-llama-cpp/${name}`)) as {
+      getBinsDir(): { binsDir: string; packageVersion: string };
+    };
+    const { binsDir, packageVersion } = module.getBinsDir();
+    const directory = join(binsDir, name);
+    return existsSync(directory) ? { directory, version: packageVersion } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+let loaded: NativeLibrary | undefined;
+let loading: Promise<NativeLibrary> | undefined;
+
+/**
+ * Loads the native libraries. The first call decides the flavour for the whole process.
+ *
+ * @throws BACKEND_UNAVAILABLE when no platform package for the device is installed, or it is of another release.
+ */
+export function loadLibrary(device: Device = 'auto'): Promise<NativeLibrary> {
+  loading ??= load(device).catch((error: unknown) => {
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+/** The libraries loadLibrary() loaded. @throws BACKEND_UNAVAILABLE before that. */
+export function library(): NativeLibrary {
+  if (loaded === undefined) {
+    throw new BlockAttentionError('BACKEND_UNAVAILABLE', 'native libraries are not loaded: await loadLibrary() first');
+  }
+  return loaded;
+}
+
+async function load(device: Device): Promise<NativeLibrary> {
+  const candidates = platformPackages(device);
+  for (const name of candidates) {
+    const found = await importPackage(name);
+    if (found === undefined) continue;
+    if (found.version !== nativeRelease) {
+      throw new BlockAttentionError(
+        'BACKEND_UNAVAILABLE',
+        `@node-llama-cpp/${name} is ${found.version}, this package needs exactly ${nativeRelease}: npm install @node-llama-cpp/${name}@${nativeRelease}`,
+      );
+    }
+    const { directory } = found;
+    const base = koffi.load(libraryFile(directory, 'ggml-base'), { global: true });
+    const ggml = koffi.load(libraryFile(directory, 'ggml'), { global: true });
+    ggml.func('void ggml_backend_load_all_from_path(const char *dir)')(directory);
+    const llama = koffi.load(libraryFile(directory, 'llama'), { global: true });
+    const flavour = (['cuda', 'vulkan', 'metal'] as const).find((kind) => name.endsWith(kind)) ?? 'cpu';
+    loaded = { base, ggml, llama, directory, flavour };
+    return loaded;
+  }
+  throw new BlockAttentionError(
+    'BACKEND_UNAVAILABLE',
+    `no native package for device "${device}" on ${process.platform}-${process.arch}: npm install @node-llama-cpp/${candidates[candidates.length - 1]}@${nativeRelease}`,
+  );
+}

@@ -1,0 +1,126 @@
+/**
+ * Native memory that tensors can live in: aligned allocations and read-only file mappings.
+ *
+ * Owned by whoever called; `free()` is explicit and idempotent, and the `bytes` view must not be touched afterwards.
+ * An address is passed around as a bigint, as everywhere in this folder.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import koffi from 'koffi';
+import { BlockAttentionError } from '../errors.ts';
+import { library } from './library.ts';
+
+export interface NativeMemory {
+  /** Address of the first byte, aligned to 64. */
+  readonly address: bigint;
+  /** The same bytes, as a view without copy. */
+  readonly bytes: Uint8Array;
+  /** True when the bytes are a read-only mapping of a file: writing to them kills the process. */
+  readonly mapped: boolean;
+  free(): void;
+}
+
+interface Allocator {
+  alloc(size: number): bigint | null;
+  release(address: bigint, size: number): void;
+}
+let allocator: Allocator | undefined;
+
+function aligned(): Allocator {
+  if (allocator === undefined) {
+    const { base } = library();
+    const alloc = base.func('void *ggml_aligned_malloc(size_t size)') as (size: number) => bigint | null;
+    const release = base.func('void ggml_aligned_free(void *ptr, size_t size)') as (a: bigint, size: number) => void;
+    allocator = { alloc, release };
+  }
+  return allocator;
+}
+
+/**
+ * Allocates zeroed memory aligned to 64 bytes.
+ * @throws MODEL_TOO_LARGE when the system has none left.
+ */
+export function allocateMemory(size: number): NativeMemory {
+  const address = aligned().alloc(Math.max(size, 64));
+  if (address === null) {
+    throw new BlockAttentionError('MODEL_TOO_LARGE', `cannot allocate ${size} bytes: lower the byte budget`);
+  }
+  const bytes = new Uint8Array(koffi.view(address, size));
+  bytes.fill(0);
+  let freed = false;
+  return {
+    address,
+    bytes,
+    mapped: false,
+    free() {
+      if (freed) return;
+      freed = true;
+      aligned().release(address, Math.max(size, 64));
+    },
+  };
+}
+
+interface Posix {
+  mmap(address: null, size: number, protection: number, flags: number, fd: number, offset: number): bigint;
+  munmap(address: bigint, size: number): number;
+}
+let posix: Posix | null | undefined;
+
+function posixCalls(): Posix | null {
+  if (posix === undefined) {
+    if (process.platform === 'win32') {
+      posix = null;
+    } else {
+      const c = koffi.load(null);
+      posix = {
+        mmap: c.func('void *mmap(void *addr, size_t len, int prot, int flags, int fd, int64_t off)') as Posix['mmap'],
+        munmap: c.func('int munmap(void *addr, size_t len)') as Posix['munmap'],
+      };
+    }
+  }
+  return posix;
+}
+
+/**
+ * Maps a whole file read-only; on systems without mmap reads it into memory instead. The file may be deleted while
+ * mapped. It must not be truncated in place by anyone.
+ * @throws the system's error when the file cannot be opened; MODEL_INVALID when it is empty.
+ */
+export function mapFile(path: string): NativeMemory {
+  const fd = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(fd);
+    if (size === 0) throw new BlockAttentionError('MODEL_INVALID', `${path} is empty`);
+    const calls = posixCalls();
+    if (calls === null) return readWhole(fd, size);
+    const protRead = 1;
+    const mapShared = 1;
+    const address = calls.mmap(null, size, protRead, mapShared, fd, 0);
+    if (address === -1n || address === 0xffffffffffffffffn) return readWhole(fd, size);
+    let freed = false;
+    return {
+      address,
+      bytes: new Uint8Array(koffi.view(address, size)),
+      mapped: true,
+      free() {
+        if (freed) return;
+        freed = true;
+        calls.munmap(address, size);
+      },
+    };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readWhole(fd: number, size: number): NativeMemory {
+  const memory = allocateMemory(size);
+  for (let at = 0; at < size; ) {
+    const count = readSync(fd, memory.bytes, at, Math.min(size - at, 1 << 30), at);
+    if (count === 0) {
+      memory.free();
+      throw new BlockAttentionError('MODEL_INVALID', `file ended at byte ${at} of ${size}`);
+    }
+    at += count;
+  }
+  return memory;
+}

@@ -1,0 +1,74 @@
+/**
+ * The contract between the engine and wherever blocks are kept.
+ *
+ * A block's payload is opaque to the store: `bytes` in the layout that attention reads (model/kv-layout.ts). Payloads
+ * are immutable once committed: any number of requests read the same bytes at once, at any position.
+ */
+import type { NativeMemory } from '../ggml/memory.ts';
+
+/** Hex SHA-256 that names a block: see identity.ts. */
+export type BlockKey = string & { readonly __brand: 'BlockKey' };
+
+/** Where a block was found. `none` is a miss that was encoded for this request. */
+export type Tier = 'memory' | 'disk' | 'redis' | 's3' | 'none';
+
+export interface BlockRequest {
+  readonly key: BlockKey;
+  /** Token ids of the block: part of the stored image, checked on reading. */
+  readonly tokens: Int32Array;
+  /** Exact size of the payload in bytes: a stored block of another size is a miss. */
+  readonly bytes: number;
+}
+
+/** A pinned block. Its memory stays valid and in place until `release()`, which is idempotent. */
+export interface BlockHandle {
+  readonly key: BlockKey;
+  readonly memory: NativeMemory;
+  readonly status: 'hit' | 'miss';
+  readonly tier: Tier;
+  /** Time this block took to become ready for this request: load or encode, in ms. */
+  readonly ms: number;
+  release(): void;
+}
+
+/** What the store asks for: encode these blocks, calling `commit` once per block as each finishes. */
+export type EncodeMisses = (
+  missing: readonly BlockRequest[],
+  /** Takes ownership of `memory` (exactly `bytes` long, fully written). `ms` is the measured cost of encoding it. */
+  commit: (request: BlockRequest, memory: NativeMemory, ms: number) => void,
+  signal?: AbortSignal,
+) => Promise<void>;
+
+export interface BlockStore {
+  /**
+   * Pins the blocks of one request, in order (a key may occur several times; each occurrence gets its own handle).
+   * Blocks that no tier holds are encoded through `encode`, each once however many callers ask at the same time
+   * (single flight). Either every handle is returned or none stays pinned.
+   * @throws what `encode` throws; ABORTED when the signal fires; STORE_FULL when pins leave no room.
+   */
+  acquire(
+    requests: readonly BlockRequest[],
+    encode: EncodeMisses,
+    options?: { readonly signal?: AbortSignal | undefined; readonly tenant?: string | undefined },
+  ): Promise<BlockHandle[]>;
+  /** Whether a block is present, and where, without loading or pinning it. */
+  has(key: BlockKey): Promise<Tier | undefined>;
+  /** Removes blocks from every tier. Pinned ones vanish from the index at once and are freed on their last release. */
+  remove(keys: readonly BlockKey[]): Promise<number>;
+  stats(): StoreStats;
+  /** Checks every invariant of the bookkeeping; throws on the first that does not hold. */
+  checkIntegrity(): void;
+  /** Frees everything that is not pinned and closes the tiers. */
+  close(): Promise<void>;
+}
+
+export interface StoreStats {
+  readonly blocks: number;
+  readonly bytes: number;
+  readonly pinnedBlocks: number;
+  readonly pinnedBytes: number;
+  readonly budgetBytes: number;
+  readonly hits: Readonly<Record<Exclude<Tier, 'none'>, number>>;
+  readonly misses: number;
+  readonly evictions: number;
+}
