@@ -51,22 +51,31 @@ typedef struct ba_sequence {
                            // own.n counts the tokens INCLUDING the queries of this call, already written. Causal.
 } ba_sequence;             // 24 + 48 = 72 bytes
 
-// q:   [rows][heads][head_dim] f32, already rotated at absolute positions (after QK-norm)
-// out: [rows][heads][head_dim] f32
-// Called by every one of nth threads with its ith; no thread waits for another except through `scratch`.
-// scratch: ba_scratch_bytes(params, rows, nth) bytes, 64-byte aligned, shared by the threads.
+// Two graph nodes per layer, because threads may only meet at the barrier between nodes:
+//   ba_attend(dst, ith, nth, ba_op*)   dst->src[0] = q [head_dim, heads, rows] f32, already rotated at absolute positions
+//                                      (after QK-norm); dst->src[1..] only order the node after the K/V writes.
+//                                      Splits (sequence, kv head, key range) over the threads; partial results with
+//                                      their log-sum-exps go to op->scratch.
+//   ba_merge(dst, ith, nth, ba_op*)    dst->src[0] = the node of ba_attend; dst [head_dim, heads, rows] f32 = the result.
+// Both have the signature of ggml_custom_op_t and are given GGML_N_TASKS_MAX; nth is whatever ggml passes and is the same
+// for both. Without ba_op::nth_max scratch for it, results are undefined: size scratch with ba_scratch_bytes(params, nth_max).
+struct ggml_tensor;
+typedef struct {
+  const ba_params *params;
+  void *scratch;          // 64-byte aligned
+  int64_t scratch_bytes;
+} ba_op;  // 24 bytes; lives, with everything it points to, until the graph's compute returns
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-// ggml_custom_op_t: dst->src[0] = q, dst->src[1] = K/V writes this depends on (ignored), userdata = ba_op*
-typedef struct {
-  const ba_params *params;
-  void *scratch;
-  int64_t scratch_bytes;
-} ba_op;  // 24 bytes
 int32_t ba_abi_version(void);
 const char *ba_isa(void);  // "avx512", "avx2", "neon", "baseline": what the running CPU was given
 int64_t ba_scratch_bytes(const ba_params *params, int32_t nth);
+void ba_attend(struct ggml_tensor *dst, int ith, int nth, void *userdata);
+void ba_merge(struct ggml_tensor *dst, int ith, int nth, void *userdata);
+// The same without ggml, for tests: q and out are [rows][heads][head_dim] f32; runs both stages on `nth` own threads.
+void ba_run(const ba_params *params, const float *q, float *out, int32_t nth);
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,159 @@
+/**
+ * The public vocabulary of the engine: what goes in, what comes out. No tensor, no pointer.
+ */
+import type { Device } from '../ggml/library.ts';
+import type { BlockStore, Tier } from '../store/block-store.ts';
+
+/** `block`: passages encoded alone and reused (paper section 2). `full`: ordinary causal attention, the yardstick. */
+export type Mode = 'block' | 'full';
+
+/** Element type of stored keys and values. */
+export type KvType = 'f32' | 'f16' | 'q8_0';
+
+export interface Passage {
+  readonly id?: string | undefined;
+  readonly title?: string | undefined;
+  readonly text: string;
+}
+
+export interface EngineOptions {
+  /** Path of a GGUF file. `resolveModel()` turns aliases and references into one. */
+  readonly modelPath: string;
+  /** Defaults to `auto`: the best device whose platform package is installed. */
+  readonly device?: Device | undefined;
+  /** Compute threads. Defaults to the number of cores. */
+  readonly threads?: number | undefined;
+  /** Longest prompt plus answer, in tokens. Defaults to what the model was trained for. */
+  readonly contextTokens?: number | undefined;
+  /** Defaults to `f16`. */
+  readonly kvType?: KvType | undefined;
+  /** Defaults to an in-memory store. The engine closes only a store it made itself. */
+  readonly store?: BlockStore | undefined;
+  /** Byte budget of the default store. Defaults to 2 GiB. */
+  readonly storeBytes?: number | undefined;
+  /** Attention path: `native` needs the compiled kernel, `portable` runs everywhere. Defaults to `auto`. */
+  readonly attention?: 'auto' | 'native' | 'portable' | undefined;
+}
+
+export interface SamplingOptions {
+  /** 0 (the default) is greedy. */
+  readonly temperature?: number | undefined;
+  /** Keep the k likeliest tokens; 0 (the default) keeps all. */
+  readonly topK?: number | undefined;
+  /** Nucleus mass in (0, 1]. Defaults to 1. */
+  readonly topP?: number | undefined;
+  /** Keep tokens with at least this share of the likeliest one's probability, in [0, 1]. Defaults to 0. */
+  readonly minP?: number | undefined;
+  /** 1 (the default) is off. */
+  readonly repeatPenalty?: number | undefined;
+  /** Defaults to 0. */
+  readonly frequencyPenalty?: number | undefined;
+  /** Defaults to 0. */
+  readonly presencePenalty?: number | undefined;
+  /** Tokens the penalties look back on. Defaults to 64. */
+  readonly penaltyLastN?: number | undefined;
+  /** Defaults to a random one. */
+  readonly seed?: number | undefined;
+  /** GBNF grammar with a rule `root`. */
+  readonly grammar?: string | undefined;
+}
+
+export interface AnswerRequest extends SamplingOptions {
+  /** Defaults to the template's own instruction. */
+  readonly system?: string | undefined;
+  readonly passages: readonly Passage[];
+  readonly question: string;
+  /** Defaults to `block`. */
+  readonly mode?: Mode | undefined;
+  /** Defaults to 200. */
+  readonly maxTokens?: number | undefined;
+  /** Text that ends the answer; not part of it. At most 16 strings. */
+  readonly stop?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Salt of the block keys: blocks are shared only within a tenant. Defaults to none. */
+  readonly tenant?: string | undefined;
+}
+
+export interface BlockReport {
+  /** The passage's id, or `system`, or the block's index. */
+  readonly id: string;
+  readonly status: 'hit' | 'miss';
+  readonly tier: Tier;
+  readonly tokens: number;
+  readonly bytes: number;
+  /** Time to load or encode, in ms. 0 for a block in memory. */
+  readonly ms: number;
+}
+
+export interface AnswerResult {
+  readonly text: string;
+  readonly mode: Mode;
+  readonly stopReason: 'end' | 'length' | 'stop' | 'aborted';
+  /** context: all blocks before the final one. question: the final block. */
+  readonly tokens: { readonly context: number; readonly question: number; readonly answer: number };
+  /** From the call of answer() to the first token, everything counted, in ms. */
+  readonly ttftMs: number;
+  readonly timings: {
+    readonly planMs: number;
+    /** Look-up, loading and encoding of context blocks. */
+    readonly acquireMs: number;
+    /** Forward pass of the final block (block mode) or of the whole prompt (full mode). */
+    readonly prefillMs: number;
+    readonly decodeMs: number;
+    readonly decodeTokensPerSecond: number;
+  };
+  /** Empty in full mode. */
+  readonly blocks: readonly BlockReport[];
+  /** Floating-point operations to the first token: what was spent, and what full attention would have spent. */
+  readonly flops: { readonly spent: number; readonly full: number };
+}
+
+/** Text pieces as they are generated, split on character boundaries. Leaving the loop early cancels the request. */
+export interface AnswerStream extends AsyncIterable<string> {
+  /** Settles when the answer is complete, also if nobody iterates. */
+  readonly result: Promise<AnswerResult>;
+}
+
+export interface EncodeSummary {
+  readonly blocks: number;
+  readonly encoded: number;
+  readonly present: number;
+  readonly tokens: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+export interface EncodeOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly tenant?: string | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface ModelInfo {
+  readonly path: string;
+  readonly name: string;
+  readonly architecture: string;
+  readonly parameters: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly embeddingLength: number;
+  readonly vocabulary: number;
+  readonly trainedContext: number;
+  readonly contextTokens: number;
+  /** Bytes of stored K and V per token, all layers. */
+  readonly kvBytesPerToken: number;
+}
+
+export interface Engine extends AsyncDisposable {
+  readonly model: ModelInfo;
+  readonly store: BlockStore;
+  readonly kvType: KvType;
+  readonly attention: 'native' | 'portable';
+  readonly threads: number;
+  /** Fills the store with the passages' blocks (and the instruction's). */
+  encode(passages: readonly Passage[], options?: EncodeOptions): Promise<EncodeSummary>;
+  answer(request: AnswerRequest): AnswerStream;
+  close(): Promise<void>;
+}
