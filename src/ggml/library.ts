@@ -8,6 +8,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
+import { silenceGgml, silenceLlama } from './log.ts';
 
 /** The release of `@node-llama-cpp/*` whose struct layouts this package declares. */
 export const nativeRelease = '3.22.1';
@@ -40,10 +41,14 @@ export function platformPackages(device: Device, platform = process.platform, ar
 function libraryFile(directory: string, stem: string): string {
   const extension = process.platform === 'win32' ? '.dll' : process.platform === 'darwin' ? '.dylib' : '.so';
   const names = readdirSync(directory).filter((name) => name.endsWith(extension));
-  const found = names.find((name) => name === `lib${stem}${extension}` || name === `${stem}${extension}`)
-    ?? names.find((name) => name.startsWith(`lib${stem}.`) || name.startsWith(`${stem}.`));
+  const found =
+    names.find((name) => name === `lib${stem}${extension}` || name === `${stem}${extension}`) ??
+    names.find((name) => name.startsWith(`lib${stem}.`) || name.startsWith(`${stem}.`));
   if (found === undefined) {
-    throw new BlockAttentionError('BACKEND_UNAVAILABLE', `${directory} holds no ${stem} library: reinstall the package`);
+    throw new BlockAttentionError(
+      'BACKEND_UNAVAILABLE',
+      `${directory} holds no ${stem} library: reinstall the package`,
+    );
   }
   return join(directory, found);
 }
@@ -98,9 +103,11 @@ async function load(device: Device): Promise<NativeLibrary> {
     }
     const { directory } = found;
     const base = koffi.load(libraryFile(directory, 'ggml-base'), { global: true });
+    silenceGgml(base);
     const ggml = koffi.load(libraryFile(directory, 'ggml'), { global: true });
     ggml.func('void ggml_backend_load_all_from_path(const char *dir)')(directory);
     const llama = koffi.load(libraryFile(directory, 'llama'), { global: true });
+    silenceLlama(base, llama);
     const flavour = (['cuda', 'vulkan', 'metal'] as const).find((kind) => name.endsWith(kind)) ?? 'cpu';
     loaded = { base, ggml, llama, directory, flavour };
     return loaded;
