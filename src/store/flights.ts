@@ -1,0 +1,191 @@
+/**
+ * Single flight: of all the requests that need a block at the same time, one loads or encodes it, the others wait.
+ *
+ * A flight is one request's work on the blocks it found nobody working on. Blocks become visible to everyone as each
+ * finishes. When a flight ends without having brought a block (its encoder failed, its request was cancelled), the
+ * next request that waits for it takes over with its own encoder; nobody fails with another request's error.
+ */
+import { BlockAttentionError } from '../errors.ts';
+import type { NativeMemory } from '../ggml/memory.ts';
+import type { BlockKey, BlockRequest, EncodeMisses, Tier } from './block-store.ts';
+import type { Entry, ResidentSet } from './resident-set.ts';
+
+/** One request's view of a block. */
+export interface Wanted {
+  readonly request: BlockRequest;
+  readonly entry: Entry;
+  /** How often the request names the block: that many pins are its own. */
+  readonly count: number;
+  /** Set when this request's own flight brought the block, or it was there from the start. */
+  outcome: { readonly status: 'hit' | 'miss'; readonly tier: Tier; readonly ms: number } | undefined;
+}
+
+export interface Acquisition {
+  readonly wanted: readonly Wanted[];
+  readonly encode: EncodeMisses;
+  readonly signal: AbortSignal | undefined;
+  readonly tenant: string;
+  readonly startedAt: number;
+}
+
+/** Brings blocks from lower tiers: calls `found` for each one it has, and resolves when it has tried them all. */
+export type LoadBlocks = (
+  wanted: readonly Wanted[],
+  found: (wanted: Wanted, memory: NativeMemory, tier: Tier, ms: number) => void,
+  acquisition: Acquisition,
+) => Promise<void>;
+
+export interface FlightEvents {
+  /** A block was encoded: the entry is held by the flight during the call. */
+  encoded(wanted: Wanted, ms: number, acquisition: Acquisition): void;
+}
+
+export class Flights {
+  readonly #resident: ResidentSet;
+  readonly #load: LoadBlocks;
+  readonly #events: FlightEvents;
+  /** The flight that works on an entry. */
+  readonly #working = new Map<Entry, symbol>();
+  readonly #waiting = new Map<Entry, Set<() => void>>();
+
+  constructor(resident: ResidentSet, load: LoadBlocks, events: FlightEvents) {
+    this.#resident = resident;
+    this.#load = load;
+    this.#events = events;
+  }
+
+  inFlight(entry: Entry): boolean {
+    return this.#working.has(entry);
+  }
+
+  /**
+   * Resolves when every wanted block is in memory. The caller has pinned them.
+   * @throws ABORTED as soon as the signal fires; what the request's own encoder throws.
+   */
+  async complete(acquisition: Acquisition): Promise<void> {
+    const { wanted, signal } = acquisition;
+    for (;;) {
+      throwIfAborted(signal);
+      const pending = wanted.filter(({ entry }) => entry.memory === undefined);
+      if (pending.length === 0) return;
+      const orphans = pending.filter(({ entry }) => !this.#working.has(entry));
+      if (orphans.length > 0) await untilAborted(this.#fly(orphans, acquisition), signal);
+      else await this.#change(pending, signal);
+    }
+  }
+
+  async #fly(wanted: readonly Wanted[], acquisition: Acquisition): Promise<void> {
+    const flight = Symbol('flight');
+    for (const { entry } of wanted) {
+      this.#working.set(entry, flight);
+      this.#resident.startJob(entry);
+    }
+    const isOurs = ({ entry }: Wanted) => this.#working.get(entry) === flight;
+    const land = (item: Wanted, memory: NativeMemory, tier: Tier, ms: number) => {
+      const { entry } = item;
+      entry.memory = memory;
+      entry.origin = tier;
+      entry.readyAt = performance.now();
+      item.outcome = { status: tier === 'none' ? 'miss' : 'hit', tier, ms };
+      if (tier === 'none') this.#events.encoded(item, ms, acquisition);
+      this.#finish(entry);
+    };
+    try {
+      await this.#load(
+        wanted,
+        (item, memory, tier, ms) => (isOurs(item) ? land(item, memory, tier, ms) : memory.free()),
+        acquisition,
+      );
+      throwIfAborted(acquisition.signal);
+      const missing = new Map(wanted.filter(isOurs).map((item): [BlockKey, Wanted] => [item.request.key, item]));
+      if (missing.size === 0) return;
+      const commit = (request: BlockRequest, memory: NativeMemory, ms: number) => {
+        const item = missing.get(request.key);
+        checkCommit(request, memory, item);
+        // After the encoder has returned, somebody else may have taken over.
+        if (item !== undefined && isOurs(item)) land(item, memory, 'none', ms);
+        else if (item?.entry.memory !== memory) memory.free();
+      };
+      await acquisition.encode(
+        [...missing.values()].map(({ request }) => request),
+        commit,
+        acquisition.signal,
+      );
+      const left = [...missing.values()].filter(isOurs);
+      if (left.length > 0) {
+        throw new BlockAttentionError(
+          'COMPUTE_FAILED',
+          `the encoder returned without committing ${left.length} of ${missing.size} blocks`,
+        );
+      }
+    } finally {
+      for (const item of wanted) if (isOurs(item)) this.#finish(item.entry);
+    }
+  }
+
+  #finish(entry: Entry): void {
+    this.#working.delete(entry);
+    for (const wake of this.#waiting.get(entry) ?? []) wake();
+    this.#resident.endJob(entry);
+  }
+
+  /** Resolves when one of the pending blocks arrives or loses its flight. */
+  async #change(pending: readonly Wanted[], signal: AbortSignal | undefined): Promise<void> {
+    let wake = () => {};
+    const changed = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    for (const { entry } of pending) {
+      const sleepers = this.#waiting.get(entry) ?? new Set();
+      this.#waiting.set(entry, sleepers.add(wake));
+    }
+    try {
+      await untilAborted(changed, signal);
+    } finally {
+      for (const { entry } of pending) {
+        const sleepers = this.#waiting.get(entry);
+        sleepers?.delete(wake);
+        if (sleepers?.size === 0) this.#waiting.delete(entry);
+      }
+    }
+  }
+
+  /** @throws Error when a flight works on something that does not need it. */
+  checkIntegrity(): void {
+    for (const [entry] of this.#working) {
+      if (entry.jobs < 1) throw new Error(`block store: block ${entry.key} is in flight but not held`);
+      if (entry.memory !== undefined) throw new Error(`block store: block ${entry.key} is in flight and in memory`);
+    }
+  }
+}
+
+function checkCommit(request: BlockRequest, memory: NativeMemory, item: Wanted | undefined): void {
+  const size = memory.bytes.byteLength;
+  const problem =
+    item === undefined
+      ? 'was not asked for'
+      : size !== item.request.bytes
+        ? `has ${size} bytes instead of ${item.request.bytes}`
+        : undefined;
+  if (problem === undefined) return;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `committed block ${request.key} ${problem}: fix the encoder`);
+}
+
+export function abortError(signal: AbortSignal): BlockAttentionError {
+  return new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal.reason });
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal);
+}
+
+/** Like `promise`, but rejects with ABORTED as soon as the signal fires; what happens to `promise` then is ignored. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const stop = () => reject(abortError(signal));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
