@@ -66,6 +66,11 @@ async function importPackage(name: string): Promise<{ directory: string; version
   }
 }
 
+// koffi runs calls on stacks of its own, 128 KiB for asynchronous ones: less than model loaders and drivers expect of a
+// thread, and running over it kills the process. Pages are only committed when touched.
+const stackBytes = 8 * 1024 * 1024;
+koffi.config({ ...koffi.config(), sync_stack_size: stackBytes, async_stack_size: stackBytes });
+
 let loaded: NativeLibrary | undefined;
 let loading: Promise<NativeLibrary> | undefined;
 
