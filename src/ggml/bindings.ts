@@ -1,0 +1,155 @@
+/**
+ * Every ggml function this package calls, bound once and typed. Signatures belong to the pinned release
+ * (library.ts). Pointers are bigints; a null pointer is `null`.
+ */
+import koffi, { type KoffiFunc } from 'koffi';
+import { library } from './library.ts';
+
+type Ptr = bigint;
+type Null = null;
+
+/** Calls on libggml-base by their C names, less the `ggml_` prefix. */
+export interface Bindings {
+  init(params: { mem_size: number; mem_buffer: Null; no_alloc: boolean }): Ptr | Null;
+  free(ctx: Ptr): void;
+  tensor_overhead(): number;
+  graph_overhead_custom(size: number, grads: boolean): number;
+  new_tensor_4d(ctx: Ptr, type: number, ne0: number, ne1: number, ne2: number, ne3: number): Ptr;
+  view_4d(
+    ctx: Ptr, a: Ptr, ne0: number, ne1: number, ne2: number, ne3: number,
+    nb1: number, nb2: number, nb3: number, offset: number,
+  ): Ptr;
+  reshape_4d(ctx: Ptr, a: Ptr, ne0: number, ne1: number, ne2: number, ne3: number): Ptr;
+  permute(ctx: Ptr, a: Ptr, axis0: number, axis1: number, axis2: number, axis3: number): Ptr;
+  repeat_4d(ctx: Ptr, a: Ptr, ne0: number, ne1: number, ne2: number, ne3: number): Ptr;
+  cont(ctx: Ptr, a: Ptr): Ptr;
+  cpy(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  cast(ctx: Ptr, a: Ptr, type: number): Ptr;
+  pad(ctx: Ptr, a: Ptr, p0: number, p1: number, p2: number, p3: number): Ptr;
+  add(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  mul(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  mul_mat(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  scale(ctx: Ptr, a: Ptr, s: number): Ptr;
+  tanh(ctx: Ptr, a: Ptr): Ptr;
+  rms_norm(ctx: Ptr, a: Ptr, eps: number): Ptr;
+  get_rows(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  set_rows(ctx: Ptr, a: Ptr, b: Ptr, c: Ptr): Ptr;
+  swiglu_split(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  geglu_split(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  soft_max_ext(ctx: Ptr, a: Ptr, mask: Ptr | Null, scale: number, maxBias: number): Ptr;
+  soft_max_ext_inplace(ctx: Ptr, a: Ptr, mask: Ptr | Null, scale: number, maxBias: number): Ptr;
+  rope_ext(
+    ctx: Ptr, a: Ptr, positions: Ptr, factors: Ptr | Null, dims: number, mode: number, originalContext: number,
+    base: number, scale: number, extFactor: number, attnFactor: number, betaFast: number, betaSlow: number,
+  ): Ptr;
+  custom_4d(
+    ctx: Ptr, type: number, ne0: number, ne1: number, ne2: number, ne3: number,
+    args: BigUint64Array, nArgs: number, fun: Ptr, nTasks: number, userdata: Ptr,
+  ): Ptr;
+  set_input(t: Ptr): void;
+  set_output(t: Ptr): void;
+  new_graph_custom(ctx: Ptr, size: number, grads: boolean): Ptr;
+  build_forward_expand(graph: Ptr, t: Ptr): void;
+  graph_n_nodes(graph: Ptr): number;
+  gallocr_new(bufferType: Ptr): Ptr;
+  gallocr_free(allocator: Ptr): void;
+  gallocr_alloc_graph(allocator: Ptr, graph: Ptr): boolean;
+  gallocr_get_buffer_size(allocator: Ptr, index: number): number;
+  backend_tensor_set(t: Ptr, data: ArrayBufferView, offset: number, size: number): void;
+  backend_tensor_get(t: Ptr, data: ArrayBufferView, offset: number, size: number): void;
+  backend_tensor_alloc(buffer: Ptr, t: Ptr, address: Ptr): number;
+  backend_graph_compute: KoffiFunc<(backend: Ptr, graph: Ptr) => number>;
+  backend_get_default_buffer_type(backend: Ptr): Ptr;
+  backend_buft_get_alignment(bufferType: Ptr): number;
+  backend_buft_is_host(bufferType: Ptr): boolean;
+  backend_alloc_ctx_tensors(ctx: Ptr, backend: Ptr): Ptr | Null;
+  backend_buffer_free(buffer: Ptr): void;
+  backend_buffer_get_size(buffer: Ptr): number;
+  backend_free(backend: Ptr): void;
+  backend_get_device(backend: Ptr): Ptr;
+  backend_dev_init(device: Ptr, params: Null): Ptr | Null;
+  backend_dev_name(device: Ptr): string;
+  backend_dev_description(device: Ptr): string;
+  backend_dev_type(device: Ptr): number;
+  backend_dev_backend_reg(device: Ptr): Ptr;
+  backend_dev_buffer_from_host_ptr(device: Ptr, address: Ptr, size: number | bigint, maxTensor: number): Ptr | Null;
+  backend_reg_get_proc_address(reg: Ptr, name: string): Ptr | Null;
+}
+
+const T = 'void *';
+const signatures: Record<keyof Bindings, string> = {
+  init: 'void *$(ggml_init_params params)',
+  free: 'void $(void *ctx)',
+  tensor_overhead: 'size_t $()',
+  graph_overhead_custom: 'size_t $(size_t size, bool grads)',
+  new_tensor_4d: 'void *$(void *ctx, int type, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3)',
+  view_4d:
+    'void *$(void *ctx, void *a, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3, size_t nb1, size_t nb2, size_t nb3, size_t offset)',
+  reshape_4d: 'void *$(void *ctx, void *a, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3)',
+  permute: 'void *$(void *ctx, void *a, int x, int y, int z, int w)',
+  repeat_4d: 'void *$(void *ctx, void *a, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3)',
+  cont: 'void *$(void *ctx, void *a)',
+  cpy: 'void *$(void *ctx, void *a, void *b)',
+  cast: 'void *$(void *ctx, void *a, int type)',
+  pad: 'void *$(void *ctx, void *a, int p0, int p1, int p2, int p3)',
+  add: 'void *$(void *ctx, void *a, void *b)',
+  mul: 'void *$(void *ctx, void *a, void *b)',
+  mul_mat: 'void *$(void *ctx, void *a, void *b)',
+  scale: 'void *$(void *ctx, void *a, float s)',
+  tanh: 'void *$(void *ctx, void *a)',
+  rms_norm: 'void *$(void *ctx, void *a, float eps)',
+  get_rows: 'void *$(void *ctx, void *a, void *b)',
+  set_rows: 'void *$(void *ctx, void *a, void *b, void *c)',
+  swiglu_split: 'void *$(void *ctx, void *a, void *b)',
+  geglu_split: 'void *$(void *ctx, void *a, void *b)',
+  soft_max_ext: 'void *$(void *ctx, void *a, void *mask, float scale, float max_bias)',
+  soft_max_ext_inplace: 'void *$(void *ctx, void *a, void *mask, float scale, float max_bias)',
+  rope_ext:
+    'void *$(void *ctx, void *a, void *pos, void *factors, int dims, int mode, int n_ctx_orig, float base, float scale, float ext, float attn, float fast, float slow)',
+  custom_4d:
+    'void *$(void *ctx, int type, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3, const void *args, int n_args, void *fun, int n_tasks, void *userdata)',
+  set_input: 'void $(void *t)',
+  set_output: 'void $(void *t)',
+  new_graph_custom: 'void *$(void *ctx, size_t size, bool grads)',
+  build_forward_expand: 'void $(void *graph, void *t)',
+  graph_n_nodes: 'int $(void *graph)',
+  gallocr_new: 'void *$(void *buft)',
+  gallocr_free: 'void $(void *ga)',
+  gallocr_alloc_graph: 'bool $(void *ga, void *graph)',
+  gallocr_get_buffer_size: 'size_t $(void *ga, int i)',
+  backend_tensor_set: 'void $(void *t, const void *data, size_t offset, size_t size)',
+  backend_tensor_get: 'void $(void *t, _Out_ void *data, size_t offset, size_t size)',
+  backend_tensor_alloc: 'int $(void *buffer, void *t, void *address)',
+  backend_graph_compute: 'int $(void *backend, void *graph)',
+  backend_get_default_buffer_type: 'void *$(void *backend)',
+  backend_buft_get_alignment: 'size_t $(void *buft)',
+  backend_buft_is_host: 'bool $(void *buft)',
+  backend_alloc_ctx_tensors: 'void *$(void *ctx, void *backend)',
+  backend_buffer_free: 'void $(void *buffer)',
+  backend_buffer_get_size: 'size_t $(void *buffer)',
+  backend_free: 'void $(void *backend)',
+  backend_get_device: 'void *$(void *backend)',
+  backend_dev_init: 'void *$(void *device, void *params)',
+  backend_dev_name: 'const char *$(void *device)',
+  backend_dev_description: 'const char *$(void *device)',
+  backend_dev_type: 'int $(void *device)',
+  backend_dev_backend_reg: 'void *$(void *device)',
+  backend_dev_buffer_from_host_ptr: 'void *$(void *device, void *ptr, size_t size, size_t max_tensor_size)',
+  backend_reg_get_proc_address: 'void *$(void *reg, const char *name)',
+};
+
+let bound: Bindings | undefined;
+
+/** The bound functions. @throws BACKEND_UNAVAILABLE before loadLibrary(). */
+export function bindings(): Bindings {
+  if (bound === undefined) {
+    const { base } = library();
+    koffi.struct('ggml_init_params', { mem_size: 'size_t', mem_buffer: T, no_alloc: 'bool' });
+    const table: Record<string, unknown> = {};
+    for (const [name, signature] of Object.entries(signatures)) {
+      table[name] = base.func(signature.replace('$', `ggml_${name}`));
+    }
+    bound = table as unknown as Bindings;
+  }
+  return bound;
+}

@@ -1,0 +1,183 @@
+/**
+ * Attention of final blocks over context blocks where they lie, from stock ggml operations (decision D5a).
+ *
+ * For every context block the query is rotated to its position relative to the block's start, so the block's keys are
+ * used as stored (paper section 3). Scores of all blocks and of the sequence's own tokens go into one softmax.
+ */
+import type { Backend } from '../ggml/backend.ts';
+import type { GraphContext } from '../ggml/graph-context.ts';
+import { type Tensor, TensorType } from '../ggml/tensor.ts';
+import { byHead, mergeHeads, RowCollector, rotate, tokenRange } from './attention-heads.ts';
+import type { Attention, ForwardModel } from './forward.ts';
+import type { GraphInputs } from './graph-inputs.ts';
+import type { KvLayout } from './kv-layout.ts';
+import { type KvTensors, kvTensors, writeKv } from './kv-tensors.ts';
+import { causalMask, hidesNothing, type KeyRun } from './mask.ts';
+import type { Sequence } from './sequence.ts';
+
+/** One sequence of a batch: its new tokens are rows [row, row + tokens). */
+export interface SequenceRows {
+  readonly sequence: Sequence;
+  readonly row: number;
+  readonly tokens: number;
+}
+
+/** The key runs that one kind of layer (with or without sliding window) looks at, as columns of one score matrix. */
+interface View {
+  /** Indexes of the context blocks in reach. */
+  readonly blocks: readonly number[];
+  readonly columns: number;
+  readonly mask: Tensor | null;
+}
+
+interface Member extends SequenceRows {
+  /** Position of each new token relative to the start of each context block, block by block: i32 [tokens * blocks]. */
+  readonly relative: Tensor | undefined;
+  /** Own columns of the scores: what the own cache holds after this step, padded. */
+  readonly ownColumns: number;
+  readonly whole: View;
+  readonly windowed: View;
+}
+
+export class PortableAttention implements Attention {
+  readonly #g: GraphContext;
+  readonly #model: ForwardModel;
+  readonly #backend: Backend;
+  readonly #layout: KvLayout;
+  readonly #positions: Tensor;
+  readonly #members: readonly Member[];
+  readonly #scores: Tensor;
+  readonly #collector: RowCollector | undefined;
+
+  constructor(
+    g: GraphContext,
+    inputs: GraphInputs,
+    model: ForwardModel,
+    backend: Backend,
+    /** Layout of the context blocks; own caches carry theirs. */
+    layout: KvLayout,
+    rows: readonly SequenceRows[],
+  ) {
+    this.#g = g;
+    this.#model = model;
+    this.#backend = backend;
+    this.#layout = layout;
+    const total = rows.reduce((sum, { tokens }) => sum + tokens, 0);
+    const positions = new Int32Array(total);
+    for (const { sequence, row, tokens } of rows) {
+      for (let i = 0; i < tokens; i++) positions[row + i] = sequence.position + i;
+    }
+    this.#positions = inputs.integers(positions);
+    this.#members = rows.map((entry) => this.#member(inputs, entry));
+    const { heads, headDim } = model.hyperParameters;
+    // One storage for the scores of every sequence and layer: they are used one after the other.
+    const scores = Math.max(...this.#members.map(({ whole, tokens }) => whole.columns * tokens * heads));
+    this.#scores = g.tensor(TensorType.F32, scores);
+    this.#collector = rows.length > 1 ? new RowCollector(g, heads * headDim, total, TensorType.F32) : undefined;
+  }
+
+  #member(inputs: GraphInputs, { sequence, row, tokens }: SequenceRows): Member {
+    const { blocks, position } = sequence;
+    const relative = new Int32Array(tokens * blocks.length);
+    blocks.forEach((block, index) => {
+      for (let i = 0; i < tokens; i++) relative[index * tokens + i] = position + i - block.start;
+    });
+    const ownColumns = sequence.layout.padded(sequence.length + tokens);
+    const own = { tokens: sequence.length + tokens, padded: ownColumns, start: sequence.contextTokens };
+    const { window } = this.#model.hyperParameters;
+    const view = (width: number): View => {
+      const reached = [...blocks.keys()].filter((index) => {
+        const block = blocks[index];
+        return block !== undefined && (width === 0 || block.start + block.tokens + width > position + 1);
+      });
+      const runs: KeyRun[] = reached.flatMap((index) => {
+        const block = blocks[index];
+        return block ? [{ tokens: block.tokens, padded: this.#layout.padded(block.tokens), start: block.start }] : [];
+      });
+      runs.push(own);
+      const columns = runs.reduce((sum, run) => sum + run.padded, 0);
+      const mask = causalMask(runs, position, tokens, width);
+      return { blocks: reached, columns, mask: hidesNothing(mask) ? null : inputs.half(mask, columns) };
+    };
+    const whole = view(0);
+    return {
+      sequence,
+      row,
+      tokens,
+      relative: blocks.length > 0 ? inputs.integers(relative) : undefined,
+      ownColumns,
+      whole,
+      windowed: window > 0 && position + tokens > window ? view(window) : whole,
+    };
+  }
+
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+    const g = this.#g;
+    const rotatedQ = rotate(g, this.#model, layer, q, this.#positions);
+    const rotatedK = rotate(g, this.#model, layer, k, this.#positions);
+    let alone: Tensor | undefined;
+    for (const member of this.#members) {
+      const { sequence, row, tokens } = member;
+      const own = kvTensors(g, this.#backend, sequence.layout, sequence.address, sequence.capacity, layer);
+      writeKv(g, own, tokenRange(g, rotatedK, row, tokens), tokenRange(g, v, row, tokens), sequence.length);
+      const attended = this.#attended(layer, member, own, tokenRange(g, q, row, tokens), tokenRange(g, rotatedQ, row, tokens));
+      if (this.#collector) this.#collector.put(attended, row);
+      else alone = mergeHeads(g, attended);
+    }
+    return alone ?? this.#collector?.result ?? q;
+  }
+
+  /** @returns [headDim, tokens, heads] */
+  #attended(layer: number, member: Member, own: KvTensors, q: Tensor, rotatedQ: Tensor): Tensor {
+    const g = this.#g;
+    const { sequence, tokens, ownColumns } = member;
+    const { heads, windowed, attentionScale } = this.#model.hyperParameters;
+    const { blocks, columns, mask } = windowed[layer] === true ? member.windowed : member.whole;
+    const row = columns * 4;
+    const scores = g.view(this.#scores, [columns, tokens, heads, 1], row, row * tokens, row * tokens * heads, 0);
+    const runs: { readonly kv: KvTensors; readonly column: number; readonly padded: number }[] = [];
+    let column = 0;
+    const score = (kv: KvTensors, query: Tensor, padded: number) => {
+      const part = g.mulMat(kv.keys, byHead(g, query)); // [padded, tokens, heads]
+      const place = g.view(scores, [padded, tokens, heads, 1], scores.nb[1], scores.nb[2], scores.nb[3], column * 4);
+      g.expand(g.copy(part, place));
+      runs.push({ kv, column, padded });
+      column += padded;
+    };
+    const turned = this.#turned(layer, member, q);
+    for (const index of blocks) {
+      const block = sequence.blocks[index];
+      if (block === undefined) continue;
+      const kv = kvTensors(g, this.#backend, this.#layout, block.address, block.tokens, layer);
+      const query = turned === undefined ? rotatedQ : tokenRange(g, turned, index * tokens, tokens);
+      score(kv, query, this.#layout.padded(block.tokens));
+    }
+    score(firstTokens(g, own, ownColumns), rotatedQ, ownColumns);
+    const weights = g.expand(g.softMax(scores, mask, attentionScale));
+    let sum: Tensor | undefined;
+    for (const { kv, column: first, padded } of runs) {
+      const part = g.view(weights, [padded, tokens, heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);
+      const value = g.mulMat(kv.values, part); // [headDim, tokens, heads]
+      sum = sum === undefined ? value : g.add(sum, value);
+    }
+    return sum ?? q;
+  }
+
+  /** The query once per context block, rotated relative to that block's start: [headDim, heads, tokens * blocks]. */
+  #turned(layer: number, member: Member, q: Tensor): Tensor | undefined {
+    if (member.relative === undefined || this.#model.hyperParameters.ropes[layer] === undefined) return undefined;
+    const g = this.#g;
+    const copies = g.repeat(q, q.ne[0], q.ne[1], q.ne[2] * member.sequence.blocks.length);
+    return rotate(g, this.#model, layer, copies, member.relative);
+  }
+}
+
+/** The first `columns` tokens of an own cache. */
+function firstTokens(g: GraphContext, own: KvTensors, columns: number): KvTensors {
+  const { keys, values } = own;
+  if (columns === keys.ne[1]) return own;
+  return {
+    keys: g.view(keys, [keys.ne[0], columns, keys.ne[2], 1], keys.nb[1], keys.nb[2], keys.nb[3], 0),
+    values: g.view(values, [columns, values.ne[1], values.ne[2], 1], values.nb[1], values.nb[2], values.nb[3], 0),
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Stored keys and values as tensors of a graph: views over a block's memory in kv-layout.ts's layout.
+ */
+import type { Backend } from '../ggml/backend.ts';
+import type { GraphContext } from '../ggml/graph-context.ts';
+import { type Tensor, typeTraits } from '../ggml/tensor.ts';
+import type { KvLayout } from './kv-layout.ts';
+
+export interface KvTensors {
+  readonly keys: Tensor; // [headDim, paddedTokens, kvHeads]
+  readonly values: Tensor; // [paddedTokens, headDim, kvHeads]
+}
+
+/** Tensors over one layer of a block (or of a sequence's own cache) at `address`. */
+export function kvTensors(
+  g: GraphContext,
+  backend: Backend,
+  layout: KvLayout,
+  address: bigint,
+  tokens: number,
+  layer: number,
+): KvTensors {
+  const padded = layout.padded(tokens);
+  const { headDim, kvHeads, tensorType } = layout;
+  const at = (offset: number) => address + BigInt(offset);
+  return {
+    keys: backend.hostTensor(g, tensorType, [headDim, padded, kvHeads, 1], at(layout.keyOffset(layer, tokens))),
+    values: backend.hostTensor(g, tensorType, [padded, headDim, kvHeads, 1], at(layout.valueOffset(layer, tokens))),
+  };
+}
+
+/**
+ * Adds nodes that write `k` [headDim, kvHeads, n] (rotated) and `v` [headDim, kvHeads, n] as tokens [first, first + n).
+ * Padding beyond is left as it is.
+ */
+export function writeKv(g: GraphContext, target: KvTensors, k: Tensor, v: Tensor, first: number): void {
+  const { keys, values } = target;
+  const n = k.ne[2];
+  const keyWindow = g.view(keys, [keys.ne[0], n, keys.ne[2], 1], keys.nb[1], keys.nb[2], keys.nb[3], first * keys.nb[1]);
+  g.expand(g.copy(g.permute(k, 0, 2, 1, 3), keyWindow));
+  const transposed = g.cont(g.permute(v, 1, 2, 0, 3)); // [n, headDim, kvHeads]
+  if (typeTraits(values.type).blockElements === 1) {
+    const offset = first * values.nb[0];
+    const window = g.view(values, [n, values.ne[1], values.ne[2], 1], values.nb[1], values.nb[2], values.nb[3], offset);
+    g.expand(g.copy(transposed, window));
+  } else {
+    // Quantised groups run along tokens: only whole rows can be written, and only from the start.
+    g.expand(g.copy(g.pad(transposed, values.ne[0] - n), values));
+  }
+}
+
+/** Like writeKv() for one token whose place is an input, so that the graph can be reused for every token. */
+export function writeKvAt(g: GraphContext, target: KvTensors, k: Tensor, v: Tensor, keyRow: Tensor, valueRows: Tensor): void {
+  const { keys, values } = target;
+  g.expand(g.setRows(keys, g.permute(k, 0, 2, 1, 3), keyRow));
+  const flat = values.ne[0] * values.ne[1] * values.ne[2];
+  const elements = v.ne[0] * v.ne[1] * v.ne[2];
+  g.expand(g.setRows(g.reshape(values, 1, flat), g.reshape(v, 1, elements), valueRows));
+}

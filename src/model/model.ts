@@ -1,0 +1,68 @@
+/**
+ * A loaded model: hyper-parameters, weights and tokenizer-independent identity. Immutable; one per engine.
+ */
+import type { Backend } from '../ggml/backend.ts';
+import { openGguf, type GgufFile } from '../ggml/gguf-file.ts';
+import { BlockAttentionError } from '../errors.ts';
+import type { ForwardModel } from './forward.ts';
+import { type HyperParameters, readHyperParameters } from './hyper-parameters.ts';
+import { bindWeights, type NamedWeights } from './layers.ts';
+import { ropeContextLimit } from './rope.ts';
+import { Weights } from './weights.ts';
+
+export class Model implements ForwardModel {
+  readonly file: GgufFile;
+  readonly backend: Backend;
+  readonly hyperParameters: HyperParameters;
+  readonly weights: NamedWeights;
+  readonly parameters: number;
+  readonly #storage: Weights;
+
+  private constructor(file: GgufFile, backend: Backend, hyperParameters: HyperParameters, storage: Weights) {
+    this.file = file;
+    this.backend = backend;
+    this.hyperParameters = hyperParameters;
+    this.#storage = storage;
+    this.parameters = storage.parameters;
+    this.weights = bindWeights(storage, hyperParameters);
+  }
+
+  /**
+   * Loads a GGUF file. Weights are memory-mapped on the CPU.
+   * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE
+   */
+  static async load(path: string, backend: Backend): Promise<Model> {
+    const file = await openGguf(path);
+    const hyperParameters = readHyperParameters(file);
+    const storage = new Weights(file, backend);
+    try {
+      return new Model(file, backend, hyperParameters, storage);
+    } catch (error) {
+      storage.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * The context to use: what was asked for, or what the model was trained for.
+   * @throws MODEL_UNSUPPORTED beyond the short range of longrope; INVALID_ARGUMENT for anything but a positive integer.
+   */
+  contextTokens(wanted?: number): number {
+    const limit = Math.min(...this.hyperParameters.ropes.map((rope) => (rope ? ropeContextLimit(rope) : Infinity)));
+    if (wanted === undefined) return Math.min(this.hyperParameters.trainedContext, limit);
+    if (!Number.isInteger(wanted) || wanted < 1) {
+      throw new BlockAttentionError('INVALID_ARGUMENT', `contextTokens is ${wanted}: give a positive integer`);
+    }
+    if (wanted > limit) {
+      throw new BlockAttentionError(
+        'MODEL_UNSUPPORTED',
+        `contextTokens is ${wanted}: this model's longrope frequencies change beyond ${limit} tokens, which would make stored blocks wrong: use at most ${limit}`,
+      );
+    }
+    return wanted;
+  }
+
+  dispose(): void {
+    this.#storage.dispose();
+  }
+}

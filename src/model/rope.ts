@@ -1,0 +1,122 @@
+/**
+ * Rotary position embedding: its parameters per layer, as graph operation and as angles.
+ *
+ * A key is stored at local positions 0..n-1. Used at offset D, its angle would have to grow by D; equivalently the
+ * query is turned by -D (paper section 3; LazyAttention). Angles are linear in the position in every supported
+ * variant, which is what makes moving a block exact.
+ */
+import { BlockAttentionError } from '../errors.ts';
+import type { RopeOperation } from '../ggml/graph-context.ts';
+import type { Family } from './families.ts';
+import type { MetadataReader } from './hyper-parameters.ts';
+
+export interface Rope extends RopeOperation {
+  /** Tensor with divisors of the frequencies (Llama 3, longrope's short range), f32 [dims / 2]. */
+  readonly factorsTensor: string | undefined;
+}
+
+interface Request {
+  readonly family: Family;
+  readonly layers: number;
+  readonly headDim: number;
+  readonly trainedContext: number;
+  readonly windowed: readonly boolean[];
+}
+
+/** Longest context the rotary embedding is defined for with the factors in use. */
+export function ropeContextLimit(rope: Rope): number {
+  return rope.factorsTensor === 'rope_factors_short.weight' ? rope.originalContext : Number.POSITIVE_INFINITY;
+}
+
+export function readRope(reader: MetadataReader, request: Request): (Rope | undefined)[] {
+  const { family, layers, headDim, trainedContext, windowed } = request;
+  const scaling = reader.string('rope.scaling.type') ?? 'linear';
+  if (!['none', 'linear', 'yarn', 'longrope'].includes(scaling)) {
+    throw new BlockAttentionError(
+      'MODEL_UNSUPPORTED',
+      `${reader.file.path}: rope.scaling.type is "${scaling}": frequencies that depend on the total length (dynamic NTK) cannot be reused at another position`,
+    );
+  }
+  if ((reader.number('rope.scaling.alpha') ?? 0) !== 0) {
+    throw new BlockAttentionError('MODEL_UNSUPPORTED', `${reader.file.path}: rope.scaling.alpha (NTK-aware alpha) is not supported`);
+  }
+  const dims = reader.number('rope.dimension_count') ?? headDim;
+  if (!Number.isInteger(dims) || dims < 2 || dims > headDim || dims % 2 !== 0) {
+    reader.fail('rope.dimension_count', dims, `an even integer up to ${headDim}`);
+  }
+  const base = reader.number('rope.freq_base') ?? 10_000;
+  const factor = reader.number('rope.scaling.factor') ?? reader.number('rope.scale_linear') ?? 0;
+  if (!(base > 0)) reader.fail('rope.freq_base', base, 'a positive number');
+  if (!(factor >= 0)) reader.fail('rope.scaling.factor', factor, 'a number >= 0');
+  const scale = scaling === 'none' || factor === 0 ? 1 : Math.fround(1 / Math.fround(factor));
+  const extFactor = scaling === 'yarn' ? 1 : 0;
+  const factorsTensor = reader.file.tensors.has('rope_freqs.weight')
+    ? 'rope_freqs.weight'
+    : reader.file.tensors.has('rope_factors_short.weight')
+      ? 'rope_factors_short.weight'
+      : undefined;
+  const global: Rope = {
+    dims,
+    mode: family.ropePairs === 'norm' ? 0 : 2,
+    originalContext: reader.number('rope.scaling.original_context_length') ?? trainedContext,
+    base,
+    scale,
+    extFactor,
+    attnFactor: attentionFactor(reader, scale, extFactor),
+    betaFast: 32,
+    betaSlow: 1,
+    factorsTensor: family.slidingWindow === undefined ? factorsTensor : undefined,
+  };
+  // Layers with a sliding window keep the unscaled short-range frequencies (Gemma 3).
+  const local: Rope = { ...global, base: reader.number('rope.freq_base_swa') ?? 10_000, scale: 1 };
+  return Array.from({ length: layers }, (_, layer) => {
+    if (family.nopePeriod !== undefined && (layer + 1) % family.nopePeriod === 0) return undefined;
+    return windowed[layer] === true ? local : global;
+  });
+}
+
+/**
+ * The magnitude handed to ggml, which multiplies it by 1 + 0.1 ln(1/scale) itself when YaRN is on: dividing that out
+ * first applies YaRN's factor once (trap 3 of the method).
+ */
+function attentionFactor(reader: MetadataReader, scale: number, extFactor: number): number {
+  const given = reader.number('rope.scaling.attn_factor') ?? 1;
+  if (extFactor === 0) return given;
+  const factor = 1 / scale;
+  const magnitude = 1 + 0.1 * Math.log(factor);
+  return (given * (factor <= 1 ? 1 : magnitude)) / magnitude;
+}
+
+/**
+ * Angle per position step of every rotated pair, in radians, float64 [dims / 2].
+ * @param factors values of `factorsTensor`, when the rope has one.
+ */
+export function angularFrequencies(rope: Rope, factors?: Float32Array): Float64Array {
+  const pairs = rope.dims / 2;
+  const frequencies = new Float64Array(pairs);
+  const corner = (rotations: number) =>
+    (rope.dims * Math.log(rope.originalContext / (rotations * 2 * Math.PI))) / (2 * Math.log(rope.base));
+  const low = Math.max(0, Math.floor(corner(rope.betaFast)));
+  const high = Math.min(rope.dims - 1, Math.ceil(corner(rope.betaSlow)));
+  for (let i = 0; i < pairs; i++) {
+    const plain = rope.base ** (-(2 * i) / rope.dims) / (factors?.[i] ?? 1);
+    const interpolated = rope.scale * plain;
+    const ramp = 1 - Math.min(1, Math.max(0, (i - low) / Math.max(0.001, high - low)));
+    const mix = ramp * rope.extFactor;
+    frequencies[i] = rope.extFactor === 0 ? interpolated : interpolated * (1 - mix) + plain * mix;
+  }
+  return frequencies;
+}
+
+/** Magnitude that rotation applies to q and to k: 1 without YaRN or longrope. */
+export function ropeMagnitude(rope: Rope): number {
+  return rope.extFactor === 0 ? rope.attnFactor : rope.attnFactor * (1 + 0.1 * Math.log(1 / rope.scale));
+}
+
+/** cos and sin of the rotation by `positions` steps (negative: backwards), f32 [dims / 2] each. */
+export function rotation(frequencies: Float64Array, positions: number): { cos: Float32Array; sin: Float32Array } {
+  return {
+    cos: Float32Array.from(frequencies, (w) => Math.cos(w * positions)),
+    sin: Float32Array.from(frequencies, (w) => Math.sin(w * positions)),
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * The weights of a model as tensors: mapped from the file where the device reads host memory, uploaded elsewhere.
+ *
+ * Immutable and shared by every graph. Owns the mapping and the device buffer; valid until `dispose()`.
+ */
+import { totalmem } from 'node:os';
+import { BlockAttentionError } from '../errors.ts';
+import type { Backend } from '../ggml/backend.ts';
+import type { GgufFile } from '../ggml/gguf-file.ts';
+import { GraphContext } from '../ggml/graph-context.ts';
+import { mapFile } from '../ggml/memory.ts';
+import { type Shape, type Tensor, typeName } from '../ggml/tensor.ts';
+
+export class Weights {
+  readonly #path: string;
+  readonly #tensors = new Map<string, Tensor>();
+  readonly #release: (() => void)[] = [];
+  /** Number of weights, the embedding counted once. */
+  readonly parameters: number;
+
+  /** @throws MODEL_TOO_LARGE when the file is larger than the machine's memory. */
+  constructor(file: GgufFile, backend: Backend) {
+    if (file.bytes > totalmem()) {
+      throw new BlockAttentionError(
+        'MODEL_TOO_LARGE',
+        `${file.path} has ${file.bytes} bytes, this machine has ${totalmem()} of memory: take a smaller quantisation`,
+      );
+    }
+    this.#path = file.path;
+    const mapping = mapFile(file.path);
+    const context = new GraphContext(file.tensors.size + 8);
+    this.#release.push(() => context.dispose());
+    let parameters = 0;
+    for (const entry of file.tensors.values()) {
+      const tensor = backend.isCpu
+        ? backend.hostTensor(context, entry.type, entry.ne, mapping.address + BigInt(entry.offset))
+        : context.tensor(entry.type, ...entry.ne);
+      this.#tensors.set(entry.name, tensor);
+      parameters += entry.ne[0] * entry.ne[1] * entry.ne[2] * entry.ne[3];
+    }
+    this.parameters = parameters;
+    if (backend.isCpu) {
+      this.#release.push(() => mapping.free());
+      return;
+    }
+    this.#release.push(backend.allocate(context));
+    for (const entry of file.tensors.values()) {
+      const tensor = this.#tensors.get(entry.name);
+      if (tensor) backend.write(tensor, mapping.bytes.subarray(entry.offset, entry.offset + entry.bytes));
+    }
+    mapping.free();
+  }
+
+  /** A tensor by its name in the file. */
+  find(name: string): Tensor | undefined {
+    return this.#tensors.get(name);
+  }
+
+  /** A tensor of exactly this shape. @throws MODEL_INVALID when it is missing or has another shape. */
+  require(name: string, ne0: number, ne1 = 1, ne2 = 1, ne3 = 1): Tensor {
+    const tensor = this.optional(name, ne0, ne1, ne2, ne3);
+    if (tensor === undefined) throw new BlockAttentionError('MODEL_INVALID', `${this.#path}: tensor ${name} is missing`);
+    return tensor;
+  }
+
+  /** Like require(), but absence is fine. */
+  optional(name: string, ne0: number, ne1 = 1, ne2 = 1, ne3 = 1): Tensor | undefined {
+    const tensor = this.#tensors.get(name);
+    const wanted: Shape = [ne0, ne1, ne2, ne3];
+    if (tensor !== undefined && wanted.some((n, i) => n !== tensor.ne[i])) {
+      throw new BlockAttentionError(
+        'MODEL_INVALID',
+        `${this.#path}: tensor ${name} is ${typeName(tensor.type)} [${tensor.ne.join(',')}], its header asks for [${wanted.join(',')}]`,
+      );
+    }
+    return tensor;
+  }
+
+  dispose(): void {
+    for (const release of this.#release.splice(0).reverse()) release();
+  }
+}
