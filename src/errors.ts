@@ -18,6 +18,7 @@ export const errorCodes = {
   MODEL_UNSUPPORTED: { status: 422, summary: 'The architecture, or a feature of it, cannot run in block mode.' },
   MODEL_TOO_LARGE: { status: 507, summary: 'The model or the request does not fit into memory.' },
   DOWNLOAD_FAILED: { status: 502, summary: 'Every source of the model failed.' },
+  DISK_FULL: { status: 507, summary: 'The disk has no room for a model or a block.' },
   CHECKSUM_MISMATCH: { status: 502, summary: 'A downloaded file is not the one its source announced.' },
   // Engine
   BACKEND_UNAVAILABLE: { status: 501, summary: 'The native libraries or the device asked for are not installed.' },

