@@ -1,0 +1,64 @@
+/** Every family and RoPE variant the engine promises to run, as small random models; and every type of weights. */
+import { TensorType } from '../../src/ggml/tensor.ts';
+import type { RandomModelSpec } from './random-model.ts';
+
+export const modelVariants = {
+  llama: { family: 'llama' },
+  'llama, tied head': { family: 'llama', tiedHead: true },
+  'llama, biases': { family: 'llama', attentionBias: true, outputBias: true },
+  'llama, no shared heads': { family: 'llama', heads: 4, kvHeads: 4 },
+  'llama, one kv head': { family: 'llama', heads: 4, kvHeads: 1 },
+  'llama, wide heads': { family: 'llama', headDim: 32 },
+  'llama, linear rope': { family: 'llama', ropeScaling: { type: 'linear', factor: 4 } },
+  'llama, yarn': { family: 'llama', ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 } },
+  'llama 3.1': {
+    family: 'llama',
+    ropeBase: 500_000,
+    tiedHead: true,
+    vocabulary: 'bpe',
+    ropeScaling: { type: 'llama3', factor: 8, originalContext: 64 },
+  },
+  mistral: { family: 'llama', ropeBase: 1_000_000, headDim: 32, feedForward: 224 },
+  qwen2: { family: 'qwen2', ropeBase: 1_000_000, tiedHead: true },
+  'qwen2, yarn': { family: 'qwen2', ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 } },
+  qwen3: { family: 'qwen3', headDim: 32, ropeBase: 1_000_000, tiedHead: true },
+  smollm3: { family: 'smollm3', layers: 5, ropeBase: 2_000_000, tiedHead: true },
+  gemma3: { family: 'gemma3', layers: 7, headDim: 32, ropeBase: 1_000_000, tiedHead: true },
+  'gemma3, linear rope': {
+    family: 'gemma3',
+    layers: 7,
+    ropeBase: 1_000_000,
+    slidingRopeBase: 5_000,
+    slidingWindow: 16,
+    ropeScaling: { type: 'linear', factor: 8 },
+  },
+  phi3: { family: 'phi3', kvHeads: 4 },
+  'phi3, partial rope': { family: 'phi3', ropeDims: 12 },
+  'phi3, longrope': { family: 'phi3', ropeScaling: { type: 'longrope', originalContext: 256, attnFactor: 1.19 } },
+} as const satisfies Record<string, RandomModelSpec>;
+
+/** Types of weights: plain ones, with 32 elements to a block, and with 256. */
+export const weightVariants = Object.fromEntries(
+  (
+    [
+      'F32',
+      'F16',
+      'BF16',
+      'Q8_0',
+      'Q4_0',
+      'Q4_1',
+      'Q5_0',
+      'Q5_1',
+      'Q2_K',
+      'Q3_K',
+      'Q4_K',
+      'Q5_K',
+      'Q6_K',
+      'IQ4_NL',
+      'IQ4_XS',
+    ] as const
+  ).map((name): [string, RandomModelSpec] => [
+    `llama in ${name}`,
+    { family: 'llama', layers: 2, embedding: 256, feedForward: 512, weights: TensorType[name] },
+  ]),
+);
