@@ -2,19 +2,14 @@
  * The public vocabulary of the engine: what goes in, what comes out. No tensor, no pointer.
  */
 import type { Device } from '../ggml/library.ts';
-import type { BlockStore, Tier } from '../store/block-store.ts';
+import type { KvType } from '../model/kv-layout.ts';
+import type { Passage, PromptTemplate, Turn } from '../prompt/index.ts';
+import type { BlockStore, Tier } from '../store/index.ts';
+
+export type { KvType, Passage, PromptTemplate, Turn };
 
 /** `block`: passages encoded alone and reused (paper section 2). `full`: ordinary causal attention, the yardstick. */
 export type Mode = 'block' | 'full';
-
-/** Element type of stored keys and values. */
-export type KvType = 'f32' | 'f16' | 'q8_0';
-
-export interface Passage {
-  readonly id?: string | undefined;
-  readonly title?: string | undefined;
-  readonly text: string;
-}
 
 export interface EngineOptions {
   /** Path of a GGUF file. `resolveModel()` turns aliases and references into one. */
@@ -33,6 +28,10 @@ export interface EngineOptions {
   readonly storeBytes?: number | undefined;
   /** Attention path: `native` needs the compiled kernel, `portable` runs everywhere. Defaults to `auto`. */
   readonly attention?: 'auto' | 'native' | 'portable' | undefined;
+  /** How passages and question become a prompt. Defaults to `auto`: the model's chat template, else a plain one. */
+  readonly template?: PromptTemplate | undefined;
+  /** Folder for small files such as remembered digests. Defaults to the user's cache folder. */
+  readonly cacheDir?: string | undefined;
 }
 
 export interface SamplingOptions {
@@ -62,10 +61,12 @@ export interface AnswerRequest extends SamplingOptions {
   /** Defaults to the template's own instruction. */
   readonly system?: string | undefined;
   readonly passages: readonly Passage[];
+  /** Earlier questions and answers, oldest first: one block each. */
+  readonly history?: readonly Turn[] | undefined;
   readonly question: string;
   /** Defaults to `block`. */
   readonly mode?: Mode | undefined;
-  /** Defaults to 200. */
+  /** Defaults to 200, or what the context has left. */
   readonly maxTokens?: number | undefined;
   /** Text that ends the answer; not part of it. At most 16 strings. */
   readonly stop?: readonly string[] | undefined;
@@ -105,7 +106,15 @@ export interface AnswerResult {
   /** Empty in full mode. */
   readonly blocks: readonly BlockReport[];
   /** Floating-point operations to the first token: what was spent, and what full attention would have spent. */
-  readonly flops: { readonly spent: number; readonly full: number };
+  readonly flops: FlopsReport;
+}
+
+/** Operations counted with attention, and for the matrices alone, as the paper counts. */
+export interface FlopsReport {
+  readonly spent: number;
+  readonly full: number;
+  readonly spentLinear: number;
+  readonly fullLinear: number;
 }
 
 /** Text pieces as they are generated, split on character boundaries. Leaving the loop early cancels the request. */

@@ -124,6 +124,11 @@ export class GraphContext {
     return this.#wrap(this.#ggml.cont(this.#ctx, a.address), a.type, a.ne);
   }
 
+  /** `a` itself when its elements lie one after the other, else a copy for which that holds. */
+  contiguous(a: Tensor): Tensor {
+    return isContiguous(a) ? a : this.cont(a);
+  }
+
   /** Copies (and converts) `a` into the storage of `b`, element by element in order. */
   copy(a: Tensor, b: Tensor): Tensor {
     this.#reserve(elementCount(a.ne) === elementCount(b.ne), 'copy', a, b);

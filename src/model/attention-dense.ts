@@ -21,11 +21,11 @@ export class DenseAttention implements Attention {
     this.#g = g;
     this.#model = model;
     const total = lengths.reduce((sum, n) => sum + n, 0);
-    this.#positions = inputs.integers(Int32Array.from({ length: total }, (_, i) => i));
+    this.#positions = inputs.integers(total, () => Int32Array.from({ length: total }, (_, i) => i));
     const { window, windowed } = model.hyperParameters;
     const needed = windowed.some((flag) => flag) && window < total;
-    this.#mask = inputs.half(blockMask(lengths), total);
-    this.#windowMask = needed ? inputs.half(blockMask(lengths, window), total) : undefined;
+    this.#mask = inputs.half(total, total, () => blockMask(lengths));
+    this.#windowMask = needed ? inputs.half(total, total, () => blockMask(lengths, window)) : undefined;
   }
 
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {

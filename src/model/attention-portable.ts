@@ -3,6 +3,9 @@
  *
  * For every context block the query is rotated to its position relative to the block's start, so the block's keys are
  * used as stored (paper section 3). Scores of all blocks and of the sequence's own tokens go into one softmax.
+ *
+ * A reusable graph serves any number of steps of one token per sequence: positions, masks and the places to write are
+ * inputs, and the own cache is read up to a rounded-up length.
  */
 import type { Backend } from '../ggml/backend.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
@@ -11,7 +14,7 @@ import { byHead, mergeHeads, RowCollector, rotate, tokenRange } from './attentio
 import type { Attention, ForwardModel } from './forward.ts';
 import type { GraphInputs } from './graph-inputs.ts';
 import type { KvLayout } from './kv-layout.ts';
-import { type KvTensors, kvTensors, writeKv } from './kv-tensors.ts';
+import { type KvTensors, kvTensors, ownPlaces, writeKv, writeKvAt } from './kv-tensors.ts';
 import { causalMask, hidesNothing, type KeyRun } from './mask.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -33,8 +36,10 @@ interface View {
 interface Member extends SequenceRows {
   /** Position of each new token relative to the start of each context block, block by block: i32 [tokens * blocks]. */
   readonly relative: Tensor | undefined;
-  /** Own columns of the scores: what the own cache holds after this step, padded. */
+  /** Own columns of the scores: at least what the own cache holds after this step. */
   readonly ownColumns: number;
+  /** Where a reusable graph writes: rows of K, elements of V. */
+  readonly places: { readonly keyRow: Tensor; readonly valueRows: Tensor } | undefined;
   readonly whole: View;
   readonly windowed: View;
 }
@@ -57,18 +62,22 @@ export class PortableAttention implements Attention {
     /** Layout of the context blocks; own caches carry theirs. */
     layout: KvLayout,
     rows: readonly SequenceRows[],
+    /** Own tokens each sequence may reach before the graph must be rebuilt; undefined: a graph for one step. */
+    reuseUpTo?: number,
   ) {
     this.#g = g;
     this.#model = model;
     this.#backend = backend;
     this.#layout = layout;
     const total = rows.reduce((sum, { tokens }) => sum + tokens, 0);
-    const positions = new Int32Array(total);
-    for (const { sequence, row, tokens } of rows) {
-      for (let i = 0; i < tokens; i++) positions[row + i] = sequence.position + i;
-    }
-    this.#positions = inputs.integers(positions);
-    this.#members = rows.map((entry) => this.#member(inputs, entry));
+    this.#positions = inputs.integers(total, () => {
+      const positions = new Int32Array(total);
+      for (const { sequence, row, tokens } of rows) {
+        for (let i = 0; i < tokens; i++) positions[row + i] = sequence.position + i;
+      }
+      return positions;
+    });
+    this.#members = rows.map((entry) => this.#member(inputs, entry, reuseUpTo));
     const { heads, headDim } = model.hyperParameters;
     // One storage for the scores of every sequence and layer: they are used one after the other.
     const scores = Math.max(...this.#members.map(({ whole, tokens }) => whole.columns * tokens * heads));
@@ -76,39 +85,46 @@ export class PortableAttention implements Attention {
     this.#collector = rows.length > 1 ? new RowCollector(g, heads * headDim, total, TensorType.F32) : undefined;
   }
 
-  #member(inputs: GraphInputs, { sequence, row, tokens }: SequenceRows): Member {
-    const { blocks, position } = sequence;
-    const relative = new Int32Array(tokens * blocks.length);
-    blocks.forEach((block, index) => {
-      for (let i = 0; i < tokens; i++) relative[index * tokens + i] = position + i - block.start;
-    });
-    const ownColumns = sequence.layout.padded(sequence.length + tokens);
-    const own = { tokens: sequence.length + tokens, padded: ownColumns, start: sequence.contextTokens };
+  #member(inputs: GraphInputs, rows: SequenceRows, reuseUpTo: number | undefined): Member {
+    const { sequence, tokens } = rows;
+    const { blocks } = sequence;
+    const relative = () => {
+      const positions = new Int32Array(tokens * blocks.length);
+      blocks.forEach((block, index) => {
+        for (let i = 0; i < tokens; i++) positions[index * tokens + i] = sequence.position + i - block.start;
+      });
+      return positions;
+    };
+    const ownColumns = sequence.layout.padded(Math.min(reuseUpTo ?? sequence.length + tokens, sequence.capacity));
     const { window } = this.#model.hyperParameters;
-    const view = (width: number): View => {
-      const reached = [...blocks.keys()].filter((index) => {
-        const block = blocks[index];
-        return block !== undefined && (width === 0 || block.start + block.tokens + width > position + 1);
-      });
-      const runs: KeyRun[] = reached.flatMap((index) => {
-        const block = blocks[index];
-        return block ? [{ tokens: block.tokens, padded: this.#layout.padded(block.tokens), start: block.start }] : [];
-      });
-      runs.push(own);
-      const columns = runs.reduce((sum, run) => sum + run.padded, 0);
-      const mask = causalMask(runs, position, tokens, width);
-      return { blocks: reached, columns, mask: hidesNothing(mask) ? null : inputs.half(mask, columns) };
-    };
-    const whole = view(0);
+    const reusable = reuseUpTo !== undefined;
+    const whole = this.#view(inputs, rows, ownColumns, 0, reusable);
+    const windowNeeded = window > 0 && (reusable || sequence.position + tokens > window);
     return {
-      sequence,
-      row,
-      tokens,
-      relative: blocks.length > 0 ? inputs.integers(relative) : undefined,
+      ...rows,
+      relative: blocks.length > 0 ? inputs.integers(tokens * blocks.length, relative) : undefined,
       ownColumns,
+      places: reusable ? ownPlaces(inputs, sequence) : undefined,
       whole,
-      windowed: window > 0 && position + tokens > window ? view(window) : whole,
+      windowed: windowNeeded ? this.#view(inputs, rows, ownColumns, window, reusable) : whole,
     };
+  }
+
+  #view(inputs: GraphInputs, rows: SequenceRows, ownColumns: number, window: number, reusable: boolean): View {
+    const { sequence, tokens } = rows;
+    const reached = [...sequence.blocks.entries()].filter(
+      ([, block]) => window === 0 || block.start + block.tokens + window > sequence.position + 1,
+    );
+    const context: KeyRun[] = reached.map(([, block]) => ({ ...block, padded: this.#layout.padded(block.tokens) }));
+    const columns = context.reduce((sum, run) => sum + run.padded, ownColumns);
+    const makeMask = () => {
+      const own = { tokens: sequence.length + tokens, padded: ownColumns, start: sequence.contextTokens };
+      return causalMask([...context, own], sequence.position, tokens, window);
+    };
+    const first = makeMask();
+    const mask =
+      !reusable && hidesNothing(first) ? null : inputs.half(columns, tokens, reusable ? makeMask : () => first);
+    return { blocks: reached.map(([index]) => index), columns, mask };
   }
 
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
@@ -117,9 +133,12 @@ export class PortableAttention implements Attention {
     const rotatedK = rotate(g, this.#model, layer, k, this.#positions);
     let alone: Tensor | undefined;
     for (const member of this.#members) {
-      const { sequence, row, tokens } = member;
+      const { sequence, row, tokens, places } = member;
       const own = kvTensors(g, this.#backend, sequence.layout, sequence.address, sequence.capacity, layer);
-      writeKv(g, own, tokenRange(g, rotatedK, row, tokens), tokenRange(g, v, row, tokens), sequence.length);
+      const ownK = tokenRange(g, rotatedK, row, tokens);
+      const ownV = tokenRange(g, v, row, tokens);
+      if (places) writeKvAt(g, own, ownK, ownV, places.keyRow, places.valueRows);
+      else writeKv(g, own, ownK, ownV, sequence.length);
       const attended = this.#attended(layer, member, own, tokenRange(g, q, row, tokens), tokenRange(g, rotatedQ, row, tokens));
       if (this.#collector) this.#collector.put(attended, row);
       else alone = mergeHeads(g, attended);

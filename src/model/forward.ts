@@ -29,7 +29,7 @@ export interface ForwardModel {
  * Builds the forward pass.
  * @param tokens i32 [tokens]
  * @param outputs i32 [outputs]: rows whose logits are wanted; null when only keys and values matter (encoding), in which
- *   case the last layer stops after its attention inputs were used and nothing is returned.
+ *   case the last layer stops once its keys and values are written.
  * @returns logits f32 [vocabulary, outputs], or null
  */
 export function buildForward(

@@ -1,5 +1,7 @@
 /**
- * Inputs of a graph together with their data: declared while building, written after the graph was placed.
+ * Inputs of a graph together with where their data comes from: declared while building, written before every compute.
+ *
+ * Data is asked for anew at each write, so that a graph whose shapes repeat (decoding) is built once and run often.
  */
 import type { Backend } from '../ggml/backend.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
@@ -7,34 +9,42 @@ import { type Tensor, TensorType } from '../ggml/tensor.ts';
 
 export class GraphInputs {
   readonly #graph: GraphContext;
-  readonly #pending: { readonly tensor: Tensor; readonly data: ArrayBufferView }[] = [];
+  readonly #sources: { readonly tensor: Tensor; readonly data: () => ArrayBufferView }[] = [];
 
   constructor(graph: GraphContext) {
     this.#graph = graph;
   }
 
   /** An i32 vector, e.g. token ids or positions. */
-  integers(values: Int32Array): Tensor {
-    return this.#add(this.#graph.input(TensorType.I32, values.length), values);
+  integers(length: number, data: () => Int32Array): Tensor {
+    return this.#add(this.#graph.input(TensorType.I32, length), data);
   }
 
   /** An i64 vector of row numbers. */
-  rows(values: BigInt64Array): Tensor {
-    return this.#add(this.#graph.input(TensorType.I64, values.length), values);
+  rows(length: number, data: () => BigInt64Array): Tensor {
+    return this.#add(this.#graph.input(TensorType.I64, length), data);
   }
 
   /** An f16 matrix given as bits, [columns, rows]. */
-  half(values: Uint16Array, columns: number): Tensor {
-    return this.#add(this.#graph.input(TensorType.F16, columns, values.length / columns), values);
+  half(columns: number, rows: number, data: () => Uint16Array): Tensor {
+    return this.#add(this.#graph.input(TensorType.F16, columns, rows), data);
   }
 
-  #add(tensor: Tensor, data: ArrayBufferView): Tensor {
-    this.#pending.push({ tensor, data });
-    return tensor;
+  /** Something to bring up to date before each compute that is no tensor of the graph. */
+  refresh(update: () => void): void {
+    this.#updates.push(update);
+  }
+  readonly #updates: (() => void)[] = [];
+
+  #add(tensor: Tensor, data: () => ArrayBufferView): Tensor {
+    this.#sources.push({ tensor, data });
+    // Part of the graph even if no node reads it: only what is in the graph gets a place to be written to.
+    return this.#graph.expand(tensor);
   }
 
-  /** Copies all data into the placed graph. Inputs that no node uses are skipped: they have no place. */
+  /** Copies all data into the placed graph. */
   write(backend: Backend): void {
-    for (const { tensor, data } of this.#pending) backend.write(tensor, data);
+    for (const update of this.#updates) update();
+    for (const { tensor, data } of this.#sources) backend.write(tensor, data());
   }
 }

@@ -1,9 +1,9 @@
 /**
- * A prompt being answered: context blocks that others may share, and keys and values of its own for the final block and
- * what is generated after it.
+ * A run of tokens with keys and values of its own, after any number of context blocks that others may share.
  *
- * The own cache is causal and private. Context blocks are only read: their memory belongs to whoever pinned them and
- * must stay valid until the sequence is disposed.
+ * It is a prompt's final block with what is generated after it; or, without context, a block being encoded: the own
+ * cache then is the block's stored image. The own cache is causal and private. Context blocks are only read: their
+ * memory belongs to whoever pinned them and must stay valid until the sequence is disposed.
  */
 import { BlockAttentionError } from '../errors.ts';
 import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
@@ -26,11 +26,22 @@ export class Sequence {
   readonly layout: KvLayout;
   /** Most own tokens. */
   readonly capacity: number;
-  readonly #memory: NativeMemory;
+  /** Address of the own cache, in `layout` with `capacity` tokens. */
+  readonly address: bigint;
+  readonly #owned: NativeMemory | undefined;
   #length = 0;
 
-  /** @param blocks addresses and token counts in prompt order; positions follow from them. */
-  constructor(layout: KvLayout, blocks: readonly { address: bigint; tokens: number }[], capacity: number) {
+  /**
+   * @param blocks addresses and token counts in prompt order; positions follow from them
+   * @param capacity most own tokens; rounded up
+   * @param target address of zeroed memory to use as own cache, which the caller keeps; allocated when absent
+   */
+  constructor(
+    layout: KvLayout,
+    blocks: readonly { readonly address: bigint; readonly tokens: number }[],
+    capacity: number,
+    target?: bigint,
+  ) {
     let start = 0;
     this.blocks = blocks.map(({ address, tokens }) => {
       const block = { address, tokens, start };
@@ -40,7 +51,8 @@ export class Sequence {
     this.contextTokens = start;
     this.layout = layout;
     this.capacity = layout.padded(capacity);
-    this.#memory = allocateMemory(layout.blockBytes(this.capacity));
+    this.#owned = target === undefined ? allocateMemory(layout.blockBytes(this.capacity)) : undefined;
+    this.address = target ?? this.#owned?.address ?? 0n;
   }
 
   /** Own tokens so far. */
@@ -53,13 +65,9 @@ export class Sequence {
     return this.contextTokens + this.#length;
   }
 
-  get address(): bigint {
-    return this.#memory.address;
-  }
-
   /** Bytes of the own cache. */
   get bytes(): number {
-    return this.#memory.bytes.byteLength;
+    return this.layout.blockBytes(this.capacity);
   }
 
   /** Counts tokens as written. @throws CONTEXT_OVERFLOW beyond the capacity. */
@@ -79,6 +87,6 @@ export class Sequence {
   }
 
   dispose(): void {
-    this.#memory.free();
+    this.#owned?.free();
   }
 }

@@ -1,0 +1,115 @@
+/**
+ * Blocks for prompts: names them, asks the store for them, and encodes what no tier holds.
+ *
+ * Knows how a model's blocks are made; where they are kept is the store's business.
+ */
+import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
+import { KvLayout, kvLayoutVersion } from '../model/kv-layout.ts';
+import type { Model } from '../model/model.ts';
+import { Sequence } from '../model/sequence.ts';
+import {
+  type BlockHandle,
+  type BlockIdentity,
+  type BlockRequest,
+  type BlockStore,
+  blockKey,
+  createIdentity,
+} from '../store/index.ts';
+import type { Runner } from './runner.ts';
+
+export interface BlockSourceOptions {
+  readonly model: Model;
+  readonly runner: Runner;
+  readonly store: BlockStore;
+  readonly layout: KvLayout;
+  /** Hex SHA-256 of the model's file. */
+  readonly weights: string;
+  /** Version of tokenizer and templates. */
+  readonly tokenizer: string;
+}
+
+/** Encoding gives way to answers: see Scheduler. */
+const encodePriority = 0;
+
+export class BlockSource {
+  readonly layout: KvLayout;
+  /** Layout of caches that grow: like `layout`, but never quantised. */
+  readonly growingLayout: KvLayout;
+  readonly #options: BlockSourceOptions;
+  readonly #identities = new Map<string, BlockIdentity>();
+
+  constructor(options: BlockSourceOptions) {
+    this.#options = options;
+    this.layout = options.layout;
+    const { layout, model } = options;
+    this.growingLayout = layout.type === 'q8_0' ? new KvLayout(model.hyperParameters, 'f16') : layout;
+  }
+
+  /** What blocks of a tenant are identified by besides their tokens. */
+  identity(tenant = ''): BlockIdentity {
+    let identity = this.#identities.get(tenant);
+    if (identity === undefined) {
+      const { model, weights, tokenizer, layout } = this.#options;
+      const { ropes, window, windowed } = model.hyperParameters;
+      identity = createIdentity({
+        weights,
+        tokenizer,
+        rope: JSON.stringify([ropes, window, windowed]),
+        kvType: layout.type,
+        format: `layout ${kvLayoutVersion}`,
+        tenant,
+      });
+      // A server may see many tenants: the map is a cache, not a register.
+      if (this.#identities.size >= 1024) this.#identities.clear();
+      this.#identities.set(tenant, identity);
+    }
+    return identity;
+  }
+
+  request(tokens: Int32Array, tenant?: string): BlockRequest {
+    return { key: blockKey(this.identity(tenant), tokens), tokens, bytes: this.layout.blockBytes(tokens.length) };
+  }
+
+  /**
+   * Pins the blocks of a prompt, encoding those that no tier holds.
+   * @throws ABORTED, STORE_FULL
+   */
+  acquire(
+    blocks: readonly Int32Array[],
+    options: { readonly signal?: AbortSignal | undefined; readonly tenant?: string | undefined } = {},
+  ): Promise<BlockHandle[]> {
+    const requests = blocks.map((tokens) => this.request(tokens, options.tenant));
+    const encode: Parameters<BlockStore['acquire']>[1] = async (missing, commit, signal) => {
+      const outcomes = await Promise.allSettled(
+        missing.map(async (request) => {
+          const { memory, ms } = await this.#encode(request, signal);
+          commit(request, memory, ms);
+        }),
+      );
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    };
+    return this.#options.store.acquire(requests, encode, options);
+  }
+
+  async #encode(request: BlockRequest, signal?: AbortSignal): Promise<{ memory: NativeMemory; ms: number }> {
+    const { runner } = this.#options;
+    const count = request.tokens.length;
+    const memory = allocateMemory(request.bytes);
+    const direct = this.growingLayout === this.layout;
+    const sequence = new Sequence(this.growingLayout, [], count, direct ? memory.address : undefined);
+    try {
+      const { computeMs } = await runner.prompt(sequence, request.tokens, {
+        logits: 'none',
+        priority: encodePriority,
+        signal,
+      });
+      if (!direct) await runner.convert(sequence, this.layout, memory.address, count);
+      return { memory, ms: computeMs };
+    } catch (error) {
+      memory.free();
+      throw error;
+    } finally {
+      sequence.dispose();
+    }
+  }
+}

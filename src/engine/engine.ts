@@ -1,0 +1,164 @@
+/**
+ * The engine: passages and a question in, an answer with its accounting out. docs/architecture.md tells a request's
+ * life; each step of it is a module beside this one.
+ */
+import { BlockAttentionError } from '../errors.ts';
+import { Backend, openTokenizer, type Tokenizer } from '../ggml/index.ts';
+import { type AttentionFactory, KvLayout, Model, portableAttention, weightsDigest } from '../model/index.ts';
+import { cacheFolder } from '../models/index.ts';
+import { promptVersion } from '../prompt/index.ts';
+import { type BlockStore, createMemoryStore } from '../store/index.ts';
+import { join } from 'node:path';
+import { answer } from './answer.ts';
+import { answerStream } from './answer-stream.ts';
+import { BlockSource } from './block-source.ts';
+import { encodePassages } from './encode-passages.ts';
+import { Runner } from './runner.ts';
+import type {
+  AnswerRequest,
+  AnswerStream,
+  EncodeOptions,
+  EncodeSummary,
+  Engine,
+  EngineOptions,
+  KvType,
+  ModelInfo,
+  Passage,
+  PromptTemplate,
+} from './types.ts';
+
+const kvTypes: readonly KvType[] = ['f32', 'f16', 'q8_0'];
+const defaultStoreBytes = 2 * 2 ** 30;
+
+/** What a request needs of its engine. */
+export interface EngineParts {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly runner: Runner;
+  readonly source: BlockSource;
+  readonly contextTokens: number;
+  readonly template: PromptTemplate;
+}
+
+/**
+ * Loads a model and makes it ready to answer.
+ * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, BACKEND_UNAVAILABLE, INVALID_ARGUMENT
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const kvType = options.kvType ?? 'f16';
+  if (!kvTypes.includes(kvType)) {
+    throw new BlockAttentionError('INVALID_ARGUMENT', `kvType is ${String(kvType)}: use one of ${kvTypes.join(', ')}`);
+  }
+  const cleanup: (() => void | Promise<void>)[] = [];
+  try {
+    const backend = await Backend.open({ device: options.device, threads: options.threads });
+    cleanup.push(() => backend.dispose());
+    const model = await Model.load(options.modelPath, backend);
+    cleanup.push(() => model.dispose());
+    const contextTokens = model.contextTokens(options.contextTokens);
+    const tokenizer = await openTokenizer(options.modelPath);
+    cleanup.push(() => tokenizer.dispose());
+    const digest = await weightsDigest(options.modelPath, join(options.cacheDir ?? cacheFolder(), 'digests'));
+    const store = options.store ?? createMemoryStore({ budgetBytes: options.storeBytes ?? defaultStoreBytes });
+    if (options.store === undefined) cleanup.push(() => store.close());
+    const layout = new KvLayout(model.hyperParameters, kvType);
+    const attention = chooseAttention(options);
+    const runner = new Runner({ model, attention: attention.factory(model, layout) });
+    cleanup.push(() => runner.close());
+    const source = new BlockSource({
+      model,
+      runner,
+      store,
+      layout,
+      weights: digest,
+      tokenizer: promptVersion(tokenizer),
+    });
+    const parts: EngineParts = { model, tokenizer, runner, source, contextTokens, template: options.template ?? 'auto' };
+    return new LocalEngine(parts, { store, kvType, attention: attention.name, threads: backend.threads, cleanup });
+  } catch (error) {
+    for (const release of cleanup.reverse()) await release();
+    throw error;
+  }
+}
+
+interface AttentionChoice {
+  readonly name: 'native' | 'portable';
+  readonly factory: (model: Model, layout: KvLayout) => AttentionFactory;
+}
+
+function chooseAttention(_: EngineOptions): AttentionChoice {
+  return { name: 'portable', factory: portableAttention };
+}
+
+class LocalEngine implements Engine {
+  readonly model: ModelInfo;
+  readonly store: BlockStore;
+  readonly kvType: KvType;
+  readonly attention: 'native' | 'portable';
+  readonly threads: number;
+  readonly #parts: EngineParts;
+  readonly #cleanup: (() => void | Promise<void>)[];
+  readonly #busy = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    parts: EngineParts,
+    rest: Pick<Engine, 'store' | 'kvType' | 'attention' | 'threads'> & { cleanup: (() => void | Promise<void>)[] },
+  ) {
+    this.#parts = parts;
+    this.store = rest.store;
+    this.kvType = rest.kvType;
+    this.attention = rest.attention;
+    this.threads = rest.threads;
+    this.#cleanup = rest.cleanup;
+    this.model = modelInfo(parts);
+  }
+
+  encode(passages: readonly Passage[], options: EncodeOptions = {}): Promise<EncodeSummary> {
+    return this.#track(() => encodePassages(this.#parts, passages, options));
+  }
+
+  answer(request: AnswerRequest): AnswerStream {
+    return answerStream((sink) => this.#track(() => answer(this.#parts, request, sink)), request.signal);
+  }
+
+  #track<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one'));
+    const promise = work();
+    const settled = promise.catch(() => undefined).finally(() => this.#busy.delete(settled));
+    this.#busy.add(settled);
+    return promise;
+  }
+
+  /** Waits for requests under way, then frees the model. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      await Promise.all(this.#busy);
+      for (const release of this.#cleanup.reverse()) await release();
+    })();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function modelInfo({ model, source, contextTokens }: EngineParts): ModelInfo {
+  const hp = model.hyperParameters;
+  return {
+    path: model.file.path,
+    name: hp.name,
+    architecture: hp.architecture,
+    parameters: model.parameters,
+    layers: hp.layers,
+    heads: hp.heads,
+    kvHeads: hp.kvHeads,
+    headDim: hp.headDim,
+    embeddingLength: hp.embeddingLength,
+    vocabulary: hp.vocabulary,
+    trainedContext: hp.trainedContext,
+    contextTokens,
+    kvBytesPerToken: source.layout.bytesPerToken,
+  };
+}

@@ -1,0 +1,225 @@
+/**
+ * Runs what the scheduler picks, one batch at a time, and gives results back to whoever asked. Knows sequences and
+ * logits; no text, no store.
+ */
+import { BlockAttentionError } from '../errors.ts';
+import type { GraphAllocator } from '../ggml/backend.ts';
+import { convertBlock } from '../model/convert-kv.ts';
+import type { KvLayout } from '../model/kv-layout.ts';
+import type { Model } from '../model/model.ts';
+import type { Sequence } from '../model/sequence.ts';
+import { type AttentionFactory, DecodeGraph, forwardStep } from '../model/step.ts';
+import { type DecodeTask, type PromptTask, Scheduler } from './scheduler.ts';
+
+interface Settled<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Prompt extends PromptTask<Sequence>, Settled<PromptResult> {
+  readonly logits: 'last' | 'none';
+  cancelled: boolean;
+  computeMs: number;
+}
+
+interface Decode extends DecodeTask<Sequence>, Settled<Float32Array> {
+  cancelled: boolean;
+}
+
+export interface PromptResult {
+  /** Logits of the last token, [vocabulary]; empty when none were asked for. */
+  readonly logits: Float32Array;
+  /** This prompt's share of the time its batches took, in ms. */
+  readonly computeMs: number;
+}
+
+export interface RunnerOptions {
+  readonly model: Model;
+  readonly attention: AttentionFactory;
+  /** Most tokens of one prompt batch. Defaults to 512. */
+  readonly batchTokens?: number | undefined;
+  /** Bytes that one sequence's score matrix may take. Defaults to 256 MiB. */
+  readonly scoreBytes?: number | undefined;
+}
+
+export class Runner {
+  readonly #model: Model;
+  readonly #attention: AttentionFactory;
+  readonly #allocator: GraphAllocator;
+  readonly #scheduler: Scheduler<Sequence, Prompt, Decode>;
+  /** Work that is no forward pass but needs the backend to itself. */
+  readonly #exclusives: (() => Promise<void>)[] = [];
+  readonly #inFlight = new Set<Prompt | Decode>();
+  #decodeGraph: DecodeGraph | undefined;
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: RunnerOptions) {
+    this.#model = options.model;
+    this.#attention = options.attention;
+    this.#allocator = options.model.backend.allocator();
+    const scoreBytes = options.scoreBytes ?? 256 * 2 ** 20;
+    const { heads } = options.model.hyperParameters;
+    this.#scheduler = new Scheduler({
+      batchTokens: options.batchTokens ?? 512,
+      batchSequences: 64,
+      chunkTokens: ({ sequence, tokens }) => {
+        const columns = sequence.position + tokens.length;
+        return Math.max(1, Math.floor(scoreBytes / (4 * heads * columns)));
+      },
+    });
+  }
+
+  /**
+   * Runs tokens through the model, appending their keys and values to the sequence.
+   * @throws ABORTED when the signal fires; the sequence may then hold a part of the tokens
+   */
+  prompt(
+    sequence: Sequence,
+    tokens: Int32Array,
+    options: { readonly logits: 'last' | 'none'; readonly priority?: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<PromptResult> {
+    const { logits, priority = 0, signal } = options;
+    return this.#submit(signal, (settled): Prompt => {
+      const task = { sequence, tokens, logits, priority, cancelled: false, computeMs: 0, ...settled };
+      this.#scheduler.addPrompt(task);
+      return task;
+    });
+  }
+
+  /** Runs one token of a sequence. @returns its logits, [vocabulary], valid until the next call for the sequence */
+  decode(sequence: Sequence, token: number, signal?: AbortSignal): Promise<Float32Array> {
+    return this.#submit(signal, (settled): Decode => {
+      const task = { sequence, token, cancelled: false, ...settled };
+      this.#scheduler.addDecode(task);
+      return task;
+    });
+  }
+
+  /** Converts a finished block between element types. */
+  async convert(source: Sequence, target: KvLayout, address: bigint, tokens: number): Promise<void> {
+    await this.#exclusive(() =>
+      convertBlock(this.#model, this.#allocator, { layout: source.layout, address: source.address }, { layout: target, address }, tokens),
+    );
+  }
+
+  checkIntegrity(): void {
+    this.#scheduler.checkIntegrity();
+  }
+
+  /** Waits for the batch in flight and frees graphs. Waiting tasks are rejected. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    this.#decodeGraph?.dispose();
+    this.#decodeGraph = undefined;
+    this.#allocator.dispose();
+  }
+
+  #exclusive<T>(task: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#exclusives.push(() => task().then(resolve, reject));
+      this.#start();
+    });
+  }
+
+  #submit<T>(signal: AbortSignal | undefined, add: (settled: Settled<T>) => Prompt | Decode): Promise<T> {
+    if (this.#closed) return Promise.reject(new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one'));
+    if (signal?.aborted) return Promise.reject(aborted(signal));
+    return new Promise<T>((resolve, reject) => {
+      const onAbort = () => {
+        task.cancelled = true;
+        // A batch in flight still writes to the sequence, whose memory the caller frees once we reject: wait for it.
+        if (this.#inFlight.has(task)) return;
+        this.#scheduler.remove(task);
+        task.reject(aborted(signal));
+      };
+      const settle =
+        <V>(how: (value: V) => void) =>
+        (value: V) => {
+          signal?.removeEventListener('abort', onAbort);
+          how(value);
+        };
+      const task = add({ resolve: settle(resolve), reject: settle(reject) });
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#start();
+    });
+  }
+
+  #start(): void {
+    this.#running ??= this.#loop().finally(() => {
+      this.#running = undefined;
+      if (!this.#closed && this.#scheduler.pending + this.#exclusives.length > 0) this.#start();
+    });
+  }
+
+  async #loop(): Promise<void> {
+    for (;;) {
+      // Sequences that were just given a token ask for the next one within this turn of the event loop.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      const exclusive = this.#exclusives.shift();
+      if (exclusive) {
+        await exclusive();
+        continue;
+      }
+      const work = this.#scheduler.next();
+      if (work === undefined) return;
+      const tasks = work.kind === 'decode' ? work.tasks : work.chunks.map((chunk) => chunk.task);
+      for (const task of tasks) this.#inFlight.add(task);
+      if (work.kind === 'decode') await this.#decode(work.tasks);
+      else await this.#prompt(work.chunks);
+      this.#inFlight.clear();
+    }
+  }
+
+  async #decode(tasks: readonly Decode[]): Promise<void> {
+    const sequences = tasks.map((task) => task.sequence);
+    try {
+      if (!this.#decodeGraph?.serves(sequences)) {
+        this.#decodeGraph?.dispose();
+        this.#decodeGraph = undefined;
+        this.#decodeGraph = new DecodeGraph(this.#model, this.#attention, sequences);
+      }
+      const logits = await this.#decodeGraph.run(Int32Array.from(tasks, (task) => task.token));
+      tasks.forEach((task, i) => task.resolve(logits[i] ?? new Float32Array(0)));
+    } catch (error) {
+      for (const task of tasks) task.reject(error);
+    }
+  }
+
+  async #prompt(chunks: readonly { readonly task: Prompt; readonly first: number; readonly count: number }[]): Promise<void> {
+    const started = performance.now();
+    const isLast = ({ task, first, count }: (typeof chunks)[number]) => first + count === task.tokens.length;
+    try {
+      const logits = await forwardStep(
+        this.#model,
+        this.#attention,
+        this.#allocator,
+        chunks.map((chunk) => ({
+          sequence: chunk.task.sequence,
+          tokens: chunk.task.tokens.subarray(chunk.first, chunk.first + chunk.count),
+          logits: isLast(chunk) ? chunk.task.logits : 'none',
+        })),
+      );
+      const elapsed = performance.now() - started;
+      const total = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
+      chunks.forEach((chunk, i) => {
+        const { task } = chunk;
+        task.computeMs += (elapsed * chunk.count) / total;
+        if (task.cancelled) {
+          this.#scheduler.remove(task);
+          task.reject(aborted());
+        } else if (isLast(chunk)) task.resolve({ logits: logits[i] ?? new Float32Array(0), computeMs: task.computeMs });
+      });
+    } catch (error) {
+      for (const { task } of chunks) {
+        this.#scheduler.remove(task);
+        task.reject(error);
+      }
+    }
+  }
+}
+
+function aborted(signal?: AbortSignal): BlockAttentionError {
+  return new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal?.reason });
+}

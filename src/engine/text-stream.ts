@@ -1,0 +1,80 @@
+/**
+ * Tokens to text: pieces end on UTF-8 boundaries, and nothing that could be the beginning of a stop string is given
+ * out before it is decided.
+ */
+import { BlockAttentionError } from '../errors.ts';
+
+const mostStops = 16;
+
+/** @throws INVALID_ARGUMENT for more than 16 stop strings or an empty one. */
+export function checkStops(stops: readonly string[]): void {
+  if (stops.length > mostStops) {
+    throw new BlockAttentionError('INVALID_ARGUMENT', `${stops.length} stop strings: give at most ${mostStops}`);
+  }
+  const bad = stops.findIndex((stop) => typeof stop !== 'string' || stop === '');
+  if (bad !== -1) throw new BlockAttentionError('INVALID_ARGUMENT', `stop[${bad}] is empty: give text`);
+}
+
+export class TextAssembler {
+  readonly #decoder = new TextDecoder('utf-8');
+  readonly #stops: readonly string[];
+  #held = '';
+  #text = '';
+  #stopped = false;
+
+  constructor(stops: readonly string[] = []) {
+    checkStops(stops);
+    this.#stops = stops;
+  }
+
+  /** Everything given out so far. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Whether a stop string occurred: it and what follows is dropped. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Takes a token's bytes, returns the text that is certain now, possibly empty. */
+  push(bytes: Uint8Array): string {
+    return this.#take(this.#decoder.decode(bytes, { stream: true }));
+  }
+
+  /** The rest, once no more tokens follow. Bytes of an unfinished character become U+FFFD. */
+  finish(): string {
+    if (this.#stopped) return '';
+    const rest = this.#take(this.#decoder.decode()) + (this.#stopped ? '' : this.#held);
+    if (!this.#stopped) this.#text += this.#held;
+    this.#held = '';
+    return rest;
+  }
+
+  #take(decoded: string): string {
+    if (this.#stopped) return '';
+    this.#held += decoded;
+    let end = -1;
+    for (const stop of this.#stops) {
+      const at = this.#held.indexOf(stop);
+      if (at !== -1 && (end === -1 || at < end)) end = at;
+    }
+    if (end !== -1) this.#stopped = true;
+    const certain = end === -1 ? this.#held.length - this.#undecided() : end;
+    const piece = this.#held.slice(0, certain);
+    this.#held = this.#stopped ? '' : this.#held.slice(certain);
+    this.#text += piece;
+    return piece;
+  }
+
+  /** Length of the longest tail that begins a stop string. */
+  #undecided(): number {
+    let longest = 0;
+    for (const stop of this.#stops) {
+      for (let n = Math.min(stop.length - 1, this.#held.length); n > longest; n--) {
+        if (this.#held.endsWith(stop.slice(0, n))) longest = n;
+      }
+    }
+    return longest;
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Floating-point operations to the first token, counted, not measured.
+ *
+ * `linear` counts the matrices alone, as the paper's table does; `attention` the scores and weighted values, which the
+ * paper leaves out and which dominate long contexts. A multiply-add is two operations.
+ */
+import type { HyperParameters } from './hyper-parameters.ts';
+
+export interface Flops {
+  readonly linear: number;
+  readonly attention: number;
+  readonly total: number;
+}
+
+/** Weights that every token is multiplied by, the output head apart. */
+export function linearWeights(hp: HyperParameters): number {
+  const { embeddingLength: d, heads, kvHeads, headDim, feedForwardLength: ff, layers } = hp;
+  const attention = d * headDim * (heads + 2 * kvHeads) + heads * headDim * d;
+  return layers * (attention + 3 * d * ff);
+}
+
+/** Keys seen by queries at positions [first, first + queries) over all layers, sliding windows applied. */
+function keysSeen(hp: HyperParameters, first: number, queries: number): number {
+  const causal = queries * first + (queries * (queries + 1)) / 2;
+  let windowed = 0;
+  if (hp.window > 0) for (let i = first + 1; i <= first + queries; i++) windowed += Math.min(i, hp.window);
+  return hp.windowed.reduce((sum, flag) => sum + (flag ? windowed : causal), 0);
+}
+
+/** Reading `queries` tokens that stand after `context` tokens whose states are present, to one row of logits. */
+export function promptFlops(hp: HyperParameters, context: number, queries: number): Flops {
+  const linear = 2 * linearWeights(hp) * queries + 2 * hp.embeddingLength * hp.vocabulary;
+  const attention = 4 * hp.heads * hp.headDim * keysSeen(hp, context, queries);
+  return { linear, attention, total: linear + attention };
+}
+
+/** Encoding one block alone. */
+export function encodeFlops(hp: HyperParameters, tokens: number): Flops {
+  const linear = 2 * linearWeights(hp) * tokens;
+  const attention = 4 * hp.heads * hp.headDim * keysSeen(hp, 0, tokens);
+  return { linear, attention, total: linear + attention };
+}

@@ -1,0 +1,11 @@
+/** The door of the models: loading one, laying out its states, running tokens through it. */
+export { convertBlock, type StoredBlock } from './convert-kv.ts';
+export { denseForward } from './dense.ts';
+export { type Family, families } from './families.ts';
+export { encodeFlops, type Flops, linearWeights, promptFlops } from './flops.ts';
+export type { HyperParameters } from './hyper-parameters.ts';
+export { KvLayout, type KvType, kvLayoutVersion } from './kv-layout.ts';
+export { Model } from './model.ts';
+export { type ContextBlock, Sequence } from './sequence.ts';
+export { type AttentionFactory, DecodeGraph, forwardStep, portableAttention, type Step } from './step.ts';
+export { weightsDigest } from './weights-digest.ts';
