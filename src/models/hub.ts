@@ -41,6 +41,7 @@ async function askHub(
   const { host } = new URL(endpoint);
   const timeout = AbortSignal.timeout(options.limits.connectTimeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
+  const authorized = authorization(options.env);
   let retryAfter: string | null = null;
   let found: PathInfo[];
   try {
@@ -51,7 +52,7 @@ async function askHub(
       hubUrl: endpoint,
       // The library wants tokens of the hub's own form; other servers have other tokens.
       fetch: async (input, init) => {
-        const headers = { ...Object.fromEntries(new Headers(init?.headers)), ...authorization(options.env) };
+        const headers = { ...Object.fromEntries(new Headers(init?.headers)), ...authorized };
         const response = await fetch(input, { ...init, headers, signal });
         retryAfter = response.headers.get('retry-after');
         return response;

