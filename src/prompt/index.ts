@@ -1,0 +1,31 @@
+/** Messages and passages to block plans, block plans to tokens. */
+export type { ChatMessage } from './chat-template.ts';
+export { type PassageReadOptions, readPassages } from './passages.ts';
+export { planFreeText, type TextRequest } from './plan-text.ts';
+export {
+  type DemonstrationsRequest,
+  type DialogueRequest,
+  type PromptTemplate,
+  planDemonstrations,
+  planDialogue,
+  planRag,
+  promptTemplates,
+  type RagRequest,
+  type TemplateOptions,
+} from './plans.ts';
+export { promptFormat, promptVersion } from './prompt-version.ts';
+export { type CodeSegmentOptions, segmentCode } from './segment-code.ts';
+export { defaultMaxBlocks, segmentText } from './segment-text.ts';
+export { tokenizePlan } from './tokenize-plan.ts';
+export {
+  type BlockKind,
+  type BlockPlan,
+  blockText,
+  type Passage,
+  type PlannedBlock,
+  planText,
+  type Segment,
+  type TokenizedBlock,
+  type TokenizedPlan,
+  type Turn,
+} from './types.ts';

@@ -1,0 +1,28 @@
+/** libllama tokenizers of the template families, and how to show a plan in a snapshot. */
+import { loadLibrary } from '../../ggml/library.ts';
+import type { Tokenizer } from '../../ggml/tokenizer.ts';
+import { openTokenizer } from '../../ggml/vocab.ts';
+import type { BlockPlan } from '../types.ts';
+import { type FamilyName, families, familyNames } from './chat-templates.ts';
+import { type VocabularySpec, writeVocabulary } from './vocabulary-file.ts';
+
+export async function openVocabulary(spec: VocabularySpec): Promise<Tokenizer> {
+  await loadLibrary('cpu');
+  return openTokenizer(writeVocabulary(spec));
+}
+
+export async function openFamilies(): Promise<Record<FamilyName, Tokenizer>> {
+  const opened = new Map<string, Tokenizer>();
+  for (const name of familyNames) opened.set(name, await openVocabulary(families[name]));
+  return Object.fromEntries(opened) as Record<FamilyName, Tokenizer>;
+}
+
+/** A line per block: kind, id, then the segments; content stands in brackets, markup does not. */
+export function show(plan: BlockPlan): string {
+  return plan.blocks
+    .map(({ kind, id, segments }) => {
+      const text = segments.map(({ text, special }) => (special ? text : `[${text}]`)).join('');
+      return `${kind} ${id}: ${text.replaceAll('\n', '⏎')}`;
+    })
+    .join('\n');
+}
