@@ -13,13 +13,7 @@ export const families = {
   chatml: {
     controls: ['<|endoftext|>', '<|im_end|>', '<|im_start|>'],
     addBos: false,
-    chatTemplate: `{% for message in messages %}
-{% if loop.first and message['role'] != 'system' %}
-{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}
-{% endif %}
-{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}
-{% endfor %}
-{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`,
+    chatTemplate: `{% for message in messages %}{% if loop.first and message['role'] != 'system' %}{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{% endif %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`,
   },
   /** Begins with BOS, trims contents, writes the date. */
   llama3: {
@@ -52,7 +46,7 @@ export const families = {
     controls: ['<s>', '</s>'],
     addBos: true,
     chatTemplate: `{% for message in messages %}
-{{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token + '\\n' }}
+{{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token }}
 {% endfor %}
 {% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}`,
   },
