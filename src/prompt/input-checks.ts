@@ -45,11 +45,17 @@ export function optionalContent(value: unknown, what: string): string | undefine
   return text === '' ? undefined : text;
 }
 
+/** Finished turns, white space around their texts dropped. @throws INVALID_ARGUMENT naming the turn and the side. */
 export function requireTurns(turns: readonly Turn[], what: string): Turn[] {
+  requireList(turns, what, 'INVALID_ARGUMENT', '{ user, assistant }');
   return turns.map((turn, index) => ({
-    user: requireContent(turn.user, `${what}[${index}].user`),
-    assistant: requireContent(turn.assistant, `${what}[${index}].assistant`),
+    user: requireContent(turn?.user, `${what}[${index}].user`),
+    assistant: requireContent(turn?.assistant, `${what}[${index}].assistant`),
   }));
+}
+
+function requireList(value: unknown, what: string, code: ErrorCode, item: string): void {
+  if (!Array.isArray(value)) throw new BlockAttentionError(code, `${what} is no array: give a list of ${item}`);
 }
 
 /** A checked passage: `title` trimmed and absent when blank, `text` without blank lines around it. */
@@ -65,6 +71,7 @@ export interface CheckedPassage {
  * @throws INVALID_PASSAGES naming the index and the field.
  */
 export function requirePassages(passages: readonly Passage[]): CheckedPassage[] {
+  requireList(passages, 'passages', 'INVALID_PASSAGES', '{ text, title?, id? }');
   return passages.map((passage, index) => {
     const name = `passages[${index}]`;
     const code = 'INVALID_PASSAGES';
