@@ -4,7 +4,7 @@ import { ChatTemplate } from './chat-template.ts';
 import { planDialogue, planRag } from './plans.ts';
 import { type FamilyName, families, familyNames } from './testing/chat-templates.ts';
 import { openFamilies, show } from './testing/open-family.ts';
-import { planText } from './types.ts';
+import { promptText } from './types.ts';
 
 const now = new Date(2026, 0, 31);
 const rag = {
@@ -95,7 +95,7 @@ describe('the blocks joined', () => {
       { generationPrompt: true, variables: {}, now },
     );
     const request = { system: 'S', turns: [{ user: ' one\n', assistant: '\ttwo' }], question: 'three ', now };
-    expect(planText(planDialogue(request, tokenizers[name]))).toBe(rendered);
+    expect(promptText(planDialogue(request, tokenizers[name]))).toBe(rendered);
   });
 });
 

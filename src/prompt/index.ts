@@ -1,7 +1,6 @@
 /** Messages and passages to block plans, block plans to tokens. */
-export type { ChatMessage } from './chat-template.ts';
 export { type PassageReadOptions, readPassages } from './passages.ts';
-export { planFreeText, type TextRequest } from './plan-text.ts';
+export { planText, type TextRequest } from './plan-text.ts';
 export {
   type DemonstrationsRequest,
   type DialogueRequest,
@@ -23,7 +22,7 @@ export {
   blockText,
   type Passage,
   type PlannedBlock,
-  planText,
+  promptText,
   type Segment,
   type TokenizedBlock,
   type TokenizedPlan,

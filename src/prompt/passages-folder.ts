@@ -1,8 +1,9 @@
 /**
  * Passages from a folder: each .txt and .md file is one, in the order of their paths.
  *
- * Hidden files and folders are left out. Links are followed only to places inside the folder, so a folder handed in by
- * someone else cannot make the process read the rest of the disk; others are left out with a warning.
+ * Hidden files and folders are left out. Links are followed only to files inside the folder, so a folder handed in by
+ * someone else cannot make the process read the rest of the disk; those that lead away are left out with a warning. A
+ * link to a folder inside is passed over: its files are met on their own path.
  */
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, parse, relative, sep } from 'node:path';
@@ -53,7 +54,6 @@ interface Found {
 /** @param root the folder's real path. */
 async function textFiles(root: string, onWarning: (message: string) => void): Promise<Found[]> {
   const files: Found[] = [];
-  const visited = new Set<string>([root]);
   const waiting = [{ path: root, shown: '' }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     for (const entry of await readdir(next.path, { withFileTypes: true })) {
@@ -64,8 +64,7 @@ async function textFiles(root: string, onWarning: (message: string) => void): Pr
       if (target === undefined) continue;
       const kind = await stat(target);
       if (kind.isDirectory()) {
-        if (!visited.has(target)) waiting.push({ path: target, shown });
-        visited.add(target);
+        if (!entry.isSymbolicLink()) waiting.push({ path: target, shown });
       } else if (extensions.has(parse(entry.name).ext.toLowerCase())) {
         // Before it is opened: opening a pipe waits for its writer.
         if (!kind.isFile()) {

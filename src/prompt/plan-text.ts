@@ -20,7 +20,7 @@ export interface TextRequest {
  * The blocks' texts joined are the text, byte for byte; nothing in it is a control token.
  * @throws INVALID_ARGUMENT when the text is blank or not well-formed, or an option is unknown.
  */
-export function planFreeText({ text, segment = 'text', maxBlocks = defaultMaxBlocks }: TextRequest): BlockPlan {
+export function planText({ text, segment = 'text', maxBlocks = defaultMaxBlocks }: TextRequest): BlockPlan {
   if (requireText(text, 'the text').trim() === '') {
     throw new BlockAttentionError('INVALID_ARGUMENT', 'the text is empty: give it a visible character');
   }

@@ -4,7 +4,7 @@ import type { Tokenizer } from '../ggml/tokenizer.ts';
 import { type PromptTemplate, planDemonstrations, planDialogue, planRag } from './plans.ts';
 import { type FamilyName, familyNames } from './testing/chat-templates.ts';
 import { openFamilies, openVocabulary, show } from './testing/open-family.ts';
-import { blockText, type Passage, planText } from './types.ts';
+import { blockText, type Passage, promptText } from './types.ts';
 
 let tokenizers: Record<FamilyName, Tokenizer>;
 let base: Tokenizer;
@@ -68,7 +68,7 @@ describe('the plain template', () => {
 
   it('gives way to a chat template that is passed', () => {
     const chatTemplate = '{% for m in messages %}({{ m.content }}){% endfor %}';
-    expect(planText(planRag({ passages: [], question, chatTemplate }, base))).toBe('(What rotates?)');
+    expect(promptText(planRag({ passages: [], question, chatTemplate }, base))).toBe('(What rotates?)');
     expect(() => planRag({ template: 'chat', passages, question }, base)).toThrow(
       expect.objectContaining({ code: 'INVALID_TEMPLATE' }),
     );
@@ -79,7 +79,7 @@ describe('few blocks', () => {
   it.each(['chat', 'paper', 'plain'] as const)('zero-shot is one block (%s)', (template) => {
     const plan = planRag({ template, passages: [], question, system: 'Be brief.' }, tokenizers.llama3);
     expect(plan.blocks.map(({ kind }) => kind)).toEqual(['final']);
-    expect(planText(plan)).toContain('Be brief.');
+    expect(promptText(plan)).toContain('Be brief.');
   });
 
   it('demonstrations are a block each', () => {

@@ -8,7 +8,7 @@ import { planDialogue, planRag } from './plans.ts';
 import { type FamilyName, families, familyNames } from './testing/chat-templates.ts';
 import { openFamilies, openVocabulary } from './testing/open-family.ts';
 import { tokenizePlan } from './tokenize-plan.ts';
-import { block, blockText, markup, plain, planText } from './types.ts';
+import { block, blockText, markup, plain, promptText } from './types.ts';
 
 let tokenizers: Record<FamilyName, Tokenizer>;
 beforeAll(async () => {
@@ -110,7 +110,7 @@ describe.each(familyNames)('%s: control tokens', (name) => {
         expect(blocks.map(({ tokens }) => controlTexts(tokens, tokenizer))).toEqual(calm);
         const text = blocks.map(({ tokens }) => spelled(tokens, tokenizer)).join('');
         const bos = name === 'zephyr' ? '<s>' : '';
-        expect(text).toBe(bos + planText(plan));
+        expect(text).toBe(bos + promptText(plan));
       }),
       { numRuns: 40 },
     );

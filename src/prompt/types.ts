@@ -78,6 +78,6 @@ export function blockText(planned: PlannedBlock): string {
 }
 
 /** The whole prompt as text. */
-export function planText(plan: BlockPlan): string {
+export function promptText(plan: BlockPlan): string {
   return plan.blocks.map(blockText).join('');
 }

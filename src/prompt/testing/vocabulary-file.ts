@@ -69,7 +69,7 @@ export function writeVocabulary({ controls, addBos, chatTemplate }: VocabularySp
     ...(chatTemplate === undefined ? {} : { 'tokenizer.chat_template': chatTemplate }),
   };
   const entries = Object.entries(fields);
-  const parts = [Buffer.from('GGUF'), uint32(3), uint64(0), uint64(entries.length)];
+  const parts: Buffer[] = [Buffer.from('GGUF'), uint32(3), uint64(0), uint64(entries.length)];
   for (const [key, value] of entries) parts.push(text(key), typed(value));
   const body = Buffer.concat(parts);
   const path = join(mkdtempSync(join(tmpdir(), 'block-attention-vocabulary-')), 'vocabulary.gguf');
