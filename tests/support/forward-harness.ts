@@ -1,0 +1,147 @@
+/** Models, sequences and comparisons for tests of the forward pass. */
+import { Backend, type GraphAllocator } from '../../src/ggml/backend.ts';
+import { allocateMemory, type NativeMemory } from '../../src/ggml/memory.ts';
+import {
+  type AttentionFactory,
+  convertBlock,
+  DecodeGraph,
+  denseForward,
+  forwardStep,
+  KvLayout,
+  type KvType,
+  Model,
+  portableAttention,
+  Sequence,
+} from '../../src/model/index.ts';
+import type { Prng } from './prng.ts';
+
+/** Euclidean distance from `b`, relative to the length of `b`. */
+export function relativeError(a: Float32Array, b: Float32Array): number {
+  let difference = 0;
+  let norm = 0;
+  for (let i = 0; i < b.length; i++) {
+    difference += ((a[i] ?? Number.NaN) - (b[i] ?? 0)) ** 2;
+    norm += (b[i] ?? 0) ** 2;
+  }
+  return Math.sqrt(difference / norm);
+}
+
+export function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
+  return best;
+}
+
+/** Ids of ordinary tokens. */
+export function randomTokens(prng: Prng, vocabulary: number, count: number): Int32Array {
+  const first = Math.min(260, vocabulary >> 1);
+  return Int32Array.from({ length: count }, () => first + prng.integer(vocabulary - first));
+}
+
+export interface EncodedBlock {
+  readonly tokens: Int32Array;
+  readonly memory: NativeMemory;
+}
+
+/** One loaded model with one way to attend. */
+export class ForwardHarness {
+  readonly model: Model;
+  readonly allocator: GraphAllocator;
+  readonly layout: KvLayout;
+  readonly growing: KvLayout;
+  readonly attention: AttentionFactory;
+  readonly #backend: Backend;
+  readonly #cleanup: (() => void)[] = [];
+
+  private constructor(backend: Backend, model: Model, kvType: KvType, attention: typeof portableAttention) {
+    this.#backend = backend;
+    this.model = model;
+    this.allocator = backend.allocator();
+    this.layout = new KvLayout(model.hyperParameters, kvType);
+    this.growing = kvType === 'q8_0' ? new KvLayout(model.hyperParameters, 'f16') : this.layout;
+    this.attention = attention(model, this.layout);
+  }
+
+  static async open(path: string, kvType: KvType, attention = portableAttention, threads = 1): Promise<ForwardHarness> {
+    const backend = await Backend.open({ device: 'cpu', threads });
+    return new ForwardHarness(backend, await Model.load(path, backend), kvType, attention);
+  }
+
+  get vocabulary(): number {
+    return this.model.hyperParameters.vocabulary;
+  }
+
+  sequence(blocks: readonly EncodedBlock[], capacity: number): Sequence {
+    const context = blocks.map(({ memory, tokens }) => ({ address: memory.address, tokens: tokens.length }));
+    const sequence = new Sequence(this.growing, context, capacity);
+    this.#cleanup.push(() => sequence.dispose());
+    return sequence;
+  }
+
+  /** Encodes blocks, all in one batch. */
+  async encode(blocks: readonly Int32Array[]): Promise<EncodedBlock[]> {
+    const direct = this.growing === this.layout;
+    const encoded = blocks.map((tokens) => ({ tokens, memory: allocateMemory(this.layout.blockBytes(tokens.length)) }));
+    for (const { memory } of encoded) this.#cleanup.push(() => memory.free());
+    const sequences = encoded.map(
+      ({ tokens, memory }) => new Sequence(this.growing, [], tokens.length, direct ? memory.address : undefined),
+    );
+    await forwardStep(
+      this.model,
+      this.attention,
+      this.allocator,
+      sequences.map((sequence, i) => ({ sequence, tokens: blocks[i] ?? new Int32Array(0), logits: 'none' })),
+    );
+    if (!direct) {
+      for (const [i, { tokens, memory }] of encoded.entries()) {
+        const source = { layout: this.growing, address: sequences[i]?.address ?? 0n };
+        const target = { layout: this.layout, address: memory.address };
+        await convertBlock(this.model, this.allocator, source, target, tokens.length);
+      }
+    }
+    for (const sequence of sequences) sequence.dispose();
+    return encoded;
+  }
+
+  /** Appends tokens; returns the logits of the last. */
+  async append(sequence: Sequence, tokens: Int32Array): Promise<Float32Array> {
+    const [logits] = await forwardStep(this.model, this.attention, this.allocator, [
+      { sequence, tokens, logits: 'last' },
+    ]);
+    return logits ?? new Float32Array(0);
+  }
+
+  /** The likeliest token `count` times, starting from the logits of a prompt, through kept decode graphs. */
+  async greedy(sequence: Sequence, logits: Float32Array, count: number): Promise<Int32Array> {
+    const tokens = Int32Array.of(argmax(logits));
+    const out = [tokens[0] ?? 0];
+    let graph: DecodeGraph | undefined;
+    while (out.length < count) {
+      if (!graph?.serves([sequence])) {
+        graph?.dispose();
+        graph = new DecodeGraph(this.model, this.attention, [sequence]);
+      }
+      const [next] = await graph.run(tokens);
+      tokens[0] = argmax(next ?? logits);
+      out.push(tokens[0]);
+    }
+    graph?.dispose();
+    return Int32Array.from(out);
+  }
+
+  dense(blocks: readonly Int32Array[]): Promise<Float32Array> {
+    return denseForward(this.model, this.allocator, blocks);
+  }
+
+  /** Frees all blocks and sequences made so far. */
+  clear(): void {
+    for (const release of this.#cleanup.splice(0)) release();
+  }
+
+  dispose(): void {
+    this.clear();
+    this.allocator.dispose();
+    this.model.dispose();
+    this.#backend.dispose();
+  }
+}
