@@ -29,6 +29,12 @@ export interface Sampler extends Disposable {
 let shared: Candidates | undefined;
 
 /**
+ * A grammar that is ambiguous about what encloses what takes time exponential in the text. One call this slow means
+ * the next would not come back.
+ */
+const maxGrammarMs = 2000;
+
+/**
  * @param tokenizer must outlive the sampler
  * @throws INVALID_ARGUMENT for an option out of range; INVALID_GRAMMAR.
  */
@@ -115,7 +121,7 @@ class LlamaSampler implements Sampler {
     }
     const token = this.#choose(logits);
     if (this.#chain !== undefined) this.#calls.accept(this.#chain, token);
-    if (this.#grammar !== undefined) this.#calls.accept(this.#grammar, token);
+    if (this.#grammar !== undefined) this.#timed(this.#calls.accept, this.#grammar, token);
     this.#accepted++;
     return token;
   }
@@ -139,11 +145,11 @@ class LlamaSampler implements Sampler {
     if (this.#grammar === undefined) return this.#found(first, 'every logit is -Infinity');
     if (first !== undefined) {
       this.#candidates.fillOne(first);
-      this.#calls.apply(this.#grammar, this.#candidates.address);
+      this.#timed(this.#calls.apply, this.#grammar, this.#candidates.address);
       if (!this.#candidates.rejected()) return first;
     }
     this.#candidates.fill(logits);
-    this.#calls.apply(this.#grammar, this.#candidates.address);
+    this.#timed(this.#calls.apply, this.#grammar, this.#candidates.address);
     if (this.#chain === undefined) return this.#found(this.#candidates.likeliest());
     this.#calls.apply(this.#chain, this.#candidates.address);
     return this.#found(this.#candidates.selected());
@@ -153,6 +159,17 @@ class LlamaSampler implements Sampler {
     this.#candidates.fill(logits);
     this.#calls.apply(chain, this.#candidates.address);
     return this.#candidates.selected();
+  }
+
+  #timed<A>(call: (grammar: bigint, argument: A) => void, grammar: bigint, argument: A): void {
+    const start = performance.now();
+    call(grammar, argument);
+    const ms = performance.now() - start;
+    if (ms < maxGrammarMs) return;
+    throw new BlockAttentionError(
+      'INVALID_GRAMMAR',
+      `a step of the grammar took ${Math.round(ms)} ms after ${this.#accepted} tokens: it is too ambiguous; let alternatives start differently`,
+    );
   }
 
   /** libllama aborts when a grammar is told of a token it does not allow. */
