@@ -10,6 +10,7 @@ import koffi, { type KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { call } from './call.ts';
 import { library, loadLibrary, nativeRelease } from './library.ts';
+import { checkVocabulary } from './vocab-check.ts';
 
 export interface LlamaModel {
   readonly handle: bigint;
@@ -113,12 +114,14 @@ function native(): Calls {
 
 /**
  * Loads a file without blocking the event loop.
- * @throws MODEL_NOT_FOUND when there is no such file; MODEL_INVALID when libllama refuses it.
+ * @throws MODEL_NOT_FOUND when there is no such file; MODEL_INVALID when libllama refuses it; MODEL_UNSUPPORTED for its
+ *   tokenizer.
  */
 export async function loadLlamaModel(path: string, options: LlamaModelOptions): Promise<LlamaModel> {
   await loadLibrary();
   const { params, load, vocab, free } = native();
   requireFile(path);
+  checkVocabulary(path);
   const wanted = { ...params, vocab_only: options.vocabOnly, use_extra_bufts: options.repack ?? true };
   const handle = await call(load, path, wanted);
   if (handle === null) {

@@ -73,7 +73,7 @@ export interface VocabTokenizer extends Tokenizer {
  * Opens the tokenizer of a GGUF file.
  *
  * @throws MODEL_NOT_FOUND when there is no such file; MODEL_INVALID when libllama cannot read it or it has no
- *   vocabulary.
+ *   vocabulary; MODEL_UNSUPPORTED for tokenizers other than SentencePiece and byte-level BPE.
  */
 export async function openTokenizer(path: string): Promise<VocabTokenizer> {
   const model = await loadLlamaModel(path, { vocabOnly: true });
