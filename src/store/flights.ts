@@ -7,8 +7,9 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { NativeMemory } from '../ggml/memory.ts';
-import type { BlockKey, BlockRequest, EncodeMisses, Tier } from './block-store.ts';
+import type { BlockHandle, BlockKey, BlockRequest, Decision, EncodeMisses, TierStats } from './block-store.ts';
 import type { Entry, ResidentSet } from './resident-set.ts';
+import type { LoadedBlock } from './tier.ts';
 
 /** One request's view of a block. */
 export interface Wanted {
@@ -17,8 +18,12 @@ export interface Wanted {
   /** How often the request names the block: that many pins are its own. */
   readonly count: number;
   /** Set when this request's own flight brought the block, or it was there from the start. */
-  outcome: { readonly status: 'hit' | 'miss'; readonly tier: Tier; readonly ms: number } | undefined;
+  outcome: Outcome | undefined;
+  /** Why no tier brought it. */
+  reason: Decision;
 }
+
+export type Outcome = Pick<BlockHandle, 'status' | 'tier' | 'decision' | 'ms'>;
 
 export interface Acquisition {
   readonly wanted: readonly Wanted[];
@@ -28,34 +33,37 @@ export interface Acquisition {
   readonly startedAt: number;
 }
 
-/** Brings blocks from lower tiers: calls `found` for each one it has, and resolves when it has tried them all. */
-export type LoadBlocks = (
-  wanted: readonly Wanted[],
-  found: (wanted: Wanted, memory: NativeMemory, tier: Tier, ms: number) => void,
-  acquisition: Acquisition,
-) => Promise<void>;
+/** A block that a tier had. Passes the memory on. */
+export interface Found extends LoadedBlock {
+  readonly tier: TierStats['name'];
+  readonly ms: number;
+}
 
-export interface FlightEvents {
-  /** A block was encoded: the entry is held by the flight during the call. */
-  encoded(wanted: Wanted, ms: number, acquisition: Acquisition): void;
+/** What flights need from the tiers. */
+export interface Lower {
+  /**
+   * Calls `found` for each block that a tier brings, sets `reason` of the others, and resolves when all have been
+   * tried. Never throws.
+   */
+  load(
+    wanted: readonly Wanted[],
+    found: (wanted: Wanted, block: Found) => void,
+    acquisition: Acquisition,
+  ): Promise<void>;
+  /** A block came into memory, from a tier or (undefined) an encoder. The entry is held during the call. */
+  arrived(wanted: Wanted, from: TierStats['name'] | undefined, acquisition: Acquisition): void;
 }
 
 export class Flights {
   readonly #resident: ResidentSet;
-  readonly #load: LoadBlocks;
-  readonly #events: FlightEvents;
+  readonly #lower: Lower;
   /** The flight that works on an entry. */
   readonly #working = new Map<Entry, symbol>();
   readonly #waiting = new Map<Entry, Set<() => void>>();
 
-  constructor(resident: ResidentSet, load: LoadBlocks, events: FlightEvents) {
+  constructor(resident: ResidentSet, lower: Lower) {
     this.#resident = resident;
-    this.#load = load;
-    this.#events = events;
-  }
-
-  inFlight(entry: Entry): boolean {
-    return this.#working.has(entry);
+    this.#lower = lower;
   }
 
   /**
@@ -78,22 +86,28 @@ export class Flights {
     const flight = Symbol('flight');
     for (const { entry } of wanted) {
       this.#working.set(entry, flight);
-      this.#resident.startJob(entry);
+      this.#resident.startFlight(entry);
     }
     const isOurs = ({ entry }: Wanted) => this.#working.get(entry) === flight;
-    const land = (item: Wanted, memory: NativeMemory, tier: Tier, ms: number) => {
+    const land = (item: Wanted, memory: NativeMemory, encodeMs: number, found?: Found) => {
       const { entry } = item;
       entry.memory = memory;
-      entry.origin = tier;
+      entry.encodeMs = encodeMs;
       entry.readyAt = performance.now();
-      item.outcome = { status: tier === 'none' ? 'miss' : 'hit', tier, ms };
-      if (tier === 'none') this.#events.encoded(item, ms, acquisition);
+      item.outcome =
+        found === undefined
+          ? { status: 'miss', tier: 'none', decision: item.reason, ms: encodeMs }
+          : { status: 'hit', tier: found.tier, decision: 'loaded', ms: found.ms };
+      this.#lower.arrived(item, found?.tier, acquisition);
       this.#finish(entry);
     };
     try {
-      await this.#load(
+      await this.#lower.load(
         wanted,
-        (item, memory, tier, ms) => (isOurs(item) ? land(item, memory, tier, ms) : memory.free()),
+        (item, found) => {
+          if (isOurs(item)) land(item, found.memory, found.encodeMs, found);
+          else found.memory.free();
+        },
         acquisition,
       );
       throwIfAborted(acquisition.signal);
@@ -103,7 +117,7 @@ export class Flights {
         const item = missing.get(request.key);
         checkCommit(request, memory, item);
         // After the encoder has returned, somebody else may have taken over.
-        if (item !== undefined && isOurs(item)) land(item, memory, 'none', ms);
+        if (item !== undefined && isOurs(item)) land(item, memory, ms);
         else if (item?.entry.memory !== memory) memory.free();
       };
       await acquisition.encode(
@@ -126,7 +140,7 @@ export class Flights {
   #finish(entry: Entry): void {
     this.#working.delete(entry);
     for (const wake of this.#waiting.get(entry) ?? []) wake();
-    this.#resident.endJob(entry);
+    this.#resident.endFlight(entry);
   }
 
   /** Resolves when one of the pending blocks arrives or loses its flight. */
@@ -153,7 +167,7 @@ export class Flights {
   /** @throws Error when a flight works on something that does not need it. */
   checkIntegrity(): void {
     for (const [entry] of this.#working) {
-      if (entry.jobs < 1) throw new Error(`block store: block ${entry.key} is in flight but not held`);
+      if (entry.flights !== 1) throw new Error(`block store: block ${entry.key} is in flight but not held`);
       if (entry.memory !== undefined) throw new Error(`block store: block ${entry.key} is in flight and in memory`);
     }
   }

@@ -7,19 +7,36 @@
 import { BlockAttentionError } from '../errors.ts';
 import type { NativeMemory } from '../ggml/memory.ts';
 import type { BlockHandle, BlockKey, BlockRequest, BlockStore, EncodeMisses, StoreStats, Tier } from './block-store.ts';
-import { type Acquisition, Flights, throwIfAborted, type Wanted } from './flights.ts';
+import { type Acquisition, Flights, type Outcome, throwIfAborted, type Wanted } from './flights.ts';
+import { LowerTiers } from './lower-tiers.ts';
 import { ResidentSet } from './resident-set.ts';
+import type { BlockTier } from './tier.ts';
+import { Warnings } from './warnings.ts';
+
+export interface TieredStoreOptions {
+  /** Bytes of blocks kept in memory. */
+  readonly memoryBytes: number;
+  /** Fastest first. The store closes them. Defaults to none. */
+  readonly tiers?: readonly BlockTier[] | undefined;
+  /** Bytes that may wait to be written to one tier. Defaults to a quarter of the memory, at most 1 GiB. */
+  readonly writeQueueBytes?: number | undefined;
+  readonly warnings?: Warnings | undefined;
+}
 
 export class TieredStore implements BlockStore {
   readonly #resident: ResidentSet;
+  readonly #lower: LowerTiers;
   readonly #flights: Flights;
   readonly #hits = { memory: 0, disk: 0, redis: 0, s3: 0 };
   #misses = 0;
   #closed = false;
 
-  constructor(options: { readonly memoryBytes: number }) {
-    this.#resident = new ResidentSet(options.memoryBytes);
-    this.#flights = new Flights(this.#resident, async () => {}, { encoded: () => {} });
+  constructor(options: TieredStoreOptions) {
+    const { memoryBytes, tiers = [], warnings = new Warnings() } = options;
+    const queueBytes = options.writeQueueBytes ?? Math.min(memoryBytes / 4, 2 ** 30);
+    this.#resident = new ResidentSet(memoryBytes);
+    this.#lower = new LowerTiers(tiers, this.#resident, queueBytes, warnings);
+    this.#flights = new Flights(this.#resident, this.#lower);
   }
 
   async acquire(
@@ -55,17 +72,13 @@ export class TieredStore implements BlockStore {
       if (entry !== undefined && entry.bytes !== request.bytes) this.#resident.detach(entry);
       return { request, count, entry: entry?.indexed ? entry : undefined };
     });
-    this.#resident.admit(found.reduce((sum, { request, entry }) => sum + (entry?.held ? 0 : request.bytes), 0));
+    this.#resident.admit(found.reduce((sum, { request, entry }) => sum + (entry?.used ? 0 : request.bytes), 0));
     // Those present first: making room for the others must not push them out.
     for (const { entry, count } of found) if (entry !== undefined) this.#resident.pin(entry, count);
-    return found.map(({ request, count, entry }): Wanted => {
-      const inMemory = entry?.memory !== undefined;
-      return {
-        request,
-        count,
-        entry: entry ?? this.#resident.create(request.key, request.bytes, count),
-        outcome: inMemory ? { status: 'hit', tier: 'memory', ms: 0 } : undefined,
-      };
+    return found.map(({ request, count, entry: present }): Wanted => {
+      const entry = present ?? this.#resident.create(request.key, request.bytes, count);
+      entry.uses += 1;
+      return { request, count, entry, reason: 'absent', outcome: entry.memory === undefined ? undefined : resident };
     });
   }
 
@@ -76,10 +89,7 @@ export class TieredStore implements BlockStore {
       const item = byKey.get(key);
       const memory = item?.entry.memory;
       if (item === undefined || memory === undefined) throw new Error(`block store: block ${key} went missing`);
-      // Without an outcome of its own, the request waited for another one's flight.
-      const waitedMs = seen.has(key) ? 0 : Math.max(0, item.entry.readyAt - acquisition.startedAt);
-      const shared: Outcome = { status: 'hit', tier: 'memory', ms: waitedMs };
-      const outcome = seen.has(key) ? shared : (item.outcome ?? shared);
+      const outcome = seen.has(key) ? resident : (item.outcome ?? shared(item.entry.readyAt - acquisition.startedAt));
       seen.add(key);
       if (outcome.tier === 'none') this.#misses += 1;
       else this.#hits[outcome.tier] += 1;
@@ -96,39 +106,43 @@ export class TieredStore implements BlockStore {
       release: () => {
         if (released) return;
         released = true;
-        this.#resident.unpin(item.entry);
+        this.#resident.unpin(item.entry, 1);
       },
     };
   }
 
   async has(key: BlockKey): Promise<Tier | undefined> {
     this.#ensureOpen();
-    return this.#resident.get(key)?.memory === undefined ? undefined : 'memory';
+    return this.#resident.get(key)?.memory === undefined ? this.#lower.find(key) : 'memory';
   }
 
   async remove(keys: readonly BlockKey[]): Promise<number> {
     this.#ensureOpen();
-    let removed = 0;
-    for (const key of new Set(keys)) {
+    const distinct = new Set(keys);
+    const removed = new Set<BlockKey>();
+    for (const key of distinct) {
       const entry = this.#resident.get(key);
       if (entry === undefined) continue;
-      if (entry.memory !== undefined) removed += 1;
+      if (entry.memory !== undefined) removed.add(key);
       this.#resident.detach(entry);
     }
-    return removed;
+    for (const key of await this.#lower.remove(distinct)) removed.add(key);
+    return removed.size;
   }
 
   stats(): StoreStats {
-    const resident = this.#resident;
+    const { blocks, bytes, usedBlocks, usedBytes, budgetBytes, evictions } = this.#resident;
     return {
-      blocks: resident.blocks,
-      bytes: resident.bytes,
-      pinnedBlocks: resident.heldBlocks,
-      pinnedBytes: resident.heldBytes,
-      budgetBytes: resident.budgetBytes,
+      blocks,
+      bytes,
+      pinnedBlocks: usedBlocks,
+      pinnedBytes: usedBytes,
+      budgetBytes,
       hits: { ...this.#hits },
       misses: this.#misses,
-      evictions: resident.evictions,
+      evictions,
+      pendingWriteBytes: this.#lower.pendingBytes,
+      tiers: this.#lower.stats(),
     };
   }
 
@@ -137,8 +151,14 @@ export class TieredStore implements BlockStore {
     this.#flights.checkIntegrity();
   }
 
+  flush(): Promise<void> {
+    return this.#lower.flush();
+  }
+
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
+    await this.#lower.close();
     this.#resident.close();
   }
 
@@ -147,7 +167,12 @@ export class TieredStore implements BlockStore {
   }
 }
 
-type Outcome = NonNullable<Wanted['outcome']>;
+const resident: Outcome = { status: 'hit', tier: 'memory', decision: 'resident', ms: 0 };
+
+/** The block came with another request's flight. */
+function shared(waitedMs: number): Outcome {
+  return { status: 'hit', tier: 'memory', decision: 'shared', ms: Math.max(0, waitedMs) };
+}
 
 interface Counted {
   readonly request: BlockRequest;

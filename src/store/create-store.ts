@@ -1,0 +1,88 @@
+/**
+ * Builds a block store from options: memory, then a folder, then servers that machines share.
+ */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { BlockAttentionError } from '../errors.ts';
+import type { BlockStore } from './block-store.ts';
+import { DiskTier } from './disk-tier.ts';
+import { nativeMemory } from './memory-source.ts';
+import { checkBytes } from './memory-store.ts';
+import { RemoteTier } from './remote-tier.ts';
+import { createSeal } from './seal.ts';
+import { backendOf, type SharedOptions } from './shared-options.ts';
+import type { BlockTier } from './tier.ts';
+import { TieredStore } from './tiered-store.ts';
+import { type StoreWarning, Warnings } from './warnings.ts';
+
+export interface BlockStoreOptions {
+  /** Bytes of blocks kept in memory. Defaults to 2 GiB. */
+  readonly memoryBytes?: number | undefined;
+  /** Folder of the disk tier, e.g. `defaultDirectory()`. Created when missing. Defaults to none. */
+  readonly directory?: string | undefined;
+  /** Bytes of all files in the folder. Defaults to 20 GiB. */
+  readonly diskBytes?: number | undefined;
+  /** Bytes of one tenant's files. Defaults to no limit besides `diskBytes`. */
+  readonly tenantQuotaBytes?: number | undefined;
+  /** Age past which a stored block is encoded anew, in ms. Defaults to never; on shared servers to 7 days. */
+  readonly ttlMs?: number | undefined;
+  /** Servers that machines share, fastest first: URLs (see `parseSharedUrl`) or options. Defaults to none. */
+  readonly shared?: readonly (string | SharedOptions)[] | undefined;
+  /** Limit of one operation on a shared server, transfer not counted, in ms. Defaults to 1000. */
+  readonly sharedTimeoutMs?: number | undefined;
+  /** Pause before a folder or server that failed is tried again, in ms. Defaults to 10,000. */
+  readonly retryMs?: number | undefined;
+  /** 32 bytes: blocks are stored encrypted (AES-256-GCM), and decrypted into memory instead of mapped. Defaults to none. */
+  readonly storeKey?: Uint8Array | undefined;
+  /** Bytes that may wait to be written to one tier. Defaults to a quarter of `memoryBytes`, at most 1 GiB. */
+  readonly writeQueueBytes?: number | undefined;
+  /** Called once per cause of trouble. Defaults to a process warning. */
+  readonly onWarning?: ((warning: StoreWarning) => void) | undefined;
+  /** Tiers of one's own, below those above. Defaults to none. */
+  readonly tiers?: readonly BlockTier[] | undefined;
+}
+
+const gib = 2 ** 30;
+const sharedTtlMs = 7 * 86_400_000;
+
+/** Where blocks are kept unless told otherwise: `block-attention/blocks` in the user's cache folder. */
+export function defaultDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const cache = environment.XDG_CACHE_HOME ?? environment.LOCALAPPDATA ?? join(homedir(), '.cache');
+  return join(cache, 'block-attention', 'blocks');
+}
+
+/**
+ * Creates a store. Resolves as soon as the folder's contents are known; a folder or server that cannot be used is a
+ * warning, and the store works without it.
+ * @throws INVALID_ARGUMENT when an option is out of range, or a URL cannot be understood.
+ */
+export async function createBlockStore(options: BlockStoreOptions = {}): Promise<BlockStore> {
+  const memoryBytes = checkBytes('memoryBytes', options.memoryBytes ?? 2 * gib);
+  const budgetBytes = checkBytes('diskBytes', options.diskBytes ?? 20 * gib);
+  const tenantQuotaBytes = limit('tenantQuotaBytes', options.tenantQuotaBytes, Number.POSITIVE_INFINITY);
+  const ttlMs = limit('ttlMs', options.ttlMs, Number.POSITIVE_INFINITY);
+  const retryMs = limit('retryMs', options.retryMs, 10_000);
+  const timeoutMs = limit('sharedTimeoutMs', options.sharedTimeoutMs, 1000);
+  const seal = options.storeKey === undefined ? undefined : createSeal(options.storeKey);
+  const warnings = new Warnings(options.onWarning);
+  const common = { seal, memory: nativeMemory, warnings, retryMs };
+  const tiers: BlockTier[] = [];
+  const remoteTtlMs = Math.min(ttlMs, options.ttlMs === undefined ? sharedTtlMs : ttlMs);
+  // Shared options are checked before anything is opened.
+  const backends = (options.shared ?? []).map((shared) => backendOf(shared, { ttlMs: remoteTtlMs, timeoutMs }));
+  if (options.directory !== undefined) {
+    const limits = { budgetBytes, tenantQuotaBytes, ttlMs };
+    const disk = new DiskTier({ ...common, ...limits, directory: resolve(options.directory) });
+    await disk.open();
+    tiers.push(disk);
+  }
+  for (const backend of backends) tiers.push(new RemoteTier({ ...common, backend, timeoutMs, ttlMs: remoteTtlMs }));
+  tiers.push(...(options.tiers ?? []));
+  return new TieredStore({ memoryBytes, tiers, writeQueueBytes: options.writeQueueBytes, warnings });
+}
+
+function limit(name: string, value: number | undefined, otherwise: number): number {
+  if (value === undefined) return otherwise;
+  if (value > 0) return value;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `${name} is ${value}: give a number above 0`);
+}

@@ -1,0 +1,145 @@
+/**
+ * The tiers below memory as one: searched from the fastest down, filled in the background.
+ *
+ * A block found in one tier is written to the faster ones that lacked it. Nothing here fails a request.
+ */
+import type { BlockKey, TierStats } from './block-store.ts';
+import type { Acquisition, Found, Lower, Wanted } from './flights.ts';
+import type { ResidentSet } from './resident-set.ts';
+import { Speed } from './speed.ts';
+import type { BlockTier, LoadedBlock } from './tier.ts';
+import { causeOf, type Warnings } from './warnings.ts';
+import { WriteBehind } from './write-behind.ts';
+
+/** Shields the store from a tier that throws, against its contract. */
+function guarded<T>(tier: BlockTier, work: Promise<T>, instead: T, warnings: Warnings): Promise<T> {
+  return work.catch((error: unknown) => {
+    warnings.warn(tier.name, causeOf(error), `block store: the ${tier.name} tier failed: ${String(error)}`);
+    return instead;
+  });
+}
+
+/** Loading is given up when it has taken as long as encoding would, but never sooner than this. */
+const leastPatienceMs = 50;
+
+export class LowerTiers implements Lower {
+  readonly #tiers: readonly { readonly tier: BlockTier; readonly writer: WriteBehind }[];
+  readonly #speed = new Speed();
+  readonly #warnings: Warnings;
+
+  constructor(tiers: readonly BlockTier[], resident: ResidentSet, queueBytes: number, warnings: Warnings) {
+    this.#warnings = warnings;
+    this.#tiers = tiers.map((tier) => ({ tier, writer: new WriteBehind(tier, resident, queueBytes, warnings) }));
+  }
+
+  async load(
+    wanted: readonly Wanted[],
+    found: (wanted: Wanted, block: Found) => void,
+    acquisition: Acquisition,
+  ): Promise<void> {
+    let rest = wanted;
+    for (const { tier } of this.#tiers) {
+      if (rest.length === 0 || acquisition.signal?.aborted) return;
+      const count = this.#speed.blocksToLoad(tier.name, modelOf(rest), sizesOf(rest));
+      const skipped = rest.slice(count);
+      for (const item of skipped) if (item.reason === 'absent') item.reason = 'slower';
+      const missed = await this.#loadFrom(tier, rest.slice(0, count), found, acquisition);
+      rest = [...missed, ...skipped];
+    }
+  }
+
+  /** Resolves to the blocks that the tier did not bring. */
+  async #loadFrom(
+    tier: BlockTier,
+    wanted: readonly Wanted[],
+    found: (wanted: Wanted, block: Found) => void,
+    acquisition: Acquisition,
+  ): Promise<Wanted[]> {
+    if (wanted.length === 0) return [];
+    const patience = new AbortController();
+    const stop = () => patience.abort();
+    const encodeMs = this.#speed.encodeMs(modelOf(wanted), sizesOf(wanted));
+    const timer = encodeMs === undefined ? undefined : setTimeout(stop, Math.max(encodeMs, leastPatienceMs));
+    acquisition.signal?.addEventListener('abort', stop);
+    const startedAt = performance.now();
+    let triedBytes = 0;
+    const missed: Wanted[] = [];
+    try {
+      await Promise.all(
+        wanted.map(async (item) => {
+          const loading = tier.load(item.request, { signal: patience.signal });
+          const result = await guarded<LoadedBlock | string>(tier, loading, 'failed', this.#warnings);
+          if (result !== 'absent') triedBytes += item.request.bytes;
+          if (typeof result !== 'string') {
+            found(item, { ...result, tier: tier.name, ms: performance.now() - startedAt });
+            return;
+          }
+          if (result !== 'absent') item.reason = 'unreadable';
+          missed.push(item);
+        }),
+      );
+    } finally {
+      clearTimeout(timer);
+      acquisition.signal?.removeEventListener('abort', stop);
+    }
+    const cancelled = acquisition.signal?.aborted ?? false;
+    if (triedBytes > 0 && !cancelled) this.#speed.loaded(tier.name, triedBytes, performance.now() - startedAt);
+    return missed;
+  }
+
+  arrived(item: Wanted, from: TierStats['name'] | undefined, acquisition: Acquisition): void {
+    const { entry, request } = item;
+    const { encodeMs } = entry;
+    if (from === undefined) this.#speed.encoded(request.model ?? '', request.bytes, encodeMs);
+    if (!entry.indexed) return;
+    for (const { tier, writer } of this.#tiers) {
+      if (tier.name === from) return;
+      writer.enqueue(entry, { request, encodeMs, tenant: acquisition.tenant });
+    }
+  }
+
+  get pendingBytes(): number {
+    return this.#tiers.reduce((sum, { writer }) => sum + writer.pendingBytes, 0);
+  }
+
+  async find(key: BlockKey): Promise<TierStats['name'] | undefined> {
+    for (const { tier } of this.#tiers) if (await guarded(tier, tier.has(key), false, this.#warnings)) return tier.name;
+    return undefined;
+  }
+
+  /** Deletes blocks from every tier; resolves to those that one of them had. */
+  async remove(keys: ReadonlySet<BlockKey>): Promise<BlockKey[]> {
+    const removed = await Promise.all(
+      this.#tiers.map(async ({ tier, writer }) => {
+        await writer.cancel(keys);
+        return guarded(tier, tier.remove([...keys]), [], this.#warnings);
+      }),
+    );
+    return removed.flat();
+  }
+
+  stats(): TierStats[] {
+    return this.#tiers.map(({ tier }) => ({
+      ...tier.stats(),
+      loadMsPerMiB: this.#speed.loadMs(tier.name, 1 << 20),
+    }));
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all(this.#tiers.map(({ writer }) => writer.flush()));
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    await Promise.all(this.#tiers.map(({ tier }) => tier.close()));
+  }
+}
+
+/** All blocks of a request belong to one model. */
+function modelOf(wanted: readonly Wanted[]): string {
+  return wanted[0]?.request.model ?? '';
+}
+
+function sizesOf(wanted: readonly Wanted[]): number[] {
+  return wanted.map(({ request }) => request.bytes);
+}

@@ -1,0 +1,13 @@
+/**
+ * Where the store gets memory that attention can read. The one place of the store that touches the native side.
+ */
+import { allocateMemory, mapFile, type NativeMemory } from '../ggml/memory.ts';
+
+export interface MemorySource {
+  /** Memory of `size` bytes, aligned to 64. */
+  allocate(size: number): NativeMemory;
+  /** A file as read-only memory; the mapping outlives the file's name. Throws the system's error. */
+  mapFile(path: string): NativeMemory;
+}
+
+export const nativeMemory: MemorySource = { allocate: allocateMemory, mapFile };

@@ -1,0 +1,92 @@
+/**
+ * Writes blocks to a tier in the background. A block that waits to be written stays in memory; how much may wait is
+ * bounded, and what exceeds it is not written: serving goes first.
+ */
+import type { BlockKey } from './block-store.ts';
+import type { Entry, ResidentSet } from './resident-set.ts';
+import type { BlockTier, StoredBlock } from './tier.ts';
+import { causeOf, type Warnings } from './warnings.ts';
+
+interface Job {
+  readonly entry: Entry;
+  readonly block: Omit<StoredBlock, 'payload'>;
+}
+
+/** One block is prepared while another is on its way. */
+const concurrency = 2;
+
+export class WriteBehind {
+  readonly #tier: BlockTier;
+  readonly #resident: ResidentSet;
+  readonly #maxBytes: number;
+  readonly #warnings: Warnings;
+  readonly #queue: Job[] = [];
+  readonly #running = new Map<Job, Promise<void>>();
+  #pendingBytes = 0;
+
+  constructor(tier: BlockTier, resident: ResidentSet, maxBytes: number, warnings: Warnings) {
+    this.#tier = tier;
+    this.#resident = resident;
+    this.#maxBytes = maxBytes;
+    this.#warnings = warnings;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  enqueue(entry: Entry, block: Omit<StoredBlock, 'payload'>): void {
+    if (this.#pendingBytes > 0 && this.#pendingBytes + entry.bytes > this.#maxBytes) {
+      const message = `block store: ${this.#tier.name} is slower than encoding; some blocks are not written to it`;
+      this.#warnings.warn(this.#tier.name, 'write-queue', message);
+      return;
+    }
+    this.#resident.startWrite(entry);
+    this.#pendingBytes += entry.bytes;
+    this.#queue.push({ entry, block });
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#running.size < concurrency) {
+      const job = this.#queue.shift();
+      if (job === undefined) return;
+      const done = this.#write(job).finally(() => {
+        this.#running.delete(job);
+        this.#done(job);
+        this.#next();
+      });
+      this.#running.set(job, done);
+    }
+  }
+
+  async #write({ entry, block }: Job): Promise<void> {
+    // Removed since: it must not come back.
+    if (!entry.indexed || entry.memory === undefined) return;
+    try {
+      await this.#tier.save({ ...block, payload: entry.memory.bytes });
+    } catch (error) {
+      this.#warnings.warn(this.#tier.name, causeOf(error), `block store: ${this.#tier.name} failed: ${String(error)}`);
+    }
+  }
+
+  #done({ entry }: Job): void {
+    this.#pendingBytes -= entry.bytes;
+    this.#resident.endWrite(entry);
+  }
+
+  /** Drops queued writes of these blocks; resolves when none is running any more. */
+  async cancel(keys: ReadonlySet<BlockKey>): Promise<void> {
+    for (const job of this.#queue.filter(({ entry }) => keys.has(entry.key))) {
+      this.#queue.splice(this.#queue.indexOf(job), 1);
+      this.#done(job);
+    }
+    const running = [...this.#running].filter(([{ entry }]) => keys.has(entry.key));
+    await Promise.all(running.map(([, done]) => done));
+  }
+
+  /** Resolves when everything that waits now has been written or given up. */
+  async flush(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
+  }
+}
