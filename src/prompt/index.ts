@@ -15,6 +15,7 @@ export {
 export { promptFormat, promptVersion } from './prompt-version.ts';
 export { type CodeSegmentOptions, segmentCode } from './segment-code.ts';
 export { defaultMaxBlocks, segmentText } from './segment-text.ts';
+export { createTokenMemo, type TokenMemo } from './token-memo.ts';
 export { tokenizePlan } from './tokenize-plan.ts';
 export {
   type BlockKind,

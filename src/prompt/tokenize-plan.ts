@@ -7,15 +7,20 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
+import type { TokenMemo } from './token-memo.ts';
 import { type BlockPlan, blockText, type PlannedBlock, type Segment, type TokenizedPlan } from './types.ts';
 
 /**
  * Token ids of every block.
+ * @param memo remembers the tokens of passages; it belongs to this tokenizer. Defaults to none.
  * @throws INVALID_ARGUMENT when a block has no tokens, or its text is not well-formed Unicode.
  */
-export function tokenizePlan(plan: BlockPlan, tokenizer: Tokenizer): TokenizedPlan {
+export function tokenizePlan(plan: BlockPlan, tokenizer: Tokenizer, memo?: TokenMemo): TokenizedPlan {
   const blocks = plan.blocks.map((planned, index) => {
-    const tokens = tokenizeBlock(planned, tokenizer);
+    const known = memo !== undefined && planned.kind === 'passage' && planned.segments.every(({ special }) => !special);
+    const tokens = known
+      ? memo.get(blockText(planned), (text) => tokenizer.tokenize(text, false))
+      : tokenizeBlock(planned, tokenizer);
     const complete = index === 0 ? withBos(tokens, plan.bos, tokenizer) : tokens;
     if (complete.length === 0) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `block ${index} (${planned.id}) has no tokens: give it text`);

@@ -1,0 +1,58 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Tokenizer } from '../ggml/tokenizer.ts';
+import { planRag } from './plans.ts';
+import { openVocabulary } from './testing/open-family.ts';
+import { createTokenMemo } from './token-memo.ts';
+import { tokenizePlan } from './tokenize-plan.ts';
+
+describe('createTokenMemo', () => {
+  const tokenize = (text: string) => Int32Array.from(text, (_, index) => index);
+  const fail = () => {
+    throw new Error('asked again');
+  };
+
+  it('asks once per text', () => {
+    const memo = createTokenMemo();
+    const tokens = memo.get('abc', tokenize);
+    expect(memo.get('abc', fail)).toBe(tokens);
+    expect(() => memo.get('abd', fail)).toThrow('asked again');
+    memo.clear();
+    expect(memo.tokens).toBe(0);
+    expect(() => memo.get('abc', fail)).toThrow('asked again');
+  });
+
+  it('keeps to its budget, forgetting what was used longest ago', () => {
+    const memo = createTokenMemo(6);
+    memo.get('aa', tokenize);
+    memo.get('bb', tokenize);
+    memo.get('cc', tokenize);
+    memo.get('aa', fail);
+    memo.get('ddd', tokenize);
+    expect(memo.tokens).toBe(5);
+    memo.get('aa', fail);
+    expect(() => memo.get('bb', fail)).toThrow('asked again');
+    memo.get('eeeeeee', tokenize);
+    expect(memo.tokens).toBe(5);
+  });
+
+  it.each([[-1], [Number.NaN]])('refuses a budget of %d', (budget) => {
+    expect(() => createTokenMemo(budget)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  });
+});
+
+describe('tokenizePlan with a memo', () => {
+  let tokenizer: Tokenizer;
+  beforeAll(async () => {
+    tokenizer = await openVocabulary({ controls: ['<s>', '</s>'], addBos: true });
+  });
+
+  it('gives the same tokens, and keeps those of passages only', () => {
+    const plan = planRag({ passages: [{ text: 'the <s>' }, { text: 'he' }, { text: 'he' }], question: 'x' }, tokenizer);
+    const memo = createTokenMemo();
+    const plainly = tokenizePlan(plan, tokenizer);
+    expect(tokenizePlan(plan, tokenizer, memo)).toEqual(plainly);
+    expect(tokenizePlan(plan, tokenizer, memo)).toEqual(plainly);
+    const [, first, second] = plainly.blocks.map(({ tokens }) => tokens.length);
+    expect(memo.tokens).toBe((first ?? 0) + (second ?? 0));
+  });
+});
