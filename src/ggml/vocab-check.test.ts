@@ -32,6 +32,14 @@ describe('checkVocabulary', () => {
     tokenizer.dispose();
   });
 
+  it('reads headers of many megabytes', async () => {
+    const many = Array.from({ length: 70_000 }, (_, i) => `${i} `.padEnd(5 + (i % 40), 'é'));
+    await write('spm', (tokens) => [...tokens, ...many]);
+    checkVocabulary(path);
+    await write('spm', (tokens) => [...tokens, ...many, many[69_999] ?? '']);
+    expect(() => checkVocabulary(path)).toThrow(/repeats/);
+  });
+
   // Without the check, each of these ends the process.
   it('refuses tokens that repeat', async () => {
     await write('bpe', (tokens) => [...tokens.slice(0, -1), tokens[5] ?? '']);

@@ -93,11 +93,13 @@ class HeaderReader {
   }
 
   u32(): number {
-    return this.#window.readUInt32LE(this.#take(4));
+    const start = this.#take(4);
+    return this.#window.readUInt32LE(start);
   }
 
   u64(): number {
-    const value = this.#window.readBigUInt64LE(this.#take(8));
+    const start = this.#take(8);
+    const value = this.#window.readBigUInt64LE(start);
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.#damaged();
     return Number(value);
   }
