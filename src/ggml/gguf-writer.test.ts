@@ -69,6 +69,23 @@ describe('writeGguf', () => {
     expect(file.tensors.get('y')?.ne).toEqual([1, 3, 1, 1]);
   });
 
+  it('writes headers of many kilobytes', async () => {
+    const path = join(folder, 'long.gguf');
+    const numbers = Array.from({ length: 50_001 }, (_, i) => i * 3);
+    const metadata = new Map<string, GgufEntry>([
+      ['a', { array: { string: Array.from({ length: 10_001 }, (_, i) => 'x'.repeat(i % 13)) } }],
+      ['b', { array: { i32: numbers } }],
+      ['c', { array: { u8: numbers.map((n) => n % 256) } }],
+      ['d', { array: { u64: numbers } }],
+    ]);
+    await writeGguf(path, metadata, []);
+    const file = await openGguf(path);
+    expect(file.arrayLength('a')).toBe(10_001);
+    expect(file.numbers('b')).toEqual(numbers);
+    expect(file.numbers('c')).toEqual(numbers.map((n) => n % 256));
+    expect(file.numbers('d')).toEqual(numbers);
+  });
+
   it.each<[string, GgufTensorSource[]]>([
     ['data of another size than the shape', [tensor('x', [3], new Uint8Array(8))]],
     ['a name used twice', [tensor('x', [1], new Uint8Array(4)), tensor('x', [1], new Uint8Array(4))]],

@@ -24,6 +24,7 @@ const scalarTypes = {
   f64: 12,
 } as const;
 const arrayType = 9;
+const numberBytes = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, u64: 8, i64: 8, f64: 8 } as const;
 
 type NumberType = Exclude<keyof typeof scalarTypes, 'bool' | 'string'>;
 
@@ -165,7 +166,8 @@ class ByteWriter {
   }
 
   raw(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#reserve(bytes.length));
+    const start = this.#reserve(bytes.length);
+    this.#bytes.set(bytes, start);
   }
 
   string(text: string): void {
@@ -175,18 +177,20 @@ class ByteWriter {
   }
 
   number(type: NumberType, value: number | bigint): void {
+    const at = this.#reserve(numberBytes[type]);
+    // Only now: reserving may have moved the bytes.
+    const bytes = this.#bytes;
     const n = Number(value);
-    const at = (size: number) => this.#reserve(size);
-    if (type === 'u8') this.#bytes.writeUInt8(n, at(1));
-    else if (type === 'i8') this.#bytes.writeInt8(n, at(1));
-    else if (type === 'u16') this.#bytes.writeUInt16LE(n, at(2));
-    else if (type === 'i16') this.#bytes.writeInt16LE(n, at(2));
-    else if (type === 'u32') this.#bytes.writeUInt32LE(n, at(4));
-    else if (type === 'i32') this.#bytes.writeInt32LE(n, at(4));
-    else if (type === 'f32') this.#bytes.writeFloatLE(n, at(4));
-    else if (type === 'f64') this.#bytes.writeDoubleLE(n, at(8));
-    else if (type === 'u64') this.#bytes.writeBigUInt64LE(BigInt(value), at(8));
-    else this.#bytes.writeBigInt64LE(BigInt(value), at(8));
+    if (type === 'u8') bytes.writeUInt8(n, at);
+    else if (type === 'i8') bytes.writeInt8(n, at);
+    else if (type === 'u16') bytes.writeUInt16LE(n, at);
+    else if (type === 'i16') bytes.writeInt16LE(n, at);
+    else if (type === 'u32') bytes.writeUInt32LE(n, at);
+    else if (type === 'i32') bytes.writeInt32LE(n, at);
+    else if (type === 'f32') bytes.writeFloatLE(n, at);
+    else if (type === 'f64') bytes.writeDoubleLE(n, at);
+    else if (type === 'u64') bytes.writeBigUInt64LE(BigInt(value), at);
+    else bytes.writeBigInt64LE(BigInt(value), at);
   }
 
   entry(key: string, entry: GgufEntry): void {
