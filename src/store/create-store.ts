@@ -34,7 +34,7 @@ export interface BlockStoreOptions {
   readonly retryMs?: number | undefined;
   /** 32 bytes: blocks are stored encrypted (AES-256-GCM), and decrypted into memory instead of mapped. Defaults to none. */
   readonly storeKey?: Uint8Array | undefined;
-  /** Bytes that may wait to be written to one tier. Defaults to a quarter of `memoryBytes`, at most 1 GiB. */
+  /** Bytes that may wait to be written to one tier. Defaults to a quarter of `memoryBytes`, but 64 MiB to 1 GiB. */
   readonly writeQueueBytes?: number | undefined;
   /** Called once per cause of trouble. Defaults to a process warning. */
   readonly onWarning?: ((warning: StoreWarning) => void) | undefined;

@@ -34,7 +34,13 @@ export function isMissing(error: unknown): boolean {
 }
 
 export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  try {
+    // Not recursively at first: that reports a read-only file system as ENOENT.
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (isMissing(error)) await mkdir(path, { recursive: true, mode: 0o700 });
+    else if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 /** Writes a file so that it is there whole, durably, or not at all. */
@@ -104,14 +110,15 @@ export interface BlockFile {
 export async function* listBlocks(directory: string): AsyncGenerator<BlockFile> {
   for (const prefix of await names(directory)) {
     if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
-    const found = new Set(await names(join(directory, prefix)));
-    for (const name of found) {
+    const present = new Set(await names(join(directory, prefix)));
+    for (const name of present) {
       const key = name.slice(0, -3);
       if (!name.endsWith('.kv') || !isBlockKey(key)) continue;
       const path = join(directory, prefix, name);
       try {
-        const { size, mtimeMs } = await stat(path);
-        yield { key, path, fileBytes: size, usedAtMs: mtimeMs, pinned: found.has(`${key}.pin`) };
+        const found = await stat(path);
+        const { size, mtimeMs } = found;
+        if (found.isFile()) yield { key, path, fileBytes: size, usedAtMs: mtimeMs, pinned: present.has(`${key}.pin`) };
       } catch (error) {
         // Another process evicted it since the folder was read.
         if (!isMissing(error)) throw error;

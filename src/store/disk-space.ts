@@ -17,6 +17,7 @@ import {
 } from './disk-files.ts';
 import { type DiskEntry, DiskIndex } from './disk-index.ts';
 import { tenantTagBytes } from './image.ts';
+import { causeOf } from './warnings.ts';
 
 const rescanShare = 1 / 16;
 const noTenant = '0'.repeat(2 * tenantTagBytes);
@@ -158,8 +159,7 @@ export class DiskSpace {
       const known = this.#index.get(key);
       if (known !== undefined && known.fileBytes === fileBytes && known.pinned === pinned) continue;
       const fields = await readFileFields(path).catch((error: unknown) => {
-        if (isMissing(error)) return undefined;
-        throw error;
+        return isMissing(error) ? undefined : causeOf(error);
       });
       if (fields === undefined) continue;
       // What cannot be read takes up room as well, and goes first.

@@ -63,7 +63,7 @@ export class LowerTiers implements Lower {
     acquisition.signal?.addEventListener('abort', stop);
     const startedAt = performance.now();
     let triedBytes = 0;
-    const missed: Wanted[] = [];
+    const loaded = new Set<Wanted>();
     try {
       await Promise.all(
         wanted.map(async (item) => {
@@ -71,11 +71,11 @@ export class LowerTiers implements Lower {
           const result = await guarded<LoadedBlock | string>(tier, loading, 'failed', this.#warnings);
           if (result !== 'absent') triedBytes += item.request.bytes;
           if (typeof result !== 'string') {
+            loaded.add(item);
             found(item, { ...result, tier: tier.name, ms: performance.now() - startedAt });
             return;
           }
           if (result !== 'absent') item.reason = 'unreadable';
-          missed.push(item);
         }),
       );
     } finally {
@@ -84,7 +84,7 @@ export class LowerTiers implements Lower {
     }
     const cancelled = acquisition.signal?.aborted ?? false;
     if (triedBytes > 0 && !cancelled) this.#speed.loaded(tier.name, triedBytes, performance.now() - startedAt);
-    return missed;
+    return wanted.filter((item) => !loaded.has(item));
   }
 
   arrived(item: Wanted, from: TierStats['name'] | undefined, acquisition: Acquisition): void {

@@ -18,7 +18,7 @@ export interface TieredStoreOptions {
   readonly memoryBytes: number;
   /** Fastest first. The store closes them. Defaults to none. */
   readonly tiers?: readonly BlockTier[] | undefined;
-  /** Bytes that may wait to be written to one tier. Defaults to a quarter of the memory, at most 1 GiB. */
+  /** Bytes that may wait to be written to one tier. Defaults to a quarter of the memory, but 64 MiB to 1 GiB. */
   readonly writeQueueBytes?: number | undefined;
   readonly warnings?: Warnings | undefined;
 }
@@ -33,7 +33,7 @@ export class TieredStore implements BlockStore {
 
   constructor(options: TieredStoreOptions) {
     const { memoryBytes, tiers = [], warnings = new Warnings() } = options;
-    const queueBytes = options.writeQueueBytes ?? Math.min(memoryBytes / 4, 2 ** 30);
+    const queueBytes = options.writeQueueBytes ?? Math.min(Math.max(memoryBytes / 4, 2 ** 26), 2 ** 30);
     this.#resident = new ResidentSet(memoryBytes);
     this.#lower = new LowerTiers(tiers, this.#resident, queueBytes, warnings);
     this.#flights = new Flights(this.#resident, this.#lower);
