@@ -24,7 +24,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   const mode = checkMode(request.mode);
   checkStops(request.stop ?? []);
   const sampler = createSampler(request, tokenizer);
-  const cleanup: (() => void)[] = [() => sampler.dispose()];
+  const cleanup: (() => void)[] = [() => sampler[Symbol.dispose]()];
   try {
     const plan = makePlan(parts, request);
     const { context, question, contextTokens } = splitPlan(plan);

@@ -3,7 +3,7 @@
  * life; each step of it is a module beside this one.
  */
 import { BlockAttentionError } from '../errors.ts';
-import { Backend, openTokenizer, type Tokenizer } from '../ggml/index.ts';
+import { Backend, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
 import { type AttentionFactory, KvLayout, Model, portableAttention, weightsDigest } from '../model/index.ts';
 import { cacheFolder } from '../models/index.ts';
 import { promptVersion } from '../prompt/index.ts';
@@ -33,7 +33,7 @@ const defaultStoreBytes = 2 * 2 ** 30;
 /** What a request needs of its engine. */
 export interface EngineParts {
   readonly model: Model;
-  readonly tokenizer: Tokenizer;
+  readonly tokenizer: VocabTokenizer;
   readonly runner: Runner;
   readonly source: BlockSource;
   readonly contextTokens: number;

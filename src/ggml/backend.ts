@@ -172,21 +172,16 @@ export class Backend {
  */
 function attachThreadpool(calls: Bindings, backend: bigint, device: bigint, threads: number) {
   const registry = calls.backend_dev_backend_reg(device);
-  const resolve = <F>(name: string, signature: string): F | undefined => {
+  const resolve = <F>(name: string, result: string, parameters: string[]): F | undefined => {
     const address = calls.backend_reg_get_proc_address(registry, name);
-    return address === null ? undefined : (koffi.decode(address, koffi.proto(signature)) as F);
+    return address === null ? undefined : (koffi.decode(address, koffi.proto(result, parameters)) as F);
   };
-  const setThreads = resolve<(b: bigint, n: number) => void>(
-    'ggml_backend_set_n_threads',
-    'void ba_set_n_threads(void *backend, int n)',
-  );
+  type Attach = (backend: bigint, pool: bigint) => void;
+  const setThreads = resolve<(backend: bigint, n: number) => void>('ggml_backend_set_n_threads', 'void', ['void *', 'int']);
   setThreads?.(backend, threads);
-  const create = resolve<(params: bigint) => bigint | null>('ggml_threadpool_new', 'void *ba_threadpool_new(void *params)');
-  const free = resolve<(pool: bigint) => void>('ggml_threadpool_free', 'void ba_threadpool_free(void *pool)');
-  const attach = resolve<(b: bigint, pool: bigint) => void>(
-    'ggml_backend_cpu_set_threadpool',
-    'void ba_set_threadpool(void *backend, void *pool)',
-  );
+  const create = resolve<(params: bigint) => bigint | null>('ggml_threadpool_new', 'void *', ['void *']);
+  const free = resolve<(pool: bigint) => void>('ggml_threadpool_free', 'void', ['void *']);
+  const attach = resolve<Attach>('ggml_backend_cpu_set_threadpool', 'void', ['void *', 'void *']);
   if (!create || !free || !attach) return undefined;
   const params = koffi.alloc('uint8_t', 1024) as bigint;
   const init = library().base.func('void ggml_threadpool_params_init(void *params, int n)') as (

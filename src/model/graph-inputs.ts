@@ -30,6 +30,11 @@ export class GraphInputs {
     return this.#add(this.#graph.input(TensorType.F16, columns, rows), data);
   }
 
+  /** An f32 tensor of up to three dimensions. */
+  floats(ne: readonly [number, number?, number?], data: () => Float32Array): Tensor {
+    return this.#add(this.#graph.input(TensorType.F32, ne[0], ne[1], ne[2]), data);
+  }
+
   /** Something to bring up to date before each compute that is no tensor of the graph. */
   refresh(update: () => void): void {
     this.#updates.push(update);

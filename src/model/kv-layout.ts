@@ -85,6 +85,11 @@ export class KvLayout {
     return this.keyOffset(layer, tokens) + this.#keyBytes(this.padded(tokens));
   }
 
+  /** Bytes of one layer's K, or of its V, without what aligns the next array. */
+  arrayBytes(tokens: number): number {
+    return this.kvHeads * this.padded(tokens) * this.keyRowBytes;
+  }
+
   /** Bytes per token without padding, all layers: what capacity planning counts. */
   get bytesPerToken(): number {
     return this.blockBytes(tokenPadding) / tokenPadding;

@@ -1,0 +1,11 @@
+/** The door of the native layer: nothing outside this folder sees a struct or binds a function. */
+export { Backend, type BackendOptions, type GraphAllocator } from './backend.ts';
+export { type GgufFile, type GgufTensor, openGguf } from './gguf-file.ts';
+export { GraphContext } from './graph-context.ts';
+export { type Device, loadLibrary, nativeRelease } from './library.ts';
+export { allocateMemory, mapFile, type NativeMemory } from './memory.ts';
+export { openReference, type Reference, type ReferenceOptions } from './reference.ts';
+export { createSampler, type Sampler } from './sampler.ts';
+export { type Shape, type Tensor, TensorType } from './tensor.ts';
+export type { Tokenizer } from './tokenizer.ts';
+export { openTokenizer, type VocabTokenizer } from './vocab.ts';

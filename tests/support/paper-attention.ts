@@ -1,0 +1,126 @@
+/**
+ * The paper's own path (section 3), slow and obvious: stored keys are dequantised, rotated to their place in the prompt
+ * in float64, and concatenated with the final block's; then ordinary causal attention. The reference that separates an
+ * error of position re-encoding from the rounding of stored states.
+ */
+import type { GraphContext } from '../../src/ggml/graph-context.ts';
+import { dequantize } from '../../src/ggml/quantize.ts';
+import { type Tensor, TensorType } from '../../src/ggml/tensor.ts';
+import { byHead, mergeHeads, rotate } from '../../src/model/attention-heads.ts';
+import type { Attention } from '../../src/model/forward.ts';
+import type { GraphInputs } from '../../src/model/graph-inputs.ts';
+import { runOnce } from '../../src/model/graph-run.ts';
+import type { KvLayout } from '../../src/model/kv-layout.ts';
+import { causalMask } from '../../src/model/mask.ts';
+import type { Model } from '../../src/model/model.ts';
+import { angularFrequencies, rotation } from '../../src/model/rope.ts';
+import type { EncodedBlock, ForwardHarness } from './forward-harness.ts';
+
+/** All blocks' keys and values of one layer: [head][token][dim], f32, keys rotated to their prompt positions. */
+function concatenated(model: Model, layout: KvLayout, blocks: readonly EncodedBlock[], layer: number) {
+  const { headDim, kvHeads, ropes } = model.hyperParameters;
+  const total = blocks.reduce((sum, block) => sum + block.tokens.length, 0);
+  const keys = new Float32Array(kvHeads * total * headDim);
+  const values = new Float32Array(kvHeads * total * headDim);
+  const rope = ropes[layer];
+  const frequencies = rope && angularFrequencies(rope, ropeFactors(model));
+  let start = 0;
+  for (const { tokens, memory } of blocks) {
+    const n = tokens.length;
+    const padded = layout.padded(n);
+    const count = kvHeads * padded * headDim;
+    const read = (offset: number) =>
+      dequantize(layout.tensorType, memory.bytes.subarray(offset, offset + layout.arrayBytes(n)), count);
+    const k = read(layout.keyOffset(layer, n));
+    const v = read(layout.valueOffset(layer, n));
+    const turn = frequencies && rotation(frequencies, start);
+    for (let head = 0; head < kvHeads; head++) {
+      for (let token = 0; token < n; token++) {
+        const row = k.slice((head * padded + token) * headDim, (head * padded + token + 1) * headDim);
+        if (rope && turn) rotateRow(row, turn.cos, turn.sin, rope.mode);
+        keys.set(row, (head * total + start + token) * headDim);
+        for (let dim = 0; dim < headDim; dim++) {
+          values[(head * total + start + token) * headDim + dim] = v[(head * headDim + dim) * padded + token] ?? 0;
+        }
+      }
+    }
+    start += n;
+  }
+  return { keys, values, total };
+}
+
+function rotateRow(row: Float32Array, cos: Float32Array, sin: Float32Array, mode: 0 | 2): void {
+  for (let i = 0; i < cos.length; i++) {
+    const [a, b] = mode === 0 ? [2 * i, 2 * i + 1] : [i, i + cos.length];
+    const x = row[a] ?? 0;
+    const y = row[b] ?? 0;
+    row[a] = x * (cos[i] ?? 1) - y * (sin[i] ?? 0);
+    row[b] = x * (sin[i] ?? 0) + y * (cos[i] ?? 1);
+  }
+}
+
+function ropeFactors(model: Model): Float32Array | undefined {
+  const tensor = model.weights.ropeFactors;
+  if (tensor === undefined) return undefined;
+  const values = new Float32Array(tensor.ne[0]);
+  model.backend.read(tensor, values);
+  return values;
+}
+
+/** Logits of the final block's last token. */
+export async function paperForward(
+  harness: ForwardHarness,
+  blocks: readonly EncodedBlock[],
+  final: Int32Array,
+): Promise<Float32Array> {
+  const { model, layout, allocator } = harness;
+  const hp = model.hyperParameters;
+  const context = blocks.reduce((sum, block) => sum + block.tokens.length, 0);
+  const build = (g: GraphContext, inputs: GraphInputs): Attention => {
+    const positions = inputs.integers(final.length, () => Int32Array.from(final, (_, i) => context + i));
+    const columns = context + final.length;
+    const run = { tokens: columns, padded: columns, start: 0 };
+    const masks = [0, hp.window].map((window) =>
+      inputs.half(columns, final.length, () => causalMask([run], context, final.length, window)),
+    );
+    return {
+      attend(layer, q, k, v): Tensor {
+        const before = concatenated(model, layout, blocks, layer);
+        const scores = g.tensor(TensorType.F32, columns, final.length, hp.heads);
+        const put = (part: Tensor, first: number) => {
+          const [n, rows, heads] = part.ne;
+          const place = g.view(scores, [n, rows, heads, 1], scores.nb[1], scores.nb[2], scores.nb[3], first * 4);
+          g.expand(g.copy(part, place));
+        };
+        const query = byHead(g, rotate(g, model, layer, q, positions));
+        const ownKeys = g.cont(byHead(g, rotate(g, model, layer, k, positions)));
+        const ownValues = g.cont(g.permute(v, 1, 2, 0, 3));
+        let contextValues: Tensor | undefined;
+        if (context > 0) {
+          const keys = inputs.floats([hp.headDim, context, hp.kvHeads], () => before.keys);
+          const values = inputs.floats([hp.headDim, context, hp.kvHeads], () => before.values);
+          contextValues = g.cont(g.permute(values, 1, 0, 2, 3));
+          put(g.mulMat(keys, query), 0);
+        }
+        put(g.mulMat(ownKeys, query), context);
+        const mask = masks[hp.windowed[layer] ? 1 : 0] ?? null;
+        const weights = g.expand(g.softMax(scores, mask, hp.attentionScale));
+        const part = (first: number, n: number) =>
+          g.view(weights, [n, final.length, hp.heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);
+        const own = g.mulMat(ownValues, part(context, final.length));
+        const attended = contextValues ? g.add(g.mulMat(contextValues, part(0, context)), own) : own;
+        return mergeHeads(g, attended);
+      },
+    };
+  };
+  return runOnce(
+    {
+      model,
+      attentionTensors: 64,
+      tokens: { length: final.length, data: () => final },
+      outputs: Int32Array.of(final.length - 1),
+      attention: build,
+    },
+    allocator,
+  );
+}
