@@ -84,7 +84,7 @@ function checkMode(mode: Mode = 'block'): Mode {
 function makePlan(parts: EngineParts, request: AnswerRequest): TokenizedPlan {
   const { system, passages, history, question } = request;
   const plan = planRag({ template: parts.template, system, passages, history, question }, parts.tokenizer);
-  return tokenizePlan(plan, parts.tokenizer);
+  return tokenizePlan(plan, parts.tokenizer, parts.memo);
 }
 
 function splitPlan(plan: TokenizedPlan) {

@@ -6,7 +6,7 @@ import { BlockAttentionError } from '../errors.ts';
 import { Backend, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
 import { type AttentionFactory, KvLayout, Model, portableAttention, weightsDigest } from '../model/index.ts';
 import { cacheFolder } from '../models/index.ts';
-import { promptVersion } from '../prompt/index.ts';
+import { createTokenMemo, promptVersion, type TokenMemo } from '../prompt/index.ts';
 import { type BlockStore, createMemoryStore } from '../store/index.ts';
 import { join } from 'node:path';
 import { answer } from './answer.ts';
@@ -38,6 +38,8 @@ export interface EngineParts {
   readonly source: BlockSource;
   readonly contextTokens: number;
   readonly template: PromptTemplate;
+  /** Passages come again with every question: their tokens are kept. */
+  readonly memo: TokenMemo;
 }
 
 /**
@@ -73,7 +75,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       weights: digest,
       tokenizer: promptVersion(tokenizer),
     });
-    const parts: EngineParts = { model, tokenizer, runner, source, contextTokens, template: options.template ?? 'auto' };
+    const parts: EngineParts = {
+      model,
+      tokenizer,
+      runner,
+      source,
+      contextTokens,
+      template: options.template ?? 'auto',
+      memo: createTokenMemo(),
+    };
     return new LocalEngine(parts, { store, kvType, attention: attention.name, threads: backend.threads, cleanup });
   } catch (error) {
     for (const release of cleanup.reverse()) await release();

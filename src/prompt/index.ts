@@ -1,4 +1,5 @@
 /** Messages and passages to block plans, block plans to tokens. */
+export { requirePassages } from './input-checks.ts';
 export { type PassageReadOptions, readPassages } from './passages.ts';
 export { planText, type TextRequest } from './plan-text.ts';
 export {

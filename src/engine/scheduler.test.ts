@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type PromptTask, Scheduler } from './scheduler.ts';
+
+type Task = PromptTask<number>;
+const prompt = (sequence: number, tokens: number, priority = 0): Task => ({
+  sequence,
+  tokens: new Int32Array(tokens),
+  priority,
+});
+
+function make(batchTokens = 8, chunk = 8) {
+  return new Scheduler<number, Task, { sequence: number; token: number }>({
+    batchTokens,
+    batchSequences: 4,
+    chunkTokens: () => chunk,
+  });
+}
+
+describe('Scheduler', () => {
+  it('packs whole prompts into a batch and cuts long ones', () => {
+    const scheduler = make();
+    for (const [i, n] of [3, 4, 20, 2].entries()) scheduler.addPrompt(prompt(i, n));
+    const batches: string[] = [];
+    for (let work = scheduler.next(); work; work = scheduler.next()) {
+      if (work.kind === 'prompt') batches.push(work.chunks.map((c) => `${c.task.sequence}:${c.first}+${c.count}`).join(' '));
+    }
+    expect(batches).toMatchInlineSnapshot(`
+      [
+        "0:0+3 1:0+4 2:0+1",
+        "2:1+8",
+        "2:9+8",
+        "2:17+3 3:0+2",
+      ]
+    `);
+  });
+
+  it('takes turns between prompts and decoding, and puts answers before encodes', () => {
+    const scheduler = make();
+    scheduler.addPrompt(prompt(1, 16));
+    scheduler.addDecode({ sequence: 9, token: 0 });
+    scheduler.addPrompt(prompt(2, 4, 1));
+    const kinds = [];
+    for (let work = scheduler.next(); work; work = scheduler.next()) {
+      kinds.push(work.kind === 'prompt' ? work.chunks.map((c) => c.task.sequence).join() : 'decode');
+      if (kinds.length === 2) scheduler.addDecode({ sequence: 9, token: 1 });
+    }
+    expect(kinds).toMatchInlineSnapshot(`
+      [
+        "2,1",
+        "decode",
+        "1",
+        "decode",
+        "1",
+      ]
+    `);
+  });
+
+  it('hands out every token of every task once and in order, within its limits, starving nobody', () => {
+    const operations = fc.array(
+      fc.oneof(
+        fc.record({ kind: fc.constant('prompt' as const), tokens: fc.integer({ min: 1, max: 40 }), priority: fc.nat(2) }),
+        fc.record({ kind: fc.constant('decode' as const) }),
+        fc.record({ kind: fc.constant('next' as const) }),
+        fc.record({ kind: fc.constant('remove' as const), index: fc.nat() }),
+      ),
+      { maxLength: 60 },
+    );
+    fc.assert(
+      fc.property(operations, fc.integer({ min: 1, max: 16 }), fc.integer({ min: 1, max: 16 }), (list, batch, chunk) => {
+        const scheduler = make(batch, chunk);
+        const tasks: Task[] = [];
+        const done = new Map<Task, number>();
+        const removed = new Set<Task>();
+        let decodes = 0;
+        const step = () => {
+          const work = scheduler.next();
+          scheduler.checkIntegrity();
+          if (work?.kind === 'decode') {
+            expect(work.tasks.length).toBeLessThanOrEqual(4);
+            decodes -= work.tasks.length;
+          } else if (work) {
+            expect(work.chunks.reduce((sum, c) => sum + c.count, 0)).toBeLessThanOrEqual(batch);
+            for (const { task, first, count } of work.chunks) {
+              expect(removed.has(task)).toBe(false);
+              expect(count).toBeLessThanOrEqual(chunk);
+              expect(first).toBe(done.get(task) ?? 0);
+              done.set(task, first + count);
+            }
+          }
+          return work !== undefined;
+        };
+        list.forEach((operation, i) => {
+          if (operation.kind === 'prompt') {
+            const task = prompt(i, operation.tokens, operation.priority);
+            tasks.push(task);
+            scheduler.addPrompt(task);
+          } else if (operation.kind === 'decode') {
+            scheduler.addDecode({ sequence: i, token: 0 });
+            decodes++;
+          } else if (operation.kind === 'remove') {
+            const task = tasks[operation.index % Math.max(1, tasks.length)];
+            if (task && scheduler.remove(task)) removed.add(task);
+          } else step();
+        });
+        while (step());
+        expect(decodes).toBe(0);
+        expect(scheduler.pending).toBe(0);
+        for (const task of tasks) if (!removed.has(task)) expect(done.get(task)).toBe(task.tokens.length);
+      }),
+    );
+  });
+});

@@ -1,0 +1,25 @@
+/** The package's door. */
+export { createEngine } from './engine/engine.ts';
+export type {
+  AnswerRequest,
+  AnswerResult,
+  AnswerStream,
+  BlockReport,
+  EncodeOptions,
+  EncodeSummary,
+  Engine,
+  EngineOptions,
+  FlopsReport,
+  KvType,
+  Mode,
+  ModelInfo,
+  Passage,
+  PromptTemplate,
+  SamplingOptions,
+  Turn,
+} from './engine/types.ts';
+export { BlockAttentionError, type ErrorCode, errorCodes } from './errors.ts';
+export type { Device } from './ggml/library.ts';
+export { listModels, modelAliases, type PullOptions, type PullProgress, pullModel, resolveModel } from './models/index.ts';
+export { readPassages } from './prompt/index.ts';
+export * from './store/index.ts';
