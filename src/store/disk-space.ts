@@ -123,6 +123,11 @@ export class DiskSpace {
     if (written && entry !== undefined) this.#index.add(entry);
   }
 
+  /** Evicts until the budget is kept, or only pinned blocks are left. */
+  async shrink(): Promise<void> {
+    await this.#evictWhile(() => this.#index.bytes > this.#limits.budgetBytes);
+  }
+
   async #evictWhile(isOver: () => boolean, tenantTag?: string): Promise<boolean> {
     while (isOver()) {
       const victim = this.#index.takeVictim(tenantTag);
