@@ -49,6 +49,7 @@ typedef struct ba_sequence {
   int32_t position;        // absolute position of the first query; query i stands at position + i
   ba_block own;            // the sequence's own K/V: cos = NULL; its `start` is the position of its first token;
                            // own.n counts the tokens INCLUDING the queries of this call, already written. Causal.
+                           // q8_0: the scale of a group that n ends in is valid, its integers beyond n may be anything
 } ba_sequence;             // 24 + 48 = 72 bytes
 
 // Two graph nodes per layer, because threads may only meet at the barrier between nodes:
@@ -58,7 +59,11 @@ typedef struct ba_sequence {
 //                                      their log-sum-exps go to op->scratch.
 //   ba_merge(dst, ith, nth, ba_op*)    dst->src[0] = the node of ba_attend; dst [head_dim, heads, rows] f32 = the result.
 // Both have the signature of ggml_custom_op_t and are given GGML_N_TASKS_MAX; nth is whatever ggml passes and is the same
-// for both. Without ba_op::nth_max scratch for it, results are undefined: size scratch with ba_scratch_bytes(params, nth_max).
+// for both. q and dst may be strided (nb[1], nb[2]). Rows that no sequence owns are left as they are; a query that sees
+// no key gives zeros. Where params are invalid or scratch is smaller than ba_scratch_bytes(params, nth), dst is NaN.
+//
+// The result depends on nth in the last bits and on nothing else. Context blocks that several sequences of at most four
+// queries hold in the same place (same k, v, n, n_pad, start, type) are read once for all of them.
 struct ggml_tensor;
 typedef struct {
   const ba_params *params;
@@ -71,11 +76,14 @@ extern "C" {
 #endif
 int32_t ba_abi_version(void);
 const char *ba_isa(void);  // "avx512", "avx2", "neon", "baseline": what the running CPU was given
+// Bytes of scratch for up to nth threads, or -1 when params contradict themselves. Depends on the shape of the heads and
+// on each sequence's n_blocks, n_queries and row; not on lengths, positions, addresses or types.
 int64_t ba_scratch_bytes(const ba_params *params, int32_t nth);
 void ba_attend(struct ggml_tensor *dst, int ith, int nth, void *userdata);
 void ba_merge(struct ggml_tensor *dst, int ith, int nth, void *userdata);
 // The same without ggml, for tests: q and out are [rows][heads][head_dim] f32; runs both stages on `nth` own threads.
-void ba_run(const ba_params *params, const float *q, float *out, int32_t nth);
+// 0, or 1 when params contradict themselves, 2 when there is no memory.
+int32_t ba_run(const ba_params *params, const float *q, float *out, int32_t nth);
 #ifdef __cplusplus
 }
 #endif

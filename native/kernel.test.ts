@@ -1,0 +1,77 @@
+/**
+ * The kernel's own tests are C++ programs: random problems against double precision, and the interface's promises.
+ * Here they are built and run for every ISA the machine has, plainly and under AddressSanitizer and UBSan.
+ */
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from 'vitest';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const isas =
+  process.arch === 'x64' ? ['avx512', 'avx2', 'baseline'] : process.arch === 'arm64' ? ['neon'] : ['baseline'];
+
+function node(script: string, args: readonly string[], environment: Record<string, string> = {}) {
+  return spawnSync(process.execPath, [join(here, script), ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, ...environment },
+  });
+}
+
+function program(name: string, args: readonly string[], isa: string) {
+  const result = spawnSync(join(here, 'build', name), args, { encoding: 'utf8', env: { ...process.env, BA_ISA: isa } });
+  return { status: result.status, text: `${result.stdout}${result.stderr}` };
+}
+
+const missing = /no C\+\+ compiler|not built on Windows/.exec(node('build.mjs', ['--test']).stderr)?.[0];
+if (missing !== undefined) console.log(`native kernel tests skipped: ${missing}`);
+
+describe.skipIf(missing !== undefined).each([
+  { suffix: '', option: '--test', cases: 200 },
+  { suffix: '-sanitized', option: '--sanitize', cases: 40 },
+])('native kernel, programs built with $option', ({ suffix, option, cases }) => {
+  beforeAll(() => {
+    const built = node('build.mjs', [option]);
+    expect(built.stderr).toBe('');
+    expect(built.status).toBe(0);
+  }, 300_000);
+
+  test.each(isas)(
+    '%s: random problems agree with double precision',
+    (isa) => {
+      const { status, text } = program(`random${suffix}`, [String(cases)], isa);
+      expect(text).toMatch(/cases, worst relative error/);
+      expect(status).toBe(0);
+    },
+    120_000,
+  );
+
+  test.each(isas)('%s: the contract holds', (isa) => {
+    const { status, text } = program(`contract${suffix}`, [], isa);
+    expect(text).toMatch(/the contract holds/);
+    expect(status).toBe(0);
+  });
+});
+
+describe('build.mjs', () => {
+  const elsewhere = { CXX: 'no-such-compiler', BLOCK_ATTENTION_BUILD_DIR: join(here, 'build', 'never') };
+
+  test('without a compiler an optional build succeeds and says so in one line', () => {
+    const { status, stdout, stderr } = node('build.mjs', ['--optional'], elsewhere);
+    expect(status).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^native kernel: not built, attention takes the portable path: .+\n$/);
+  });
+
+  test('without a compiler an explicit build fails', () => {
+    const { status, stderr } = node('build.mjs', [], elsewhere);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/no-such-compiler|Windows/);
+  });
+
+  test('an unknown option is refused by name', () => {
+    const { status, stderr } = node('build.mjs', ['--fast'], elsewhere);
+    expect(status).toBe(1);
+    expect(stderr).toContain('--fast');
+  });
+});

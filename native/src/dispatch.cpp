@@ -1,0 +1,165 @@
+// The library's C interface: picks the build for the running CPU, and adapts ggml's custom operations to it.
+//
+// Compiled for the oldest CPU the library loads on; only calls through `chosen` run newer instructions.
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "tensor.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+namespace avx512 {
+extern const ba::Kernel kernel;
+}
+namespace avx2 {
+extern const ba::Kernel kernel;
+}
+namespace baseline {
+extern const ba::Kernel kernel;
+}
+#elif defined(__aarch64__)
+namespace neon {
+extern const ba::Kernel kernel;
+}
+#else
+namespace baseline {
+extern const ba::Kernel kernel;
+}
+#endif
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+#if defined(__x86_64__)
+bool has_f16c() {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+// Zen 4 has AVX-512 but runs it as two halves: the wider vectors bring it nothing and leave more lanes empty.
+bool halves_avx512() {
+  unsigned a, b, c, d;
+  if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || !__get_cpuid(1, &a, &b, &c, &d)) return false;
+  return (a >> 8 & 0xf) + (a >> 20 & 0xff) == 0x19;
+}
+
+const ba::Kernel *choose() {
+  // BA_ISA overrides the preference, to compare builds; it never goes beyond what the CPU has.
+  const char *wanted = getenv("BA_ISA");
+  const bool baseline_only = wanted && strcmp(wanted, "baseline") == 0;
+  const bool no_avx512 = wanted ? strcmp(wanted, "avx512") != 0 : halves_avx512();
+  __builtin_cpu_init();
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  if (has_avx512 && !no_avx512) return &avx512::kernel;
+  if (has_avx2 && !baseline_only) return &avx2::kernel;
+  return &baseline::kernel;
+}
+#elif defined(__aarch64__)
+const ba::Kernel *choose() { return &neon::kernel; }
+#else
+const ba::Kernel *choose() { return &baseline::kernel; }
+#endif
+
+// Chosen when the library is loaded.
+const ba::Kernel *const chosen = choose();
+
+bool is_valid(const ba_params &p, const ba_block &b) {
+  if (b.n == 0) return true;
+  if (b.n < 0 || b.n > b.n_pad || b.n_pad % 32 != 0 || b.k == nullptr || b.v == nullptr) return false;
+  if ((b.cos == nullptr) != (b.sin == nullptr)) return false;
+  return b.type == BA_F32 || b.type == BA_F16 || (b.type == BA_Q8_0 && p.head_dim % 32 == 0);
+}
+
+bool is_valid(const ba_params &p) {
+  if (p.abi != BA_ABI_VERSION || p.head_dim <= 0 || p.head_dim % 8 != 0) return false;
+  if (p.kv_heads <= 0 || p.heads <= 0 || p.heads % p.kv_heads != 0) return false;
+  if (p.n_rot < 0 || p.n_rot % 2 != 0 || p.n_rot > p.head_dim || p.n_sequences < 0) return false;
+  for (int32_t i = 0; i < p.n_sequences; i++) {
+    const ba_sequence &s = p.sequences[i];
+    if (s.row < 0 || s.n_queries < 0 || s.n_blocks < 0 || !is_valid(p, s.own)) return false;
+    for (int32_t b = 0; b < s.n_blocks; b++)
+      if (!is_valid(p, s.blocks[b])) return false;
+  }
+  return true;
+}
+
+ba::Rows rows(const ggml_tensor *t) {
+  return {(float *)t->data, (int64_t)(t->nb[2] / sizeof(float)), (int64_t)(t->nb[1] / sizeof(float))};
+}
+
+bool is_usable(const ba_op &op, int nth) {
+  const int64_t needed = ba_scratch_bytes(op.params, nth);
+  return needed >= 0 && op.scratch_bytes >= needed;
+}
+
+struct Thread {
+  const ba_params *params;
+  const ba::Rows *rows;
+  void *scratch;
+  int32_t ith, nth;
+  bool merge, started;
+  pthread_t id;
+};
+
+void *work(void *arg) {
+  const Thread &t = *(const Thread *)arg;
+  (t.merge ? chosen->merge : chosen->attend)(*t.params, *t.rows, t.scratch, t.ith, t.nth);
+  return nullptr;
+}
+
+void run_stage(Thread *threads, int32_t nth) {
+  // A thread that cannot be started is no failure: within a stage the order does not matter.
+  for (int32_t i = 1; i < nth; i++)
+    threads[i].started = pthread_create(&threads[i].id, nullptr, work, &threads[i]) == 0;
+  for (int32_t i = 0; i < nth; i++)
+    if (!threads[i].started) work(&threads[i]);
+  for (int32_t i = 1; i < nth; i++)
+    if (threads[i].started) pthread_join(threads[i].id, nullptr);
+}
+
+}  // namespace
+
+EXPORT int32_t ba_abi_version(void) { return BA_ABI_VERSION; }
+
+EXPORT const char *ba_isa(void) { return chosen->isa; }
+
+EXPORT int64_t ba_scratch_bytes(const ba_params *params, int32_t nth) {
+  return nth > 0 && is_valid(*params) ? chosen->scratch_bytes(*params, nth) : -1;
+}
+
+EXPORT void ba_attend(ggml_tensor *dst, int ith, int nth, void *userdata) {
+  const ba_op &op = *(const ba_op *)userdata;
+  if (is_usable(op, nth)) chosen->attend(*op.params, rows(dst->src[0]), op.scratch, ith, nth);
+}
+
+EXPORT void ba_merge(ggml_tensor *dst, int ith, int nth, void *userdata) {
+  const ba_op &op = *(const ba_op *)userdata;
+  if (is_usable(op, nth)) {
+    chosen->merge(*op.params, rows(dst), op.scratch, ith, nth);
+    return;
+  }
+  // Nothing can be reported from inside a graph: a result that no one can take for one.
+  if (ith == 0) memset(dst->data, 0xff, (size_t)dst->ne[2] * dst->nb[2]);
+}
+
+EXPORT int32_t ba_run(const ba_params *params, const float *q, float *out, int32_t nth) {
+  const int64_t head = params->head_dim, row = head * params->heads, bytes = ba_scratch_bytes(params, nth);
+  if (bytes < 0) return 1;
+  const ba::Rows from = {(float *)q, row, head}, to = {out, row, head};
+  void *scratch = nullptr;
+  Thread *threads = (Thread *)calloc((size_t)nth, sizeof(Thread));
+  const bool enough = threads && posix_memalign(&scratch, 64, (size_t)bytes) == 0;
+  for (int stage = 0; enough && stage < 2; stage++) {
+    for (int32_t i = 0; i < nth; i++)
+      threads[i] = {params, stage ? &to : &from, scratch, i, nth, stage == 1, false, {}};
+    run_stage(threads, nth);
+  }
+  free(scratch);
+  free(threads);
+  return enough ? 0 : 2;
+}

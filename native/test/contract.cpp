@@ -1,0 +1,146 @@
+// What the interface promises at its edges: refusals instead of reads beyond the end, through the graph's two stages.
+//
+// usage: contract. Prints what does not hold; the exit status is the number of broken promises.
+#include <stdio.h>
+
+#include "../src/tensor.h"
+#include "stored.h"
+
+namespace {
+
+int broken = 0;
+
+void expect(bool holds, const char *promise) {
+  if (holds) return;
+  printf("broken: %s\n", promise);
+  broken++;
+}
+
+constexpr int DIM = 32, HEADS = 4, ROWS = 3;
+
+struct Setup {
+  Random random{1};
+  Stored stored{random, 2, DIM, 40, 64, BA_F16, false, false};
+  ba_block block{stored.k.data(), stored.v.data(), nullptr, nullptr, 40, 64, 0, BA_F16};
+  ba_sequence sequence{&block, 1,  0,
+                       ROWS,   77, {stored.k.data(), stored.v.data(), nullptr, nullptr, 40, 64, 40, BA_F16}};
+  ba_params params{BA_ABI_VERSION, DIM, HEADS, 2, DIM, 1, 1, 0, 0.2f, 0, &sequence};
+};
+
+void check_refusals() {
+  Setup s;
+  expect(ba_scratch_bytes(&s.params, 2) > 0, "valid parameters have a scratch size");
+  expect(ba_scratch_bytes(&s.params, 0) == -1, "no threads are refused");
+  const auto refused = [&](auto &field, auto value, const char *promise) {
+    const auto before = field;
+    field = value;
+    expect(ba_scratch_bytes(&s.params, 2) == -1, promise);
+    field = before;
+  };
+  refused(s.params.abi, BA_ABI_VERSION + 1, "another ABI is refused");
+  refused(s.params.head_dim, 20, "a head_dim that is no multiple of 8 is refused");
+  refused(s.params.kv_heads, 3, "kv_heads that do not divide heads are refused");
+  refused(s.params.n_rot, DIM + 2, "more rotated dimensions than there are are refused");
+  refused(s.params.n_rot, 7, "an odd number of rotated dimensions is refused");
+  refused(s.block.n, 65, "a block longer than its memory is refused");
+  refused(s.block.n, -1, "a block of negative length is refused");
+  refused(s.block.n_pad, 63, "padding that is no multiple of 32 is refused");
+  refused(s.block.type, 7, "an unknown type is refused");
+  refused(s.block.k, static_cast<const void *>(nullptr), "a block without keys is refused");
+  refused(s.block.cos, reinterpret_cast<const float *>(&s), "cos without sin is refused");
+  refused(s.sequence.own.type, 2, "an unknown type of the own part is refused");
+  refused(s.sequence.row, -1, "a negative row is refused");
+  s.params.head_dim = 40;
+  s.block.type = BA_Q8_0;
+  expect(ba_scratch_bytes(&s.params, 2) == -1, "q8_0 with a head_dim that is no multiple of 32 is refused");
+}
+
+// Scratch depends neither on lengths nor on addresses, so one allocation serves a growing sequence.
+void check_scratch_size() {
+  Setup s;
+  const int64_t bytes = ba_scratch_bytes(&s.params, 3);
+  s.sequence.own.n = 63;
+  s.sequence.position = 100;
+  s.block.n = 1;
+  s.block.start = 7;
+  expect(ba_scratch_bytes(&s.params, 3) == bytes, "scratch does not depend on lengths and positions");
+  expect(ba_scratch_bytes(&s.params, 2) <= bytes, "fewer threads never need more scratch");
+}
+
+// q and dst with gaps between rows and heads, as a view of a larger tensor would have.
+void check_graph() {
+  Setup s;
+  const size_t head = DIM + 8, row = HEADS * head + 5;
+  std::vector<float> q(row * ROWS, 9e9f), out(row * ROWS, -1), plain, expected(static_cast<size_t>(ROWS) * HEADS * DIM);
+  for (int r = 0; r < ROWS; r++)
+    for (int h = 0; h < HEADS; h++)
+      for (int i = 0; i < DIM; i++) {
+        plain.push_back(s.random.unit());
+        q[static_cast<size_t>(r) * row + static_cast<size_t>(h) * head + static_cast<size_t>(i)] = plain.back();
+      }
+  expect(ba_run(&s.params, plain.data(), expected.data(), 2) == 0, "ba_run succeeds");
+  ggml_tensor from{}, to{};
+  for (ggml_tensor *t : {&from, &to}) {
+    t->ne[0] = DIM, t->ne[1] = HEADS, t->ne[2] = ROWS, t->ne[3] = 1;
+    t->nb[0] = 4, t->nb[1] = head * 4, t->nb[2] = row * 4, t->nb[3] = row * ROWS * 4;
+  }
+  from.data = q.data();
+  to.data = out.data();
+  to.src[0] = &from;
+  const Bytes scratch(static_cast<size_t>(ba_scratch_bytes(&s.params, 2)));
+  ba_op op{&s.params, scratch.data(), static_cast<int64_t>(scratch.size())};
+  const auto run = [&] {
+    for (int i = 0; i < 2; i++) ba_attend(&to, i, 2, &op);
+    for (int i = 0; i < 2; i++) ba_merge(&to, i, 2, &op);
+  };
+  run();
+  bool same = true, gaps = true;
+  for (size_t i = 0; i < out.size(); i++) {
+    const size_t r = i / row, h = i % row / head, d = i % row % head;
+    if (h < HEADS && d < DIM)
+      same &= out[i] == expected[(r * HEADS + h) * DIM + d];
+    else
+      gaps &= out[i] == -1;
+  }
+  expect(same, "strided tensors give the same as plain ones");
+  expect(gaps, "nothing is written between rows and heads");
+  op.scratch_bytes--;
+  run();
+  expect(out[0] != out[0] && out[2 * row] != out[2 * row], "too little scratch gives NaN");
+}
+
+void check_empty() {
+  Setup s;
+  s.params.n_sequences = 0;
+  expect(ba_run(&s.params, nullptr, nullptr, 2) == 0, "an empty batch is fine");
+  s.params.n_sequences = 1;
+  s.sequence.n_blocks = 0;
+  s.sequence.own.n = 0;
+  const std::vector<float> q(static_cast<size_t>(ROWS) * HEADS * DIM, 1);
+  std::vector<float> out(q.size(), 5);
+  expect(ba_run(&s.params, q.data(), out.data(), 2) == 0, "a sequence without keys is fine");
+  bool zeros = true;
+  for (float x : out) zeros &= x == 0;
+  expect(zeros, "a query that sees no key gives zeros");
+}
+
+void check_nan() {
+  Setup s;
+  std::vector<float> q(static_cast<size_t>(ROWS) * HEADS * DIM, 0.1f), out(q.size());
+  q[0] = NAN;
+  ba_run(&s.params, q.data(), out.data(), 2);
+  expect(out[0] != out[0], "NaN in a query shows in its result");
+  expect(out[DIM] == out[DIM], "and in no other head's");
+}
+
+}  // namespace
+
+int main() {
+  check_refusals();
+  check_scratch_size();
+  check_graph();
+  check_empty();
+  check_nan();
+  if (broken == 0) printf("%s: the contract holds\n", ba_isa());
+  return broken;
+}
