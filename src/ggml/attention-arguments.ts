@@ -1,0 +1,169 @@
+/**
+ * The fused kernel's parameters in native memory: ba_params, ba_sequence, ba_block and ba_op of
+ * native/src/block_attention.h, one set per layer.
+ *
+ * A graph keeps only the address of `op`. Its contents may change between computes, so one graph serves every token:
+ * write() for other blocks or sequences, grow() for one more token. Not to be touched while a graph computes.
+ */
+import { BlockAttentionError } from '../errors.ts';
+import { allocateMemory, type NativeMemory } from './memory.ts';
+import { nativeKernelAbi } from './native-kernel.ts';
+import type { TensorType } from './tensor.ts';
+
+/** What all sequences of a layer have in common. */
+export interface AttentionShape {
+  /** A multiple of 8; with q8_0 of 32. */
+  readonly headDim: number;
+  readonly heads: number;
+  /** Divides `heads`. */
+  readonly kvHeads: number;
+  /** Rotated dimensions: even, at most headDim; 0 for a layer without RoPE. */
+  readonly rotated: number;
+  /** Pairs are (i, i + rotated/2) instead of (2i, 2i+1). */
+  readonly neox: boolean;
+  /** Sliding window in tokens; 0 for none. */
+  readonly window: number;
+  /** Of the scores, normally 1/sqrt(headDim). */
+  readonly scale: number;
+}
+
+/** K and V of one layer of a block, where they lie. */
+export interface AttentionBlock {
+  /** Address of [kvHeads, paddedTokens, headDim], aligned to 64. */
+  readonly keys: bigint;
+  /** Address of [kvHeads, headDim, paddedTokens], aligned to 64. */
+  readonly values: bigint;
+  /** Addresses of cos and sin, f32 [rotated/2], of (-start * frequency); null where the query is not rotated. */
+  readonly cos: bigint | null;
+  readonly sin: bigint | null;
+  readonly tokens: number;
+  /** A multiple of 32. */
+  readonly paddedTokens: number;
+  /** Position of its first token. */
+  readonly start: number;
+  /** F32, F16 or Q8_0. */
+  readonly type: TensorType;
+}
+
+/** One sequence: its queries are rows [row, row + queries) of q and of the result. */
+export interface AttentionSequence {
+  readonly blocks: readonly AttentionBlock[];
+  readonly row: number;
+  readonly queries: number;
+  /** Position of the first query. */
+  readonly position: number;
+  /** Its own K and V, `tokens` counting this call's queries; cos and sin null. Causal. */
+  readonly own: AttentionBlock;
+}
+
+const paramsBytes = 48;
+const sequenceBytes = 72;
+const blockBytes = 48;
+const opBytes = 24;
+const ownOffset = 24;
+const little = true;
+
+/** Parameters of one layer. Freed by its owner after the last compute. */
+export class AttentionArguments implements Disposable {
+  readonly #memory: NativeMemory;
+  readonly #view: DataView;
+  readonly #sequences: number;
+  readonly #blocks: number;
+  readonly #sequencesAt = paramsBytes;
+  readonly #blocksAt: number;
+  readonly #opAt: number;
+
+  /** @param capacity the most sequences, and blocks of all of them together, that write() will be given */
+  constructor(shape: AttentionShape, capacity: { readonly sequences: number; readonly blocks: number }) {
+    this.#sequences = capacity.sequences;
+    this.#blocks = capacity.blocks;
+    this.#blocksAt = this.#sequencesAt + capacity.sequences * sequenceBytes;
+    this.#opAt = this.#blocksAt + capacity.blocks * blockBytes;
+    this.#memory = allocateMemory(this.#opAt + opBytes);
+    const { bytes } = this.#memory;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const { headDim, heads, kvHeads, rotated, neox, window, scale } = shape;
+    const numbers = [nativeKernelAbi, headDim, heads, kvHeads, rotated, neox ? 1 : 0, 0, window];
+    numbers.forEach((value, index) => {
+      this.#view.setInt32(index * 4, value, little);
+    });
+    this.#view.setFloat32(32, scale, little);
+    this.#pointer(40, this.#memory.address + BigInt(this.#sequencesAt));
+    this.#pointer(this.#opAt, this.params);
+  }
+
+  /** Address of the ba_params. */
+  get params(): bigint {
+    return this.#memory.address;
+  }
+
+  /** Address of the ba_op: the userdata of both graph nodes. */
+  get op(): bigint {
+    return this.#memory.address + BigInt(this.#opAt);
+  }
+
+  /** Memory for partial results, aligned to 64; layers that run one after the other may share it. */
+  setScratch(scratch: { readonly address: bigint; readonly bytes: { readonly byteLength: number } }): void {
+    this.#pointer(this.#opAt + 8, scratch.address);
+    this.#view.setBigInt64(this.#opAt + 16, BigInt(scratch.bytes.byteLength), little);
+  }
+
+  /** Replaces all sequences. @throws INVALID_ARGUMENT when they exceed the capacity. */
+  write(sequences: readonly AttentionSequence[]): void {
+    const blocks = sequences.reduce((sum, sequence) => sum + sequence.blocks.length, 0);
+    if (sequences.length > this.#sequences || blocks > this.#blocks) {
+      throw new BlockAttentionError(
+        'INVALID_ARGUMENT',
+        `${sequences.length} sequences with ${blocks} blocks exceed the arguments' capacity of ${this.#sequences} with ${this.#blocks}`,
+      );
+    }
+    this.#view.setInt32(24, sequences.length, little);
+    let blockAt = this.#blocksAt;
+    sequences.forEach(({ blocks: context, row, queries, position, own }, index) => {
+      const at = this.#sequencesAt + index * sequenceBytes;
+      this.#pointer(at, this.#memory.address + BigInt(blockAt));
+      this.#view.setInt32(at + 8, context.length, little);
+      this.#view.setInt32(at + 12, row, little);
+      this.#view.setInt32(at + 16, queries, little);
+      this.#view.setInt32(at + 20, position, little);
+      this.#block(at + ownOffset, own);
+      for (const block of context) {
+        this.#block(blockAt, block);
+        blockAt += blockBytes;
+      }
+    });
+  }
+
+  /** Moves a written sequence on: its first query's position, and the own tokens including this call's queries. */
+  grow(sequence: number, position: number, ownTokens: number): void {
+    if (sequence < 0 || sequence >= this.#view.getInt32(24, little)) {
+      throw new BlockAttentionError('INVALID_ARGUMENT', `sequence ${sequence} has not been written`);
+    }
+    const at = this.#sequencesAt + sequence * sequenceBytes;
+    this.#view.setInt32(at + 20, position, little);
+    this.#view.setInt32(at + ownOffset + 32, ownTokens, little);
+  }
+
+  free(): void {
+    this.#memory.free();
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
+  }
+
+  #block(at: number, block: AttentionBlock): void {
+    this.#pointer(at, block.keys);
+    this.#pointer(at + 8, block.values);
+    this.#pointer(at + 16, block.cos ?? 0n);
+    this.#pointer(at + 24, block.sin ?? 0n);
+    this.#view.setInt32(at + 32, block.tokens, little);
+    this.#view.setInt32(at + 36, block.paddedTokens, little);
+    this.#view.setInt32(at + 40, block.start, little);
+    this.#view.setInt32(at + 44, block.type, little);
+  }
+
+  #pointer(at: number, address: bigint): void {
+    this.#view.setBigUint64(at, address, little);
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The fused attention kernel (native/): finds and loads the library that native/build.mjs made, if it is there.
+ *
+ * Knows the kernel's functions, not its structs (attention-arguments.ts) and no model. The kernel is optional: where it
+ * is absent the portable path computes the same.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import koffi from 'koffi';
+import { BlockAttentionError } from '../errors.ts';
+
+/** BA_ABI_VERSION of native/src/block_attention.h that attention-arguments.ts writes. */
+export const nativeKernelAbi = 1;
+
+export interface NativeKernel {
+  /** Instruction set the running CPU was given: `avx512`, `avx2`, `neon` or `baseline`. */
+  readonly isa: string;
+  /** The library's file. */
+  readonly path: string;
+  /** Addresses of the two graph nodes' functions, of type ggml_custom_op_t. Their userdata is a ba_op. */
+  readonly attend: bigint;
+  readonly merge: bigint;
+  /**
+   * Bytes of scratch that ba_params at this address need with up to `threads` threads. Depends on the heads and on each
+   * sequence's numbers of blocks and queries, not on lengths, positions or addresses.
+   * @throws INVALID_ARGUMENT when the parameters contradict themselves.
+   */
+  scratchBytes(params: bigint, threads: number): number;
+  /**
+   * Computes without a graph. `q` and `out` are [rows, heads, headDim].
+   * @throws INVALID_ARGUMENT when the parameters contradict themselves; MODEL_TOO_LARGE without memory for scratch.
+   */
+  run(params: bigint, q: Float32Array, out: Float32Array, threads: number): void;
+}
+
+/** A kernel, or why there is none. */
+export type NativeKernelState =
+  | { readonly kernel: NativeKernel; readonly reason: undefined }
+  | { readonly kernel: undefined; readonly reason: string };
+
+/** `0` switches the kernel off. */
+export const nativeVariable = 'BLOCK_ATTENTION_NATIVE';
+
+const libraryName = `libblock_attention.${process.platform === 'darwin' ? 'dylib' : 'so'}`;
+/** The same two folders up from src/ggml and from dist/ggml. */
+const builtFile = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'native', 'build', libraryName);
+
+let state: NativeKernelState | undefined;
+
+/** The kernel, or undefined where it is absent or switched off: nativeKernelState() says why. Loads once per process. */
+export function loadNativeKernel(): NativeKernel | undefined {
+  return nativeKernelState().kernel;
+}
+
+/** The kernel, or the reason for its absence. BLOCK_ATTENTION_NATIVE=0 switches it off. Loads once per process. */
+export function nativeKernelState(): NativeKernelState {
+  if (process.env[nativeVariable] === '0') return absent(`${nativeVariable}=0 switches it off`);
+  state ??= openKernel(builtFile);
+  return state;
+}
+
+function absent(reason: string): NativeKernelState {
+  return { kernel: undefined, reason };
+}
+
+/** Loads the library at `path`. Never throws: what is wrong with it is the reason. */
+export function openKernel(path: string): NativeKernelState {
+  if (!existsSync(path)) return absent(`${path} is not built: node native/build.mjs`);
+  try {
+    const library = koffi.load(path);
+    const abi = library.func('int32_t ba_abi_version(void)') as () => number;
+    if (abi() !== nativeKernelAbi) {
+      return absent(`${path} has ABI ${abi()}, this package needs ${nativeKernelAbi}: node native/build.mjs`);
+    }
+    const isa = library.func('const char *ba_isa(void)') as () => string;
+    const scratchBytes = library.func('int64_t ba_scratch_bytes(void *params, int32_t nth)') as (
+      params: bigint,
+      threads: number,
+    ) => number | bigint;
+    const run = library.func('int32_t ba_run(void *params, const float *q, _Out_ float *out, int32_t nth)') as (
+      params: bigint,
+      q: Float32Array,
+      out: Float32Array,
+      threads: number,
+    ) => number;
+    return {
+      reason: undefined,
+      kernel: {
+        isa: isa(),
+        path,
+        attend: library.symbol('ba_attend') as bigint,
+        merge: library.symbol('ba_merge') as bigint,
+        scratchBytes(params, threads) {
+          const bytes = Number(scratchBytes(params, threads));
+          if (bytes < 0) throw contradiction(threads);
+          return bytes;
+        },
+        run(params, q, out, threads) {
+          const status = run(params, q, out, threads);
+          if (status === 1) throw contradiction(threads);
+          if (status !== 0) {
+            throw new BlockAttentionError(
+              'MODEL_TOO_LARGE',
+              'no memory for attention scratch: use fewer rows or threads',
+            );
+          }
+        },
+      },
+    };
+  } catch (error) {
+    return absent(`${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function contradiction(threads: number): BlockAttentionError {
+  return new BlockAttentionError(
+    'INVALID_ARGUMENT',
+    `the attention kernel refuses its parameters with ${threads} threads: see native/src/block_attention.h for what it takes`,
+  );
+}
