@@ -18,7 +18,7 @@ export interface RedisOptionsOfStore {
   readonly cluster?: boolean | undefined;
   /** Life of a block on the server, in ms. */
   readonly ttlMs: number;
-  /** Limit of connecting and of one command, in ms. */
+  /** Limit of connecting, in ms. */
   readonly timeoutMs: number;
   /** Options of TLS connections, e.g. a `ca`. */
   readonly tls?: ConnectionOptions | undefined;
@@ -32,6 +32,7 @@ export class RedisBackend implements RemoteBackend {
   readonly name = 'redis';
   readonly #client: Redis | Cluster;
   readonly #ttlMs: number;
+  #closed = false;
 
   constructor(options: RedisOptionsOfStore) {
     this.#ttlMs = Math.min(options.ttlMs, 2 ** 40);
@@ -40,7 +41,48 @@ export class RedisBackend implements RemoteBackend {
     this.#client.on('error', () => {});
   }
 
-  async get(key: BlockKey, bytes: number): Promise<Buffer | undefined> {
+  get(key: BlockKey, bytes: number, signal: AbortSignal): Promise<Buffer | undefined> {
+    return this.#watched(signal, () => this.#get(key, bytes));
+  }
+  put(key: BlockKey, parts: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+    return this.#watched(signal, () => this.#put(key, parts, signal));
+  }
+  has(key: BlockKey, signal: AbortSignal): Promise<boolean> {
+    return this.#watched(signal, async () => (await this.#client.exists(listKey(key))) > 0);
+  }
+  delete(key: BlockKey, signal: AbortSignal): Promise<boolean> {
+    return this.#watched(signal, () => this.#delete(key));
+  }
+  ping(signal: AbortSignal): Promise<void> {
+    return this.#watched(signal, async () => {
+      await this.#client.ping();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#client.disconnect();
+  }
+
+  /**
+   * Drops the connection when an operation runs out of time: commands that nobody waits for must not pile up before a
+   * stopped server, and their late answers must not delay those of others.
+   */
+  async #watched<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const drop = () => {
+      if (!this.#closed && signal.reason instanceof Error && signal.reason.name === 'TimeoutError') {
+        this.#client.disconnect(true);
+      }
+    };
+    signal.addEventListener('abort', drop);
+    try {
+      return await work();
+    } finally {
+      signal.removeEventListener('abort', drop);
+    }
+  }
+
+  async #get(key: BlockKey, bytes: number): Promise<Buffer | undefined> {
     const entry = await this.#client.get(listKey(key));
     if (entry === null) return undefined;
     const [, total, chunks, writing] = listing.exec(entry) ?? [];
@@ -53,16 +95,19 @@ export class RedisBackend implements RemoteBackend {
     const value: Buffer[] = [];
     for (const [error, part] of parts) {
       if (error !== null) throw error;
-      // The server gives up keys one by one: a block whose chunks are not all there is gone.
-      if (!Buffer.isBuffer(part)) return undefined;
-      value.push(part);
+      if (Buffer.isBuffer(part)) value.push(part);
+    }
+    if (value.length < Number(chunks)) {
+      // A server that is full gives up keys one by one: without all its chunks a block is gone.
+      await this.#client.del(listKey(key));
+      return undefined;
     }
     const found = value.reduce((sum, part) => sum + part.byteLength, 0);
     if (found !== bytes) throw new WrongLength(`block ${key} has ${found} bytes instead of ${bytes}`);
     return Buffer.concat(value, bytes);
   }
 
-  async put(key: BlockKey, parts: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+  async #put(key: BlockKey, parts: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
     const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
     const writing = randomBytes(8).toString('hex');
     let chunk = 0;
@@ -76,11 +121,7 @@ export class RedisBackend implements RemoteBackend {
     await this.#client.set(listKey(key), `${bytes} ${chunk} ${writing}`, 'PX', listMs);
   }
 
-  async has(key: BlockKey): Promise<boolean> {
-    return (await this.#client.exists(listKey(key))) > 0;
-  }
-
-  async delete(key: BlockKey): Promise<boolean> {
+  async #delete(key: BlockKey): Promise<boolean> {
     const entry = await this.#client.getBuffer(listKey(key));
     if (entry === null) return false;
     const [, , chunks, writing] = listing.exec(entry.toString('latin1').slice(0, 80)) ?? [];
@@ -91,15 +132,6 @@ export class RedisBackend implements RemoteBackend {
     for (let at = 0; at < Number(chunks); at += 1) pipeline.unlink(chunkKey(key, writing, at));
     await pipeline.exec();
     return true;
-  }
-
-  async ping(): Promise<void> {
-    if (this.#client.status === 'end') throw new Error('the connection is closed');
-    await this.#client.ping();
-  }
-
-  close(): void {
-    this.#client.disconnect();
   }
 }
 
@@ -135,8 +167,7 @@ function connect(options: RedisOptionsOfStore): Redis | Cluster {
   const retryStrategy = (attempt: number) => Math.min(100 * attempt, 2000);
   const common = {
     connectTimeout: timeoutMs,
-    // A command that waits for a connection, or for a stopped server, fails instead of piling up.
-    commandTimeout: timeoutMs,
+    // A command that waits for a connection fails with it instead of piling up.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     ...(tls === undefined ? {} : { tls }),

@@ -9,6 +9,7 @@ import type { NativeMemory } from '../ggml/memory.ts';
 import type { BlockKey, BlockRequest, TierStats } from './block-store.ts';
 import { Breaker } from './breaker.ts';
 import { createImage, type ImageHeader, imageBytesOf, mismatch, payloadIsWhole, readHeader, unseal } from './image.ts';
+import { KeyLocks } from './key-locks.ts';
 import type { MemorySource } from './memory-source.ts';
 import type { Seal } from './seal.ts';
 import { Slots } from './slots.ts';
@@ -58,6 +59,7 @@ export class RemoteTier implements BlockTier {
   readonly #breaker: Breaker;
   readonly #slots = new Slots(concurrentLoads);
   readonly #misses = new Counters();
+  readonly #locks = new KeyLocks();
   #hits = 0;
   #writes = 0;
   #failedWrites = 0;
@@ -138,9 +140,14 @@ export class RemoteTier implements BlockTier {
       `block store: ${this.name} returned a wrong block (${reason}); ${action}`,
     );
     if (reason === 'sealed' || reason === 'unsealed' || reason === 'other-store-key' || reason === 'version') return;
-    this.#timed(0, undefined, (signal) => this.#options.backend.delete(key, signal)).catch(() => {
+    this.#delete(key).catch(() => {
       // It will be found wrong again.
     });
+  }
+
+  /** Deleting and writing of one block wait for each other: a wrong value must not outlive its replacement. */
+  #delete(key: BlockKey): Promise<boolean> {
+    return this.#locks.run(key, () => this.#timed(0, undefined, (signal) => this.#options.backend.delete(key, signal)));
   }
 
   #failed(error: unknown): string {
@@ -155,7 +162,11 @@ export class RemoteTier implements BlockTier {
     return cause === 'TimeoutError' ? 'timeout' : 'unreachable';
   }
 
-  async save(block: StoredBlock): Promise<boolean> {
+  save(block: StoredBlock): Promise<boolean> {
+    return this.#locks.run(block.request.key, () => this.#save(block));
+  }
+
+  async #save(block: StoredBlock): Promise<boolean> {
     if (this.#closed || this.#breaker.isOpen) return false;
     const { backend, seal } = this.#options;
     const { key } = block.request;
@@ -190,7 +201,7 @@ export class RemoteTier implements BlockTier {
     for (const key of keys) {
       if (this.#closed) break;
       try {
-        if (await this.#timed(0, undefined, (signal) => this.#options.backend.delete(key, signal))) removed.push(key);
+        if (await this.#delete(key)) removed.push(key);
       } catch (error) {
         this.#failed(error);
       }
