@@ -36,15 +36,15 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     if (mode === 'block' && context.length > 0) {
       handles = await source.acquire(context, { signal, tenant: request.tenant });
       cleanup.push(() => {
-        for (const handle of handles) handle.release();
+        for (const handle of handles) source.release(handle);
       });
     } else if (mode === 'full') {
       finalTokens = joinTokens(plan);
     }
     const acquiredAt = performance.now();
 
-    const blocks = handles.map((handle, i) => ({ address: handle.memory.address, tokens: context[i]?.length ?? 0 }));
-    const sequence = new Sequence(source.growingLayout, blocks, finalTokens.length + maxTokens);
+    const blocks = handles.map((handle, i) => ({ memory: source.memoryOf(handle), tokens: context[i]?.length ?? 0 }));
+    const sequence = new Sequence(model.backend, source.growingLayout, blocks, finalTokens.length + maxTokens);
     cleanup.push(() => sequence.dispose());
     const { logits } = await runner.prompt(sequence, finalTokens, { logits: 'last', priority: answerPriority, signal });
     const prefilledAt = performance.now();

@@ -3,6 +3,7 @@
  *
  * Knows how a model's blocks are made; where they are kept is the store's business.
  */
+import type { TensorMemory } from '../ggml/backend.ts';
 import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
 import { KvLayout, kvLayoutVersion } from '../model/kv-layout.ts';
 import type { Model } from '../model/model.ts';
@@ -15,6 +16,7 @@ import {
   blockKey,
   createIdentity,
 } from '../store/index.ts';
+import { DeviceResidency } from './device-residency.ts';
 import type { Runner } from './runner.ts';
 
 export interface BlockSourceOptions {
@@ -26,6 +28,8 @@ export interface BlockSourceOptions {
   readonly weights: string;
   /** Version of tokenizer and templates. */
   readonly tokenizer: string;
+  /** Bytes of block copies a device other than the CPU may hold. Defaults to 1 GiB. */
+  readonly deviceBytes?: number | undefined;
 }
 
 /** Encoding gives way to answers: see Scheduler. */
@@ -37,11 +41,13 @@ export class BlockSource {
   readonly growingLayout: KvLayout;
   readonly #options: BlockSourceOptions;
   readonly #identities = new Map<string, BlockIdentity>();
+  readonly #residency: DeviceResidency;
 
   constructor(options: BlockSourceOptions) {
     this.#options = options;
     this.layout = options.layout;
     const { layout, model } = options;
+    this.#residency = new DeviceResidency(model.backend, options.deviceBytes);
     this.growingLayout = layout.type === 'q8_0' ? new KvLayout(model.hyperParameters, 'f16') : layout;
   }
 
@@ -91,25 +97,53 @@ export class BlockSource {
     return this.#options.store.acquire(requests, encode, options);
   }
 
+  /**
+   * The memory that a pinned block is read from: its own on the CPU; on another device a copy there, kept by
+   * `residency` as long as there is room. Valid until the handle is released.
+   */
+  memoryOf(handle: BlockHandle): TensorMemory {
+    const { backend } = this.#options.model;
+    return backend.isCpu ? backend.hostMemory(handle.memory.address) : this.#residency.place(handle);
+  }
+
+  /** Lets go of the device copy that memoryOf() gave out, and of the block. */
+  release(handle: BlockHandle): void {
+    this.#residency.release(handle);
+    handle.release();
+  }
+
+  /** Frees device copies. */
+  dispose(): void {
+    this.#residency.dispose();
+  }
+
   async #encode(request: BlockRequest, signal?: AbortSignal): Promise<{ memory: NativeMemory; ms: number }> {
-    const { runner } = this.#options;
+    const { runner, model } = this.#options;
+    const { backend } = model;
     const count = request.tokens.length;
     const memory = allocateMemory(request.bytes);
+    const copy = backend.isCpu ? undefined : backend.allocateMemory(request.bytes);
+    const target = copy ?? backend.hostMemory(memory.address);
     const direct = this.growingLayout === this.layout;
-    const sequence = new Sequence(this.growingLayout, [], count, direct ? memory.address : undefined);
+    const sequence = new Sequence(backend, this.growingLayout, [], count, direct ? target : undefined);
     try {
       const { computeMs } = await runner.prompt(sequence, request.tokens, {
         logits: 'none',
         priority: encodePriority,
         signal,
       });
-      if (!direct) await runner.convert(sequence, this.layout, memory.address, count);
+      if (!direct) {
+        const source = { layout: sequence.layout, memory: sequence.memory };
+        await runner.convert(source, { layout: this.layout, memory: target }, count);
+      }
+      if (copy) backend.download(copy, memory.bytes);
       return { memory, ms: computeMs };
     } catch (error) {
       memory.free();
       throw error;
     } finally {
       sequence.dispose();
+      copy?.free();
     }
   }
 }

@@ -75,6 +75,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       weights: digest,
       tokenizer: promptVersion(tokenizer),
     });
+    cleanup.push(() => source.dispose());
     const parts: EngineParts = {
       model,
       tokenizer,

@@ -4,8 +4,7 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { GraphAllocator } from '../ggml/backend.ts';
-import { convertBlock } from '../model/convert-kv.ts';
-import type { KvLayout } from '../model/kv-layout.ts';
+import { convertBlock, type StoredBlock } from '../model/convert-kv.ts';
 import type { Model } from '../model/model.ts';
 import type { Sequence } from '../model/sequence.ts';
 import { type AttentionFactory, DecodeGraph, forwardStep } from '../model/step.ts';
@@ -97,10 +96,8 @@ export class Runner {
   }
 
   /** Converts a finished block between element types. */
-  async convert(source: Sequence, target: KvLayout, address: bigint, tokens: number): Promise<void> {
-    await this.#exclusive(() =>
-      convertBlock(this.#model, this.#allocator, { layout: source.layout, address: source.address }, { layout: target, address }, tokens),
-    );
+  async convert(source: StoredBlock, target: StoredBlock, tokens: number): Promise<void> {
+    await this.#exclusive(() => convertBlock(this.#model, this.#allocator, source, target, tokens));
   }
 
   checkIntegrity(): void {

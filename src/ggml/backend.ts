@@ -8,9 +8,11 @@ import { availableParallelism } from 'node:os';
 import koffi from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { type Bindings, bindings } from './bindings.ts';
-import type { GraphContext } from './graph-context.ts';
+import { GraphContext } from './graph-context.ts';
+import { call } from './call.ts';
 import { type Device, library, loadLibrary } from './library.ts';
-import { byteSize, type Shape, type Tensor, type TensorType } from './tensor.ts';
+import { allocateMemory } from './memory.ts';
+import { byteSize, type Shape, type Tensor, TensorType } from './tensor.ts';
 
 const deviceTypes = { cpu: 0, gpu: 1, integrated: 2 } as const;
 /** A buffer over all addresses of the process, so that any host memory can back a tensor. Aligned as ggml asks. */
@@ -23,10 +25,25 @@ export interface BackendOptions {
   readonly threads?: number | undefined;
 }
 
-/** Scratch memory for the intermediate tensors of graphs; grows to the largest it has seen. */
+/** Memory that tensors can be placed in: a device's own, or on the CPU any memory of the process. */
+export interface TensorMemory {
+  readonly buffer: bigint;
+  /** Where it begins: an address of this process on the CPU, of the device elsewhere. */
+  readonly address: bigint;
+}
+
+export interface OwnedMemory extends TensorMemory {
+  readonly bytes: number;
+  /** Idempotent. */
+  free(): void;
+}
+
+/** Places graphs in scratch memory, which grows to the largest it has seen, and computes them. */
 export interface GraphAllocator {
-  /** Places every tensor of the graph. Invalidates placements of graphs allocated before, unless they fitted too. */
+  /** Places every tensor of the graph. Invalidates placements of graphs placed before. */
   place(graph: GraphContext): void;
+  /** Computes the graph placed last. @throws COMPUTE_FAILED */
+  compute(graph: GraphContext): Promise<void>;
   readonly bytes: number;
   dispose(): void;
 }
@@ -35,7 +52,8 @@ export class Backend {
   readonly #ggml: Bindings;
   readonly #handle: bigint;
   readonly #hostBuffer: bigint | null;
-  readonly #bufferType: bigint;
+  /** Computes what the device has no kernel for. */
+  readonly #cpuFallback: bigint | undefined;
   readonly #threadpool: { readonly pool: bigint; free(pool: bigint): void } | undefined;
   /** Name of the device, e.g. `CPU`, `CUDA0`. */
   readonly name: string;
@@ -44,14 +62,14 @@ export class Backend {
   readonly threads: number;
   #disposed = false;
 
-  private constructor(handle: bigint, device: bigint, threads: number) {
+  private constructor(handle: bigint, device: bigint, threads: number, cpuFallback: bigint | undefined) {
     this.#ggml = bindings();
     this.#handle = handle;
     this.name = this.#ggml.backend_dev_name(device);
     this.description = this.#ggml.backend_dev_description(device);
     this.isCpu = this.#ggml.backend_dev_type(device) === deviceTypes.cpu;
     this.threads = threads;
-    this.#bufferType = this.#ggml.backend_get_default_buffer_type(handle);
+    this.#cpuFallback = cpuFallback;
     this.#hostBuffer = this.isCpu
       ? this.#ggml.backend_dev_buffer_from_host_ptr(device, hostBase, hostBytes, 0)
       : null;
@@ -87,17 +105,68 @@ export class Backend {
     }
     const handle = calls.backend_dev_init(chosen, null);
     if (handle === null) throw new BlockAttentionError('BACKEND_UNAVAILABLE', `device "${wanted}" cannot be started`);
-    return new Backend(handle, chosen, threads);
+    const cpu = devices.find((device) => !isGpu(device));
+    const fallback = isGpu(chosen) && cpu !== undefined ? calls.backend_dev_init(cpu, null) : null;
+    return new Backend(handle, chosen, threads, fallback ?? undefined);
   }
 
-  /** A tensor over host memory that the caller owns and keeps valid. CPU only. */
-  hostTensor(context: GraphContext, type: TensorType, ne: Shape, address: bigint): Tensor {
+  /** Host memory that the caller owns and keeps valid, as a place for tensors. CPU only. */
+  hostMemory(address: bigint): TensorMemory {
     if (this.#hostBuffer === null) {
       throw new BlockAttentionError('COMPUTE_FAILED', `${this.name} cannot read host memory: upload the data`);
     }
+    return { buffer: this.#hostBuffer, address };
+  }
+
+  /** Zeroed memory of the device. @throws MODEL_TOO_LARGE when it has none left */
+  allocateMemory(bytes: number): OwnedMemory {
+    if (this.#hostBuffer !== null) {
+      const memory = allocateMemory(bytes);
+      return { buffer: this.#hostBuffer, address: memory.address, bytes, free: () => memory.free() };
+    }
+    const calls = this.#ggml;
+    const buffer = calls.backend_alloc_buffer(this.#handle, bytes);
+    if (buffer === null) {
+      throw new BlockAttentionError('MODEL_TOO_LARGE', `${this.name} has no ${bytes} bytes left: lower the context or the byte budget`);
+    }
+    calls.backend_buffer_clear(buffer, 0);
+    let freed = false;
+    return {
+      buffer,
+      address: calls.backend_buffer_get_base(buffer),
+      bytes,
+      free() {
+        if (freed) return;
+        freed = true;
+        calls.backend_buffer_free(buffer);
+      },
+    };
+  }
+
+  /** A tensor at `offset` bytes of some memory. */
+  placed(context: GraphContext, type: TensorType, ne: Shape, memory: TensorMemory, offset: number): Tensor {
     const tensor = context.tensor(type, ...ne);
-    this.#ggml.backend_tensor_alloc(this.#hostBuffer, tensor.address, address);
+    this.#ggml.backend_tensor_alloc(memory.buffer, tensor.address, memory.address + BigInt(offset));
     return tensor;
+  }
+
+  /** Copies `data` to the start of some memory; its length is a multiple of 4. */
+  upload(memory: TensorMemory, data: Uint8Array): void {
+    this.#withBytes(memory, data.byteLength, (tensor) => this.write(tensor, data));
+  }
+
+  /** Copies the start of some memory into `data`, whose length is a multiple of 4. */
+  download(memory: TensorMemory, data: Uint8Array): void {
+    this.#withBytes(memory, data.byteLength, (tensor) => this.read(tensor, data));
+  }
+
+  #withBytes(memory: TensorMemory, bytes: number, use: (tensor: Tensor) => void): void {
+    const context = new GraphContext(4);
+    try {
+      use(this.placed(context, TensorType.F32, [bytes / 4, 1, 1, 1], memory, 0));
+    } finally {
+      context.dispose();
+    }
   }
 
   /** Allocates device memory for all tensors of the context that have none; freed by the returned function. */
@@ -109,25 +178,11 @@ export class Backend {
     return () => this.#ggml.backend_buffer_free(buffer);
   }
 
-  allocator(): GraphAllocator {
-    const calls = this.#ggml;
-    const handle = calls.gallocr_new(this.#bufferType);
-    let disposed = false;
-    return {
-      place(context) {
-        if (!calls.gallocr_alloc_graph(handle, context.graph)) {
-          throw new BlockAttentionError('MODEL_TOO_LARGE', 'not enough memory for intermediate results: shorten the prompt');
-        }
-      },
-      get bytes() {
-        return Number(calls.gallocr_get_buffer_size(handle, 0));
-      },
-      dispose() {
-        if (disposed) return;
-        disposed = true;
-        calls.gallocr_free(handle);
-      },
-    };
+  /** @param graphSize upper bound of a graph's tensors */
+  allocator(graphSize = 1 << 17): GraphAllocator {
+    return this.#cpuFallback === undefined
+      ? plainAllocator(this.#ggml, this.#handle, this.name)
+      : splittingAllocator(this.#ggml, [this.#handle, this.#cpuFallback], graphSize, this.name);
   }
 
   /** Copies data into a placed tensor. */
@@ -146,25 +201,69 @@ export class Backend {
     this.#ggml.backend_tensor_get(tensor.address, data, offset, data.byteLength);
   }
 
-  /** Computes a placed graph. */
-  async compute(context: GraphContext): Promise<void> {
-    const status = await new Promise<number>((resolve, reject) => {
-      this.#ggml.backend_graph_compute.async(this.#handle, context.graph, (error: unknown, result: number) => {
-        if (error) reject(error instanceof Error ? error : new Error(String(error)));
-        else resolve(result);
-      });
-    });
-    if (status !== 0) {
-      throw new BlockAttentionError('COMPUTE_FAILED', `${this.name} reported status ${status} while computing`);
-    }
-  }
-
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#ggml.backend_free(this.#handle);
+    if (this.#cpuFallback !== undefined) this.#ggml.backend_free(this.#cpuFallback);
     this.#threadpool?.free(this.#threadpool.pool);
   }
+}
+
+type ComputeCall = Bindings['backend_graph_compute'];
+
+async function compute(call_: ComputeCall, target: bigint, graph: GraphContext, name: string): Promise<void> {
+  const status = await call(call_, target, graph.graph);
+  if (status !== 0) throw new BlockAttentionError('COMPUTE_FAILED', `${name} reported status ${status} while computing`);
+}
+
+const outOfScratch = () =>
+  new BlockAttentionError('MODEL_TOO_LARGE', 'not enough memory for intermediate results: shorten the prompt');
+
+function plainAllocator(calls: Bindings, backend: bigint, name: string): GraphAllocator {
+  const handle = calls.gallocr_new(calls.backend_get_default_buffer_type(backend));
+  let disposed = false;
+  return {
+    place(graph) {
+      if (!calls.gallocr_alloc_graph(handle, graph.graph)) throw outOfScratch();
+    },
+    compute: (graph) => compute(calls.backend_graph_compute, backend, graph, name),
+    get bytes() {
+      return Number(calls.gallocr_get_buffer_size(handle, 0));
+    },
+    dispose() {
+      if (disposed) return;
+      disposed = true;
+      calls.gallocr_free(handle);
+    },
+  };
+}
+
+/** Splits graphs between a device and the CPU, which takes what the device cannot do. */
+function splittingAllocator(
+  calls: Bindings,
+  backends: readonly [bigint, bigint],
+  graphSize: number,
+  name: string,
+): GraphAllocator {
+  const list = BigUint64Array.from(backends);
+  const handle = calls.backend_sched_new(list, null, backends.length, graphSize, false, false);
+  let disposed = false;
+  return {
+    place(graph) {
+      calls.backend_sched_reset(handle);
+      if (!calls.backend_sched_alloc_graph(handle, graph.graph)) throw outOfScratch();
+    },
+    compute: (graph) => compute(calls.backend_sched_graph_compute, handle, graph, name),
+    get bytes() {
+      return backends.reduce((sum, backend) => sum + Number(calls.backend_sched_get_buffer_size(handle, backend)), 0);
+    },
+    dispose() {
+      if (disposed) return;
+      disposed = true;
+      calls.backend_sched_free(handle);
+    },
+  };
 }
 
 /**

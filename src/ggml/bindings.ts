@@ -59,12 +59,23 @@ export interface Bindings {
   backend_tensor_get(t: Ptr, data: ArrayBufferView, offset: number, size: number): void;
   backend_tensor_alloc(buffer: Ptr, t: Ptr, address: Ptr): number;
   backend_graph_compute: KoffiFunc<(backend: Ptr, graph: Ptr) => number>;
+  backend_sched_new(
+    backends: BigUint64Array, bufferTypes: Null, count: number, graphSize: number, parallel: boolean, offload: boolean,
+  ): Ptr;
+  backend_sched_free(scheduler: Ptr): void;
+  backend_sched_reset(scheduler: Ptr): void;
+  backend_sched_alloc_graph(scheduler: Ptr, graph: Ptr): boolean;
+  backend_sched_graph_compute: KoffiFunc<(scheduler: Ptr, graph: Ptr) => number>;
+  backend_sched_get_buffer_size(scheduler: Ptr, backend: Ptr): number;
   backend_get_default_buffer_type(backend: Ptr): Ptr;
   backend_buft_get_alignment(bufferType: Ptr): number;
   backend_buft_is_host(bufferType: Ptr): boolean;
   backend_alloc_ctx_tensors(ctx: Ptr, backend: Ptr): Ptr | Null;
   backend_buffer_free(buffer: Ptr): void;
   backend_buffer_get_size(buffer: Ptr): number;
+  backend_buffer_get_base(buffer: Ptr): Ptr;
+  backend_buffer_clear(buffer: Ptr, value: number): void;
+  backend_alloc_buffer(backend: Ptr, size: number): Ptr | Null;
   backend_free(backend: Ptr): void;
   backend_get_device(backend: Ptr): Ptr;
   backend_dev_init(device: Ptr, params: Null): Ptr | Null;
@@ -121,12 +132,22 @@ const signatures: Record<keyof Bindings, string> = {
   backend_tensor_get: 'void $(void *t, _Out_ void *data, size_t offset, size_t size)',
   backend_tensor_alloc: 'int $(void *buffer, void *t, void *address)',
   backend_graph_compute: 'int $(void *backend, void *graph)',
+  backend_sched_new:
+    'void *$(const void *backends, void *bufts, int n, size_t graph_size, bool parallel, bool op_offload)',
+  backend_sched_free: 'void $(void *sched)',
+  backend_sched_reset: 'void $(void *sched)',
+  backend_sched_alloc_graph: 'bool $(void *sched, void *graph)',
+  backend_sched_graph_compute: 'int $(void *sched, void *graph)',
+  backend_sched_get_buffer_size: 'size_t $(void *sched, void *backend)',
   backend_get_default_buffer_type: 'void *$(void *backend)',
   backend_buft_get_alignment: 'size_t $(void *buft)',
   backend_buft_is_host: 'bool $(void *buft)',
   backend_alloc_ctx_tensors: 'void *$(void *ctx, void *backend)',
   backend_buffer_free: 'void $(void *buffer)',
   backend_buffer_get_size: 'size_t $(void *buffer)',
+  backend_buffer_get_base: 'void *$(void *buffer)',
+  backend_buffer_clear: 'void $(void *buffer, uint8_t value)',
+  backend_alloc_buffer: 'void *$(void *backend, size_t size)',
   backend_free: 'void $(void *backend)',
   backend_get_device: 'void *$(void *backend)',
   backend_dev_init: 'void *$(void *device, void *params)',

@@ -30,17 +30,15 @@ export function mergeHeads(g: GraphContext, x: Tensor): Tensor {
   return g.reshape(merged, x.ne[0] * x.ne[2], x.ne[1]);
 }
 
-/**
- * Puts parts of different tokens one after the other: part i goes to rows [first, first + n) of the result.
- * The result's storage is shared by all layers: it is a leaf, which the allocator would otherwise hold once per layer.
- */
+/** Puts parts of different tokens one after the other: part i goes to rows [first, first + n) of the result. */
 export class RowCollector {
   readonly #graph: GraphContext;
   readonly #storage: Tensor; // [headDim * heads, tokens]
 
-  constructor(graph: GraphContext, width: number, tokens: number, type: Tensor['type']) {
+  /** @param storage f32 [headDim * heads, tokens], shared by all layers */
+  constructor(graph: GraphContext, storage: Tensor) {
     this.#graph = graph;
-    this.#storage = graph.tensor(type, width, tokens);
+    this.#storage = storage;
   }
 
   /** @param part [headDim, tokens, heads] */

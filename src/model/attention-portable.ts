@@ -9,7 +9,7 @@
  */
 import type { Backend } from '../ggml/backend.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
-import { type Tensor, TensorType } from '../ggml/tensor.ts';
+import type { Tensor } from '../ggml/tensor.ts';
 import { byHead, mergeHeads, RowCollector, rotate, tokenRange } from './attention-heads.ts';
 import type { Attention, ForwardModel } from './forward.ts';
 import type { GraphInputs } from './graph-inputs.ts';
@@ -81,8 +81,8 @@ export class PortableAttention implements Attention {
     const { heads, headDim } = model.hyperParameters;
     // One storage for the scores of every sequence and layer: they are used one after the other.
     const scores = Math.max(...this.#members.map(({ whole, tokens }) => whole.columns * tokens * heads));
-    this.#scores = g.tensor(TensorType.F32, scores);
-    this.#collector = rows.length > 1 ? new RowCollector(g, heads * headDim, total, TensorType.F32) : undefined;
+    this.#scores = inputs.storage(backend, scores);
+    this.#collector = rows.length > 1 ? new RowCollector(g, inputs.storage(backend, heads * headDim, total)) : undefined;
   }
 
   #member(inputs: GraphInputs, rows: SequenceRows, reuseUpTo: number | undefined): Member {
@@ -134,7 +134,7 @@ export class PortableAttention implements Attention {
     let alone: Tensor | undefined;
     for (const member of this.#members) {
       const { sequence, row, tokens, places } = member;
-      const own = kvTensors(g, this.#backend, sequence.layout, sequence.address, sequence.capacity, layer);
+      const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer);
       const ownK = tokenRange(g, rotatedK, row, tokens);
       const ownV = tokenRange(g, v, row, tokens);
       if (places) writeKvAt(g, own, ownK, ownV, places.keyRow, places.valueRows);
@@ -167,7 +167,7 @@ export class PortableAttention implements Attention {
     for (const index of blocks) {
       const block = sequence.blocks[index];
       if (block === undefined) continue;
-      const kv = kvTensors(g, this.#backend, this.#layout, block.address, block.tokens, layer);
+      const kv = kvTensors(g, this.#backend, this.#layout, block.memory, block.tokens, layer);
       const query = turned === undefined ? rotatedQ : tokenRange(g, turned, index * tokens, tokens);
       score(kv, query, this.#layout.padded(block.tokens));
     }

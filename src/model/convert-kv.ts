@@ -1,14 +1,14 @@
 /** Converting a block's states between element types, on the device that computes. */
-import type { GraphAllocator } from '../ggml/backend.ts';
+import type { GraphAllocator, TensorMemory } from '../ggml/backend.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
 import type { KvLayout } from './kv-layout.ts';
 import { kvTensors } from './kv-tensors.ts';
 import type { Model } from './model.ts';
 
-/** A block of `tokens` in one layout at one address. */
+/** A block's states in one layout. */
 export interface StoredBlock {
   readonly layout: KvLayout;
-  readonly address: bigint;
+  readonly memory: TensorMemory;
 }
 
 /** Writes `source` into the memory of `target`, converting every element. Both hold `tokens` tokens. */
@@ -24,13 +24,13 @@ export async function convertBlock(
   const g = new GraphContext(layers * 8 + 16);
   try {
     for (let layer = 0; layer < layers; layer++) {
-      const from = kvTensors(g, backend, source.layout, source.address, tokens, layer);
-      const to = kvTensors(g, backend, target.layout, target.address, tokens, layer);
+      const from = kvTensors(g, backend, source.layout, source.memory, tokens, layer);
+      const to = kvTensors(g, backend, target.layout, target.memory, tokens, layer);
       g.expand(g.copy(from.keys, to.keys));
       g.expand(g.copy(from.values, to.values));
     }
     allocator.place(g);
-    await backend.compute(g);
+    await allocator.compute(g);
   } finally {
     g.dispose();
   }

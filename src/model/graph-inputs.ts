@@ -9,6 +9,8 @@ import { type Tensor, TensorType } from '../ggml/tensor.ts';
 
 export class GraphInputs {
   readonly #graph: GraphContext;
+  readonly #updates: (() => void)[] = [];
+  readonly #release: (() => void)[] = [];
   readonly #sources: { readonly tensor: Tensor; readonly data: () => ArrayBufferView }[] = [];
 
   constructor(graph: GraphContext) {
@@ -39,7 +41,18 @@ export class GraphInputs {
   refresh(update: () => void): void {
     this.#updates.push(update);
   }
-  readonly #updates: (() => void)[] = [];
+
+  /**
+   * Uninitialised memory that nodes write to and read from in the order of the graph, shared by all layers.
+   * On the CPU the allocator finds a place for it; a device's scheduler places nothing that no node computes.
+   */
+  storage(backend: Backend, ...ne: readonly number[]): Tensor {
+    const [ne0 = 1, ne1 = 1] = ne;
+    if (backend.isCpu) return this.#graph.tensor(TensorType.F32, ne0, ne1);
+    const memory = backend.allocateMemory(ne0 * ne1 * 4);
+    this.#release.push(() => memory.free());
+    return backend.placed(this.#graph, TensorType.F32, [ne0, ne1, 1, 1], memory, 0);
+  }
 
   #add(tensor: Tensor, data: () => ArrayBufferView): Tensor {
     this.#sources.push({ tensor, data });
@@ -51,5 +64,10 @@ export class GraphInputs {
   write(backend: Backend): void {
     for (const update of this.#updates) update();
     for (const { tensor, data } of this.#sources) backend.write(tensor, data());
+  }
+
+  /** Frees storage. The graph must not be computed any more. */
+  dispose(): void {
+    for (const release of this.#release.splice(0)) release();
   }
 }

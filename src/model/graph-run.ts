@@ -27,21 +27,23 @@ export class ForwardGraph {
   readonly #context: GraphContext;
   readonly #inputs: GraphInputs;
   readonly #logits: Tensor | null;
+  readonly #allocator: GraphAllocator;
 
   constructor(request: GraphRequest, allocator: GraphAllocator) {
     const { model, attentionTensors, tokens, outputs, attention } = request;
     this.#model = model;
+    this.#allocator = allocator;
     const g = new GraphContext((attentionTensors + tensorsPerLayer) * model.hyperParameters.layers + 64);
     this.#context = g;
+    this.#inputs = new GraphInputs(g);
     try {
-      this.#inputs = new GraphInputs(g);
       const tokenInput = this.#inputs.integers(tokens.length, tokens.data);
       const outputInput = outputs === null ? null : this.#inputs.integers(outputs.length, () => outputs);
       this.#logits = buildForward(g, model, tokenInput, outputInput, attention(g, this.#inputs));
       if (this.#logits !== null) g.output(this.#logits);
       allocator.place(g);
     } catch (error) {
-      g.dispose();
+      this.dispose();
       throw error;
     }
   }
@@ -50,7 +52,7 @@ export class ForwardGraph {
   async run(): Promise<Float32Array> {
     const { backend } = this.#model;
     this.#inputs.write(backend);
-    await backend.compute(this.#context);
+    await this.#allocator.compute(this.#context);
     if (this.#logits === null) return new Float32Array(0);
     const values = new Float32Array(this.#logits.ne[0] * this.#logits.ne[1]);
     backend.read(this.#logits, values);
@@ -58,6 +60,7 @@ export class ForwardGraph {
   }
 
   dispose(): void {
+    this.#inputs.dispose();
     this.#context.dispose();
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Stored keys and values as tensors of a graph: views over a block's memory in kv-layout.ts's layout.
  */
-import type { Backend } from '../ggml/backend.ts';
+import type { Backend, TensorMemory } from '../ggml/backend.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { GraphInputs } from './graph-inputs.ts';
@@ -13,21 +13,20 @@ export interface KvTensors {
   readonly values: Tensor; // [paddedTokens, headDim, kvHeads]
 }
 
-/** Tensors over one layer of a block (or of a sequence's own cache) at `address`. */
+/** Tensors over one layer of a block (or of a sequence's own cache) in `memory`. */
 export function kvTensors(
   g: GraphContext,
   backend: Backend,
   layout: KvLayout,
-  address: bigint,
+  memory: TensorMemory,
   tokens: number,
   layer: number,
 ): KvTensors {
   const padded = layout.padded(tokens);
   const { headDim, kvHeads, tensorType } = layout;
-  const at = (offset: number) => address + BigInt(offset);
   return {
-    keys: backend.hostTensor(g, tensorType, [headDim, padded, kvHeads, 1], at(layout.keyOffset(layer, tokens))),
-    values: backend.hostTensor(g, tensorType, [padded, headDim, kvHeads, 1], at(layout.valueOffset(layer, tokens))),
+    keys: backend.placed(g, tensorType, [headDim, padded, kvHeads, 1], memory, layout.keyOffset(layer, tokens)),
+    values: backend.placed(g, tensorType, [padded, headDim, kvHeads, 1], memory, layout.valueOffset(layer, tokens)),
   };
 }
 

@@ -6,13 +6,13 @@
  * memory belongs to whoever pinned them and must stay valid until the sequence is disposed.
  */
 import { BlockAttentionError } from '../errors.ts';
-import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
+import type { Backend, OwnedMemory, TensorMemory } from '../ggml/backend.ts';
 import type { KvLayout } from './kv-layout.ts';
 
 /** A context block of a sequence. */
 export interface ContextBlock {
-  /** Address of its bytes in the model's layout. */
-  readonly address: bigint;
+  /** Its bytes in the model's layout, where the device reads them. */
+  readonly memory: TensorMemory;
   readonly tokens: number;
   /** Position of its first token in the prompt. */
   readonly start: number;
@@ -26,33 +26,38 @@ export class Sequence {
   readonly layout: KvLayout;
   /** Most own tokens. */
   readonly capacity: number;
-  /** Address of the own cache, in `layout` with `capacity` tokens. */
-  readonly address: bigint;
-  readonly #owned: NativeMemory | undefined;
+  /** The own cache, in `layout` with `capacity` tokens. */
+  readonly memory: TensorMemory;
+  #owned: OwnedMemory | undefined;
   #length = 0;
 
   /**
-   * @param blocks addresses and token counts in prompt order; positions follow from them
+   * @param blocks in prompt order; positions follow from their token counts
    * @param capacity most own tokens; rounded up
-   * @param target address of zeroed memory to use as own cache, which the caller keeps; allocated when absent
+   * @param target zeroed memory to use as own cache, which the caller keeps; allocated when absent
    */
   constructor(
+    backend: Backend,
     layout: KvLayout,
-    blocks: readonly { readonly address: bigint; readonly tokens: number }[],
+    blocks: readonly { readonly memory: TensorMemory; readonly tokens: number }[],
     capacity: number,
-    target?: bigint,
+    target?: TensorMemory,
   ) {
     let start = 0;
-    this.blocks = blocks.map(({ address, tokens }) => {
-      const block = { address, tokens, start };
+    this.blocks = blocks.map(({ memory, tokens }) => {
+      const block = { memory, tokens, start };
       start += tokens;
       return block;
     });
     this.contextTokens = start;
     this.layout = layout;
     this.capacity = layout.padded(capacity);
-    this.#owned = target === undefined ? allocateMemory(layout.blockBytes(this.capacity)) : undefined;
-    this.address = target ?? this.#owned?.address ?? 0n;
+    if (target === undefined) {
+      this.#owned = backend.allocateMemory(layout.blockBytes(this.capacity));
+      this.memory = this.#owned;
+    } else {
+      this.memory = target;
+    }
   }
 
   /** Own tokens so far. */

@@ -33,7 +33,7 @@ export class Weights {
     let parameters = 0;
     for (const entry of file.tensors.values()) {
       const tensor = backend.isCpu
-        ? backend.hostTensor(context, entry.type, entry.ne, mapping.address + BigInt(entry.offset))
+        ? backend.placed(context, entry.type, entry.ne, backend.hostMemory(mapping.address), entry.offset)
         : context.tensor(entry.type, ...entry.ne);
       this.#tensors.set(entry.name, tensor);
       parameters += entry.ne[0] * entry.ne[1] * entry.ne[2] * entry.ne[3];

@@ -71,9 +71,13 @@ export class ForwardHarness {
     return this.model.hyperParameters.vocabulary;
   }
 
+  #place(memory: NativeMemory) {
+    return this.#backend.hostMemory(memory.address);
+  }
+
   sequence(blocks: readonly EncodedBlock[], capacity: number): Sequence {
-    const context = blocks.map(({ memory, tokens }) => ({ address: memory.address, tokens: tokens.length }));
-    const sequence = new Sequence(this.growing, context, capacity);
+    const context = blocks.map(({ memory, tokens }) => ({ memory: this.#place(memory), tokens: tokens.length }));
+    const sequence = new Sequence(this.#backend, this.growing, context, capacity);
     this.#cleanup.push(() => sequence.dispose());
     return sequence;
   }
@@ -84,7 +88,8 @@ export class ForwardHarness {
     const encoded = blocks.map((tokens) => ({ tokens, memory: allocateMemory(this.layout.blockBytes(tokens.length)) }));
     for (const { memory } of encoded) this.#cleanup.push(() => memory.free());
     const sequences = encoded.map(
-      ({ tokens, memory }) => new Sequence(this.growing, [], tokens.length, direct ? memory.address : undefined),
+      ({ tokens, memory }) =>
+        new Sequence(this.#backend, this.growing, [], tokens.length, direct ? this.#place(memory) : undefined),
     );
     await forwardStep(
       this.model,
@@ -94,8 +99,10 @@ export class ForwardHarness {
     );
     if (!direct) {
       for (const [i, { tokens, memory }] of encoded.entries()) {
-        const source = { layout: this.growing, address: sequences[i]?.address ?? 0n };
-        const target = { layout: this.layout, address: memory.address };
+        const from = sequences[i];
+        if (from === undefined) continue;
+        const source = { layout: this.growing, memory: from.memory };
+        const target = { layout: this.layout, memory: this.#place(memory) };
         await convertBlock(this.model, this.allocator, source, target, tokens.length);
       }
     }
