@@ -14,7 +14,10 @@ export const errorCodes = {
   INVALID_TEMPLATE: { status: 400, summary: 'The chat template is missing, or cannot be rendered.' },
   // Models
   MODEL_NOT_FOUND: { status: 404, summary: 'No file, alias or reference of that name.' },
-  MODEL_INVALID: { status: 422, summary: 'The file is not a GGUF, is truncated, or its tensors contradict its header.' },
+  MODEL_INVALID: {
+    status: 422,
+    summary: 'The file is not a GGUF, is truncated, or its tensors contradict its header.',
+  },
   MODEL_UNSUPPORTED: { status: 422, summary: 'The architecture, or a feature of it, cannot run in block mode.' },
   MODEL_TOO_LARGE: { status: 507, summary: 'The model or the request does not fit into memory.' },
   DOWNLOAD_FAILED: { status: 502, summary: 'Every source of the model failed.' },
@@ -25,6 +28,7 @@ export const errorCodes = {
   COMPUTE_FAILED: { status: 500, summary: 'The compute library reported a failure.' },
   DISPOSED: { status: 409, summary: 'The object was used after it was closed.' },
   ABORTED: { status: 499, summary: 'The caller cancelled the request.' },
+  INTERNAL: { status: 500, summary: 'A fault of this package: please report it.' },
   // Store
   STORE_FULL: { status: 507, summary: 'Pinned blocks leave no room within the byte budget.' },
   STORE_INVALID: { status: 422, summary: 'A store folder, file or option cannot be used.' },

@@ -1,0 +1,54 @@
+/**
+ * From an exception to what the user sees: one line on stderr, one JSON line where asked for, an exit code.
+ *
+ * Stack traces are for faults of this package, and only with DEBUG set.
+ */
+import { CommanderError } from 'commander';
+import { BlockAttentionError, type ErrorCode } from '../errors.ts';
+import { type CliIo, exitCodes, printable } from './io.ts';
+import { Output, paint } from './output.ts';
+
+/** Commander ends a run by throwing also when nothing is wrong. */
+const harmless = new Set(['commander.helpDisplayed', 'commander.version']);
+
+/** Reports an error. @returns the exit code: 2 for what the caller can correct, 130 when cancelled, else 1. */
+export function reportError(error: unknown, io: CliIo, options: { readonly json: boolean }): number {
+  if (error instanceof CommanderError && harmless.has(error.code)) return 0;
+  // Help was printed in place of a missing command: people need no more.
+  const helped = error instanceof CommanderError && error.code === 'commander.help';
+  if (helped && !options.json) return exitCodes.usage;
+  const known = asKnownError(error, io.signal);
+  const output = new Output(io, options);
+  output.note(`${paint(io.stderr, io, 31, 'error')} [${known.code}] ${printable(known.message)}`);
+  if (known.code === 'INTERNAL' && io.env.DEBUG && error instanceof Error) output.note(error.stack ?? '');
+  output.result({ error: { code: known.code, message: known.message } });
+  if (known.code === 'ABORTED') return exitCodes.cancelled;
+  return known.status === 400 ? exitCodes.usage : exitCodes.failure;
+}
+
+function asKnownError(error: unknown, signal: AbortSignal): BlockAttentionError {
+  if (BlockAttentionError.isInstance(error)) return error;
+  if (signal.aborted) return cancelled(signal);
+  if (error instanceof CommanderError) {
+    if (error.code === 'commander.help') return invalid('no command is given: see --help');
+    const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ').replace(/\.$/, '');
+    return invalid(`${message}: see --help`);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const code: ErrorCode = 'INTERNAL';
+  return new BlockAttentionError(code, `${message} (a fault of this program; DEBUG=1 shows where)`, { cause: error });
+}
+
+/** @throws ABORTED once the user has cancelled. */
+export function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) throw cancelled(signal);
+}
+
+function cancelled(signal: AbortSignal): BlockAttentionError {
+  return new BlockAttentionError('ABORTED', 'cancelled', { cause: signal.reason });
+}
+
+/** An error of usage. */
+export function invalid(message: string, cause?: unknown): BlockAttentionError {
+  return new BlockAttentionError('INVALID_ARGUMENT', message, { cause });
+}

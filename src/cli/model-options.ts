@@ -1,0 +1,140 @@
+/** The options that every command with a model shares, and what they become. */
+import { type Command, Option } from 'commander';
+import type { EngineOptions } from '../engine/index.ts';
+import { bytesOption, numberOption } from './numbers.ts';
+
+export interface ModelOptions {
+  readonly model: string;
+  readonly device?: EngineOptions['device'];
+  readonly threads?: number;
+  readonly context?: number;
+  readonly kvType?: EngineOptions['kvType'];
+  readonly attention?: EngineOptions['attention'];
+  readonly template?: EngineOptions['template'];
+}
+
+export const modelReferenceHelp =
+  'alias (see `models`), hf:owner/repo/file.gguf, https://…, pypi:package==version, or path';
+
+/** Adds `--model` and how it is to run. */
+export function addModelOptions(command: Command): Command {
+  return addComputeOptions(command.requiredOption('--model <ref>', modelReferenceHelp))
+    .addOption(
+      new Option(
+        '--context <tokens>',
+        'longest prompt plus answer (default: what the model was trained for)',
+      ).argParser(numberOption('--context', { min: 1, whole: true })),
+    )
+    .addOption(
+      new Option('--template <name>', 'prompt layout').choices(['auto', 'chat', 'paper', 'plain']).default('auto'),
+    );
+}
+
+/** Adds how a model is to run. */
+export function addComputeOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--device <name>', 'where to compute')
+        .choices(['auto', 'cpu', 'cuda', 'vulkan', 'metal'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--threads <n>', 'compute threads (default: number of cores)').argParser(
+        numberOption('--threads', { min: 1, max: 512, whole: true }),
+      ),
+    )
+    .addOption(
+      new Option('--kv-type <type>', 'element type of stored keys and values')
+        .choices(['f32', 'f16', 'q8_0'])
+        .default('f16'),
+    )
+    .addOption(
+      new Option('--attention <path>', 'attention kernel').choices(['auto', 'native', 'portable']).default('auto'),
+    );
+}
+
+export function engineOptions(options: ModelOptions): Omit<EngineOptions, 'modelPath'> {
+  const { device, threads, context, kvType, attention, template } = options;
+  return { device, threads, contextTokens: context, kvType, attention, template };
+}
+
+export interface SamplingFlags {
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly repeatPenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+  readonly grammar?: string;
+}
+
+export function addSamplingOptions(command: Command): Command {
+  const number = (flag: string, value: string, help: string, range: Parameters<typeof numberOption>[1]) =>
+    command.addOption(new Option(`${flag} <${value}>`, help).argParser(numberOption(flag, range)));
+  number('--max-tokens', 'n', 'longest answer (default: 200, or what the context has left)', { min: 1, whole: true });
+  number('--temperature', 't', '0 takes the likeliest token each time (default: 0)', { min: 0 });
+  number('--top-k', 'k', 'keep the k likeliest tokens; 0 keeps all (default: 0)', { min: 0, whole: true });
+  number('--top-p', 'p', 'keep the likeliest tokens of this mass (default: 1)', { min: 0, max: 1 });
+  number('--min-p', 'p', "keep tokens of this share of the likeliest one's probability (default: 0)", {
+    min: 0,
+    max: 1,
+  });
+  number('--repeat-penalty', 'x', 'above 1 discourages repetition (default: 1)', { min: 0 });
+  number('--frequency-penalty', 'x', 'the same, by how often (default: 0)', {});
+  number('--presence-penalty', 'x', 'the same, once (default: 0)', {});
+  number('--seed', 'n', 'makes sampling repeatable (default: random)', { min: 0, whole: true });
+  return command
+    .option('--stop <text>', 'text that ends the answer; may be repeated', repeated)
+    .option('--grammar <file>', 'GBNF grammar that the answer follows');
+}
+
+export interface StoreFlags {
+  /** Folder; false for none. */
+  readonly store?: string | false;
+  readonly memory?: number;
+  readonly disk?: number;
+  readonly shared?: readonly string[];
+  /** File that holds the key. */
+  readonly storeKey?: string;
+}
+
+/** Where blocks are kept, for commands that encode. */
+export function addStoreOptions(command: Command): Command {
+  addFolderOption(command)
+    .option('--no-store', 'keep blocks in memory only')
+    .addOption(
+      new Option('--memory <bytes>', 'blocks kept in memory (default: 2GiB)').argParser(bytesOption('--memory')),
+    )
+    .addOption(
+      new Option('--disk <bytes>', 'size of the store folder (default: 20GiB)').argParser(bytesOption('--disk')),
+    );
+  return addSharedOption(addStoreKeyOption(command));
+}
+
+export function addFolderOption(command: Command): Command {
+  return command.option('--store <dir>', "folder of the block store (default: in the user's cache folder)");
+}
+
+export function addStoreKeyOption(command: Command): Command {
+  return command.option(
+    '--store-key <file>',
+    'file with the key (64 hex digits or base64) that blocks are encrypted with',
+  );
+}
+
+export function addSharedOption(command: Command): Command {
+  return command.option(
+    '--shared <url>',
+    'redis://host:port or s3+https://host/bucket shared by machines; may be repeated',
+    repeated,
+  );
+}
+
+/** Collects an option that may be given several times. */
+function repeated(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}

@@ -1,0 +1,36 @@
+/** `models`: which models there are, by name and in the cache. */
+import type { Command } from 'commander';
+import { listModels, modelAliases, modelsFolder } from '../models/index.ts';
+import { formatBytes, formatTable } from './format.ts';
+import type { CommandContext } from './io.ts';
+import { Output } from './output.ts';
+
+export function addModels(program: Command, { io }: CommandContext): void {
+  program
+    .command('models')
+    .description('list the aliases and the models in the cache')
+    .option('--json', 'result as one line of JSON')
+    .action(async (options: { json?: boolean }) => {
+      const output = new Output(io, options);
+      const cached = await listModels({ env: io.env });
+      const aliases = Object.entries(modelAliases).map(([name, { summary, sources }]) => ({
+        name,
+        summary,
+        sources,
+        cached: cached.some(({ reference }) => sources.some((source) => sameReference(source, reference))),
+      }));
+      output.print(output.bold('Aliases'));
+      const rows = aliases.map(({ name, summary, cached }) => [`  ${name}`, cached ? 'cached' : '', summary]);
+      for (const line of formatTable(rows, { left: 3 })) output.print(line);
+      output.print();
+      output.print(output.bold(`Cache ${modelsFolder({ env: io.env })}`));
+      if (cached.length === 0) output.print('  empty: fetch a model with `block-attention pull <alias>`');
+      for (const model of cached) output.print(`  ${formatBytes(model.bytes).padStart(9)}  ${model.path}`);
+      output.result({ aliases, models: cached, folder: modelsFolder({ env: io.env }) });
+    });
+}
+
+/** References compare without their checksum, which is only told by some. */
+function sameReference(a: string, b: string): boolean {
+  return a.replace(/#.*$/, '') === b.replace(/#.*$/, '');
+}

@@ -1,0 +1,59 @@
+/** From flags to an engine over a store. Loaded only by commands that compute: it brings the native libraries. */
+import { createEngine, type Engine } from '../engine/index.ts';
+import { cacheFolder, type ResolvedModel, resolveModel } from '../models/index.ts';
+import { type Passage, readPassages } from '../prompt/index.ts';
+import type { BlockStore } from '../store/index.ts';
+import { throwIfCancelled } from './errors.ts';
+import type { CliIo } from './io.ts';
+import { engineOptions, type ModelOptions } from './model-options.ts';
+import type { Output } from './output.ts';
+import { showPull } from './pull.ts';
+
+export interface OpenedEngine extends AsyncDisposable {
+  readonly engine: Engine;
+  readonly model: ResolvedModel;
+  /** Loading the model, in ms; fetching it not counted. */
+  readonly loadMs: number;
+}
+
+/** Resolves the model, fetching it if need be, and loads it. The store is closed with the engine. */
+export async function openEngine(
+  options: ModelOptions,
+  { io, output, store }: { readonly io: CliIo; readonly output: Output; readonly store?: BlockStore | undefined },
+): Promise<OpenedEngine> {
+  try {
+    const model = await resolveModel(options.model, {
+      env: io.env,
+      signal: io.signal,
+      onProgress: (progress) => showPull(output, progress),
+    });
+    output.progress.clear();
+    throwIfCancelled(io.signal);
+    const started = performance.now();
+    output.progress.show({ label: `loading ${model.name}` });
+    const engine = await createEngine({
+      ...engineOptions(options),
+      modelPath: model.path,
+      store,
+      cacheDir: cacheFolder(io.env),
+    });
+    output.progress.clear();
+    const close = async () => {
+      await engine.close();
+      await store?.close();
+    };
+    return { engine, model, loadMs: performance.now() - started, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await store?.close();
+    throw error;
+  } finally {
+    output.progress.clear();
+  }
+}
+
+/** Passages of `--passages`, with what is odd about them as notes. */
+export async function passagesOf(source: string, { io, output }: { io: CliIo; output: Output }): Promise<Passage[]> {
+  output.progress.show({ label: 'reading passages' });
+  const onWarning = (message: string) => output.note(`warning: ${message}`);
+  return readPassages(source, { onWarning, ...(source === '-' && { stdin: io.stdin }) });
+}

@@ -1,0 +1,30 @@
+/** From flags to a block store. */
+import { join, resolve } from 'node:path';
+import { cacheFolder, type Environment } from '../models/index.ts';
+import { type BlockStore, createBlockStore, parseStoreKey } from '../store/index.ts';
+import type { StoreFlags } from './model-options.ts';
+import type { Output } from './output.ts';
+import { textOf } from './text-file.ts';
+
+/** The folder the flags name; undefined for none. */
+export function storeFolder({ store }: Pick<StoreFlags, 'store'>, env: Environment): string | undefined {
+  if (store === false) return undefined;
+  return store === undefined ? join(cacheFolder(env), 'blocks') : resolve(store);
+}
+
+/** A store as the flags say; what troubles it goes to the notes. @throws INVALID_ARGUMENT */
+export async function openStore(flags: StoreFlags, env: Environment, output: Output): Promise<BlockStore> {
+  return createBlockStore({
+    directory: storeFolder(flags, env),
+    memoryBytes: flags.memory,
+    diskBytes: flags.disk,
+    shared: flags.shared,
+    storeKey: await storeKeyOf(flags),
+    onWarning: ({ message }) => output.note(`warning: ${message}`),
+  });
+}
+
+/** The key in the file that `--store-key` names. @throws INVALID_ARGUMENT */
+export async function storeKeyOf({ storeKey }: Pick<StoreFlags, 'storeKey'>): Promise<Uint8Array | undefined> {
+  return storeKey === undefined ? undefined : parseStoreKey(await textOf('--store-key', storeKey));
+}

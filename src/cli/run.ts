@@ -1,0 +1,62 @@
+/**
+ * The command line as a function: arguments in, exit code out. Never throws, never exits the process.
+ */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addAsk } from './ask.ts';
+import { addBench } from './bench-ttft.ts';
+import { addDemo } from './demo.ts';
+import { addEncode } from './encode.ts';
+import { reportError } from './errors.ts';
+import type { CliIo, CommandContext } from './io.ts';
+import { addModels } from './models.ts';
+import { addPull } from './pull.ts';
+import { addStore } from './store.ts';
+
+/** Runs one command. @param argv arguments without node and script */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+  const context: CommandContext = { io, exitCode: 0 };
+  const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined);
+  try {
+    await buildProgram(context).parseAsync(argv, { from: 'user' });
+    return context.exitCode;
+  } catch (error) {
+    return reportError(error, io, { json: options.includes('--json') });
+  }
+}
+
+function buildProgram(context: CommandContext): Command {
+  const { io } = context;
+  const program = new Command('block-attention')
+    .description('Answers questions over passages whose attention states are computed once and reused.')
+    .version(packageVersion(), '--version', 'print the version')
+    .helpOption('--help', 'print help')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      // Errors are reported in one place: see errors.ts.
+      outputError: () => {},
+      getOutHelpWidth: () => io.stdout.columns ?? 80,
+      getErrHelpWidth: () => io.stderr.columns ?? 80,
+    })
+    .addHelpText('after', examples);
+  for (const add of [addPull, addModels, addAsk, addEncode, addStore, addBench, addDemo]) add(program, context);
+  return program;
+}
+
+const examples = `
+Examples:
+  $ block-attention pull smollm2-135m
+  $ block-attention ask --model smollm2-135m --passages passages.jsonl "When was the bridge opened?"
+  $ block-attention bench ttft --model smollm2-135m --lengths 50,512,1024,2048 --svg ttft.svg
+
+With --json on any command the last line of stdout is one JSON object; logs go to stderr.
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 cancelled.`;
+
+function packageVersion(): string {
+  const file: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const version = typeof file === 'object' && file !== null && 'version' in file ? file.version : undefined;
+  return String(version);
+}
