@@ -44,7 +44,10 @@ interface Prepared {
   readonly final: Int32Array;
 }
 
-function prepare({ lengths, order, final, seed }: typeof plans extends fc.Arbitrary<infer T> ? T : never, vocabulary: number): Prepared {
+function prepare(
+  { lengths, order, final, seed }: typeof plans extends fc.Arbitrary<infer T> ? T : never,
+  vocabulary: number,
+): Prepared {
   const prng = createPrng(seed);
   const passages = lengths.map((n) => randomTokens(prng, vocabulary, n));
   return {
@@ -185,7 +188,9 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
     it('holds hundreds of blocks in one prompt', () =>
       withHarness('f32', async (harness) => {
         const prng = createPrng(5);
-        const blocks = await harness.encode(Array.from({ length: 40 }, () => randomTokens(prng, harness.vocabulary, 2)));
+        const blocks = await harness.encode(
+          Array.from({ length: 40 }, () => randomTokens(prng, harness.vocabulary, 2)),
+        );
         const many = Array.from({ length: 300 }, (_, i) => blocks[i % 40]).filter((block) => block !== undefined);
         const question = randomTokens(prng, harness.vocabulary, 6);
         const logits = await harness.append(harness.sequence(many, 6), question);
@@ -215,7 +220,15 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
         const answer = await harness.greedy(sequence, await harness.append(sequence, question), 150);
         const oneOff = harness.sequence(blocks, 200);
         const logits = await harness.append(oneOff, Int32Array.from([...question, ...answer.subarray(0, -1)]));
-        expect(relativeError(logits, await harness.dense([...blocks.map((b) => b.tokens), Int32Array.from([...question, ...answer.subarray(0, -1)])]))).toBeLessThanOrEqual(1e-4);
+        expect(
+          relativeError(
+            logits,
+            await harness.dense([
+              ...blocks.map((b) => b.tokens),
+              Int32Array.from([...question, ...answer.subarray(0, -1)]),
+            ]),
+          ),
+        ).toBeLessThanOrEqual(1e-4);
         const best = logits.indexOf(Math.max(...logits));
         expect(best).toBe(answer.at(-1));
       }));

@@ -14,10 +14,7 @@ export interface AnswerSink {
  * Starts the producer at once.
  * Leaving the iteration early cancels it; `result` settles in any case, and an unread rejection is no unhandled one.
  */
-export function answerStream(
-  produce: (sink: AnswerSink) => Promise<AnswerResult>,
-  signal?: AbortSignal,
-): AnswerStream {
+export function answerStream(produce: (sink: AnswerSink) => Promise<AnswerResult>, signal?: AbortSignal): AnswerStream {
   const controller = new AbortController();
   const combined = signal ? AbortSignal.any([signal, controller.signal]) : controller.signal;
   const pieces: string[] = [];

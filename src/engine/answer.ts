@@ -49,7 +49,15 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     const { logits } = await runner.prompt(sequence, finalTokens, { logits: 'last', priority: answerPriority, signal });
     const prefilledAt = performance.now();
     const generation = await generate({
-      runner, tokenizer, sampler, sequence, logits, maxTokens, stop: request.stop ?? [], signal, push: sink.push,
+      runner,
+      tokenizer,
+      sampler,
+      sequence,
+      logits,
+      maxTokens,
+      stop: request.stop ?? [],
+      signal,
+      push: sink.push,
     });
     const decodeMs = performance.now() - generation.firstTokenAt;
     const decoded = generation.tokens.length - 1;
@@ -106,7 +114,9 @@ function answerLimit({ contextTokens, model }: EngineParts, prompt: number, want
   if (needed > contextTokens) {
     const trained = model.hyperParameters.trainedContext;
     const remedy =
-      contextTokens < trained ? `raise contextTokens (the model was trained for ${trained})` : 'pass fewer or shorter passages';
+      contextTokens < trained
+        ? `raise contextTokens (the model was trained for ${trained})`
+        : 'pass fewer or shorter passages';
     throw new BlockAttentionError(
       'CONTEXT_OVERFLOW',
       `the prompt has ${prompt} tokens and the answer may have ${wanted ?? 1}, the context holds ${contextTokens}: ${needed - contextTokens} too many; ${remedy}`,

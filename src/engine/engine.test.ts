@@ -190,7 +190,9 @@ describe('bad input is a coded error', () => {
   });
 
   it('context overflow says by how much', async () => {
-    const long = Array.from({ length: 40 }, (_, i) => ({ text: `Passage ${i} says that the tower is ${i} metres high.` }));
+    const long = Array.from({ length: 40 }, (_, i) => ({
+      text: `Passage ${i} says that the tower is ${i} metres high.`,
+    }));
     const { code, message } = await codeOf(answer({ passages: long }));
     expect(code).toBe('CONTEXT_OVERFLOW');
     expect(message).toMatch(/\d+ too many/);
@@ -224,7 +226,9 @@ describe('bad input is a coded error', () => {
     writeFileSync(bad, '<html>not found</html>');
     expect((await load()).code).toBe('MODEL_INVALID');
     for (const rest of [0.02, 0.3, 0.9, 0.999]) {
-      const bytes = await writeRandomModel(bad, { family: 'llama' }, 3).then(() => import('node:fs').then((fs) => fs.statSync(bad).size));
+      const bytes = await writeRandomModel(bad, { family: 'llama' }, 3).then(() =>
+        import('node:fs').then((fs) => fs.statSync(bad).size),
+      );
       truncateSync(bad, Math.floor(bytes * rest));
       expect((await load()).code).toBe('MODEL_INVALID');
     }

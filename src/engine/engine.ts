@@ -2,15 +2,17 @@
  * The engine: passages and a question in, an answer with its accounting out. docs/architecture.md tells a request's
  * life; each step of it is a module beside this one.
  */
+
+import { join } from 'node:path';
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
-import { type AttentionFactory, KvLayout, Model, portableAttention, weightsDigest } from '../model/index.ts';
+import { KvLayout, Model, weightsDigest } from '../model/index.ts';
 import { cacheFolder } from '../models/index.ts';
 import { createTokenMemo, promptVersion, type TokenMemo } from '../prompt/index.ts';
 import { type BlockStore, createMemoryStore } from '../store/index.ts';
-import { join } from 'node:path';
 import { answer } from './answer.ts';
 import { answerStream } from './answer-stream.ts';
+import { chooseAttention } from './attention-choice.ts';
 import { BlockSource } from './block-source.ts';
 import { encodePassages } from './encode-passages.ts';
 import { Runner } from './runner.ts';
@@ -64,8 +66,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const store = options.store ?? createMemoryStore({ budgetBytes: options.storeBytes ?? defaultStoreBytes });
     if (options.store === undefined) cleanup.push(() => store.close());
     const layout = new KvLayout(model.hyperParameters, kvType);
-    const attention = chooseAttention(options);
-    const runner = new Runner({ model, attention: attention.factory(model, layout) });
+    const attention = chooseAttention(options.attention ?? 'auto', model, layout);
+    const runner = new Runner({
+      model,
+      attention: attention.factory,
+      scoreBytes: attention.keepsScores ? undefined : Number.POSITIVE_INFINITY,
+    });
     cleanup.push(() => runner.close());
     const source = new BlockSource({
       model,
@@ -90,15 +96,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     for (const release of cleanup.reverse()) await release();
     throw error;
   }
-}
-
-interface AttentionChoice {
-  readonly name: 'native' | 'portable';
-  readonly factory: (model: Model, layout: KvLayout) => AttentionFactory;
-}
-
-function chooseAttention(_: EngineOptions): AttentionChoice {
-  return { name: 'portable', factory: portableAttention };
 }
 
 class LocalEngine implements Engine {
@@ -134,7 +131,8 @@ class LocalEngine implements Engine {
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one'));
+    if (this.#closed)
+      return Promise.reject(new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one'));
     const promise = work();
     const settled = promise.catch(() => undefined).finally(() => this.#busy.delete(settled));
     this.#busy.add(settled);

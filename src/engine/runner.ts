@@ -76,7 +76,11 @@ export class Runner {
   prompt(
     sequence: Sequence,
     tokens: Int32Array,
-    options: { readonly logits: 'last' | 'none'; readonly priority?: number; readonly signal?: AbortSignal | undefined },
+    options: {
+      readonly logits: 'last' | 'none';
+      readonly priority?: number;
+      readonly signal?: AbortSignal | undefined;
+    },
   ): Promise<PromptResult> {
     const { logits, priority = 0, signal } = options;
     return this.#submit(signal, (settled): Prompt => {
@@ -121,7 +125,8 @@ export class Runner {
   }
 
   #submit<T>(signal: AbortSignal | undefined, add: (settled: Settled<T>) => Prompt | Decode): Promise<T> {
-    if (this.#closed) return Promise.reject(new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one'));
+    if (this.#closed)
+      return Promise.reject(new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one'));
     if (signal?.aborted) return Promise.reject(aborted(signal));
     return new Promise<T>((resolve, reject) => {
       const onAbort = () => {
@@ -184,7 +189,9 @@ export class Runner {
     }
   }
 
-  async #prompt(chunks: readonly { readonly task: Prompt; readonly first: number; readonly count: number }[]): Promise<void> {
+  async #prompt(
+    chunks: readonly { readonly task: Prompt; readonly first: number; readonly count: number }[],
+  ): Promise<void> {
     const started = performance.now();
     const isLast = ({ task, first, count }: (typeof chunks)[number]) => first + count === task.tokens.length;
     try {

@@ -23,7 +23,8 @@ describe('Scheduler', () => {
     for (const [i, n] of [3, 4, 20, 2].entries()) scheduler.addPrompt(prompt(i, n));
     const batches: string[] = [];
     for (let work = scheduler.next(); work; work = scheduler.next()) {
-      if (work.kind === 'prompt') batches.push(work.chunks.map((c) => `${c.task.sequence}:${c.first}+${c.count}`).join(' '));
+      if (work.kind === 'prompt')
+        batches.push(work.chunks.map((c) => `${c.task.sequence}:${c.first}+${c.count}`).join(' '));
     }
     expect(batches).toMatchInlineSnapshot(`
       [
@@ -59,7 +60,11 @@ describe('Scheduler', () => {
   it('hands out every token of every task once and in order, within its limits, starving nobody', () => {
     const operations = fc.array(
       fc.oneof(
-        fc.record({ kind: fc.constant('prompt' as const), tokens: fc.integer({ min: 1, max: 40 }), priority: fc.nat(2) }),
+        fc.record({
+          kind: fc.constant('prompt' as const),
+          tokens: fc.integer({ min: 1, max: 40 }),
+          priority: fc.nat(2),
+        }),
         fc.record({ kind: fc.constant('decode' as const) }),
         fc.record({ kind: fc.constant('next' as const) }),
         fc.record({ kind: fc.constant('remove' as const), index: fc.nat() }),
@@ -67,47 +72,52 @@ describe('Scheduler', () => {
       { maxLength: 60 },
     );
     fc.assert(
-      fc.property(operations, fc.integer({ min: 1, max: 16 }), fc.integer({ min: 1, max: 16 }), (list, batch, chunk) => {
-        const scheduler = make(batch, chunk);
-        const tasks: Task[] = [];
-        const done = new Map<Task, number>();
-        const removed = new Set<Task>();
-        let decodes = 0;
-        const step = () => {
-          const work = scheduler.next();
-          scheduler.checkIntegrity();
-          if (work?.kind === 'decode') {
-            expect(work.tasks.length).toBeLessThanOrEqual(4);
-            decodes -= work.tasks.length;
-          } else if (work) {
-            expect(work.chunks.reduce((sum, c) => sum + c.count, 0)).toBeLessThanOrEqual(batch);
-            for (const { task, first, count } of work.chunks) {
-              expect(removed.has(task)).toBe(false);
-              expect(count).toBeLessThanOrEqual(chunk);
-              expect(first).toBe(done.get(task) ?? 0);
-              done.set(task, first + count);
+      fc.property(
+        operations,
+        fc.integer({ min: 1, max: 16 }),
+        fc.integer({ min: 1, max: 16 }),
+        (list, batch, chunk) => {
+          const scheduler = make(batch, chunk);
+          const tasks: Task[] = [];
+          const done = new Map<Task, number>();
+          const removed = new Set<Task>();
+          let decodes = 0;
+          const step = () => {
+            const work = scheduler.next();
+            scheduler.checkIntegrity();
+            if (work?.kind === 'decode') {
+              expect(work.tasks.length).toBeLessThanOrEqual(4);
+              decodes -= work.tasks.length;
+            } else if (work) {
+              expect(work.chunks.reduce((sum, c) => sum + c.count, 0)).toBeLessThanOrEqual(batch);
+              for (const { task, first, count } of work.chunks) {
+                expect(removed.has(task)).toBe(false);
+                expect(count).toBeLessThanOrEqual(chunk);
+                expect(first).toBe(done.get(task) ?? 0);
+                done.set(task, first + count);
+              }
             }
-          }
-          return work !== undefined;
-        };
-        list.forEach((operation, i) => {
-          if (operation.kind === 'prompt') {
-            const task = prompt(i, operation.tokens, operation.priority);
-            tasks.push(task);
-            scheduler.addPrompt(task);
-          } else if (operation.kind === 'decode') {
-            scheduler.addDecode({ sequence: i, token: 0 });
-            decodes++;
-          } else if (operation.kind === 'remove') {
-            const task = tasks[operation.index % Math.max(1, tasks.length)];
-            if (task && scheduler.remove(task)) removed.add(task);
-          } else step();
-        });
-        while (step());
-        expect(decodes).toBe(0);
-        expect(scheduler.pending).toBe(0);
-        for (const task of tasks) if (!removed.has(task)) expect(done.get(task)).toBe(task.tokens.length);
-      }),
+            return work !== undefined;
+          };
+          list.forEach((operation, i) => {
+            if (operation.kind === 'prompt') {
+              const task = prompt(i, operation.tokens, operation.priority);
+              tasks.push(task);
+              scheduler.addPrompt(task);
+            } else if (operation.kind === 'decode') {
+              scheduler.addDecode({ sequence: i, token: 0 });
+              decodes++;
+            } else if (operation.kind === 'remove') {
+              const task = tasks[operation.index % Math.max(1, tasks.length)];
+              if (task && scheduler.remove(task)) removed.add(task);
+            } else step();
+          });
+          while (step());
+          expect(decodes).toBe(0);
+          expect(scheduler.pending).toBe(0);
+          for (const task of tasks) if (!removed.has(task)) expect(done.get(task)).toBe(task.tokens.length);
+        },
+      ),
     );
   });
 });

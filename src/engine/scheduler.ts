@@ -104,7 +104,8 @@ export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
   /** Checks the bookkeeping. @throws Error naming the first violation. */
   checkIntegrity(): void {
     for (const { task, done } of this.#prompts) {
-      if (done < 0 || done >= task.tokens.length) throw new Error(`prompt task has ${done} of ${task.tokens.length} done`);
+      if (done < 0 || done >= task.tokens.length)
+        throw new Error(`prompt task has ${done} of ${task.tokens.length} done`);
     }
     const all = [...this.#prompts.map((entry) => entry.task as unknown), ...this.#decodes];
     if (new Set(all).size !== all.length) throw new Error('a task waits twice');

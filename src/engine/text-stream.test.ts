@@ -27,7 +27,10 @@ describe('TextAssembler', () => {
   it('ends at the first stop string, however it is cut, and gives out nothing of it', () => {
     const unit = fc.constantFrom('a', 'b', 'ab', '漢', '\n');
     const texts = fc.array(unit).map((parts) => parts.join(''));
-    const stops = fc.array(fc.array(unit, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('')), { maxLength: 3 });
+    const stops = fc.array(
+      fc.array(unit, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('')),
+      { maxLength: 3 },
+    );
     fc.assert(
       fc.property(texts, stops, fc.array(fc.nat()), (text, stop, cuts) => {
         const assembler = new TextAssembler(stop);

@@ -8,8 +8,8 @@ import { availableParallelism } from 'node:os';
 import koffi from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { type Bindings, bindings } from './bindings.ts';
-import { GraphContext } from './graph-context.ts';
 import { call } from './call.ts';
+import { GraphContext } from './graph-context.ts';
 import { type Device, library, loadLibrary } from './library.ts';
 import { allocateMemory } from './memory.ts';
 import { byteSize, type Shape, type Tensor, TensorType } from './tensor.ts';
@@ -70,9 +70,7 @@ export class Backend {
     this.isCpu = this.#ggml.backend_dev_type(device) === deviceTypes.cpu;
     this.threads = threads;
     this.#cpuFallback = cpuFallback;
-    this.#hostBuffer = this.isCpu
-      ? this.#ggml.backend_dev_buffer_from_host_ptr(device, hostBase, hostBytes, 0)
-      : null;
+    this.#hostBuffer = this.isCpu ? this.#ggml.backend_dev_buffer_from_host_ptr(device, hostBase, hostBytes, 0) : null;
     this.#threadpool = this.isCpu ? attachThreadpool(this.#ggml, handle, device, threads) : undefined;
   }
 
@@ -127,7 +125,10 @@ export class Backend {
     const calls = this.#ggml;
     const buffer = calls.backend_alloc_buffer(this.#handle, bytes);
     if (buffer === null) {
-      throw new BlockAttentionError('MODEL_TOO_LARGE', `${this.name} has no ${bytes} bytes left: lower the context or the byte budget`);
+      throw new BlockAttentionError(
+        'MODEL_TOO_LARGE',
+        `${this.name} has no ${bytes} bytes left: lower the context or the byte budget`,
+      );
     }
     calls.backend_buffer_clear(buffer, 0);
     let freed = false;
@@ -188,7 +189,10 @@ export class Backend {
   /** Copies data into a placed tensor. */
   write(tensor: Tensor, data: ArrayBufferView, offset = 0): void {
     if (offset + data.byteLength > byteSize(tensor)) {
-      throw new BlockAttentionError('COMPUTE_FAILED', `${data.byteLength} bytes at ${offset} do not fit into the tensor`);
+      throw new BlockAttentionError(
+        'COMPUTE_FAILED',
+        `${data.byteLength} bytes at ${offset} do not fit into the tensor`,
+      );
     }
     this.#ggml.backend_tensor_set(tensor.address, data, offset, data.byteLength);
   }
@@ -214,7 +218,8 @@ type ComputeCall = Bindings['backend_graph_compute'];
 
 async function compute(call_: ComputeCall, target: bigint, graph: GraphContext, name: string): Promise<void> {
   const status = await call(call_, target, graph.graph);
-  if (status !== 0) throw new BlockAttentionError('COMPUTE_FAILED', `${name} reported status ${status} while computing`);
+  if (status !== 0)
+    throw new BlockAttentionError('COMPUTE_FAILED', `${name} reported status ${status} while computing`);
 }
 
 const outOfScratch = () =>
@@ -276,7 +281,10 @@ function attachThreadpool(calls: Bindings, backend: bigint, device: bigint, thre
     return address === null ? undefined : (koffi.decode(address, koffi.proto(result, parameters)) as F);
   };
   type Attach = (backend: bigint, pool: bigint) => void;
-  const setThreads = resolve<(backend: bigint, n: number) => void>('ggml_backend_set_n_threads', 'void', ['void *', 'int']);
+  const setThreads = resolve<(backend: bigint, n: number) => void>('ggml_backend_set_n_threads', 'void', [
+    'void *',
+    'int',
+  ]);
   setThreads?.(backend, threads);
   const create = resolve<(params: bigint) => bigint | null>('ggml_threadpool_new', 'void *', ['void *']);
   const free = resolve<(pool: bigint) => void>('ggml_threadpool_free', 'void', ['void *']);

@@ -16,8 +16,16 @@ export interface Bindings {
   graph_overhead_custom(size: number, grads: boolean): number;
   new_tensor_4d(ctx: Ptr, type: number, ne0: number, ne1: number, ne2: number, ne3: number): Ptr;
   view_4d(
-    ctx: Ptr, a: Ptr, ne0: number, ne1: number, ne2: number, ne3: number,
-    nb1: number, nb2: number, nb3: number, offset: number,
+    ctx: Ptr,
+    a: Ptr,
+    ne0: number,
+    ne1: number,
+    ne2: number,
+    ne3: number,
+    nb1: number,
+    nb2: number,
+    nb3: number,
+    offset: number,
   ): Ptr;
   reshape_4d(ctx: Ptr, a: Ptr, ne0: number, ne1: number, ne2: number, ne3: number): Ptr;
   permute(ctx: Ptr, a: Ptr, axis0: number, axis1: number, axis2: number, axis3: number): Ptr;
@@ -26,6 +34,7 @@ export interface Bindings {
   cpy(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   cast(ctx: Ptr, a: Ptr, type: number): Ptr;
   pad(ctx: Ptr, a: Ptr, p0: number, p1: number, p2: number, p3: number): Ptr;
+  concat(ctx: Ptr, a: Ptr, b: Ptr, dim: number): Ptr;
   add(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   mul(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   mul_mat(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
@@ -39,12 +48,32 @@ export interface Bindings {
   soft_max_ext(ctx: Ptr, a: Ptr, mask: Ptr | Null, scale: number, maxBias: number): Ptr;
   soft_max_ext_inplace(ctx: Ptr, a: Ptr, mask: Ptr | Null, scale: number, maxBias: number): Ptr;
   rope_ext(
-    ctx: Ptr, a: Ptr, positions: Ptr, factors: Ptr | Null, dims: number, mode: number, originalContext: number,
-    base: number, scale: number, extFactor: number, attnFactor: number, betaFast: number, betaSlow: number,
+    ctx: Ptr,
+    a: Ptr,
+    positions: Ptr,
+    factors: Ptr | Null,
+    dims: number,
+    mode: number,
+    originalContext: number,
+    base: number,
+    scale: number,
+    extFactor: number,
+    attnFactor: number,
+    betaFast: number,
+    betaSlow: number,
   ): Ptr;
   custom_4d(
-    ctx: Ptr, type: number, ne0: number, ne1: number, ne2: number, ne3: number,
-    args: BigUint64Array, nArgs: number, fun: Ptr, nTasks: number, userdata: Ptr,
+    ctx: Ptr,
+    type: number,
+    ne0: number,
+    ne1: number,
+    ne2: number,
+    ne3: number,
+    args: BigUint64Array,
+    nArgs: number,
+    fun: Ptr,
+    nTasks: number,
+    userdata: Ptr,
   ): Ptr;
   set_input(t: Ptr): void;
   set_output(t: Ptr): void;
@@ -60,7 +89,12 @@ export interface Bindings {
   backend_tensor_alloc(buffer: Ptr, t: Ptr, address: Ptr): number;
   backend_graph_compute: KoffiFunc<(backend: Ptr, graph: Ptr) => number>;
   backend_sched_new(
-    backends: BigUint64Array, bufferTypes: Null, count: number, graphSize: number, parallel: boolean, offload: boolean,
+    backends: BigUint64Array,
+    bufferTypes: Null,
+    count: number,
+    graphSize: number,
+    parallel: boolean,
+    offload: boolean,
   ): Ptr;
   backend_sched_free(scheduler: Ptr): void;
   backend_sched_reset(scheduler: Ptr): void;
@@ -103,6 +137,7 @@ const signatures: Record<keyof Bindings, string> = {
   cpy: 'void *$(void *ctx, void *a, void *b)',
   cast: 'void *$(void *ctx, void *a, int type)',
   pad: 'void *$(void *ctx, void *a, int p0, int p1, int p2, int p3)',
+  concat: 'void *$(void *ctx, void *a, void *b, int dim)',
   add: 'void *$(void *ctx, void *a, void *b)',
   mul: 'void *$(void *ctx, void *a, void *b)',
   mul_mat: 'void *$(void *ctx, void *a, void *b)',

@@ -35,10 +35,34 @@ export interface GgufFile {
   readonly keys: readonly string[];
 }
 
-const scalarGetters = ['u8', 'i8', 'u16', 'i16', 'u32', 'i32', 'f32', 'bool', 'str', null, 'u64', 'i64', 'f64'] as const;
+const scalarGetters = [
+  'u8',
+  'i8',
+  'u16',
+  'i16',
+  'u32',
+  'i32',
+  'f32',
+  'bool',
+  'str',
+  null,
+  'u64',
+  'i64',
+  'f64',
+] as const;
 const cTypes = {
-  u8: 'uint8_t', i8: 'int8_t', u16: 'uint16_t', i16: 'int16_t', u32: 'uint32_t', i32: 'int32_t', f32: 'float',
-  bool: 'bool', str: 'const char *', u64: 'uint64_t', i64: 'int64_t', f64: 'double',
+  u8: 'uint8_t',
+  i8: 'int8_t',
+  u16: 'uint16_t',
+  i16: 'int16_t',
+  u32: 'uint32_t',
+  i32: 'int32_t',
+  f32: 'float',
+  bool: 'bool',
+  str: 'const char *',
+  u64: 'uint64_t',
+  i64: 'int64_t',
+  f64: 'double',
 } as const;
 const arrayType = 9;
 
@@ -102,7 +126,10 @@ export async function openGguf(path: string): Promise<GgufFile> {
   const c = calls();
   const ctx = c.init(path, { no_alloc: true, ctx: null });
   if (ctx === null) {
-    throw new BlockAttentionError('MODEL_INVALID', `${path}: the GGUF header is damaged or truncated: download it again`);
+    throw new BlockAttentionError(
+      'MODEL_INVALID',
+      `${path}: the GGUF header is damaged or truncated: download it again`,
+    );
   }
   try {
     const tensors = readTensors(c, ctx, path, bytes);
@@ -146,7 +173,10 @@ function checkMagic(path: string): number {
     const head = Buffer.alloc(8);
     const read = readSync(fd, head, 0, 8, 0);
     if (read < 8 || head.toString('latin1', 0, 4) !== 'GGUF') {
-      throw new BlockAttentionError('MODEL_INVALID', `${path} is not a GGUF file: convert the model, or check the path`);
+      throw new BlockAttentionError(
+        'MODEL_INVALID',
+        `${path} is not a GGUF file: convert the model, or check the path`,
+      );
     }
     const version = head.readUInt32LE(4);
     if (version !== 2 && version !== 3) {
@@ -166,7 +196,10 @@ function readTensors(c: Calls, ctx: bigint, path: string, fileBytes: number): Ma
     const name = c.tensorName(ctx, i);
     const type = c.tensorType(ctx, i);
     if (!isTensorType(type)) {
-      throw new BlockAttentionError('MODEL_UNSUPPORTED', `${path}: tensor ${name} has element type ${type}, which is not supported`);
+      throw new BlockAttentionError(
+        'MODEL_UNSUPPORTED',
+        `${path}: tensor ${name} has element type ${type}, which is not supported`,
+      );
     }
     const shape = koffi.decode(c.tensorShape(ctx, i), 'int64_t', 4) as (number | bigint)[];
     const [ne0 = 1, ne1 = 1, ne2 = 1, ne3 = 1] = Array.from(shape, Number);

@@ -38,7 +38,8 @@ export class GraphContext {
     this.#ggml = bindings();
     this.#capacity = capacity;
     const bytes =
-      Number(this.#ggml.tensor_overhead()) * (capacity + 16) + Number(this.#ggml.graph_overhead_custom(capacity, false));
+      Number(this.#ggml.tensor_overhead()) * (capacity + 16) +
+      Number(this.#ggml.graph_overhead_custom(capacity, false));
     const ctx = this.#ggml.init({ mem_size: bytes, mem_buffer: null, no_alloc: true });
     if (ctx === null) throw new BlockAttentionError('MODEL_TOO_LARGE', `cannot allocate ${bytes} bytes for a graph`);
     this.#ctx = ctx;
@@ -144,8 +145,20 @@ export class GraphContext {
 
   repeat(a: Tensor, ne0: number, ne1: number, ne2: number, ne3 = 1): Tensor {
     const ne: Shape = [ne0, ne1, ne2, ne3];
-    this.#reserve(ne.every((n, i) => n % (a.ne[i] ?? 1) === 0), `repeat to [${ne.join(',')}]`, a);
+    this.#reserve(
+      ne.every((n, i) => n % (a.ne[i] ?? 1) === 0),
+      `repeat to [${ne.join(',')}]`,
+      a,
+    );
     return this.#wrap(this.#ggml.repeat_4d(this.#ctx, a.address, ne0, ne1, ne2, ne3), a.type, ne);
+  }
+
+  /** `a` followed by `b` along dimension `dim`. */
+  concat(a: Tensor, b: Tensor, dim: 0 | 1 | 2): Tensor {
+    this.#reserve(a.type === b.type && a.ne.every((n, i) => i === dim || n === b.ne[i]), `concat along ${dim}`, a, b);
+    const ne: [number, number, number, number] = [a.ne[0], a.ne[1], a.ne[2], a.ne[3]];
+    ne[dim] += b.ne[dim];
+    return this.#wrap(this.#ggml.concat(this.#ctx, a.address, b.address, dim), a.type, ne);
   }
 
   add(a: Tensor, b: Tensor): Tensor {
@@ -222,11 +235,23 @@ export class GraphContext {
 
   /** Rotary embedding of `a` [headDim, heads, tokens] at `positions` i32 [tokens]; `factors` f32 [dims/2] or null. */
   rope(a: Tensor, positions: Tensor, factors: Tensor | null, p: RopeOperation): Tensor {
-    const fits = positions.type === TensorType.I32 && positions.ne[0] === a.ne[2] && p.dims <= a.ne[0] && p.dims % 2 === 0;
+    const fits =
+      positions.type === TensorType.I32 && positions.ne[0] === a.ne[2] && p.dims <= a.ne[0] && p.dims % 2 === 0;
     this.#reserve(fits && (factors === null || factors.ne[0] >= p.dims / 2), 'rope', a, positions);
     const address = this.#ggml.rope_ext(
-      this.#ctx, a.address, positions.address, factors?.address ?? null, p.dims, p.mode, p.originalContext,
-      p.base, p.scale, p.extFactor, p.attnFactor, p.betaFast, p.betaSlow,
+      this.#ctx,
+      a.address,
+      positions.address,
+      factors?.address ?? null,
+      p.dims,
+      p.mode,
+      p.originalContext,
+      p.base,
+      p.scale,
+      p.extFactor,
+      p.attnFactor,
+      p.betaFast,
+      p.betaSlow,
     );
     return this.#wrap(address, a.type, a.ne);
   }
@@ -236,7 +261,17 @@ export class GraphContext {
     this.#reserve(sources.length > 0 && sources.length <= 9, `custom with ${sources.length} sources`, ...sources);
     const addresses = BigUint64Array.from(sources, (t) => t.address);
     const address = this.#ggml.custom_4d(
-      this.#ctx, TensorType.F32, ne[0], ne[1], ne[2], ne[3], addresses, sources.length, fun, onAllThreads, userdata,
+      this.#ctx,
+      TensorType.F32,
+      ne[0],
+      ne[1],
+      ne[2],
+      ne[3],
+      addresses,
+      sources.length,
+      fun,
+      onAllThreads,
+      userdata,
     );
     return this.#wrap(address, TensorType.F32, ne);
   }

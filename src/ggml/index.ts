@@ -4,6 +4,7 @@ export { type GgufFile, type GgufTensor, openGguf } from './gguf-file.ts';
 export { GraphContext } from './graph-context.ts';
 export { type Device, loadLibrary, nativeRelease } from './library.ts';
 export { allocateMemory, mapFile, type NativeMemory } from './memory.ts';
+export { loadNativeKernel, type NativeKernel, nativeKernelState } from './native-kernel.ts';
 export { openReference, type Reference, type ReferenceOptions } from './reference.ts';
 export { createSampler, type Sampler } from './sampler.ts';
 export { type Shape, type Tensor, TensorType } from './tensor.ts';

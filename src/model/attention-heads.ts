@@ -29,31 +29,3 @@ export function mergeHeads(g: GraphContext, x: Tensor): Tensor {
   const merged = g.cont(g.permute(x, 0, 2, 1, 3));
   return g.reshape(merged, x.ne[0] * x.ne[2], x.ne[1]);
 }
-
-/** Puts parts of different tokens one after the other: part i goes to rows [first, first + n) of the result. */
-export class RowCollector {
-  readonly #graph: GraphContext;
-  readonly #storage: Tensor; // [headDim * heads, tokens]
-
-  /** @param storage f32 [headDim * heads, tokens], shared by all layers */
-  constructor(graph: GraphContext, storage: Tensor) {
-    this.#graph = graph;
-    this.#storage = storage;
-  }
-
-  /** @param part [headDim, tokens, heads] */
-  put(part: Tensor, first: number): void {
-    const g = this.#graph;
-    const [headDim, tokens, heads] = part.ne;
-    const rows = this.#storage.nb[1];
-    const element = this.#storage.nb[0];
-    const window = g.view(
-      this.#storage, [headDim, heads, tokens, 1], headDim * element, rows, rows * tokens, first * rows,
-    );
-    g.expand(g.copy(g.permute(part, 0, 2, 1, 3), window));
-  }
-
-  get result(): Tensor {
-    return this.#storage;
-  }
-}

@@ -10,9 +10,10 @@
 import type { Backend } from '../ggml/backend.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import { byHead, mergeHeads, RowCollector, rotate, tokenRange } from './attention-heads.ts';
+import { byHead, mergeHeads, rotate, tokenRange } from './attention-heads.ts';
 import type { Attention, ForwardModel } from './forward.ts';
 import type { GraphInputs } from './graph-inputs.ts';
+import { type Join, joinFor } from './join.ts';
 import type { KvLayout } from './kv-layout.ts';
 import { type KvTensors, kvTensors, ownPlaces, writeKv, writeKvAt } from './kv-tensors.ts';
 import { causalMask, hidesNothing, type KeyRun } from './mask.ts';
@@ -51,8 +52,8 @@ export class PortableAttention implements Attention {
   readonly #layout: KvLayout;
   readonly #positions: Tensor;
   readonly #members: readonly Member[];
-  readonly #scores: Tensor;
-  readonly #collector: RowCollector | undefined;
+  readonly #joinScores: Join;
+  readonly #joinRows: Join;
 
   constructor(
     g: GraphContext,
@@ -79,10 +80,9 @@ export class PortableAttention implements Attention {
     });
     this.#members = rows.map((entry) => this.#member(inputs, entry, reuseUpTo));
     const { heads, headDim } = model.hyperParameters;
-    // One storage for the scores of every sequence and layer: they are used one after the other.
     const scores = Math.max(...this.#members.map(({ whole, tokens }) => whole.columns * tokens * heads));
-    this.#scores = inputs.storage(backend, scores);
-    this.#collector = rows.length > 1 ? new RowCollector(g, inputs.storage(backend, heads * headDim, total)) : undefined;
+    this.#joinScores = joinFor(g, inputs, backend, scores);
+    this.#joinRows = joinFor(g, inputs, backend, heads * headDim * total);
   }
 
   #member(inputs: GraphInputs, rows: SequenceRows, reuseUpTo: number | undefined): Member {
@@ -131,7 +131,7 @@ export class PortableAttention implements Attention {
     const g = this.#g;
     const rotatedQ = rotate(g, this.#model, layer, q, this.#positions);
     const rotatedK = rotate(g, this.#model, layer, k, this.#positions);
-    let alone: Tensor | undefined;
+    const parts: Tensor[] = [];
     for (const member of this.#members) {
       const { sequence, row, tokens, places } = member;
       const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer);
@@ -139,11 +139,20 @@ export class PortableAttention implements Attention {
       const ownV = tokenRange(g, v, row, tokens);
       if (places) writeKvAt(g, own, ownK, ownV, places.keyRow, places.valueRows);
       else writeKv(g, own, ownK, ownV, sequence.length);
-      const attended = this.#attended(layer, member, own, tokenRange(g, q, row, tokens), tokenRange(g, rotatedQ, row, tokens));
-      if (this.#collector) this.#collector.put(attended, row);
-      else alone = mergeHeads(g, attended);
+      const attended = this.#attended(
+        layer,
+        member,
+        own,
+        tokenRange(g, q, row, tokens),
+        tokenRange(g, rotatedQ, row, tokens),
+      );
+      // Before the next member's scores take the shared storage.
+      parts.push(g.expand(attended));
     }
-    return alone ?? this.#collector?.result ?? q;
+    const [alone, ...others] = parts;
+    if (alone !== undefined && others.length === 0) return mergeHeads(g, alone);
+    const byToken = parts.map((part) => g.permute(part, 0, 2, 1, 3)); // [headDim, heads, tokens]
+    return g.reshape(this.#joinRows(byToken, 2), q.ne[0] * q.ne[1], q.ne[2]);
   }
 
   /** @returns [headDim, tokens, heads] */
@@ -151,15 +160,12 @@ export class PortableAttention implements Attention {
     const g = this.#g;
     const { sequence, tokens, ownColumns } = member;
     const { heads, windowed, attentionScale } = this.#model.hyperParameters;
-    const { blocks, columns, mask } = windowed[layer] === true ? member.windowed : member.whole;
-    const row = columns * 4;
-    const scores = g.view(this.#scores, [columns, tokens, heads, 1], row, row * tokens, row * tokens * heads, 0);
+    const { blocks, mask } = windowed[layer] === true ? member.windowed : member.whole;
     const runs: { readonly kv: KvTensors; readonly column: number; readonly padded: number }[] = [];
+    const parts: Tensor[] = [];
     let column = 0;
     const score = (kv: KvTensors, query: Tensor, padded: number) => {
-      const part = g.mulMat(kv.keys, byHead(g, query)); // [padded, tokens, heads]
-      const place = g.view(scores, [padded, tokens, heads, 1], scores.nb[1], scores.nb[2], scores.nb[3], column * 4);
-      g.expand(g.copy(part, place));
+      parts.push(g.mulMat(kv.keys, byHead(g, query))); // [padded, tokens, heads]
       runs.push({ kv, column, padded });
       column += padded;
     };
@@ -172,7 +178,7 @@ export class PortableAttention implements Attention {
       score(kv, query, this.#layout.padded(block.tokens));
     }
     score(firstTokens(g, own, ownColumns), rotatedQ, ownColumns);
-    const weights = g.expand(g.softMax(scores, mask, attentionScale));
+    const weights = g.expand(g.softMax(this.#joinScores(parts, 0), mask, attentionScale));
     let sum: Tensor | undefined;
     for (const { kv, column: first, padded } of runs) {
       const part = g.view(weights, [padded, tokens, heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);

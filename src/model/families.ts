@@ -52,11 +52,20 @@ export const families: Readonly<Record<string, Family>> = {
 };
 
 const reasons: readonly (readonly [RegExp, string])[] = [
-  [/mamba|rwkv|jamba|falcon-h1|nemotron_h|granitehybrid|lfm2|plamo2|kimi|qwen3next|qwen35|arwkv|hybrid/, 'it keeps a recurrent state, which cannot be computed per passage'],
-  [/deepseek2|deepseek3|deepseek4|minicpm3|plm|glm-dsa|mistral4/, 'its latent attention (MLA) stores keys in another form'],
+  [
+    /mamba|rwkv|jamba|falcon-h1|nemotron_h|granitehybrid|lfm2|plamo2|kimi|qwen3next|qwen35|arwkv|hybrid/,
+    'it keeps a recurrent state, which cannot be computed per passage',
+  ],
+  [
+    /deepseek2|deepseek3|deepseek4|minicpm3|plm|glm-dsa|mistral4/,
+    'its latent attention (MLA) stores keys in another form',
+  ],
   [/bert|embed|t5encoder|wavtokenizer/, 'it is an encoder: it generates no text'],
   [/^t5|clip|pockettts|tts/, 'it is not a decoder-only language model'],
-  [/gpt2|gptj|mpt|bloom|starcoder$|refact|jais|gptneox$/, 'its positions are absolute or learned, so a passage cannot be moved'],
+  [
+    /gpt2|gptj|mpt|bloom|starcoder$|refact|jais|gptneox$/,
+    'its positions are absolute or learned, so a passage cannot be moved',
+  ],
 ];
 
 /** The family of an architecture. @throws MODEL_UNSUPPORTED with the reason. */
@@ -76,7 +85,8 @@ export function familyOf(architecture: string, file: GgufFile): Family {
   if (typeof experts === 'number' && experts > 0) return refuse(`it routes over ${experts} experts (MoE)`);
   if (file.value(`${architecture}.attention.causal`) === false) return refuse('its attention is not causal');
   for (const name of file.tensors.keys()) {
-    if (/\.ssm_|\.attn_kv_a_mqa|position_embd/.test(name)) return refuse(`tensor ${name} belongs to a kind of layer that is not supported`);
+    if (/\.ssm_|\.attn_kv_a_mqa|position_embd/.test(name))
+      return refuse(`tensor ${name} belongs to a kind of layer that is not supported`);
   }
   return family;
 }

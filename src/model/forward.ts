@@ -87,7 +87,8 @@ function projections(g: GraphContext, layer: Layer, h: Tensor, hp: HyperParamete
   if ('fused' in layer.qkv) {
     const qkv = linear(g, layer.qkv.fused, h); // [(heads + 2 kvHeads) * headDim, tokens]
     const rows = headDim * 4;
-    const part = (n: number, first: number) => g.view(qkv, [headDim, n, tokens, 1], rows, qkv.nb[1], qkv.nb[2], first * rows);
+    const part = (n: number, first: number) =>
+      g.view(qkv, [headDim, n, tokens, 1], rows, qkv.nb[1], qkv.nb[2], first * rows);
     q = part(heads, 0);
     k = part(kvHeads, heads);
     v = part(kvHeads, heads + kvHeads);

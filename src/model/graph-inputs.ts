@@ -42,16 +42,14 @@ export class GraphInputs {
     this.#updates.push(update);
   }
 
-  /**
-   * Uninitialised memory that nodes write to and read from in the order of the graph, shared by all layers.
-   * On the CPU the allocator finds a place for it; a device's scheduler places nothing that no node computes.
-   */
-  storage(backend: Backend, ...ne: readonly number[]): Tensor {
-    const [ne0 = 1, ne1 = 1] = ne;
-    if (backend.isCpu) return this.#graph.tensor(TensorType.F32, ne0, ne1);
-    const memory = backend.allocateMemory(ne0 * ne1 * 4);
-    this.#release.push(() => memory.free());
-    return backend.placed(this.#graph, TensorType.F32, [ne0, ne1, 1, 1], memory, 0);
+  /** Uninitialised f32 memory that nodes write to and read from in the order of the graph. CPU only. */
+  storage(elements: number): Tensor {
+    return this.#graph.tensor(TensorType.F32, elements);
+  }
+
+  /** Ties the life of something to the graph's. */
+  onDispose(release: () => void): void {
+    this.#release.push(release);
   }
 
   #add(tensor: Tensor, data: () => ArrayBufferView): Tensor {
@@ -66,7 +64,7 @@ export class GraphInputs {
     for (const { tensor, data } of this.#sources) backend.write(tensor, data());
   }
 
-  /** Frees storage. The graph must not be computed any more. */
+  /** Frees what was tied to the graph. The graph must not be computed any more. */
   dispose(): void {
     for (const release of this.#release.splice(0)) release();
   }

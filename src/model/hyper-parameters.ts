@@ -6,7 +6,7 @@
 import { BlockAttentionError } from '../errors.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
 import { type Family, familyOf } from './families.ts';
-import { readRope, type Rope } from './rope.ts';
+import { type Rope, readRope } from './rope.ts';
 
 export interface HyperParameters {
   readonly family: Family;
@@ -91,7 +91,10 @@ export class MetadataReader {
 export function readHyperParameters(file: GgufFile): HyperParameters {
   const architecture = file.value('general.architecture');
   if (typeof architecture !== 'string') {
-    throw new BlockAttentionError('MODEL_INVALID', `${file.path}: general.architecture is missing: not a language model`);
+    throw new BlockAttentionError(
+      'MODEL_INVALID',
+      `${file.path}: general.architecture is missing: not a language model`,
+    );
   }
   const family = familyOf(architecture, file);
   const reader = new MetadataReader(file, architecture);

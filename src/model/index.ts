@@ -7,5 +7,12 @@ export type { HyperParameters } from './hyper-parameters.ts';
 export { KvLayout, type KvType, kvLayoutVersion } from './kv-layout.ts';
 export { Model } from './model.ts';
 export { type ContextBlock, Sequence } from './sequence.ts';
-export { type AttentionFactory, DecodeGraph, forwardStep, portableAttention, type Step } from './step.ts';
+export {
+  type AttentionFactory,
+  DecodeGraph,
+  forwardStep,
+  nativeAttention,
+  portableAttention,
+  type Step,
+} from './step.ts';
 export { weightsDigest } from './weights-digest.ts';

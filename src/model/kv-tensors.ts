@@ -38,14 +38,26 @@ export function writeKv(g: GraphContext, { keys, values }: KvTensors, k: Tensor,
   const n = k.ne[2];
   const rows = g.view(keys, [keys.ne[0], n, keys.ne[2], 1], keys.nb[1], keys.nb[2], keys.nb[3], first * keys.nb[1]);
   const columns = g.view(
-    values, [n, values.ne[1], values.ne[2], 1], values.nb[1], values.nb[2], values.nb[3], first * values.nb[0],
+    values,
+    [n, values.ne[1], values.ne[2], 1],
+    values.nb[1],
+    values.nb[2],
+    values.nb[3],
+    first * values.nb[0],
   );
   g.expand(g.copy(g.permute(k, 0, 2, 1, 3), rows));
   g.expand(g.copy(g.cont(g.permute(v, 1, 2, 0, 3)), columns)); // [n, headDim, kvHeads]
 }
 
 /** Like writeKv() for one token whose place is an input, so that the graph can be reused for every token. */
-export function writeKvAt(g: GraphContext, target: KvTensors, k: Tensor, v: Tensor, keyRow: Tensor, valueRows: Tensor): void {
+export function writeKvAt(
+  g: GraphContext,
+  target: KvTensors,
+  k: Tensor,
+  v: Tensor,
+  keyRow: Tensor,
+  valueRows: Tensor,
+): void {
   const { keys, values } = target;
   g.expand(g.setRows(keys, g.permute(k, 0, 2, 1, 3), keyRow));
   const flat = values.ne[0] * values.ne[1] * values.ne[2];

@@ -59,7 +59,10 @@ export function bindWeights(weights: Weights, hp: HyperParameters): NamedWeights
     layers: Array.from({ length: hp.layers }, (_, index) => {
       const at = (name: string) => `blk.${index}.${name}`;
       if (weights.find(at('ffn_gate_inp.weight')) !== undefined) {
-        throw new BlockAttentionError('MODEL_UNSUPPORTED', `${at('ffn_gate_inp.weight')}: expert layers (MoE) are not supported`);
+        throw new BlockAttentionError(
+          'MODEL_UNSUPPORTED',
+          `${at('ffn_gate_inp.weight')}: expert layers (MoE) are not supported`,
+        );
       }
       const fusedQkv = weights.find(at('attn_qkv.weight')) !== undefined;
       const fusedGate = weights.find(at('ffn_gate.weight')) === undefined;

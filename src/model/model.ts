@@ -1,9 +1,10 @@
 /**
  * A loaded model: hyper-parameters, weights and tokenizer-independent identity. Immutable; one per engine.
  */
-import type { Backend } from '../ggml/backend.ts';
-import { openGguf, type GgufFile } from '../ggml/gguf-file.ts';
+
 import { BlockAttentionError } from '../errors.ts';
+import type { Backend } from '../ggml/backend.ts';
+import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
 import type { ForwardModel } from './forward.ts';
 import { type HyperParameters, readHyperParameters } from './hyper-parameters.ts';
 import { bindWeights, type NamedWeights } from './layers.ts';

@@ -38,7 +38,10 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
     );
   }
   if ((reader.number('rope.scaling.alpha') ?? 0) !== 0) {
-    throw new BlockAttentionError('MODEL_UNSUPPORTED', `${reader.file.path}: rope.scaling.alpha (NTK-aware alpha) is not supported`);
+    throw new BlockAttentionError(
+      'MODEL_UNSUPPORTED',
+      `${reader.file.path}: rope.scaling.alpha (NTK-aware alpha) is not supported`,
+    );
   }
   const dims = reader.number('rope.dimension_count') ?? headDim;
   if (!Number.isInteger(dims) || dims < 2 || dims > headDim || dims % 2 !== 0) {

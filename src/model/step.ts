@@ -2,9 +2,11 @@
  * Running new tokens of sequences: prompts in one-off graphs, single tokens in graphs that are kept.
  */
 import type { GraphAllocator } from '../ggml/backend.ts';
+import type { GraphContext } from '../ggml/graph-context.ts';
+import type { NativeKernel } from '../ggml/native-kernel.ts';
+import { KernelModel, NativeAttention } from './attention-native.ts';
 import { PortableAttention, type SequenceRows } from './attention-portable.ts';
 import type { Attention } from './forward.ts';
-import type { GraphContext } from '../ggml/graph-context.ts';
 import type { GraphInputs } from './graph-inputs.ts';
 import { concatenate, ForwardGraph, runOnce } from './graph-run.ts';
 import type { KvLayout } from './kv-layout.ts';
@@ -23,6 +25,15 @@ export type AttentionFactory = (
 export function portableAttention(model: Model, layout: KvLayout): AttentionFactory {
   return (g, inputs, rows, reuseUpTo) =>
     new PortableAttention(g, inputs, model, model.backend, layout, rows, reuseUpTo);
+}
+
+/** The path of the fused kernel. CPU only. */
+export function nativeAttention(kernel: NativeKernel): (model: Model, layout: KvLayout) => AttentionFactory {
+  return (model, layout) => {
+    const source = new KernelModel(kernel, model);
+    return (g, inputs, rows, reuseUpTo) =>
+      new NativeAttention(g, inputs, source, layout, rows, reuseUpTo !== undefined);
+  };
 }
 
 /** New tokens of one sequence, and which of them want logits. */

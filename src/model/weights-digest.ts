@@ -13,7 +13,9 @@ import { join } from 'node:path';
 export async function weightsDigest(path: string, memory: string): Promise<string> {
   const real = await realpath(path);
   const { size, mtimeMs, ino, ctimeMs } = await stat(real);
-  const name = createHash('sha256').update(JSON.stringify([real, size, mtimeMs, ctimeMs, ino])).digest('hex');
+  const name = createHash('sha256')
+    .update(JSON.stringify([real, size, mtimeMs, ctimeMs, ino]))
+    .digest('hex');
   const entry = join(memory, name);
   const known = await readFile(entry, 'utf8').catch(() => '');
   if (/^[0-9a-f]{64}$/.test(known)) return known;

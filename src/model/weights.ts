@@ -59,7 +59,8 @@ export class Weights {
   /** A tensor of exactly this shape. @throws MODEL_INVALID when it is missing or has another shape. */
   require(name: string, ne0: number, ne1 = 1, ne2 = 1, ne3 = 1): Tensor {
     const tensor = this.optional(name, ne0, ne1, ne2, ne3);
-    if (tensor === undefined) throw new BlockAttentionError('MODEL_INVALID', `${this.#path}: tensor ${name} is missing`);
+    if (tensor === undefined)
+      throw new BlockAttentionError('MODEL_INVALID', `${this.#path}: tensor ${name} is missing`);
     return tensor;
   }
 

@@ -1,4 +1,13 @@
 /** The attention paths that must agree with the oracle: what this machine can run of them. */
-import { portableAttention } from '../../src/model/index.ts';
+import { loadLibrary } from '../../src/ggml/library.ts';
+import { nativeKernelState } from '../../src/ggml/native-kernel.ts';
+import { nativeAttention, portableAttention } from '../../src/model/index.ts';
 
-export const attentionPaths = [{ name: 'portable', attention: portableAttention }];
+await loadLibrary();
+const { kernel, reason } = nativeKernelState();
+if (kernel === undefined) console.warn(`skipped: the native attention path: ${reason}`);
+
+export const attentionPaths = [
+  { name: 'portable', attention: portableAttention },
+  ...(kernel ? [{ name: 'native', attention: nativeAttention(kernel) }] : []),
+];

@@ -43,6 +43,8 @@ export interface EncodedBlock {
   readonly memory: NativeMemory;
 }
 
+export type AttentionPath = (model: Model, layout: KvLayout) => AttentionFactory;
+
 /** One loaded model with one way to attend. */
 export class ForwardHarness {
   readonly model: Model;
@@ -53,7 +55,7 @@ export class ForwardHarness {
   readonly #backend: Backend;
   readonly #cleanup: (() => void)[] = [];
 
-  private constructor(backend: Backend, model: Model, kvType: KvType, attention: typeof portableAttention) {
+  private constructor(backend: Backend, model: Model, kvType: KvType, attention: AttentionPath) {
     this.#backend = backend;
     this.model = model;
     this.allocator = backend.allocator();
@@ -62,7 +64,12 @@ export class ForwardHarness {
     this.attention = attention(model, this.layout);
   }
 
-  static async open(path: string, kvType: KvType, attention = portableAttention, threads = 1): Promise<ForwardHarness> {
+  static async open(
+    path: string,
+    kvType: KvType,
+    attention: AttentionPath = portableAttention,
+    threads = 1,
+  ): Promise<ForwardHarness> {
     const backend = await Backend.open({ device: 'cpu', threads });
     return new ForwardHarness(backend, await Model.load(path, backend), kvType, attention);
   }

@@ -1,0 +1,208 @@
+/**
+ * Attention of final blocks over context blocks by the fused kernel in native/ (decision D5b): two graph nodes per layer
+ * whatever the number of blocks, which are read where they lie. CPU only.
+ *
+ * The query, rotated to its place in the prompt, is turned back by each block's offset inside the kernel: one vector of
+ * cosines and sines per block and kind of rotary embedding. Nothing in the graph depends on which blocks there are, so
+ * a kept graph only gets new numbers in its parameters.
+ */
+import { AttentionArguments, type AttentionBlock } from '../ggml/attention-arguments.ts';
+import type { Backend } from '../ggml/backend.ts';
+import type { GraphContext } from '../ggml/graph-context.ts';
+import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
+import type { NativeKernel } from '../ggml/native-kernel.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import { rotate, tokenRange } from './attention-heads.ts';
+import type { SequenceRows } from './attention-portable.ts';
+import type { Attention } from './forward.ts';
+import type { GraphInputs } from './graph-inputs.ts';
+import type { KvLayout } from './kv-layout.ts';
+import { kvTensors, ownPlaces, writeKv, writeKvAt } from './kv-tensors.ts';
+import type { Model } from './model.ts';
+import { angularFrequencies, type Rope, rotation } from './rope.ts';
+
+/** What the kernel needs of a model, kept across graphs: angles per rotary embedding. */
+export class KernelModel {
+  readonly kernel: NativeKernel;
+  readonly model: Model;
+  readonly #frequencies = new Map<Rope, Float64Array>();
+
+  constructor(kernel: NativeKernel, model: Model) {
+    this.kernel = kernel;
+    this.model = model;
+    const { ropeFactors } = model.weights;
+    const factors = ropeFactors && new Float32Array(ropeFactors.ne[0]);
+    if (ropeFactors && factors) model.backend.read(ropeFactors, factors);
+    for (const rope of model.hyperParameters.ropes) {
+      if (rope === undefined || this.#frequencies.has(rope)) continue;
+      const scaled = rope.factorsTensor === undefined ? undefined : factors;
+      this.#frequencies.set(rope, angularFrequencies(rope, scaled));
+    }
+  }
+
+  /** The rotary embeddings the layers use, each once. */
+  get ropes(): Rope[] {
+    return [...this.#frequencies.keys()];
+  }
+
+  /** cos and sin of turning back by `start` positions, f32 [dims / 2] each. */
+  turnBack(rope: Rope, start: number): { cos: Float32Array; sin: Float32Array } {
+    return rotation(this.#frequencies.get(rope) ?? new Float64Array(0), -start);
+  }
+}
+
+/** Where the cosines and sines of one rotary embedding lie, per context block of the batch. */
+type Turns = ReadonlyMap<Rope, readonly { readonly cos: bigint; readonly sin: bigint }[]>;
+
+export class NativeAttention implements Attention {
+  readonly #g: GraphContext;
+  readonly #inputs: GraphInputs;
+  readonly #source: KernelModel;
+  readonly #backend: Backend;
+  readonly #layout: KvLayout;
+  readonly #rows: readonly SequenceRows[];
+  readonly #positions: Tensor;
+  readonly #places: readonly ReturnType<typeof ownPlaces>[] | undefined;
+  readonly #turns: Turns;
+  #scratch: NativeMemory | undefined;
+
+  constructor(
+    g: GraphContext,
+    inputs: GraphInputs,
+    source: KernelModel,
+    layout: KvLayout,
+    rows: readonly SequenceRows[],
+    reusable: boolean,
+  ) {
+    this.#g = g;
+    this.#inputs = inputs;
+    this.#source = source;
+    this.#backend = source.model.backend;
+    this.#layout = layout;
+    this.#rows = rows;
+    const total = rows.reduce((sum, { tokens }) => sum + tokens, 0);
+    this.#positions = inputs.integers(total, () => {
+      const positions = new Int32Array(total);
+      for (const { sequence, row, tokens } of rows) {
+        for (let i = 0; i < tokens; i++) positions[row + i] = sequence.position + i;
+      }
+      return positions;
+    });
+    this.#places = reusable ? rows.map(({ sequence }) => ownPlaces(inputs, sequence)) : undefined;
+    this.#turns = this.#makeTurns();
+  }
+
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+    const g = this.#g;
+    const { model, kernel } = this.#source;
+    const { headDim, heads } = model.hyperParameters;
+    const rotatedQ = rotate(g, model, layer, q, this.#positions);
+    const rotatedK = rotate(g, model, layer, k, this.#positions);
+    for (const [i, { sequence, row, tokens }] of this.#rows.entries()) {
+      const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer);
+      const ownK = tokenRange(g, rotatedK, row, tokens);
+      const ownV = tokenRange(g, v, row, tokens);
+      const places = this.#places?.[i];
+      if (places) writeKvAt(g, own, ownK, ownV, places.keyRow, places.valueRows);
+      else writeKv(g, own, ownK, ownV, sequence.length);
+    }
+    const op = this.#arguments(layer);
+    // The writes above were expanded into the graph: nodes run in order, so they are done when the kernel reads.
+    const partial = g.custom([headDim, heads, q.ne[2], 1], [rotatedQ], kernel.attend, op);
+    const merged = g.custom([headDim, heads, q.ne[2], 1], [partial], kernel.merge, op);
+    return g.reshape(merged, headDim * heads, q.ne[2]);
+  }
+
+  /** Parameters of one layer, written before every compute. @returns the address of its ba_op */
+  #arguments(layer: number): bigint {
+    const { model, kernel } = this.#source;
+    const hp = model.hyperParameters;
+    const rope = hp.ropes[layer];
+    const blocks = this.#rows.reduce((sum, { sequence }) => sum + sequence.blocks.length, 0);
+    const parameters = new AttentionArguments(
+      {
+        headDim: hp.headDim,
+        heads: hp.heads,
+        kvHeads: hp.kvHeads,
+        rotated: rope?.dims ?? 0,
+        neox: rope?.mode === 2,
+        window: hp.windowed[layer] === true ? hp.window : 0,
+        scale: hp.attentionScale,
+      },
+      { sequences: this.#rows.length, blocks },
+    );
+    this.#inputs.onDispose(() => parameters.free());
+    parameters.write(this.#sequences(layer, rope));
+    // Scratch depends on shapes alone, so what the first layer needs serves all: they run one after the other.
+    if (this.#scratch === undefined) {
+      const scratch = allocateMemory(kernel.scratchBytes(parameters.params, this.#backend.threads));
+      this.#inputs.onDispose(() => scratch.free());
+      this.#scratch = scratch;
+    }
+    parameters.setScratch(this.#scratch);
+    this.#inputs.refresh(() => {
+      this.#rows.forEach(({ sequence, tokens }, i) => {
+        parameters.grow(i, sequence.position, sequence.length + tokens);
+      });
+    });
+    return parameters.op;
+  }
+
+  #sequences(layer: number, rope: Rope | undefined) {
+    const turns = rope && this.#turns.get(rope);
+    let index = 0;
+    return this.#rows.map(({ sequence, row, tokens }) => ({
+      row,
+      queries: tokens,
+      position: sequence.position,
+      blocks: sequence.blocks.map(({ memory, tokens: count, start }): AttentionBlock => {
+        const turn = turns?.[index++];
+        return {
+          keys: memory.address + BigInt(this.#layout.keyOffset(layer, count)),
+          values: memory.address + BigInt(this.#layout.valueOffset(layer, count)),
+          cos: start === 0 ? null : (turn?.cos ?? null),
+          sin: start === 0 ? null : (turn?.sin ?? null),
+          tokens: count,
+          paddedTokens: this.#layout.padded(count),
+          start,
+          type: this.#layout.tensorType,
+        };
+      }),
+      own: {
+        keys: sequence.memory.address + BigInt(sequence.layout.keyOffset(layer, sequence.capacity)),
+        values: sequence.memory.address + BigInt(sequence.layout.valueOffset(layer, sequence.capacity)),
+        cos: null,
+        sin: null,
+        tokens: sequence.length + tokens,
+        paddedTokens: sequence.capacity,
+        start: sequence.contextTokens,
+        type: sequence.layout.tensorType,
+      },
+    }));
+  }
+
+  #makeTurns(): Turns {
+    const starts = this.#rows.flatMap(({ sequence }) => sequence.blocks.map((block) => block.start));
+    const turns = new Map<Rope, { cos: bigint; sin: bigint }[]>();
+    for (const rope of starts.length > 0 ? this.#source.ropes : []) {
+      const half = rope.dims / 2;
+      const memory = allocateMemory(starts.length * rope.dims * 4);
+      this.#inputs.onDispose(() => memory.free());
+      const values = new Float32Array(memory.bytes.buffer, memory.bytes.byteOffset, starts.length * rope.dims);
+      const known = new Map<number, { cos: Float32Array; sin: Float32Array }>();
+      const places = starts.map((start, i) => {
+        let turn = known.get(start);
+        if (turn === undefined) {
+          turn = this.#source.turnBack(rope, start);
+          known.set(start, turn);
+        }
+        values.set(turn.cos, i * rope.dims);
+        values.set(turn.sin, i * rope.dims + half);
+        const at = memory.address + BigInt(i * rope.dims * 4);
+        return { cos: at, sin: at + BigInt(half * 4) };
+      });
+      turns.set(rope, places);
+    }
+    return turns;
+  }
+}
