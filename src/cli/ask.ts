@@ -89,7 +89,7 @@ async function ask(question: string, options: AskOptions, context: CommandContex
 }
 
 /** What an answer cost, in two or three lines. */
-export function account(result: AnswerResult): string[] {
+function account(result: AnswerResult): string[] {
   const { mode, ttftMs, tokens, timings, blocks, flops, stopReason } = result;
   const speed = timings.decodeTokensPerSecond;
   const lines = [

@@ -26,7 +26,9 @@ export interface DemoRow {
 
 export interface DemoHeader {
   readonly model: string;
-  readonly engine: Pick<Engine, 'model' | 'threads' | 'kvType' | 'attention'>;
+  readonly engine: Pick<Engine, 'threads' | 'kvType' | 'attention'> & {
+    readonly model: Pick<Engine['model'], 'parameters'>;
+  };
   readonly loadMs: number;
   readonly encoding: EncodeSummary;
   readonly tokensPerSecond: number;
@@ -41,7 +43,8 @@ export function demoHeader({ model, engine, loadMs, encoding, tokensPerSecond }:
     `Model    ${model}, ${Math.round(parameters / 1e6)}M parameters, loaded in ${formatMs(loadMs)}`,
     `Device   ${engine.threads} threads, ${engine.attention} attention, keys and values ${engine.kvType}`,
     `Encoded  ${encoding.encoded} blocks, ${formatCount(encoding.tokens)} tokens in ${formatMs(encoding.ms)} ` +
-      `(${formatCount(tokensPerSecond)} tokens/s), ${formatBytes(encoding.bytes)}, once for all questions`,
+      `(${formatCount(tokensPerSecond)} tokens/s)`,
+    `Stored   ${formatBytes(encoding.bytes)} of keys and values, reused by every question`,
     '',
   ];
 }
@@ -52,8 +55,8 @@ export function demoCard(number: number, row: DemoRow, bold: (text: string) => s
     bold(`${number}  ${row.question}`),
     ...side('full', full),
     ...side('block', block),
-    `${indent} ${hit} blocks hit, ${missed} missed, ${formatBytes(reusedBytes)} reused; first token ` +
-      `${formatReduction(block.ttftMs, full.ttftMs)}, operations ${formatReduction(flops.spent, flops.full)}`,
+    `${indent} ${hit} blocks hit, ${missed} missed, ${formatBytes(reusedBytes)} reused`,
+    `${indent} first token ${formatReduction(block.ttftMs, full.ttftMs)}, FLOPs to it ${formatReduction(flops.spent, flops.full)}`,
     `${indent} answers ${agree ? 'agree' : 'differ'}${verdict(row)}`,
     '',
   ];
@@ -75,8 +78,8 @@ function verdict({ full, block, expected }: DemoRow): string {
 export function demoNote(model: string): string[] {
   return [
     '',
-    `${model} was not fine-tuned for Block-Attention. Times carry over to models that were;`,
-    'its answers in block mode do not: see the README.',
+    `${model} was not fine-tuned for Block-Attention: the times hold for models`,
+    'that were, the answers in block mode are worse than theirs (see the README).',
   ];
 }
 
@@ -87,7 +90,7 @@ export function demoSummary(rows: readonly DemoRow[]): string {
   const block = sum(rows.map((row) => row.block.ttftMs)) / rows.length;
   const right = (mode: 'full' | 'block') => rows.filter((row) => row[mode].right).length;
   return (
-    `First token after ${formatMs(block)} instead of ${formatMs(full)} (${formatReduction(block, full)}); ` +
-    `right answers: ${right('block')} of ${rows.length} block, ${right('full')} full`
+    `First token ${formatMs(block)} instead of ${formatMs(full)} (${formatReduction(block, full)}); ` +
+    `right: block ${right('block')}, full ${right('full')} of ${rows.length}`
   );
 }

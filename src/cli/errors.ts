@@ -31,7 +31,10 @@ function asKnownError(error: unknown, signal: AbortSignal): BlockAttentionError 
   if (signal.aborted) return cancelled(signal);
   if (error instanceof CommanderError) {
     if (error.code === 'commander.help') return invalid('no command is given: see --help');
-    const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ').replace(/\.$/, '');
+    const message = error.message
+      .replace(/^error: /, '')
+      .replace(/\s*\n\s*/g, ' ')
+      .replace(/\.$/, '');
     return invalid(`${message}: see --help`);
   }
   const message = error instanceof Error ? error.message : String(error);

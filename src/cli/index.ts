@@ -1,3 +1,3 @@
 /** The door of the command line. */
-export type { CliIo, TextSink } from './io.ts';
+export { type CliIo, exitCodes, type TextSink } from './io.ts';
 export { runCli } from './run.ts';

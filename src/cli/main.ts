@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 /** The command: this process's streams and signals around runCli(). */
 import { setMaxListeners } from 'node:events';
-import { exitCodes } from './io.ts';
-import { runCli } from './run.ts';
+import { exitCodes, runCli } from './index.ts';
 
 const controller = new AbortController();
 // Every block that is being encoded listens.

@@ -2,11 +2,11 @@
 import { paperRows, type TtftReport, type TtftRow } from '../eval/index.ts';
 import { formatBytes, formatFlops, formatMs, formatReduction } from './format.ts';
 
-const widths = [7, 11, 9, 9, 10, 8, 9, 9] as const;
+const widths = [7, 12, 10, 9, 9, 9, 9, 9] as const;
 
 export function ttftHeader(): string[] {
   return [
-    line(['', '', '', '', 'paper,', 'full', 'block', '']),
+    line(['', '', '', '', 'paper', 'full', 'block', '']),
     line(['tokens', 'full', 'block', 'time', 'time', 'FLOPs', 'FLOPs', 'FLOPs']),
     '-'.repeat(widths.reduce((sum, width) => sum + width, 0)),
   ];
@@ -30,45 +30,50 @@ export function ttftLine(row: TtftRow): string {
 /** What was compared, on what, and the paper's figures for the longest prompt. */
 export function ttftFooter(report: TtftReport, modelName: string): string[] {
   const { rows, machine, model, kvType, attention, threads, blockTokens, reference } = report;
-  const lines = ['', `Time to first token, medians. block: all passages cached, everything counted.`];
-  lines.push(
-    reference === 'none'
-      ? 'full: this engine, whole prompt.'
-      : 'full: the whole prompt by the faster of this engine and llama.cpp, flash attention on or off:',
-  );
-  if (reference !== 'none') {
-    for (const row of rows) {
-      if (row.engineFullMs === null || row.llamaCppMs === null) continue;
-      const flash = row.llamaCppFlashAttention ? 'on' : 'off';
-      const times = `engine ${formatMs(row.engineFullMs)}, llama.cpp ${formatMs(row.llamaCppMs)} (flash ${flash})`;
-      lines.push(`${String(row.tokens).padStart(7)}  ${times}`);
-    }
-  }
   const last = rows.at(-1);
-  const longest = paperRows.at(-1);
-  if (last !== undefined && longest?.fullFlops !== undefined) {
-    lines.push(
-      `FLOPs with attention; of the matrices alone, as the paper counts, at ${last.tokens}: ` +
-        `${formatFlops(last.fullLinearFlops)}`,
-      `  and ${formatFlops(last.blockLinearFlops)} (${formatReduction(last.blockLinearFlops, last.fullLinearFlops)}). ` +
-        `Paper, 8B on a GPU, at ${longest.tokens}: ${formatFlops(longest.fullFlops)} and ${formatFlops(longest.blockFlops)} ` +
-        `(${formatReduction(longest.blockFlops, longest.fullFlops)}),`,
-      `  first token after ${longest.blockMs} instead of ${longest.fullMs} ms (${formatReduction(longest.blockMs, longest.fullMs)}).`,
-    );
-  }
-  lines.push(
-    `Machine: ${machine.cpu}, ${machine.cores} cores, ${threads} threads, ${formatBytes(machine.memoryBytes)}, ${machine.platform}, Node ${machine.node}`,
-    `Model:   ${modelName}, ${model.path}`,
-    `         keys and values ${kvType}, ${attention} attention, blocks of at most ${blockTokens} tokens`,
-  );
-  if (last !== undefined && last.tokens > model.trainedContext) {
-    lines.push(
-      `         trained for ${model.trainedContext} tokens: longer prompts are random words, to measure time alone`,
-    );
-  }
-  return lines;
+  const compared =
+    reference === 'none'
+      ? ['full: this engine reads the whole prompt.']
+      : ['full: the whole prompt, by the faster of this engine and llama.cpp:', ...rows.flatMap(fullTimes)];
+  const beyond = last !== undefined && last.tokens > model.trainedContext;
+  return [
+    '',
+    'block: all passages cached; time from the call to the first token, medians.',
+    ...compared,
+    'FLOPs: to the first token, attention included.',
+    ...(last === undefined ? [] : paperFigures(last)),
+    '',
+    `Machine  ${machine.cpu}, ${machine.cores} cores, ${formatBytes(machine.memoryBytes)}, ${machine.platform}, Node ${machine.node}`,
+    `Model    ${modelName} (${model.path})`,
+    `Setting  ${threads} threads, keys and values ${kvType}, ${attention} attention, blocks of ${blockTokens} tokens`,
+    ...(beyond
+      ? [`         prompts longer than the trained ${model.trainedContext} tokens: random words, time alone`]
+      : []),
+  ];
+}
+
+function fullTimes({ tokens, engineFullMs, llamaCppMs, llamaCppFlashAttention }: TtftRow): string[] {
+  if (engineFullMs === null || llamaCppMs === null) return [];
+  const flash = llamaCppFlashAttention ? 'with' : 'without';
+  const times = `engine ${formatMs(engineFullMs)}, llama.cpp ${formatMs(llamaCppMs)} ${flash} flash attention`;
+  return [`${String(tokens).padStart(widths[0])}  ${times}`];
+}
+
+function paperFigures({ tokens, fullLinearFlops, blockLinearFlops }: TtftRow): string[] {
+  const paper = paperRows.at(-1);
+  if (paper?.fullFlops === undefined) return [];
+  const pair = (full: number, block: number, at: number) =>
+    `${formatFlops(full)} to ${formatFlops(block)} at ${at} (${formatReduction(block, full)})`;
+  return [
+    `  Matrices alone, as the paper counts: ${pair(fullLinearFlops, blockLinearFlops, tokens)}.`,
+    `  Paper, 8B model: ${pair(paper.fullFlops, paper.blockFlops, paper.tokens)},`,
+    `  ${paper.fullMs} to ${paper.blockMs} ms on a GPU (${formatReduction(paper.blockMs, paper.fullMs)}), loading not counted.`,
+  ];
 }
 
 function line(cells: readonly string[]): string {
-  return cells.map((cell, i) => cell.padStart(widths[i] ?? 0)).join('');
+  return cells
+    .map((cell, i) => cell.padStart(widths[i] ?? 0))
+    .join('')
+    .trimEnd();
 }

@@ -1,5 +1,5 @@
 /** The door of measurements. */
-export { describeMachine, type Machine } from './machine.ts';
+export type { Machine } from './machine.ts';
 export { type PaperRow, paperRows } from './paper.ts';
 export { benchTtft, type TtftOptions, type TtftReport, type TtftRow } from './ttft.ts';
 export { ttftChart } from './ttft-chart.ts';

@@ -37,7 +37,7 @@ export async function ttftChart(report: TtftReport, options: TtftChartOptions): 
 }
 
 /** The chart as a Vega-Lite specification. */
-export function ttftSpec(report: TtftReport, { modelName }: TtftChartOptions): TopLevelSpec {
+function ttftSpec(report: TtftReport, { modelName }: TtftChartOptions): TopLevelSpec {
   const { rows, machine, threads, kvType, attention } = report;
   const points = chartPoints(rows);
   const lengths = rows.map(({ tokens }) => tokens);
