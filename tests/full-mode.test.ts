@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openReference } from '../src/ggml/reference.ts';
+import { portableAttention } from '../src/model/index.ts';
 import { ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
 import { modelVariants, weightVariants } from './support/model-variants.ts';
 import { createPrng } from './support/prng.ts';
@@ -13,15 +14,15 @@ import { realModels } from './support/real-models.ts';
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function compare(path: string, bound: number, greedyTokens: number): Promise<void> {
-  const harness = await ForwardHarness.open(path, 'f16');
+async function compare(path: string, bound: number, greedyTokens: number, repack = false): Promise<void> {
+  const harness = await ForwardHarness.open(path, 'f16', portableAttention, { repack });
   await using reference = await openReference(path, {
     // Within the short range of the longrope variant.
     contextTokens: 256,
     threads: 1,
     kvType: 'f16',
     // Repacked kernels round otherwise, and a random model's greedy path follows every rounding.
-    repack: false,
+    repack,
   });
   try {
     const prompt = randomTokens(createPrng(11), harness.vocabulary, 45);
@@ -48,6 +49,12 @@ describe('full mode equals llama.cpp', () => {
     const path = join(folder, `${name}.gguf`);
     await writeRandomModel(path, spec, 6);
     await compare(path, /F32|F16/.test(name) ? 1e-3 : 2e-2, 200);
+  });
+
+  it.each(Object.entries(weightVariants))('%s, repacked for this CPU', async (name, spec: RandomModelSpec) => {
+    const path = join(folder, `${name}.gguf`);
+    await writeRandomModel(path, spec, 6);
+    await compare(path, /F32|F16/.test(name) ? 1e-3 : 2e-2, 200, true);
   });
 
   it.each(realModels)('$name', async ({ path, skip }) => {

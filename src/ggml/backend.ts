@@ -12,6 +12,7 @@ import { call } from './call.ts';
 import { GraphContext } from './graph-context.ts';
 import { type Device, library, loadLibrary } from './library.ts';
 import { allocateMemory } from './memory.ts';
+import { Repacker } from './repack.ts';
 import { byteSize, type Shape, type Tensor, TensorType } from './tensor.ts';
 
 const deviceTypes = { cpu: 0, gpu: 1, integrated: 2 } as const;
@@ -91,10 +92,11 @@ export class Backend {
     const calls = bindings();
     const devices = Array.from({ length: Number(count()) }, (_, index) => get(index));
     const isGpu = (device: bigint) => calls.backend_dev_type(device) !== deviceTypes.cpu;
-    const chosen =
-      wanted === 'cpu'
-        ? devices.find((device) => !isGpu(device))
-        : (devices.find(isGpu) ?? (wanted === 'auto' ? devices[0] : undefined));
+    // The Apple package always brings Metal, but there the CPU's fused kernel is the path that was measured.
+    const preferCpu = wanted === 'cpu' || (wanted === 'auto' && flavour === 'metal');
+    const chosen = preferCpu
+      ? devices.find((device) => !isGpu(device))
+      : (devices.find(isGpu) ?? (wanted === 'auto' ? devices[0] : undefined));
     if (chosen === undefined) {
       throw new BlockAttentionError(
         'BACKEND_UNAVAILABLE',
@@ -149,6 +151,11 @@ export class Backend {
     const tensor = context.tensor(type, ...ne);
     this.#ggml.backend_tensor_alloc(memory.buffer, tensor.address, memory.address + BigInt(offset));
     return tensor;
+  }
+
+  /** Rearranges weights for this CPU's matrix kernels; undefined on other devices. */
+  repacker(): Repacker | undefined {
+    return this.isCpu ? new Repacker(this.#ggml, this.#ggml.backend_get_device(this.#handle)) : undefined;
   }
 
   /** Copies `data` to the start of some memory; its length is a multiple of 4. */

@@ -102,6 +102,9 @@ export interface Bindings {
   backend_sched_graph_compute: KoffiFunc<(scheduler: Ptr, graph: Ptr) => number>;
   backend_sched_get_buffer_size(scheduler: Ptr, backend: Ptr): number;
   backend_get_default_buffer_type(backend: Ptr): Ptr;
+  backend_dev_supports_op(device: Ptr, node: Ptr): boolean;
+  backend_buft_get_alloc_size(bufferType: Ptr, t: Ptr): number;
+  backend_buft_alloc_buffer(bufferType: Ptr, size: number): Ptr | Null;
   backend_buft_get_alignment(bufferType: Ptr): number;
   backend_buft_is_host(bufferType: Ptr): boolean;
   backend_alloc_ctx_tensors(ctx: Ptr, backend: Ptr): Ptr | Null;
@@ -175,6 +178,9 @@ const signatures: Record<keyof Bindings, string> = {
   backend_sched_graph_compute: 'int $(void *sched, void *graph)',
   backend_sched_get_buffer_size: 'size_t $(void *sched, void *backend)',
   backend_get_default_buffer_type: 'void *$(void *backend)',
+  backend_dev_supports_op: 'bool $(void *device, void *node)',
+  backend_buft_get_alloc_size: 'size_t $(void *buft, void *t)',
+  backend_buft_alloc_buffer: 'void *$(void *buft, size_t size)',
   backend_buft_get_alignment: 'size_t $(void *buft)',
   backend_buft_is_host: 'bool $(void *buft)',
   backend_alloc_ctx_tensors: 'void *$(void *ctx, void *backend)',

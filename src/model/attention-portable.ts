@@ -95,7 +95,9 @@ export class PortableAttention implements Attention {
       });
       return positions;
     };
-    const ownColumns = sequence.layout.padded(Math.min(reuseUpTo ?? sequence.length + tokens, sequence.capacity));
+    // Devices get the whole cache, masked: their matrix products go wrong on windows of transposed values.
+    const reach = this.#backend.isCpu ? (reuseUpTo ?? sequence.length + tokens) : sequence.capacity;
+    const ownColumns = sequence.layout.padded(Math.min(reach, sequence.capacity));
     const { window } = this.#model.hyperParameters;
     const reusable = reuseUpTo !== undefined;
     const whole = this.#view(inputs, rows, ownColumns, 0, reusable);

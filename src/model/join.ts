@@ -42,9 +42,5 @@ function concatenateTree(g: GraphContext, parts: readonly Tensor[], dim: 0 | 1 |
   if (first === undefined) throw new RangeError('nothing to join');
   if (second === undefined) return g.contiguous(first);
   const middle = parts.length >> 1;
-  return g.concat(
-    concatenateTree(g, parts.slice(0, middle), dim),
-    concatenateTree(g, parts.slice(middle), dim),
-    dim,
-  );
+  return g.concat(concatenateTree(g, parts.slice(0, middle), dim), concatenateTree(g, parts.slice(middle), dim), dim);
 }

@@ -42,7 +42,7 @@ export function bindWeights(weights: Weights, hp: HyperParameters): NamedWeights
   const queryDim = heads * headDim;
   const kvDim = kvHeads * headDim;
   const linear = (name: string, input: number, output: number): Linear => ({
-    weight: weights.require(`${name}.weight`, input, output),
+    weight: weights.matrix(`${name}.weight`, input, output),
     bias: weights.optional(`${name}.bias`, output),
   });
   const embedding = weights.require('token_embd.weight', d, vocabulary);
@@ -52,7 +52,7 @@ export function bindWeights(weights: Weights, hp: HyperParameters): NamedWeights
     embedding,
     outputNorm: weights.require('output_norm.weight', d),
     output: {
-      weight: weights.optional('output.weight', d, vocabulary) ?? embedding,
+      weight: weights.matrix(weights.find('output.weight') ? 'output.weight' : 'token_embd.weight', d, vocabulary),
       bias: weights.optional('output.bias', vocabulary),
     },
     ropeFactors: factorsName === undefined ? undefined : weights.require(factorsName, dims / 2),

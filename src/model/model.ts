@@ -11,6 +11,11 @@ import { bindWeights, type NamedWeights } from './layers.ts';
 import { ropeContextLimit } from './rope.ts';
 import { Weights } from './weights.ts';
 
+export interface ModelOptions {
+  /** Rearrange quantised weights for the CPU's widest kernels, as llama.cpp does. Defaults to true. */
+  readonly repack?: boolean | undefined;
+}
+
 export class Model implements ForwardModel {
   readonly file: GgufFile;
   readonly backend: Backend;
@@ -32,10 +37,10 @@ export class Model implements ForwardModel {
    * Loads a GGUF file. Weights are memory-mapped on the CPU.
    * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE
    */
-  static async load(path: string, backend: Backend): Promise<Model> {
+  static async load(path: string, backend: Backend, options: ModelOptions = {}): Promise<Model> {
     const file = await openGguf(path);
     const hyperParameters = readHyperParameters(file);
-    const storage = new Weights(file, backend);
+    const storage = new Weights(file, backend, options.repack ?? true);
     try {
       return new Model(file, backend, hyperParameters, storage);
     } catch (error) {

@@ -14,12 +14,17 @@ import { type Shape, type Tensor, typeName } from '../ggml/tensor.ts';
 export class Weights {
   readonly #path: string;
   readonly #tensors = new Map<string, Tensor>();
+  /** Copies that matrix products read faster, by name. */
+  readonly #repacked = new Map<string, Tensor>();
   readonly #release: (() => void)[] = [];
   /** Number of weights, the embedding counted once. */
   readonly parameters: number;
 
-  /** @throws MODEL_TOO_LARGE when the file is larger than the machine's memory. */
-  constructor(file: GgufFile, backend: Backend) {
+  /**
+   * @param repack rearrange matrices for the CPU's widest kernels, at the price of a copy in memory
+   * @throws MODEL_TOO_LARGE when the file is larger than the machine's memory.
+   */
+  constructor(file: GgufFile, backend: Backend, repack: boolean) {
     if (file.bytes > totalmem()) {
       throw new BlockAttentionError(
         'MODEL_TOO_LARGE',
@@ -28,7 +33,7 @@ export class Weights {
     }
     this.#path = file.path;
     const mapping = mapFile(file.path);
-    const context = new GraphContext(file.tensors.size + 8);
+    const context = new GraphContext(2 * file.tensors.size + 8);
     this.#release.push(() => context.dispose());
     let parameters = 0;
     for (const entry of file.tensors.values()) {
@@ -41,6 +46,7 @@ export class Weights {
     this.parameters = parameters;
     if (backend.isCpu) {
       this.#release.push(() => mapping.free());
+      if (repack) this.#repack(file, backend, context, mapping.bytes);
       return;
     }
     this.#release.push(backend.allocate(context));
@@ -49,6 +55,25 @@ export class Weights {
       if (tensor) backend.write(tensor, mapping.bytes.subarray(entry.offset, entry.offset + entry.bytes));
     }
     mapping.free();
+  }
+
+  #repack(file: GgufFile, backend: Backend, context: GraphContext, bytes: Uint8Array): void {
+    const repacker = backend.repacker();
+    const ownHead = file.tensors.has('output.weight');
+    for (const { name, type, ne, offset, bytes: size } of file.tensors.values()) {
+      const isMatrix = name.endsWith('.weight') && ne[0] > 1 && ne[1] > 1 && ne[2] === 1;
+      if (!isMatrix || (name === 'token_embd.weight' && ownHead)) continue;
+      const copy = repacker?.repack(context, type, ne, bytes.subarray(offset, offset + size));
+      if (copy === undefined) continue;
+      this.#repacked.set(name, copy.tensor);
+      this.#release.push(() => copy.release());
+    }
+  }
+
+  /** The tensor to multiply with: `require()`d, or its repacked copy. */
+  matrix(name: string, input: number, output: number): Tensor {
+    const plain = this.require(name, input, output);
+    return this.#repacked.get(name) ?? plain;
   }
 
   /** A tensor by its name in the file. */

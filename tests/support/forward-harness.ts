@@ -68,10 +68,15 @@ export class ForwardHarness {
     path: string,
     kvType: KvType,
     attention: AttentionPath = portableAttention,
-    threads = 1,
+    options: { readonly threads?: number; readonly repack?: boolean } = {},
   ): Promise<ForwardHarness> {
-    const backend = await Backend.open({ device: 'cpu', threads });
-    return new ForwardHarness(backend, await Model.load(path, backend), kvType, attention);
+    const backend = await Backend.open({ device: 'cpu', threads: options.threads ?? 1 });
+    return new ForwardHarness(
+      backend,
+      await Model.load(path, backend, { repack: options.repack ?? false }),
+      kvType,
+      attention,
+    );
   }
 
   get vocabulary(): number {
