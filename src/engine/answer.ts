@@ -57,7 +57,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       maxTokens,
       stop: request.stop ?? [],
       signal,
-      push: sink.push,
+      push: (piece) => sink.push(piece),
     });
     const decodeMs = performance.now() - generation.firstTokenAt;
     const decoded = generation.tokens.length - 1;

@@ -183,7 +183,7 @@ export class Runner {
         this.#decodeGraph = new DecodeGraph(this.#model, this.#attention, sequences);
       }
       const logits = await this.#decodeGraph.run(Int32Array.from(tasks, (task) => task.token));
-      tasks.forEach((task, i) => task.resolve(logits[i] ?? new Float32Array(0)));
+      for (const [i, task] of tasks.entries()) task.resolve(logits[i] ?? new Float32Array(0));
     } catch (error) {
       for (const task of tasks) task.reject(error);
     }

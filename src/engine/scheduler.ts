@@ -87,7 +87,8 @@ export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
     this.#lastKind = 'prompt';
     const chunks: Chunk<P>[] = [];
     let room = this.#options.batchTokens;
-    for (const entry of [...this.#prompts]) {
+    // A copy: entries leave the list while it is walked.
+    for (const entry of this.#prompts.slice()) {
       const rest = entry.task.tokens.length - entry.done;
       const count = Math.min(rest, room, Math.max(1, this.#options.chunkTokens(entry.task)));
       // Splitting a prompt that would fit into the next batch whole costs more than an unfilled batch.
