@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Workspace } from './testing/workspace.ts';
+import { Workspace } from '../../tests/support/cli-workspace.ts';
 
 let workspace: Workspace;
 beforeAll(async () => {

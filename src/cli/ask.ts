@@ -5,6 +5,7 @@ import { BlockAttentionError } from '../errors.ts';
 import { throwIfCancelled } from './errors.ts';
 import { formatBytes, formatCount, formatMs, formatReduction } from './format.ts';
 import { type CommandContext, exitCodes } from './io.ts';
+import { loadOpenEngine, loadOpenStore } from './lazy.ts';
 import {
   addModelOptions,
   addSamplingOptions,
@@ -48,8 +49,8 @@ export function addAsk(program: Command, context: CommandContext): void {
 async function ask(question: string, options: AskOptions, context: CommandContext): Promise<void> {
   const { io } = context;
   const output = new Output(io, options);
-  const { openEngine, passagesOf } = await import('./open-engine.ts');
-  const { openStore } = await import('./open-store.ts');
+  const { openEngine, passagesOf } = await loadOpenEngine();
+  const { openStore } = await loadOpenStore();
   const grammar = options.grammar === undefined ? undefined : await textOf('--grammar', options.grammar);
   const passages = await passagesOf(options.passages, { io, output });
   // Full attention uses no blocks.

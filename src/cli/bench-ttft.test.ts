@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ttftReport, ttftRow } from '../eval/ttft.fixture.ts';
-import { Workspace } from './testing/workspace.ts';
+import { Workspace } from '../../tests/support/cli-workspace.ts';
+import { ttftReport, ttftRow } from '../../tests/support/ttft-report.ts';
 import { ttftFooter, ttftHeader, ttftLine } from './ttft-card.ts';
 
 let workspace: Workspace;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { capture } from '../../tests/support/cli-capture.ts';
 import { smollm2 } from '../../tests/support/real-models.ts';
 import { type DemoRow, demoCard, demoHeader, demoNote, demoSummary } from './demo-card.ts';
 import { demoPassages, demoQuestions } from './demo-corpus.ts';
-import { capture } from './testing/capture.ts';
 
 const row: DemoRow = {
   question: 'When was the Vellmar Bridge opened?',

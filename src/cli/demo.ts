@@ -7,6 +7,7 @@ import { type DemoQuestion, demoPassages, demoQuestions } from './demo-corpus.ts
 import { throwIfCancelled } from './errors.ts';
 import { formatCount } from './format.ts';
 import type { CommandContext } from './io.ts';
+import { loadOpenEngine } from './lazy.ts';
 import { addComputeOptions, type ModelOptions, modelReferenceHelp } from './model-options.ts';
 import { Output } from './output.ts';
 
@@ -28,7 +29,7 @@ export function addDemo(program: Command, context: CommandContext): void {
 
 async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { openEngine } = await import('./open-engine.ts');
+  const { openEngine } = await loadOpenEngine();
   await using opened = await openEngine(flags, { io, output }).catch((error: unknown) => {
     throw explained(error, flags.model);
   });

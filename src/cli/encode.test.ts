@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Workspace } from './testing/workspace.ts';
+import { Workspace } from '../../tests/support/cli-workspace.ts';
 
 let workspace: Workspace;
 beforeAll(async () => {

@@ -4,6 +4,7 @@ import { BlockAttentionError } from '../errors.ts';
 import { invalid } from './errors.ts';
 import { formatBytes, formatCount, formatMs } from './format.ts';
 import type { CommandContext } from './io.ts';
+import { loadOpenEngine, loadOpenStore } from './lazy.ts';
 import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from './model-options.ts';
 import { Output } from './output.ts';
 
@@ -31,8 +32,8 @@ async function encode(options: EncodeFlags, { io }: CommandContext): Promise<voi
   if (options.store === false)
     throw invalid('--no-store: what encode makes would be gone with the process; leave it out');
   const output = new Output(io, options);
-  const { openEngine, passagesOf } = await import('./open-engine.ts');
-  const { openStore, storeFolder } = await import('./open-store.ts');
+  const { openEngine, passagesOf } = await loadOpenEngine();
+  const { openStore, storeFolder } = await loadOpenStore();
   const passages = await passagesOf(options.passages, { io, output });
   const store = await openStore(options, io.env, output);
   await using opened = await openEngine(options, { io, output, store });

@@ -1,18 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Workspace } from './testing/workspace.ts';
+import { BuiltCommand } from '../../tests/support/built-command.ts';
+import { Workspace } from '../../tests/support/cli-workspace.ts';
 
-const main = fileURLToPath(new URL('./main.ts', import.meta.url));
 let workspace: Workspace;
+let command: BuiltCommand;
 beforeAll(async () => {
+  command = new BuiltCommand();
   workspace = await Workspace.open(8192);
 });
-afterAll(() => workspace[Symbol.dispose]());
+afterAll(() => {
+  command[Symbol.dispose]();
+  workspace[Symbol.dispose]();
+});
 
 function start(argv: readonly string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...argv], {
+  const child = spawn(process.execPath, [command.script, ...argv], {
     env: { ...process.env, ...workspace.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -74,6 +78,22 @@ describe('the command', () => {
     child.stdin.end(workspace.passagesText);
     expect(await ended).toBe(0);
     expect(JSON.parse(output.stdout).blocks).toHaveLength(4);
+  });
+
+  it('encodes, measures and looks after the store', async () => {
+    const model = ['--model', workspace.model, '--threads', '1'];
+    const store = ['--store', workspace.store, '--json'];
+    const encode = start(['encode', ...model, '--passages', workspace.passages, ...store]);
+    expect(await encode.ended).toBe(0);
+    const verify = start(['store', 'verify', ...store]);
+    expect(await verify.ended).toBe(0);
+    expect(JSON.parse(verify.output.stdout)).toMatchObject({ blocks: 4, corrupt: 0 });
+    const bench = start(['bench', 'ttft', ...model, '--lengths', '50', '--runs', '1', '--json']);
+    expect(await bench.ended).toBe(0);
+    expect(JSON.parse(bench.output.stdout)).toMatchObject({ rows: [{ tokens: 50 }] });
+    const demo = start(['demo', ...model, '--json']);
+    expect(await demo.ended).toBe(0);
+    expect(JSON.parse(demo.output.stdout).questions).toHaveLength(3);
   });
 
   it('exits 2 for wrong usage and 1 for failures', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Workspace } from '../../tests/support/cli-workspace.ts';
 import { modelAliases } from '../models/index.ts';
-import { Workspace } from './testing/workspace.ts';
 
 let workspace: Workspace;
 beforeAll(async () => {

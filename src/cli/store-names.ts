@@ -2,11 +2,12 @@
 import type { BlockKey } from '../store/index.ts';
 import { invalid } from './errors.ts';
 import type { CliIo } from './io.ts';
+import { loadOpenStore } from './lazy.ts';
 
 /** The folder to look at. Only a folder that was named must exist. @throws STORE_INVALID */
 export async function folderOf(flags: { readonly store?: string }, env: CliIo['env']): Promise<string> {
   const { checkFolder } = await import('../store/index.ts');
-  const { storeFolder } = await import('./open-store.ts');
+  const { storeFolder } = await loadOpenStore();
   const folder = storeFolder(flags, env) ?? '';
   if (flags.store !== undefined) await checkFolder(folder);
   return folder;

@@ -1,7 +1,7 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Workspace } from './testing/workspace.ts';
+import { Workspace } from '../../tests/support/cli-workspace.ts';
 
 let workspace: Workspace;
 beforeEach(async () => {

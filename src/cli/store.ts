@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { invalid } from './errors.ts';
 import { formatBytes, formatCount, formatDuration, formatTable } from './format.ts';
 import { type CommandContext, exitCodes } from './io.ts';
+import { loadOpenStore } from './lazy.ts';
 import { addFolderOption, addSharedOption, addStoreKeyOption, type StoreFlags } from './model-options.ts';
 import { bytesOption, durationOption } from './numbers.ts';
 import { Output } from './output.ts';
@@ -89,7 +90,7 @@ async function verify(flags: VerifyFlags, context: CommandContext): Promise<void
   const { io } = context;
   const output = new Output(io, flags);
   const { verifyFolder } = await import('../store/index.ts');
-  const { storeKeyOf } = await import('./open-store.ts');
+  const { storeKeyOf } = await loadOpenStore();
   const report = await verifyFolder(await folderOf(flags, io.env), {
     storeKey: await storeKeyOf(flags),
     remove: flags.remove,
@@ -169,7 +170,7 @@ async function exportBlocks(file: string, flags: FolderFlags, { io }: CommandCon
 async function importBlocks(file: string, flags: FolderFlags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
   const { checkFolder, importArchive } = await import('../store/index.ts');
-  const { storeFolder, storeKeyOf } = await import('./open-store.ts');
+  const { storeFolder, storeKeyOf } = await loadOpenStore();
   const directory = storeFolder(flags, io.env) ?? '';
   await checkFolder(directory, true);
   const storeKey = await storeKeyOf(flags);

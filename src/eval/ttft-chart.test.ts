@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ttftReport, ttftRow } from './ttft.fixture.ts';
+import { ttftReport, ttftRow } from '../../tests/support/ttft-report.ts';
 import { ttftChart } from './ttft-chart.ts';
 
 const texts = (svg: string) => [...svg.matchAll(/<(?:text|tspan)[^>]*>([^<]+)</g)].map(([, text]) => text);

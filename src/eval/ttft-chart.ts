@@ -51,7 +51,7 @@ function ttftSpec(report: TtftReport, { modelName }: TtftChartOptions): TopLevel
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
     width: 640,
     height: 380,
-    padding: { left: 12, right: 110, top: 12, bottom: 12 },
+    padding: { left: 12, right: 16, top: 12, bottom: 12 },
     background: 'white',
     title: {
       text: `Time to first token, ${modelName}`,

@@ -1,0 +1,8 @@
+/**
+ * Modules that are loaded by the commands that need them alone: they bring the native libraries.
+ *
+ * Here and not where they are used, because the compiler leaves the paths of imports untouched, `.ts` included, in
+ * functions that contain `await using`.
+ */
+export const loadOpenEngine = () => import('./open-engine.ts');
+export const loadOpenStore = () => import('./open-store.ts');
