@@ -5,7 +5,7 @@ import { loadLibrary } from '../ggml/library.ts';
 import type { BlockRequest } from './block-store.ts';
 import { createBlockStore } from './create-store.ts';
 import { blockPath } from './disk-files.ts';
-import { Allocations, block, encoder, release, use, withFolder } from './store.fixture.ts';
+import { Allocations, block, encoder, release, use, withFolder } from './testing/blocks.ts';
 
 const blockBytes = 3000;
 const fileBytes = 4096 + blockBytes;

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { loadLibrary } from '../ggml/library.ts';
-import { crashBlockBytes } from './crash-writer.fixture.ts';
 import { createBlockStore } from './create-store.ts';
 import { cleanFolder, listStore, verifyFolder } from './lifecycle.ts';
-import { block, collector, never, use } from './store.fixture.ts';
+import { block, collector, never, use } from './testing/blocks.ts';
+import { crashBlockBytes } from './testing/crash-writer.ts';
 
-const writer = fileURLToPath(new URL('./crash-writer.fixture.ts', import.meta.url));
+const writer = fileURLToPath(new URL('./testing/crash-writer.ts', import.meta.url));
 
 beforeAll(async () => {
   await loadLibrary();
@@ -46,7 +46,8 @@ test('kill -9 at random moments of two writers: every block is whole or absent, 
   const confirmed = new Set<number>();
   let interrupted = 0;
   try {
-    for (let round = 0; confirmed.size < 200 || round < 4; round += 1) {
+    // Until some writes were caught half done.
+    for (let round = 0; confirmed.size < 200 || interrupted === 0; round += 1) {
       expect(round).toBeLessThan(30);
       // The second writer begins among the first one's blocks: both write the same files at the same time.
       const first = round * 1000;
@@ -57,7 +58,7 @@ test('kill -9 at random moments of two writers: every block is whole or absent, 
       const signals = await Promise.all(writers.map(({ ended }) => ended));
       expect(signals).toEqual(['SIGKILL', 'SIGKILL']);
       for (const { written } of writers) for (const id of written) confirmed.add(id);
-      interrupted += (await readdir(join(directory, 'tmp'))).length;
+      interrupted = (await readdir(join(directory, 'tmp'))).length;
       expect(await verifyFolder(directory)).toMatchObject({ corrupt: 0, unchecked: 0 });
     }
     const keys = new Set<string>();
@@ -71,8 +72,7 @@ test('kill -9 at random moments of two writers: every block is whole or absent, 
     }
     await store.close();
     expect(warnings).toEqual([]);
-    console.log(`${confirmed.size} writes confirmed, ${keys.size} found, ${interrupted} times a write was interrupted`);
-    expect(interrupted).toBeGreaterThan(0);
+    console.log(`${confirmed.size} writes confirmed, ${keys.size} found, ${interrupted} interrupted`);
     expect((await cleanFolder(directory, { ttlMs: 1 })).blocks).toBe(0);
   } finally {
     await rm(directory, { recursive: true, force: true });

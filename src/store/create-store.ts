@@ -52,8 +52,8 @@ export function defaultDirectory(environment: NodeJS.ProcessEnv = process.env): 
 }
 
 /**
- * Creates a store. Resolves as soon as the folder's contents are known; a folder or server that cannot be used is a
- * warning, and the store works without it.
+ * Creates a store. A folder or server that cannot be used is a warning, and the store works without it; what a folder
+ * holds is served at once, and counted in the background.
  * @throws INVALID_ARGUMENT when an option is out of range, or a URL cannot be understood.
  */
 export async function createBlockStore(options: BlockStoreOptions = {}): Promise<BlockStore> {

@@ -43,6 +43,7 @@ export class DiskSpace {
   #scan: Promise<void> | undefined;
   #writtenSinceScan = 0;
   #evictions = 0;
+  #closed = false;
 
   constructor(directory: string, limits: DiskLimits) {
     this.#directory = directory;
@@ -153,12 +154,19 @@ export class DiskSpace {
     return this.#scan;
   }
 
+  /** Ends a scan that is running. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#scan?.catch(() => {});
+  }
+
   async #readFolder(): Promise<void> {
     this.#touched.clear();
     for (const key of this.#writing.keys()) this.#touched.add(key);
     const gone = new Set(this.#index.keys());
     const fresh: { readonly usedAtMs: number; readonly entry: DiskEntry }[] = [];
     for await (const file of listBlocks(this.#directory)) {
+      if (this.#closed) return;
       const { key, path, fileBytes, pinned, usedAtMs } = file;
       gone.delete(key);
       const known = this.#index.get(key);

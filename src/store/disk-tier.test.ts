@@ -1,25 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import {
-  chmod,
-  chown,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  truncate,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadLibrary } from '../ggml/library.ts';
-import type { BlockStore, TierStats } from './block-store.ts';
-import { type BlockStoreOptions, createBlockStore } from './create-store.ts';
 import { blockPath, pinPath } from './disk-files.ts';
-import { Allocations, block, collector, encoder, fill, never, release, use, withFolder } from './store.fixture.ts';
+import { Allocations, block, encoder, fill, never, release, settle, use, withFolder } from './testing/blocks.ts';
+import { disk, fillFolder, withStore } from './testing/disk.ts';
 
 const storeKey = Buffer.alloc(32, 7);
 
@@ -27,39 +12,12 @@ beforeAll(async () => {
   await loadLibrary();
 });
 
-function disk(store: BlockStore): TierStats {
-  const [tier] = store.stats().tiers;
-  if (tier === undefined) throw new Error('no disk tier');
-  return tier;
-}
-
-/** Runs with a store that fails the test on any warning it does not expect. */
-async function withStore<T>(
-  options: BlockStoreOptions,
-  work: (store: BlockStore) => Promise<T>,
-  causes: string[] = [],
-) {
-  const { warnings, onWarning } = collector();
-  const store = await createBlockStore({ memoryBytes: 1 << 20, onWarning, ...options });
-  const result = await work(store);
-  store.checkIntegrity();
-  await store.close();
-  expect(warnings.map(({ cause }) => cause)).toEqual(causes);
-  return result;
-}
-
-async function fillFolder(directory: string, ids: readonly number[], bytes = 500, options: BlockStoreOptions = {}) {
-  const requests = ids.map((id) => block(id, bytes));
-  await withStore({ directory, ...options }, (store) => use(store, requests, encoder(new Allocations())));
-  return requests;
-}
-
 describe('files', () => {
   test('blocks outlive the process, and are attended to where the file is mapped', () =>
     withFolder(async (directory) => {
       const requests = await fillFolder(directory, [1, 2, 3], 100_000);
       await withStore({ directory }, async (store) => {
-        expect(disk(store)).toMatchObject({ blocks: 3, bytes: 3 * 104_096 });
+        await vi.waitFor(() => expect(disk(store)).toMatchObject({ blocks: 3, bytes: 3 * 104_096 }));
         expect(await store.has(block(2).key)).toBe('disk');
         const handles = await store.acquire(requests, never);
         expect(handles.map(({ status, tier, decision }) => [status, tier, decision])).toEqual(
@@ -181,13 +139,16 @@ describe('limits', () => {
     withFolder(async (directory) => {
       await fillFolder(directory, [1, 2]);
       await withStore({ directory, ttlMs: 60 }, async (store) => {
-        expect(disk(store).blocks).toBe(2);
+        await vi.waitFor(() => expect(disk(store).blocks).toBe(2));
         await new Promise((resolve) => setTimeout(resolve, 80));
         expect(await use(store, [block(1, 500)], encoder(new Allocations()))).toEqual(['none']);
         expect(disk(store).misses).toEqual({ expired: 1 });
       });
       await new Promise((resolve) => setTimeout(resolve, 80));
-      await withStore({ directory, ttlMs: 60 }, async (store) => expect(disk(store).blocks).toBe(0));
+      await withStore({ directory, ttlMs: 60 }, async (store) => {
+        await store.flush();
+        await vi.waitFor(async () => expect(await store.has(block(1).key)).toBeUndefined());
+      });
     }));
 
   test('a tenant over its quota pushes out its own blocks only; its name is not in the files', () =>
@@ -257,129 +218,6 @@ describe('sealed with a store key', () => {
     }));
 });
 
-describe('trouble: one warning, and serving goes on from memory', () => {
-  const encode = encoder(new Allocations());
-  const isRoot = process.getuid?.() === 0;
-
-  /** Serves blocks from memory whatever the folder does. */
-  async function serves(store: BlockStore, from: number): Promise<void> {
-    const requests = [0, 1, 2, 3].map((at) => block(from + at, 2000));
-    for (const request of requests) await use(store, [request], encode);
-    await store.flush();
-    expect(await use(store, requests, never)).toEqual(Array(4).fill('memory'));
-  }
-
-  test('a full disk', ({ skip }) =>
-    withFolder(async (directory) => {
-      const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory]);
-      if (mount.status !== 0) {
-        console.log('skipped: mounting a small tmpfs needs root');
-        skip();
-      }
-      try {
-        await withStore(
-          { directory, retryMs: 1 },
-          async (store) => {
-            for (const from of [10, 20, 30]) await serves(store, from);
-            expect(disk(store).failedWrites).toBeGreaterThan(0);
-            expect(disk(store).writes).toBeGreaterThan(0);
-            expect(await readdir(join(directory, 'tmp'))).toEqual([]);
-          },
-          ['ENOSPC'],
-        );
-      } finally {
-        spawnSync('umount', ['-l', directory]);
-      }
-    }));
-
-  test('a read-only folder still serves what it has', ({ skip }) =>
-    withFolder(async (directory) => {
-      const mount = spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', directory]);
-      if (mount.status !== 0) {
-        console.log('skipped: mounting a read-only folder needs root');
-        skip();
-      }
-      try {
-        await fillFolder(directory, [1]);
-        spawnSync('mount', ['-o', 'remount,ro', directory]);
-        await withStore(
-          { directory, retryMs: 1 },
-          async (store) => {
-            await serves(store, 10);
-            expect(await use(store, [block(1, 500)], never)).toEqual(['disk']);
-          },
-          ['EROFS'],
-        );
-      } finally {
-        spawnSync('umount', ['-l', directory]);
-      }
-    }));
-
-  test('a folder without permission', () =>
-    withFolder(async (parent) => {
-      const directory = join(parent, 'closed');
-      mkdirSync(directory, { mode: 0o700 });
-      await chmod(parent, 0o755);
-      // Root may read everything: become nobody for the while.
-      if (isRoot) process.seteuid?.(65534);
-      else await chmod(directory, 0);
-      try {
-        await withStore({ directory, retryMs: 1 }, (store) => serves(store, 10), ['EACCES']);
-      } finally {
-        if (isRoot) process.seteuid?.(0);
-        else await chmod(directory, 0o700);
-      }
-    }));
-
-  test('a folder that is deleted while in use is made again', () =>
-    withFolder(async (parent) => {
-      const directory = join(parent, 'blocks');
-      await withStore(
-        { directory },
-        async (store) => {
-          await serves(store, 10);
-          const held = await store.acquire([block(10, 2000)], never);
-          await rm(directory, { recursive: true });
-          await serves(store, 20);
-          release(held);
-          expect(await readdir(directory)).toContain('tmp');
-        },
-        ['deleted'],
-      );
-    }));
-
-  test('a file in the place of the folder', () =>
-    withFolder(async (parent) => {
-      const directory = join(parent, 'file');
-      await writeFile(directory, '');
-      const { warnings, onWarning } = collector();
-      const store = await createBlockStore({ memoryBytes: 1 << 20, directory, onWarning });
-      await serves(store, 10);
-      await store.close();
-      expect(warnings.length).toBeGreaterThan(0);
-      expect(warnings.length).toBeLessThanOrEqual(2);
-    }));
-
-  test('writing resumes when the trouble is over', () =>
-    withFolder(async (parent) => {
-      const directory = join(parent, 'blocks');
-      await withStore(
-        { directory, retryMs: 20 },
-        async (store) => {
-          await serves(store, 10);
-          await rm(directory, { recursive: true });
-          await writeFile(directory, '');
-          await serves(store, 20);
-          await rm(directory);
-          await new Promise((resolve) => setTimeout(resolve, 40));
-          await serves(store, 30);
-          expect(disk(store).writes).toBe(8);
-        },
-        ['ENOTDIR', 'deleted'],
-      );
-    }));
-});
-
 test('a file that cannot be a block of this store is a miss with its reason', () =>
   withFolder(async (directory) => {
     const requests = await fillFolder(directory, [1, 2, 3, 4, 5, 6]);
@@ -412,5 +250,27 @@ test('a file that cannot be a block of this store is a miss with its reason', ()
     await rm(path(6), { recursive: true });
     await withStore({ directory }, async (store) => {
       expect(await use(store, requests.slice(0, 5), never)).toEqual(Array(5).fill('disk'));
+    });
+  }));
+
+test('10,000 times mapped and released, memory is as it was', () =>
+  withFolder(async (directory) => {
+    const requests = await fillFolder(directory, [1, 2, 3, 4], 200_000);
+    await withStore({ directory, memoryBytes: 0 }, async (store) => {
+      const cycle = async (times: number) => {
+        for (let at = 0; at < times; at += 1) {
+          const [handle] = await store.acquire(requests.slice(at % 4, (at % 4) + 1), never);
+          expect(handle?.memory.mapped).toBe(true);
+          handle?.release();
+        }
+        globalThis.gc?.();
+        await settle();
+        return process.memoryUsage().rss;
+      };
+      await cycle(3_000);
+      const before = await cycle(2_000);
+      const after = await cycle(10_000);
+      expect(after - before).toBeLessThan(24 * 2 ** 20);
+      expect(store.stats()).toMatchObject({ blocks: 0, bytes: 0, hits: { disk: 15_000 } });
     });
   }));

@@ -64,19 +64,20 @@ export class DiskTier implements BlockTier {
     this.#space = new DiskSpace(options.directory, options);
   }
 
-  /** Creates the folder if need be and starts to read what it holds. Problems are warnings. */
+  /** Creates the folder if need be and starts to read in the background what it holds. Problems are warnings. */
   async open(): Promise<void> {
     try {
       await makeFolder(this.#options.directory);
       this.#hadFolder = true;
-      await this.#space.scan();
     } catch (error) {
-      this.#warn(error, 'cannot be read');
+      this.#warn(error, 'cannot be used');
     }
+    this.#space.scan().catch((error: unknown) => this.#warn(error, 'cannot be read'));
   }
 
   async load(request: BlockRequest, context: LoadContext): Promise<LoadedBlock | string> {
-    if (this.#closed || context.signal.aborted) return 'absent';
+    if (this.#closed) return 'absent';
+    if (context.signal.aborted) return 'timeout';
     const { key } = request;
     const path = blockPath(this.#options.directory, key);
     let mapping: NativeMemory | undefined;
@@ -260,6 +261,7 @@ export class DiskTier implements BlockTier {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#space.close();
   }
 
   #isPinned(key: BlockKey): Promise<boolean> {

@@ -16,7 +16,7 @@ import {
   pinBlocks,
   verifyFolder,
 } from './lifecycle.ts';
-import { Allocations, block, encoder, never, release, use, withFolder } from './store.fixture.ts';
+import { Allocations, block, encoder, never, release, use, withFolder } from './testing/blocks.ts';
 
 const storeKey = Buffer.alloc(32, 7);
 const model = 'ab'.repeat(32);

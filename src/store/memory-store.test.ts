@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { loadLibrary } from '../ggml/library.ts';
 import type { EncodeMisses } from './block-store.ts';
 import { createMemoryStore } from './memory-store.ts';
-import { Allocations, block, encoder, idOf, isContentOf, never, release, settle } from './store.fixture.ts';
+import { Allocations, block, encoder, idOf, isContentOf, never, release, settle } from './testing/blocks.ts';
 
 function gate(): { readonly opened: Promise<void>; open(): void } {
   let open = () => {};

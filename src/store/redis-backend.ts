@@ -41,8 +41,8 @@ export class RedisBackend implements RemoteBackend {
     this.#client.on('error', () => {});
   }
 
-  get(key: BlockKey, bytes: number, signal: AbortSignal): Promise<Buffer | undefined> {
-    return this.#watched(signal, () => this.#get(key, bytes));
+  get(key: BlockKey, bytes: number, signal: AbortSignal, alive: () => void): Promise<Buffer | undefined> {
+    return this.#watched(signal, () => this.#get(key, bytes, alive));
   }
   put(key: BlockKey, parts: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
     return this.#watched(signal, () => this.#put(key, parts, signal));
@@ -82,13 +82,14 @@ export class RedisBackend implements RemoteBackend {
     }
   }
 
-  async #get(key: BlockKey, bytes: number): Promise<Buffer | undefined> {
+  async #get(key: BlockKey, bytes: number, alive: () => void): Promise<Buffer | undefined> {
     const entry = await this.#client.get(listKey(key));
     if (entry === null) return undefined;
     const [, total, chunks, writing] = listing.exec(entry) ?? [];
     if (writing === undefined || Number(total) !== bytes || Number(chunks) !== Math.ceil(bytes / chunkBytes)) {
       throw new WrongLength(`the entry of block ${key} is ${JSON.stringify(entry.slice(0, 80))}, for ${bytes} bytes`);
     }
+    alive();
     const pipeline = this.#client.pipeline();
     for (let at = 0; at < Number(chunks); at += 1) pipeline.getBuffer(chunkKey(key, writing, at));
     const parts = (await pipeline.exec()) ?? [];

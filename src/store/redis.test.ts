@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { loadLibrary } from '../ggml/library.ts';
 import type { BlockStore } from './block-store.ts';
 import { type BlockStoreOptions, createBlockStore } from './create-store.ts';
-import { Allocations, block, collector, encoder, never, release, use, withFolder } from './store.fixture.ts';
+import { Allocations, block, collector, encoder, never, release, use, withFolder } from './testing/blocks.ts';
 
 const installed = spawnSync('redis-server', ['--version']).status === 0;
 if (!installed) console.log('skipped: redis-server is not installed (apt-get install redis-server)');
@@ -172,10 +172,8 @@ describe.skipIf(!installed)('a server that works', () => {
     const key = join(folder, 'key.pem');
     const certificate = join(folder, 'cert.pem');
     const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-    const made = spawnSync('openssl', [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-      ...['-keyout', key, '-out', certificate, ...subject],
-    ]);
+    const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+    const made = spawnSync('openssl', [...kind, '-keyout', key, '-out', certificate, ...subject]);
     if (made.status !== 0) {
       console.log('skipped: openssl is not installed');
       skip();

@@ -19,8 +19,11 @@ import { Counters, causeOf, type Warnings } from './warnings.ts';
 /** Bytes by key on a server. Every method may throw, and must end soon after the signal fires. */
 export interface RemoteBackend {
   readonly name: TierStats['name'];
-  /** The value, undefined when there is none; `bytes` is the only acceptable length. Throws WrongLength otherwise. */
-  get(key: BlockKey, bytes: number, signal: AbortSignal): Promise<Buffer | undefined>;
+  /**
+   * The value, undefined when there is none; `bytes` is the only acceptable length. Throws WrongLength otherwise.
+   * Calls `alive` once the server has answered that it has the value.
+   */
+  get(key: BlockKey, bytes: number, signal: AbortSignal, alive: () => void): Promise<Buffer | undefined>;
   /** Stores a value given in parts; visible only when complete. */
   put(key: BlockKey, parts: readonly Uint8Array[], signal: AbortSignal): Promise<void>;
   has(key: BlockKey, signal: AbortSignal): Promise<boolean>;
@@ -41,7 +44,7 @@ export interface RemoteTierOptions {
   readonly seal?: Seal | undefined;
   readonly memory: MemorySource;
   readonly warnings: Warnings;
-  /** Limit of one operation, in ms, plus what a block's transfer at 4 MiB/s takes. */
+  /** Limit until a server answers, in ms; a block's transfer may take longer by what it takes at 4 MiB/s. */
   readonly timeoutMs: number;
   /** Pause before a failing server is tried again, in ms. */
   readonly retryMs: number;
@@ -88,7 +91,10 @@ export class RemoteTier implements BlockTier {
     if (signal.aborted) return 'timeout';
     const bytes = imageBytesOf(request);
     try {
-      const image = await this.#timed(bytes, signal, (timed) => this.#options.backend.get(request.key, bytes, timed));
+      const { backend } = this.#options;
+      const image = await this.#timed(0, signal, (timed, allow) =>
+        backend.get(request.key, bytes, timed, () => allow(bytes)),
+      );
       this.#breaker.succeeded();
       if (image === undefined) return 'absent';
       const result = await this.#check(image, request);
@@ -229,21 +235,33 @@ export class RemoteTier implements BlockTier {
     this.#options.backend.close();
   }
 
-  /** Runs an operation under its time limit, whether or not the backend heeds the signal. */
-  #timed<T>(bytes: number, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /**
+   * Runs an operation under its time limit, whether or not the backend heeds the signal. `allow` grants it the time
+   * that so many bytes may take.
+   */
+  #timed<T>(
+    bytes: number,
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal, allow: (bytes: number) => void) => Promise<T>,
+  ): Promise<T> {
     const controller = new AbortController();
-    const limitMs = this.#options.timeoutMs + bytes / leastBytesPerMs;
+    const startedAt = performance.now();
     return new Promise<T>((resolve, reject) => {
-      const stop = (error: Error) => {
+      const stop = (name: string, message: string) => {
+        const error = Object.assign(new Error(message), { name });
         reject(error);
         controller.abort(error);
       };
-      const timeout = () =>
-        stop(Object.assign(new Error(`no answer in ${Math.round(limitMs)} ms`), { name: 'TimeoutError' }));
-      const cancelled = () => stop(Object.assign(new Error('cancelled'), { name: 'AbortError' }));
-      const timer = setTimeout(timeout, limitMs);
+      const timeout = () => stop('TimeoutError', `no answer in ${Math.round(performance.now() - startedAt)} ms`);
+      const cancelled = () => stop('AbortError', 'cancelled');
+      const limitMs = (granted: number) => this.#options.timeoutMs + granted / leastBytesPerMs;
+      let timer = setTimeout(timeout, limitMs(bytes));
+      const allow = (granted: number) => {
+        clearTimeout(timer);
+        if (!controller.signal.aborted) timer = setTimeout(timeout, limitMs(granted));
+      };
       signal?.addEventListener('abort', cancelled);
-      work(controller.signal)
+      work(controller.signal, allow)
         .then(resolve, reject)
         .finally(() => {
           clearTimeout(timer);

@@ -41,9 +41,10 @@ export class S3Backend implements RemoteBackend {
     this.#base = `${options.endpoint.replace(/\/+$/, '')}/${encodeURIComponent(options.bucket)}/${prefix}`;
   }
 
-  async get(key: BlockKey, bytes: number, signal: AbortSignal): Promise<Buffer | undefined> {
+  async get(key: BlockKey, bytes: number, signal: AbortSignal, alive: () => void): Promise<Buffer | undefined> {
     const response = await this.#request('GET', key, signal);
     if (response === undefined) return undefined;
+    alive();
     const value = Buffer.allocUnsafe(bytes);
     let at = 0;
     for await (const part of response.body ?? []) {

@@ -7,7 +7,7 @@ import type { BlockStore } from './block-store.ts';
 import { createBlockStore } from './create-store.ts';
 import { blockPath } from './disk-files.ts';
 import { parseSharedUrl } from './shared-options.ts';
-import { Allocations, block, collector, encoder, never, use } from './store.fixture.ts';
+import { Allocations, block, collector, encoder, never, use } from './testing/blocks.ts';
 
 const credentials = { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'secret/key+1' };
 const timeoutMs = 250;
@@ -65,10 +65,11 @@ function isSigned(request: IncomingMessage, body: Buffer): boolean {
   const form =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, SignedHeaders=([^,]+), Signature=(.+)$/;
   const [, id, day = '', region = '', names = '', signature] = form.exec(request.headers.authorization ?? '') ?? [];
-  const time = `${request.headers['x-amz-date'] ?? ''}`;
-  const stated = `${request.headers['x-amz-content-sha256'] ?? ''}`;
+  const header = (name: string) => [request.headers[name] ?? ''].flat().join(',');
+  const time = header('x-amz-date');
+  const stated = header('x-amz-content-sha256');
   if (stated !== 'UNSIGNED-PAYLOAD' && stated !== createHash('sha256').update(body).digest('hex')) return false;
-  const headers = names.split(';').map((name) => `${name}:${request.headers[name]}\n`);
+  const headers = names.split(';').map((name) => `${name}:${header(name)}\n`);
   const [path, query = ''] = (request.url ?? '').split('?');
   const canonical = [request.method, path, query, headers.join(''), names, stated].join('\n');
   const digest = createHash('sha256').update(canonical).digest('hex');

@@ -2,7 +2,7 @@
  * Random operations, many at once, against what a naive map of blocks would say.
  */
 import fc from 'fast-check';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { loadLibrary } from '../ggml/library.ts';
 import type { BlockStore, EncodeMisses } from './block-store.ts';
 import { createBlockStore } from './create-store.ts';
@@ -17,7 +17,7 @@ import {
   release,
   settle,
   withFolder,
-} from './store.fixture.ts';
+} from './testing/blocks.ts';
 
 const blockBytes = 64;
 const step = fc.record({
@@ -145,7 +145,7 @@ test('memory over a folder with room for a few blocks: 4,000 operations', async 
         expect(allocations.live).toBe(0);
         // What a new process finds is what was written, and nothing else.
         const reopened = await createBlockStore({ ...options, onWarning });
-        expect(reopened.stats().tiers[0]?.blocks).toBe(disk?.blocks);
+        await vi.waitFor(() => expect(reopened.stats().tiers[0]?.blocks).toBe(disk?.blocks), { interval: 2 });
         const again = await reopened.acquire([block(1), block(2)], encoder(allocations));
         expect(again.every(({ memory }, at) => isContentOf(memory.bytes, at + 1))).toBe(true);
         release(again);

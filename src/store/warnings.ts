@@ -15,7 +15,7 @@ export class Warnings {
   readonly #seen = new Set<string>();
 
   /** `report` defaults to a process warning. */
-  constructor(report?: ((warning: StoreWarning) => void) | undefined) {
+  constructor(report?: (warning: StoreWarning) => void) {
     this.#report = report ?? (({ message }) => process.emitWarning(message, 'BlockStoreWarning'));
   }
 

@@ -1,12 +1,12 @@
 /**
- * A process that writes blocks to a folder until it is killed: `node --import tsx crash-writer.fixture.ts DIR FROM`.
+ * A process that writes blocks to a folder until it is killed: `node --import tsx crash-writer.ts DIR FROM`.
  * Prints a line per block that is safely written.
  */
 import { writeSync } from 'node:fs';
-import { DiskTier } from './disk-tier.ts';
-import { nativeMemory } from './memory-source.ts';
-import { block, fill } from './store.fixture.ts';
-import { Warnings } from './warnings.ts';
+import { DiskTier } from '../disk-tier.ts';
+import { nativeMemory } from '../memory-source.ts';
+import { Warnings } from '../warnings.ts';
+import { block, fill } from './blocks.ts';
 
 export const crashBlockBytes = 400_000;
 
@@ -30,6 +30,10 @@ if (directory !== undefined && from !== undefined) {
       writeSync(1, `${id}\n`);
     }
   };
-  // Two at a time, as the store does; half of the blocks are written by the other process too.
-  for (let id = Number(from); ; id += 2) await Promise.all([save(id), save(id + 1)]);
+  // Several at a time: whenever the process is killed, some file is being written.
+  let next = Number(from);
+  const lane = async () => {
+    for (;;) await save(next++);
+  };
+  await Promise.all([lane(), lane(), lane(), lane()]);
 }

@@ -6,9 +6,9 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
-import type { BlockHandle, BlockKey, BlockRequest, BlockStore, EncodeMisses } from './block-store.ts';
-import type { StoreWarning } from './warnings.ts';
+import { allocateMemory, type NativeMemory } from '../../ggml/memory.ts';
+import type { BlockHandle, BlockKey, BlockRequest, BlockStore, EncodeMisses } from '../block-store.ts';
+import type { StoreWarning } from '../warnings.ts';
 
 /** Native memory that is counted: every allocation must be freed once. */
 export class Allocations {
