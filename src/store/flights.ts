@@ -185,7 +185,7 @@ function checkCommit(request: BlockRequest, memory: NativeMemory, item: Wanted |
   throw new BlockAttentionError('INVALID_ARGUMENT', `committed block ${request.key} ${problem}: fix the encoder`);
 }
 
-export function abortError(signal: AbortSignal): BlockAttentionError {
+function abortError(signal: AbortSignal): BlockAttentionError {
   return new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal.reason });
 }
 
@@ -194,7 +194,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /** Like `promise`, but rejects with ABORTED as soon as the signal fires; what happens to `promise` then is ignored. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
     const stop = () => reject(abortError(signal));

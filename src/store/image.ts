@@ -17,7 +17,7 @@ import { Stretch, slices } from './slices.ts';
 import type { StoredBlock } from './tier.ts';
 
 const magic = Buffer.from('BLOCKKV\n');
-export const imageVersion = 1;
+const imageVersion = 1;
 const flagSealed = 1;
 /** Fields that the payload's tag depends on. */
 const boundBytes = 152;
