@@ -10,7 +10,7 @@ export interface DemoQuestion {
 export const demoQuestions: readonly DemoQuestion[] = [
   { question: 'When was the Vellmar Bridge opened?', expected: '1911' },
   { question: 'What is the name of the ship that serves as the ferry to Ostrey?', expected: 'Good Intent' },
-  { question: 'Who founded the bakery in Harrow Lane?', expected: 'Ilse Brandt' },
+  { question: 'Who set up the school of music in Vellmar?', expected: 'Amara Okoye' },
 ];
 
 export const demoPassages: readonly Passage[] = [
