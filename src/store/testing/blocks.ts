@@ -6,6 +6,8 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { allocateMemory, type NativeMemory } from '../../ggml/memory.ts';
 import type { BlockHandle, BlockKey, BlockRequest, BlockStore, EncodeMisses } from '../block-store.ts';
 import type { StoreWarning } from '../warnings.ts';
@@ -95,6 +97,35 @@ export async function use(
 
 export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Bytes that the process keeps after collecting garbage. The heap is exact to some KiB; the resident set is not: what
+ * allocators hold back grows by megabytes and stops.
+ */
+export async function keptBytes(): Promise<{ readonly heap: number; readonly resident: number }> {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  for (let turn = 0; turn < 3; turn += 1) {
+    if (typeof collect === 'function') collect();
+    await settle();
+  }
+  return { heap: process.memoryUsage().heapUsed, resident: process.memoryUsage.rss() };
+}
+
+/**
+ * Checks that repeating something keeps no memory: runs it to warm up, then again, and compares.
+ * `leakBytes`: native memory that it would lose if it never freed any.
+ */
+export async function expectNoGrowth(work: () => Promise<void>, leakBytes: number): Promise<void> {
+  await work();
+  const before = await keptBytes();
+  await work();
+  const after = await keptBytes();
+  const heap = after.heap - before.heap;
+  const resident = after.resident - before.resident;
+  if (heap < 2 ** 20 && resident < leakBytes) return;
+  throw new Error(`heap grew by ${heap} bytes, resident set by ${resident}`);
 }
 
 /** A folder that is gone after the test. In memory where possible: thousands of synced writes take minutes on disk. */
