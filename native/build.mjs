@@ -33,9 +33,11 @@ const sanitizers = [
 ];
 
 const avx2 = ['-mavx2', '-mfma', '-mf16c'];
+const avx512 = [...avx2, '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq'];
 const isas = {
   x64: {
-    avx512: [...avx2, '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq'],
+    avx512,
+    avx512_256: [...avx512, '-DBA_LANES=8'],
     avx2,
     baseline: [],
   },

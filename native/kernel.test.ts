@@ -9,7 +9,11 @@ import { beforeAll, describe, expect, test } from 'vitest';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const isas =
-  process.arch === 'x64' ? ['avx512', 'avx2', 'baseline'] : process.arch === 'arm64' ? ['neon'] : ['baseline'];
+  process.arch === 'x64'
+    ? ['avx512', 'avx512_256', 'avx2', 'baseline']
+    : process.arch === 'arm64'
+      ? ['neon']
+      : ['baseline'];
 
 function node(script: string, args: readonly string[], environment: Record<string, string> = {}) {
   return spawnSync(process.execPath, [join(here, script), ...args], {

@@ -42,7 +42,7 @@ double together(int threads, F rate) {
 }
 
 double fma_peak(int threads) {
-  auto *flops = peak_fma(ba_isa());
+  const auto flops = find_peak(ba_isa()).fma;
   return together(threads,
                   [flops] {
                     double rate = 0;
@@ -57,13 +57,13 @@ double fma_peak(int threads) {
 }
 
 double read_bandwidth(int threads) {
-  auto *sum = peak_read(ba_isa());
+  const auto read = find_peak(ba_isa()).read;
   return together(threads,
-                  [sum] {
+                  [read] {
                     const size_t size = size_t{256} << 20;
                     Bytes bytes(size);
                     memset(bytes.data(), 1, size);
-                    return static_cast<double>(size) / best([&] { sum(bytes.data(), size); });
+                    return static_cast<double>(size) / best([&] { read(bytes.data(), size); });
                   }) /
          1e9;
 }
@@ -136,6 +136,12 @@ int main(int argc, char **argv) {
   const int tokens = argc > 1 ? atoi(argv[1]) : 32768;
   std::string json = std::string("{\"bench\":\"attention-kernel\",\"isa\":\"") + ba_isa() + "\"";
   double peak[3], bandwidth[3];
+  double load = 0;
+  getloadavg(&load, 1);
+  char busy[32];
+  snprintf(busy, sizeof busy, ",\"load\":%.2f", load);
+  json += busy;
+  printf("load average before: %.2f; with anything else running, figures of two threads mean little\n", load);
   printf("isa %s, head_dim %d, %d heads / %d kv heads, %d keys\n", ba_isa(), DIM, HEADS, KV_HEADS, tokens);
   for (int threads = 1; threads <= 2; threads++) {
     peak[threads] = fma_peak(threads);

@@ -1,26 +1,26 @@
-// Finds the measurements of one ISA by the name the kernel gave.
+// Finds the measurements of one ISA by its name.
 #include "peak.h"
 
 #include <string.h>
 
-#define ISA(name)                      \
-  namespace name {                     \
-  double fma_rounds(long);             \
-  void read_all(const char *, size_t); \
-  }
+// clang-format off
 #if defined(__x86_64__)
-ISA(avx512)
-ISA(avx2) ISA(baseline)
-#define FIND(what) strcmp(isa, "avx512") == 0 ? avx512::what : strcmp(isa, "avx2") == 0 ? avx2::what : baseline::what
+namespace avx512 { extern const Peak peak; }
+namespace avx512_256 { extern const Peak peak; }
+namespace avx2 { extern const Peak peak; }
+namespace baseline { extern const Peak peak; }
+static const Peak *const all[] = {&avx512::peak, &avx512_256::peak, &avx2::peak, &baseline::peak};
 #elif defined(__aarch64__)
-ISA(neon)
-#define FIND(what) ((void)isa, neon::what)
+namespace neon { extern const Peak peak; }
+static const Peak *const all[] = {&neon::peak};
 #else
-ISA(baseline)
-#define FIND(what) ((void)isa, baseline::what)
+namespace baseline { extern const Peak peak; }
+static const Peak *const all[] = {&baseline::peak};
 #endif
+// clang-format on
 
-    PeakFma *peak_fma(const char *isa) {
-  return FIND(fma_rounds);
+const Peak &find_peak(const char *isa) {
+  for (const Peak *peak : all)
+    if (strcmp(peak->isa, isa) == 0) return *peak;
+  return *all[0];
 }
-PeakRead *peak_read(const char *isa) { return FIND(read_all); }

@@ -1,16 +1,18 @@
-// Compiled once per ISA like the kernel: registers full of independent multiply-adds, and a sum over memory.
+// Compiled once per ISA like the kernel: registers full of independent multiply-adds, and a pass over memory.
+#include "peak.h"
+
 #include "../src/vec.h"
 
 namespace BA_NS {
+namespace {
 
-double fma_rounds(long rounds) {
+double fma(long rounds) {
   enum { CHAINS = 12, FLOPS = 2 * CHAINS * L };
   vf x[CHAINS];
   for (int i = 0; i < CHAINS; i++) x[i] = splat(1.0f + (float)i);
-  vf a = splat(0.999f), b = splat(0.001f);
-  for (long r = 0; r < rounds; r++) {
+  const vf a = splat(0.999f), b = splat(0.001f);
+  for (long r = 0; r < rounds; r++)
     for (int i = 0; i < CHAINS; i++) x[i] = x[i] * a + b;
-  }
   vf sum = x[0];
   for (int i = 1; i < CHAINS; i++) sum += x[i];
   volatile float keep = sum_lanes(sum);
@@ -18,7 +20,7 @@ double fma_rounds(long rounds) {
   return (double)FLOPS * (double)rounds;
 }
 
-void read_all(const char *bytes, size_t size) {
+void read(const char *bytes, size_t size) {
   vi sum[4] = {};
   for (size_t i = 0; i + sizeof sum <= size; i += sizeof sum)
     for (int j = 0; j < 4; j++) {
@@ -30,5 +32,10 @@ void read_all(const char *bytes, size_t size) {
   volatile int32_t keep = all[0] ^ all[L - 1];
   (void)keep;
 }
+
+}  // namespace
+
+extern const Peak peak;
+const Peak peak = {BA_TEXT(BA_NS), fma, read};
 
 }  // namespace BA_NS

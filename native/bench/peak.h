@@ -2,10 +2,13 @@
 #pragma once
 #include <stddef.h>
 
-// Runs `rounds` of independent multiply-adds in registers; returns the floating-point operations done.
-using PeakFma = double(long rounds);
-// Reads all bytes once.
-using PeakRead = void(const char *bytes, size_t size);
+struct Peak {
+  const char *isa;
+  // Runs `rounds` of independent multiply-adds in registers; returns the floating-point operations done.
+  double (*fma)(long rounds);
+  // Reads all bytes once.
+  void (*read)(const char *bytes, size_t size);
+};
 
-PeakFma *peak_fma(const char *isa);
-PeakRead *peak_read(const char *isa);
+// The one for the ISA that ba_isa() names.
+const Peak &find_peak(const char *isa);

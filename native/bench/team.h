@@ -28,6 +28,13 @@ class Team {
   }
 
  private:
+  // Spins for a while; on a machine that is busy with something else, lets that run.
+  template <class F>
+  static void wait(F until) {
+    for (int spins = 0; !until(); spins++)
+      if (spins > 10000) std::this_thread::yield();
+  }
+
   void serve(int i) {
     for (int seen = 0;;) {
       while (round_ == seen) {}

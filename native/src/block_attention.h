@@ -75,7 +75,7 @@ typedef struct {
 extern "C" {
 #endif
 int32_t ba_abi_version(void);
-const char *ba_isa(void);  // "avx512", "avx2", "neon", "baseline": what the running CPU was given
+const char *ba_isa(void);  // "avx512", "avx512_256", "avx2", "neon", "baseline": what the running CPU was given
 // Bytes of scratch for up to nth threads, or -1 when params contradict themselves. Depends on the shape of the heads and
 // on each sequence's n_blocks, n_queries and row; not on lengths, positions, addresses or types.
 int64_t ba_scratch_bytes(const ba_params *params, int32_t nth);

@@ -13,6 +13,9 @@
 namespace avx512 {
 extern const ba::Kernel kernel;
 }
+namespace avx512_256 {
+extern const ba::Kernel kernel;
+}
 namespace avx2 {
 extern const ba::Kernel kernel;
 }
@@ -39,7 +42,7 @@ bool has_f16c() {
   return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 
-// Zen 4 has AVX-512 but runs it as two halves: the wider vectors bring it nothing and leave more lanes empty.
+// Zen 4 runs 512-bit operations as two of 256.
 bool halves_avx512() {
   unsigned a, b, c, d;
   if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || !__get_cpuid(1, &a, &b, &c, &d)) return false;
@@ -47,17 +50,17 @@ bool halves_avx512() {
 }
 
 const ba::Kernel *choose() {
-  // BA_ISA overrides the preference, to compare builds; it never goes beyond what the CPU has.
-  const char *wanted = getenv("BA_ISA");
-  const bool baseline_only = wanted && strcmp(wanted, "baseline") == 0;
-  const bool no_avx512 = wanted ? strcmp(wanted, "avx512") != 0 : halves_avx512();
   __builtin_cpu_init();
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  if (has_avx512 && !no_avx512) return &avx512::kernel;
-  if (has_avx2 && !baseline_only) return &avx2::kernel;
-  return &baseline::kernel;
+  // BA_ISA names another build than the preferred one, to compare them; one that the CPU cannot run is not taken.
+  const char *wanted = getenv("BA_ISA");
+  const auto is_wanted = [&](const ba::Kernel &k) { return wanted && strcmp(wanted, k.isa) == 0; };
+  if (is_wanted(baseline::kernel) || !has_avx2) return &baseline::kernel;
+  if (is_wanted(avx2::kernel) || !has_avx512) return &avx2::kernel;
+  if (is_wanted(avx512::kernel)) return &avx512::kernel;
+  return is_wanted(avx512_256::kernel) || halves_avx512() ? &avx512_256::kernel : &avx512::kernel;
 }
 #elif defined(__aarch64__)
 const ba::Kernel *choose() { return &neon::kernel; }

@@ -150,8 +150,6 @@ static void merge(const ba_params &p, const Rows &out, void *scratch, int32_t it
 }  // namespace
 
 extern const ba::Kernel kernel;
-#define BA_TEXT(x) #x
-#define BA_NAME(x) BA_TEXT(x)
-const ba::Kernel kernel = {BA_NAME(BA_NS), scratch_bytes, attend, merge};
+const ba::Kernel kernel = {BA_TEXT(BA_NS), scratch_bytes, attend, merge};
 
 }  // namespace BA_NS

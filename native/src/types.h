@@ -102,12 +102,14 @@ struct Q8 {
 // Elements [i0, i0 + count) of a row to f32, zero-filled to a multiple of T::STEP; i0 is a multiple of GROUP.
 template <class T>
 BA_INLINE void convert_row(const char *row, int i0, int count, float *to) {
-  for (int i = 0; i < count; i += T::STEP) {
-    vf x[T::STEP / L];
-    if (i + T::STEP <= count)
-      T::load(row, i0 + i, x);
-    else
-      T::tail(row, i0 + i, count - i, x);
+  vf x[T::STEP / L];
+  int i = 0;
+  for (; i + T::STEP <= count; i += T::STEP) {
+    T::load(row, i0 + i, x);
+    for (int j = 0; j < T::STEP / L; j++) store(to + i + j * L, x[j]);
+  }
+  if (i < count) {
+    T::tail(row, i0 + i, count - i, x);
     for (int j = 0; j < T::STEP / L; j++) store(to + i + j * L, x[j]);
   }
 }

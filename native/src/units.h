@@ -10,11 +10,11 @@ namespace BA_NS {
 namespace {
 
 enum {
-  NARROW_ROWS = L / 2,  // up to here rows are done one by one, above they are lanes
-  MAX_ROWS = 192,       // rows of a chunk: q, rotated q and output of one must stay in the L2 cache
-  KEY_STEP = 64,        // a multiple of the q8_0 group
-  ROW_COST = 4,         // reading and converting a key, in the unit of multiplying it with one row
-  SEGMENT_COST = 8,     // rotating the queries, in keys
+  NARROW_ROWS = L == 16 ? 12 : L,  // up to here rows are done one by one, above they are lanes
+  MAX_ROWS = 192,                  // rows of a chunk: q, rotated q and output of one must stay in the L2 cache
+  KEY_STEP = 64,                   // a multiple of the q8_0 group
+  ROW_COST = 4,                    // reading and converting a key, in the unit of multiplying it with one row
+  SEGMENT_COST = 8,                // rotating the queries, in keys
 };
 
 struct Problem {

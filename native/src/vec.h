@@ -17,8 +17,11 @@
 #ifndef BA_NS
 #error "compile with -DBA_NS=<isa>"
 #endif
+#define BA_QUOTE(x) #x
+#define BA_TEXT(x) BA_QUOTE(x)
 
-// 8 with AVX-512 is for CPUs that run 512-bit operations as two of 256: narrower vectors waste fewer lanes there.
+// 8 with AVX-512, for its 32 registers, is for CPUs that run a 512-bit operation as two of 256: there narrower vectors
+// are as fast and waste fewer lanes.
 #ifndef BA_LANES
 #if defined(__AVX512F__)
 #define BA_LANES 16

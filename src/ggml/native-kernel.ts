@@ -14,7 +14,7 @@ import { BlockAttentionError } from '../errors.ts';
 export const nativeKernelAbi = 1;
 
 export interface NativeKernel {
-  /** Instruction set the running CPU was given: `avx512`, `avx2`, `neon` or `baseline`. */
+  /** Instruction set the running CPU was given: `avx512`, `avx512_256`, `avx2`, `neon` or `baseline`. */
   readonly isa: string;
   /** The library's file. */
   readonly path: string;
