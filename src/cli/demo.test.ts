@@ -29,7 +29,15 @@ const row: DemoRow = {
 describe('the demo card', () => {
   it('fits 80 columns', () => {
     const engine = { threads: 2, attention: 'portable', kvType: 'f16', model: { parameters: 134_515_008 } } as const;
-    const encoding = { blocks: 13, encoded: 13, present: 0, tokens: 1468, bytes: 37_600_000, ms: 3004 };
+    const encoding = {
+      blocks: 13,
+      encoded: 13,
+      present: 0,
+      tokens: 1468,
+      encodedTokens: 1468,
+      bytes: 37_600_000,
+      ms: 3004,
+    };
     const lines = [
       ...demoHeader({ model: 'smollm2-135m', engine, loadMs: 250, encoding, tokensPerSecond: 489 }),
       ...demoCard(1, row, (text) => text),

@@ -50,9 +50,9 @@ async function encode(options: EncodeFlags, { io }: CommandContext): Promise<voi
     });
     output.progress.show({ label: 'writing to the store' });
     await opened.engine.store.flush();
-    const { blocks, encoded, present, tokens, bytes, ms } = summary;
+    const { blocks, encoded, present, tokens, encodedTokens, bytes, ms } = summary;
     const folder = storeFolder(options, io.env);
-    const tokensPerSecond = present === 0 && ms > 0 ? (tokens * 1000) / ms : null;
+    const tokensPerSecond = encodedTokens > 0 && ms > 0 ? (encodedTokens * 1000) / ms : null;
     const speed = tokensPerSecond === null ? '' : `, ${formatCount(tokensPerSecond)} tokens/s`;
     output.print(
       `${formatCount(encoded)} blocks encoded, ${formatCount(present)} were there already, in ${formatMs(ms)}${speed}`,

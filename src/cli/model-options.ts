@@ -11,6 +11,7 @@ export interface ModelOptions {
   readonly kvType?: EngineOptions['kvType'];
   readonly attention?: EngineOptions['attention'];
   readonly template?: EngineOptions['template'];
+  readonly repack?: boolean;
 }
 
 export const modelReferenceHelp =
@@ -50,12 +51,13 @@ export function addComputeOptions(command: Command): Command {
     )
     .addOption(
       new Option('--attention <path>', 'attention kernel').choices(['auto', 'native', 'portable']).default('auto'),
-    );
+    )
+    .option('--no-repack', 'use quantised weights as they lie in the file: slower, no second copy in memory');
 }
 
 export function engineOptions(options: ModelOptions): Omit<EngineOptions, 'modelPath'> {
-  const { device, threads, context, kvType, attention, template } = options;
-  return { device, threads, contextTokens: context, kvType, attention, template };
+  const { device, threads, context, kvType, attention, template, repack } = options;
+  return { device, threads, contextTokens: context, kvType, attention, template, repack };
 }
 
 export interface SamplingFlags {

@@ -8,6 +8,7 @@ import { addBench } from './bench-ttft.ts';
 import { addDemo } from './demo.ts';
 import { addEncode } from './encode.ts';
 import { reportError } from './errors.ts';
+import { addForget } from './forget.ts';
 import type { CliIo, CommandContext } from './io.ts';
 import { addModels } from './models.ts';
 import { addPull } from './pull.ts';
@@ -42,7 +43,8 @@ function buildProgram(context: CommandContext): Command {
       getErrHelpWidth: () => io.stderr.columns ?? 80,
     })
     .addHelpText('after', examples);
-  for (const add of [addPull, addModels, addAsk, addEncode, addStore, addBench, addDemo]) add(program, context);
+  for (const add of [addPull, addModels, addAsk, addEncode, addForget, addStore, addBench, addDemo])
+    add(program, context);
   return program;
 }
 

@@ -15,6 +15,7 @@ import {
   type BlockStore,
   blockKey,
   createIdentity,
+  modelDigest,
 } from '../store/index.ts';
 import { DeviceResidency } from './device-residency.ts';
 import type { Runner } from './runner.ts';
@@ -42,12 +43,14 @@ export class BlockSource {
   readonly #options: BlockSourceOptions;
   readonly #identities = new Map<string, BlockIdentity>();
   readonly #residency: DeviceResidency;
+  readonly #modelDigest: string;
 
   constructor(options: BlockSourceOptions) {
     this.#options = options;
     this.layout = options.layout;
     const { layout, model } = options;
     this.#residency = new DeviceResidency(model.backend, options.deviceBytes);
+    this.#modelDigest = modelDigest(this.identity());
     this.growingLayout = layout.type === 'q8_0' ? new KvLayout(model.hyperParameters, 'f16') : layout;
   }
 
@@ -73,7 +76,13 @@ export class BlockSource {
   }
 
   request(tokens: Int32Array, tenant?: string): BlockRequest {
-    return { key: blockKey(this.identity(tenant), tokens), tokens, bytes: this.layout.blockBytes(tokens.length) };
+    const identity = this.identity(tenant);
+    return {
+      key: blockKey(identity, tokens),
+      model: this.#modelDigest,
+      tokens,
+      bytes: this.layout.blockBytes(tokens.length),
+    };
   }
 
   /**

@@ -5,10 +5,12 @@ import type { EncodeOptions, EncodeSummary, Passage } from './types.ts';
 
 /** Blocks asked for at once: enough to fill batches, few enough for progress and a small store. */
 const window = 16;
+/** Bytes not yet written to lower tiers before the next blocks are encoded. */
+const mostPendingBytes = 32 * 2 ** 20;
 
 /** @throws INVALID_PASSAGES, ABORTED, STORE_FULL */
 export async function encodePassages(
-  { source, tokenizer, template, memo }: EngineParts,
+  { source, store, tokenizer, template, memo }: EngineParts,
   passages: readonly Passage[],
   options: EncodeOptions,
 ): Promise<EncodeSummary> {
@@ -17,6 +19,7 @@ export async function encodePassages(
   let encoded = 0;
   let present = 0;
   let tokens = 0;
+  let encodedTokens = 0;
   let bytes = 0;
   let done = 0;
   // All of them first: a bad passage is named by its place in the list, before any work.
@@ -33,12 +36,32 @@ export async function encodePassages(
     handles.forEach((handle, i) => {
       if (handle.status === 'hit') present += 1;
       else encoded += 1;
-      tokens += blocks[i]?.tokens.length ?? 0;
+      const count = blocks[i]?.tokens.length ?? 0;
+      tokens += count;
+      if (handle.status === 'miss') encodedTokens += count;
       bytes += handle.memory.bytes.byteLength;
       handle.release();
     });
+    // Tiers are written in the background; a warm-up that outruns them would lose what does not fit their queue.
+    if (store.stats().pendingWriteBytes > mostPendingBytes) await store.flush();
     done += part.length;
     onProgress?.(done, passages.length);
   }
-  return { blocks: encoded + present, encoded, present, tokens, bytes, ms: performance.now() - started };
+  await store.flush();
+  return { blocks: encoded + present, encoded, present, tokens, encodedTokens, bytes, ms: performance.now() - started };
+}
+
+/** Removes the passages' blocks. @returns how many there were @throws INVALID_PASSAGES */
+export async function forgetPassages(
+  { source, store, tokenizer, template }: EngineParts,
+  passages: readonly Passage[],
+  tenant: string | undefined,
+): Promise<number> {
+  requirePassages(passages);
+  const keys = passages.flatMap((passage) => {
+    const plan = tokenizePlan(planRag({ template, passages: [passage], question: '?' }, tokenizer), tokenizer);
+    // Instruction, passage, question.
+    return plan.blocks.slice(-2, -1).map((block) => source.request(block.tokens, tenant).key);
+  });
+  return store.remove([...new Set(keys)]);
 }

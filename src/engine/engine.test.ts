@@ -156,6 +156,16 @@ describe('encode', () => {
     await fresh.close();
   });
 
+  it('forgets passages, and nothing else', async () => {
+    const fresh = await createEngine(options);
+    await fresh.encode(passages);
+    expect(await fresh.forget(passages.slice(0, 2))).toBe(2);
+    expect(await fresh.forget(passages.slice(0, 2))).toBe(0);
+    const result = await fresh.answer({ passages, question, maxTokens: 2 }).result;
+    expect(result.blocks.map((block) => block.status)).toEqual(['hit', 'miss', 'miss', 'hit']);
+    await fresh.close();
+  });
+
   it('serves blocks larger than the store', async () => {
     const store = createMemoryStore({ budgetBytes: 1024 });
     const small = await createEngine({ ...options, store });

@@ -14,7 +14,7 @@ import { answer } from './answer.ts';
 import { answerStream } from './answer-stream.ts';
 import { chooseAttention } from './attention-choice.ts';
 import { BlockSource } from './block-source.ts';
-import { encodePassages } from './encode-passages.ts';
+import { encodePassages, forgetPassages } from './encode-passages.ts';
 import { Runner } from './runner.ts';
 import type {
   AnswerRequest,
@@ -38,6 +38,7 @@ export interface EngineParts {
   readonly tokenizer: VocabTokenizer;
   readonly runner: Runner;
   readonly source: BlockSource;
+  readonly store: BlockStore;
   readonly contextTokens: number;
   readonly template: PromptTemplate;
   /** Passages come again with every question: their tokens are kept. */
@@ -87,6 +88,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       tokenizer,
       runner,
       source,
+      store,
       contextTokens,
       template: options.template ?? 'auto',
       memo: createTokenMemo(),
@@ -128,6 +130,12 @@ class LocalEngine implements Engine {
 
   answer(request: AnswerRequest): AnswerStream {
     return answerStream((sink) => this.#track(() => answer(this.#parts, request, sink)), request.signal);
+  }
+
+  async forget(passages: readonly Passage[], options: Pick<EncodeOptions, 'tenant'> = {}): Promise<number> {
+    // What is remembered of the text goes with it.
+    this.#parts.memo.clear();
+    return this.#track(() => forgetPassages(this.#parts, passages, options.tenant));
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@
  * Runs what the scheduler picks, one batch at a time, and gives results back to whoever asked. Knows sequences and
  * logits; no text, no store.
  */
+import { setMaxListeners } from 'node:events';
 import { BlockAttentionError } from '../errors.ts';
 import type { GraphAllocator } from '../ggml/backend.ts';
 import { convertBlock, type StoredBlock } from '../model/convert-kv.ts';
@@ -143,7 +144,11 @@ export class Runner {
           how(value);
         };
       const task = add({ resolve: settle(resolve), reject: settle(reject) });
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal) {
+        // Every block of a prompt listens to the one signal of its request: that many are no leak.
+        setMaxListeners(0, signal);
+        signal.addEventListener('abort', onAbort, { once: true });
+      }
       this.#start();
     });
   }

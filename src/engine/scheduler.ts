@@ -71,7 +71,7 @@ export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
       this.#prompts.splice(prompt, 1);
       return true;
     }
-    const decode = this.#decodes.findIndex((entry) => entry === task);
+    const decode = this.#decodes.indexOf(task as D);
     if (decode !== -1) this.#decodes.splice(decode, 1);
     return decode !== -1;
   }

@@ -129,7 +129,9 @@ export interface EncodeSummary {
   readonly blocks: number;
   readonly encoded: number;
   readonly present: number;
+  /** Of all blocks, and of those that were encoded. */
   readonly tokens: number;
+  readonly encodedTokens: number;
   readonly bytes: number;
   readonly ms: number;
 }
@@ -166,5 +168,10 @@ export interface Engine extends AsyncDisposable {
   /** Fills the store with the passages' blocks (and the instruction's). */
   encode(passages: readonly Passage[], options?: EncodeOptions): Promise<EncodeSummary>;
   answer(request: AnswerRequest): AnswerStream;
+  /**
+   * Removes the passages' blocks from every tier: stored states reveal their text, and must go when a document goes.
+   * The instruction's block stays, other documents use it too. @returns how many blocks were there
+   */
+  forget(passages: readonly Passage[], options?: Pick<EncodeOptions, 'tenant'>): Promise<number>;
   close(): Promise<void>;
 }

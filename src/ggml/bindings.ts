@@ -32,12 +32,21 @@ export interface Bindings {
   repeat_4d(ctx: Ptr, a: Ptr, ne0: number, ne1: number, ne2: number, ne3: number): Ptr;
   cont(ctx: Ptr, a: Ptr): Ptr;
   cpy(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
-  cast(ctx: Ptr, a: Ptr, type: number): Ptr;
   pad(ctx: Ptr, a: Ptr, p0: number, p1: number, p2: number, p3: number): Ptr;
   concat(ctx: Ptr, a: Ptr, b: Ptr, dim: number): Ptr;
   add(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   mul(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   mul_mat(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  flash_attn_ext(
+    ctx: Ptr,
+    q: Ptr,
+    k: Ptr,
+    v: Ptr,
+    mask: Ptr | Null,
+    scale: number,
+    maxBias: number,
+    softcap: number,
+  ): Ptr;
   scale(ctx: Ptr, a: Ptr, s: number): Ptr;
   tanh(ctx: Ptr, a: Ptr): Ptr;
   rms_norm(ctx: Ptr, a: Ptr, eps: number): Ptr;
@@ -138,12 +147,12 @@ const signatures: Record<keyof Bindings, string> = {
   repeat_4d: 'void *$(void *ctx, void *a, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3)',
   cont: 'void *$(void *ctx, void *a)',
   cpy: 'void *$(void *ctx, void *a, void *b)',
-  cast: 'void *$(void *ctx, void *a, int type)',
   pad: 'void *$(void *ctx, void *a, int p0, int p1, int p2, int p3)',
   concat: 'void *$(void *ctx, void *a, void *b, int dim)',
   add: 'void *$(void *ctx, void *a, void *b)',
   mul: 'void *$(void *ctx, void *a, void *b)',
   mul_mat: 'void *$(void *ctx, void *a, void *b)',
+  flash_attn_ext: 'void *$(void *ctx, void *q, void *k, void *v, void *mask, float scale, float bias, float softcap)',
   scale: 'void *$(void *ctx, void *a, float s)',
   tanh: 'void *$(void *ctx, void *a)',
   rms_norm: 'void *$(void *ctx, void *a, float eps)',

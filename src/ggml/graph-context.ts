@@ -233,6 +233,17 @@ export class GraphContext {
     return this.#wrap(address, a.type, a.ne);
   }
 
+  /**
+   * ggml's own fused attention: q [headDim, queries, heads], k and v [headDim, keys, kvHeads], mask f16 [keys, queries].
+   * @returns [headDim, heads, queries]
+   */
+  flashAttention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: number): Tensor {
+    const fits = q.ne[0] === k.ne[0] && k.ne[1] === v.ne[1] && mask.ne[0] === k.ne[1] && q.ne[2] % k.ne[2] === 0;
+    this.#reserve(fits, 'flashAttention', q, k, v, mask);
+    const address = this.#ggml.flash_attn_ext(this.#ctx, q.address, k.address, v.address, mask.address, scale, 0, 0);
+    return this.#wrap(address, TensorType.F32, [v.ne[0], q.ne[2], q.ne[1], 1]);
+  }
+
   /** Rotary embedding of `a` [headDim, heads, tokens] at `positions` i32 [tokens]; `factors` f32 [dims/2] or null. */
   rope(a: Tensor, positions: Tensor, factors: Tensor | null, p: RopeOperation): Tensor {
     const fits =

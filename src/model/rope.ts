@@ -111,11 +111,6 @@ export function angularFrequencies(rope: Rope, factors?: Float32Array): Float64A
   return frequencies;
 }
 
-/** Magnitude that rotation applies to q and to k: 1 without YaRN or longrope. */
-export function ropeMagnitude(rope: Rope): number {
-  return rope.extFactor === 0 ? rope.attnFactor : rope.attnFactor * (1 + 0.1 * Math.log(1 / rope.scale));
-}
-
 /** cos and sin of the rotation by `positions` steps (negative: backwards), f32 [dims / 2] each. */
 export function rotation(frequencies: Float64Array, positions: number): { cos: Float32Array; sin: Float32Array } {
   return {

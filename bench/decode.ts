@@ -1,0 +1,86 @@
+/**
+ * Decoding after 8,192 tokens of context in 512-token blocks, one sequence and eight that share the passages, against
+ * llama.cpp with the same context in its cache. `npx tsx bench/decode.ts`
+ */
+import { openReference } from '../src/ggml/index.ts';
+import { DecodeGraph, forwardStep, Sequence } from '../src/model/index.ts';
+import { benchOptions, interleave, openBench, report, round, someBlocks, someTokens, timed } from './harness.ts';
+
+const options = await benchOptions({ runs: 3 });
+const bench = await openBench(options);
+const { backend, model, layout, allocator, paths } = bench;
+const { vocabulary } = model.hyperParameters;
+const blockTokens = 512;
+const count = 16;
+const steps = 24;
+const question = someTokens(vocabulary, 50, 99);
+const [, firstPath] = paths[0] ?? [];
+if (firstPath === undefined) throw new Error('no attention path');
+const blocks = await someBlocks(bench, firstPath, count, blockTokens);
+
+const reference = await openReference(options.path, {
+  contextTokens: count * blockTokens + 2048,
+  threads: options.threads,
+  flashAttention: true,
+});
+console.error('llama.cpp reads the context …');
+for (let i = 0; i < count; i++) await reference.decode(someTokens(vocabulary, blockTokens, i), { logits: 'last' });
+await reference.decode(question, { logits: 'last' });
+const prefix = await reference.saveState();
+
+async function decodeOurs(attention: typeof firstPath, sequences: number): Promise<number> {
+  if (attention === undefined) return Number.NaN;
+  const batch = Array.from(
+    { length: sequences },
+    () => new Sequence(backend, layout, blocks, question.length + steps + 8),
+  );
+  await forwardStep(
+    model,
+    attention,
+    allocator,
+    batch.map((sequence) => ({ sequence, tokens: question, logits: 'last' as const })),
+  );
+  const graph = new DecodeGraph(model, attention, batch);
+  await graph.run(new Int32Array(sequences).fill(500));
+  const ms = await timed(async () => {
+    for (let i = 0; i < steps; i++) await graph.run(new Int32Array(sequences).fill(500 + i));
+  });
+  graph.dispose();
+  for (const sequence of batch) sequence.dispose();
+  return ms / steps;
+}
+
+const times = await interleave(
+  [
+    ...paths.flatMap(([name, attention]): [string, () => Promise<number>][] => [
+      [`${name}, 1 sequence`, () => decodeOurs(attention, 1)],
+      [`${name}, 8 sequences`, () => decodeOurs(attention, 8)],
+    ]),
+    [
+      'llama.cpp, 1 sequence',
+      async () => {
+        await reference.restoreState(prefix);
+        const ms = await timed(async () => {
+          for (let i = 0; i < steps; i++) await reference.decode(Int32Array.of(500 + i), { logits: 'last' });
+        });
+        return ms / steps;
+      },
+    ],
+  ],
+  options.runs,
+);
+const yardstick = times['llama.cpp, 1 sequence'] ?? Number.NaN;
+report(
+  'decode',
+  options,
+  Object.entries(times).map(([path, ms]) => {
+    const sequences = path.includes('8 sequences') ? 8 : 1;
+    return {
+      path,
+      msPerStep: round(ms, 1),
+      tokensPerSecond: round((sequences * 1000) / ms, 1),
+      timesLlamaCpp: round((sequences * yardstick) / ms),
+    };
+  }),
+);
+process.exit(0);

@@ -1,0 +1,48 @@
+/** Encoding throughput of 512-token blocks against llama.cpp's prefill of as many. `npx tsx bench/encode.ts` */
+import { openReference } from '../src/ggml/index.ts';
+import { forwardStep, Sequence } from '../src/model/index.ts';
+import { benchOptions, interleave, openBench, report, round, someTokens, timed } from './harness.ts';
+
+const options = await benchOptions({ runs: 5 });
+const bench = await openBench(options);
+const { backend, model, layout, allocator, paths } = bench;
+const tokens = someTokens(model.hyperParameters.vocabulary, 512, 1);
+const references = await Promise.all(
+  [true, false].map((flashAttention) =>
+    openReference(options.path, { contextTokens: 1024, threads: options.threads, flashAttention }),
+  ),
+);
+
+const times = await interleave(
+  [
+    ...paths.map(([name, attention]): [string, () => Promise<number>] => [
+      name,
+      () =>
+        timed(async () => {
+          const sequence = new Sequence(backend, layout, [], tokens.length);
+          await forwardStep(model, attention, allocator, [{ sequence, tokens, logits: 'none' }]);
+          sequence.dispose();
+        }),
+    ]),
+    ...references.map((reference, i): [string, () => Promise<number>] => [
+      i === 0 ? 'llama.cpp, flash attention' : 'llama.cpp',
+      async () => {
+        await reference.clear();
+        return timed(() => reference.decode(tokens, { logits: 'last' }));
+      },
+    ]),
+  ],
+  options.runs,
+);
+const yardstick = Math.min(times['llama.cpp, flash attention'] ?? Infinity, times['llama.cpp'] ?? Infinity);
+report(
+  'encode',
+  options,
+  Object.entries(times).map(([path, ms]) => ({
+    path,
+    ms: round(ms, 0),
+    tokensPerSecond: round((tokens.length * 1000) / ms, 0),
+    timesLlamaCpp: round(yardstick / ms),
+  })),
+);
+process.exit(0);

@@ -1,0 +1,38 @@
+/** `forget`: passages out of the store, with every copy of their states. */
+import type { Command } from 'commander';
+import { invalid } from './errors.ts';
+import { formatCount } from './format.ts';
+import type { CommandContext } from './io.ts';
+import { loadOpenEngine, loadOpenStore } from './lazy.ts';
+import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from './model-options.ts';
+import { Output } from './output.ts';
+
+interface ForgetFlags extends ModelOptions, StoreFlags {
+  readonly passages: string;
+  readonly tenant?: string;
+  readonly json?: boolean;
+}
+
+export function addForget(program: Command, context: CommandContext): void {
+  const command = program
+    .command('forget')
+    .description('remove the blocks of passages from every tier, as they were encoded')
+    .requiredOption('--passages <source>', 'the passages to forget: JSONL file, folder, or - for stdin')
+    .option('--tenant <salt>', 'whose blocks')
+    .option('--json', 'result as one line of JSON');
+  addStoreOptions(addModelOptions(command));
+  command.action((options: ForgetFlags) => forget(options, context));
+}
+
+async function forget(options: ForgetFlags, { io }: CommandContext): Promise<void> {
+  if (options.store === false) throw invalid('--no-store: there is nothing to forget without a store; leave it out');
+  const output = new Output(io, options);
+  const { openEngine, passagesOf } = await loadOpenEngine();
+  const { openStore } = await loadOpenStore();
+  const passages = await passagesOf(options.passages, { io, output });
+  const store = await openStore(options, io.env, output);
+  await using opened = await openEngine(options, { io, output, store });
+  const removed = await opened.engine.forget(passages, { tenant: options.tenant });
+  output.print(`${formatCount(removed)} of ${formatCount(passages.length)} passages had a block; forgotten`);
+  output.result({ passages: passages.length, removed });
+}
