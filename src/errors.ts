@@ -8,6 +8,7 @@ export const errorCodes = {
   // Caller's input
   INVALID_ARGUMENT: { status: 400, summary: 'An option, number or argument is missing, malformed or out of range.' },
   INVALID_PASSAGES: { status: 400, summary: 'The passages cannot be read: a bad line, field, encoding or folder.' },
+  INVALID_DATA: { status: 400, summary: 'A data or results file cannot be read: a bad line or field.' },
   EMPTY_QUESTION: { status: 400, summary: 'The question has no text.' },
   CONTEXT_OVERFLOW: { status: 400, summary: 'Prompt plus answer need more tokens than the context holds.' },
   INVALID_GRAMMAR: { status: 400, summary: 'The GBNF grammar does not parse.' },
