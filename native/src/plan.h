@@ -38,7 +38,7 @@ struct Plan {
 struct Occurrence {
   int32_t sequence, next;
 };
-struct Group {  // of sequences that use one block at one position
+struct Group {  // of sequences that use one block at one position; one that uses it twice is there twice
   const ba_block *block;
   int32_t first, last, count;
   uint32_t signature;  // of the sequences
@@ -147,9 +147,7 @@ static int32_t group_blocks(const ba_params &p, PlanMemory &m) {
       m.occurrences[occurrence] = {s, -1};
       int64_t slot = mix((uint64_t)(uintptr_t)block.k / 64 + ((uint64_t)(uint32_t)block.start << 32)) & (m.table - 1);
       int32_t g;
-      // A block that one sequence holds twice counts twice: the second goes to a group of its own.
-      while ((g = m.group_table[slot]) >= 0 &&
-             !(same_block(*m.groups[g].block, block) && m.occurrences[m.groups[g].last].sequence != s))
+      while ((g = m.group_table[slot]) >= 0 && !same_block(*m.groups[g].block, block))
         slot = (slot + 1) & (m.table - 1);
       if (g < 0) {
         m.group_table[slot] = n_groups;

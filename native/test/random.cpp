@@ -85,25 +85,33 @@ Case make(uint64_t seed) {
   const int n_sequences = random.between(0, 9) == 0 ? random.between(0, 2)
                           : decode                  ? random.between(1, 9)
                                                     : random.between(1, 3);
-  const int pool = random.between(0, 6);
+  // Each block held by another subset of the sequences: more shared runs than there is room for.
+  const bool scattered = decode && random.between(0, 7) == 0;
+  const int pool = scattered ? 30 : random.between(0, 6);
   const size_t reserve = static_cast<size_t>(pool + n_sequences);
   c.stored.reserve(reserve);
-  c.angles.reserve(static_cast<size_t>(n_sequences) * 13);
+  c.angles.reserve(static_cast<size_t>(n_sequences) * 31);
   for (int i = 0; i < pool; i++) {
-    const int n = length(random);
+    const int n = scattered ? random.between(1, 32) : length(random);
     c.stored.emplace_back(random, kv_heads, dim, n, padded(n), type, true, false);
   }
   for (int s = 0; s < n_sequences; s++) {
     std::vector<ba_block> blocks;
     std::vector<ReferenceBlock> reference;
     int start = random.between(0, 3) ? 0 : random.between(0, 3) * 64;
-    for (int left = pool ? random.between(0, 12) : 0; left > 0; left--) {
-      // Often the same order in every sequence, so that blocks meet at the same position; sometimes one twice.
-      const Stored &x = c.stored[static_cast<size_t>(random.between(0, 3) ? static_cast<int>(blocks.size()) % pool
-                                                                          : random.between(0, pool - 1))];
-      const bool rotated = start != 0 && random.between(0, 7) != 0;
+    const auto add = [&](const Stored &x) {
+      const bool rotated = start != 0 && (scattered || random.between(0, 7) != 0);
       blocks.push_back(block(x, start, rotated ? angles_of(c, start) : nullptr));
       reference.push_back({&x, start, rotated, false});
+    };
+    for (start = scattered ? 32 : start; scattered && start <= 32 * pool; start += 32)
+      if (random.between(0, 1)) add(c.stored[static_cast<size_t>(start / 32 - 1)]);
+    for (int left = pool && !scattered ? random.between(0, 12) : 0; left > 0; left--) {
+      // Often the same order in every sequence, so that blocks meet at the same position; sometimes one twice there.
+      const int next = random.between(0, 3) ? static_cast<int>(blocks.size()) % pool : random.between(0, pool - 1);
+      const Stored &x = c.stored[static_cast<size_t>(next)];
+      add(x);
+      if (random.between(0, 9) == 0) add(x);
       if (random.between(0, 9)) start += x.n;
     }
     const int queries = random.between(0, 9) == 0 ? 0
