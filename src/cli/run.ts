@@ -8,11 +8,14 @@ import { addBench } from './bench-ttft.ts';
 import { addDemo } from './demo.ts';
 import { addEncode } from './encode.ts';
 import { reportError } from './errors.ts';
+import { addEval } from './eval.ts';
 import { addForget } from './forget.ts';
+import { addData } from './generate-data.ts';
 import type { CliIo, CommandContext } from './io.ts';
 import { addModels } from './models.ts';
 import { addPull } from './pull.ts';
 import { addStore } from './store.ts';
+import { addVerify } from './verify.ts';
 
 /** Runs one command. @param argv arguments without node and script */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -43,7 +46,19 @@ function buildProgram(context: CommandContext): Command {
       getErrHelpWidth: () => io.stderr.columns ?? 80,
     })
     .addHelpText('after', examples);
-  for (const add of [addPull, addModels, addAsk, addEncode, addForget, addStore, addBench, addDemo])
+  for (const add of [
+    addPull,
+    addModels,
+    addAsk,
+    addEncode,
+    addForget,
+    addStore,
+    addBench,
+    addDemo,
+    addEval,
+    addVerify,
+    addData,
+  ])
     add(program, context);
   return program;
 }

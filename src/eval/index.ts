@@ -1,5 +1,28 @@
 /** The door of measurements. */
+export { bootstrapInterval, type Difference, type Interval, pairedDifference } from './bootstrap.ts';
+export { type EvaluateOptions, type EvaluationReport, type EvaluationRow, evaluate } from './evaluate.ts';
 export type { Machine } from './machine.ts';
+export { normalizeAnswer, type Scores, scoreAnswer } from './metrics.ts';
 export { type PaperRow, paperRows } from './paper.ts';
+export { type PaperAccuracyRow, paperAccuracyRows } from './paper-accuracy.ts';
+export { parseQuestion, type Question, type QuestionReadOptions, readQuestions } from './questions.ts';
+export {
+  generateReadingTasks,
+  type ReadingTask,
+  type ReadingTaskOptions,
+  type TaskSplit,
+  taskVocabulary,
+} from './reading-tasks.ts';
 export { benchTtft, type TtftOptions, type TtftReport, type TtftRow } from './ttft.ts';
 export { ttftChart } from './ttft-chart.ts';
+export {
+  decide,
+  type Evidence,
+  neededQuestions,
+  readVerdict,
+  type StoredVerdict,
+  type VerdictIdentity,
+  type VerdictIdentityOptions,
+  verdictIdentity,
+} from './verdict.ts';
+export { type ModeScores, type VerificationReport, type VerifyOptions, verify } from './verify.ts';

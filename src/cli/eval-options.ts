@@ -1,0 +1,49 @@
+/** The options that `eval` and `verify` share: which questions, and how they are answered. */
+import { type Command, Option } from 'commander';
+import type { Difference, Interval } from '../eval/index.ts';
+import { addModelOptions, type ModelOptions } from './model-options.ts';
+import { numberOption } from './numbers.ts';
+
+export interface EvalFlags extends ModelOptions {
+  readonly data: string;
+  readonly limit?: number;
+  readonly passagesPerQuestion?: number;
+  readonly maxTokens: number;
+  readonly parallel: number;
+  readonly resume?: string;
+  readonly json?: boolean;
+}
+
+export function addEvalOptions(command: Command): Command {
+  const count = (flag: string, help: string, value?: number) => {
+    const option = new Option(`${flag} <n>`, help).argParser(numberOption(flag, { min: 1, whole: true }));
+    command.addOption(value === undefined ? option : option.default(value));
+  };
+  command.requiredOption(
+    '--data <file>',
+    'JSONL of {question, answers, passages}, {…, ctxs} or {blocks, question, answer}',
+  );
+  addModelOptions(command);
+  count('--limit', 'questions to read, from the first (default: all)');
+  count('--passages-per-question', 'passages to keep of each question, from the first (default: all)');
+  count('--max-tokens', 'longest answer', 200);
+  count('--parallel', 'questions in flight', 4);
+  return command
+    .option('--resume <file>', 'go on from the answers in this file, and add to it')
+    .option('--json', 'result as one line of JSON');
+}
+
+/** `43.0`: a share in percent. */
+export function percent(share: number): string {
+  return (share * 100).toFixed(1);
+}
+
+/** `33.0 to 53.0`. */
+export function percentInterval([low, high]: Interval): string {
+  return `${percent(low)} to ${percent(high)}`;
+}
+
+/** `-2.0 points of accuracy, 95 % interval -6.0 to 1.0`. */
+export function differenceText({ value, interval }: Difference): string {
+  return `${percent(value)} points of accuracy, 95 % interval ${percentInterval(interval)}`;
+}

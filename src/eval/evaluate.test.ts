@@ -1,0 +1,91 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { createEngine, type Engine } from '../engine/index.ts';
+import { type EvaluateOptions, evaluate } from './evaluate.ts';
+import type { Question } from './questions.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'block-attention-evaluate-'));
+let engine: Engine;
+let questions: Question[];
+beforeAll(async () => {
+  const modelPath = join(folder, 'model.gguf');
+  await writeRandomModel(modelPath, { family: 'llama', contextTokens: 512 }, 5);
+  engine = await createEngine({ modelPath, device: 'cpu', threads: 1, cacheDir: folder });
+  const passages = [{ text: 'the bridge was opened in 1911.' }, { text: 'the answer is in the passage.' }];
+  const asked = ['when was it?', 'what is the answer?', 'where is the passage?'];
+  // A random model cannot be right by knowing: the gold answers are what it says.
+  questions = await Promise.all(
+    asked.map(async (question, i) => {
+      const mode = i === 2 ? 'block' : 'full';
+      const { text } = await engine.answer({ question, passages, mode, maxTokens: 6 }).result;
+      return { question, passages, answers: [text] };
+    }),
+  );
+});
+afterAll(async () => {
+  await engine.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const run = (more: Partial<EvaluateOptions> = {}) =>
+  evaluate({ engine, questions, maxTokens: 6, cacheDir: folder, ...more });
+
+describe('evaluate', () => {
+  it('scores what the engine answers, in each mode', async () => {
+    const { rows, difference, skipped } = await run();
+    const [full, block] = rows;
+    expect(rows.map(({ mode, n }) => [mode, n])).toEqual([
+      ['full', 3],
+      ['block', 3],
+    ]);
+    expect(full?.accuracy).toBeGreaterThanOrEqual(2 / 3);
+    expect(block?.accuracy).toBeGreaterThanOrEqual(1 / 3);
+    expect(block?.em).toBeLessThanOrEqual(block?.accuracy ?? 0);
+    expect(difference?.value).toBeCloseTo((block?.accuracy ?? 0) - (full?.accuracy ?? 0), 12);
+    expect(full?.promptTokens).toBe(block?.promptTokens);
+    expect(full?.answerTokens).toBeLessThanOrEqual(6);
+    expect(skipped).toBe(0);
+  });
+
+  it('goes on where it stopped, and answers anew under other settings', async () => {
+    const resume = join(folder, 'answers.jsonl');
+    const controller = new AbortController();
+    const first = run({ resume, parallel: 1, signal: controller.signal, onProgress: () => controller.abort() });
+    await expect(first).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(readFileSync(resume, 'utf8').trimEnd().split('\n')).toHaveLength(2);
+    const second = await run({ resume });
+    expect(second.reused).toBe(1);
+    const third = await run({ resume });
+    expect(third.reused).toBe(6);
+    expect(third.rows).toEqual(second.rows);
+    expect((await run({ resume, maxTokens: 5 })).reused).toBe(0);
+    expect((await run({ resume, template: 'plain' })).reused).toBe(0);
+  });
+
+  it('leaves out what exceeds the context, and says so', async () => {
+    const long = {
+      question: 'why?',
+      answers: ['x'],
+      passages: [{ text: 'the answer is in the passage. '.repeat(200) }],
+    };
+    const { rows, skipped } = await run({ questions: [long, ...questions], modes: ['block'] });
+    expect(skipped).toBe(1);
+    expect(rows).toMatchObject([{ mode: 'block', n: 3 }]);
+  });
+
+  it('compares nothing when one mode is measured', async () => {
+    expect(await run({ modes: ['full'] })).toMatchObject({ difference: null, rows: [{ mode: 'full' }] });
+  });
+
+  it.each([
+    [{ questions: [] }, 'questions is 0'],
+    [{ modes: [] }, 'modes is 0'],
+    [{ maxTokens: 0 }, 'maxTokens is 0'],
+    [{ parallel: 1.5 }, 'parallel is 1.5'],
+  ])('refuses %j', async (more, message) => {
+    await expect(run(more)).rejects.toThrow(message);
+  });
+});
