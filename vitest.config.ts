@@ -6,6 +6,8 @@ export default defineConfig({
     // Native compute saturates the machine from one file already.
     pool: 'forks',
     maxWorkers: 2,
+    // Two files at a time on two cores: threads that spin for each other would take turns otherwise.
+    env: { BLOCK_ATTENTION_THREADS: '1' },
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -16,7 +16,7 @@ export interface EngineOptions {
   readonly modelPath: string;
   /** Defaults to `auto`: the best device whose platform package is installed. */
   readonly device?: Device | undefined;
-  /** Compute threads. Defaults to the number of cores. */
+  /** Compute threads. Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
   readonly threads?: number | undefined;
   /** Longest prompt plus answer, in tokens. Defaults to what the model was trained for. */
   readonly contextTokens?: number | undefined;

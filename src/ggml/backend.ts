@@ -22,7 +22,7 @@ const hostBytes = 1n << 47n;
 
 export interface BackendOptions {
   readonly device?: Device | undefined;
-  /** CPU threads. Defaults to the number of cores. */
+  /** CPU threads. Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
   readonly threads?: number | undefined;
 }
 
@@ -81,7 +81,7 @@ export class Backend {
    */
   static async open(options: BackendOptions = {}): Promise<Backend> {
     const wanted = options.device ?? 'auto';
-    const threads = options.threads ?? availableParallelism();
+    const threads = options.threads ?? defaultThreads();
     if (!Number.isInteger(threads) || threads < 1 || threads > 512) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `threads is ${threads}: give an integer from 1 to 512`);
     }
@@ -223,10 +223,33 @@ export class Backend {
 
 type ComputeCall = Bindings['backend_graph_compute'];
 
-async function compute(call_: ComputeCall, target: bigint, graph: GraphContext, name: string): Promise<void> {
-  const status = await call(call_, target, graph.graph);
-  if (status !== 0)
-    throw new BlockAttentionError('COMPUTE_FAILED', `${name} reported status ${status} while computing`);
+/** More threads than free cores are slower than one: they wait for each other by spinning. */
+function defaultThreads(): number {
+  const set = process.env.BLOCK_ATTENTION_THREADS;
+  return set === undefined || set === '' ? availableParallelism() : Number(set);
+}
+
+/** Backends that compute at this moment: two graphs at once would overwrite each other's work without a word. */
+const busy = new Set<bigint>();
+
+async function compute(
+  run: ComputeCall,
+  backend: bigint,
+  target: bigint,
+  graph: GraphContext,
+  name: string,
+): Promise<void> {
+  if (busy.has(backend)) {
+    throw new BlockAttentionError('COMPUTE_FAILED', `${name} is computing already: wait for one graph before the next`);
+  }
+  busy.add(backend);
+  try {
+    const status = await call(run, target, graph.graph);
+    if (status !== 0)
+      throw new BlockAttentionError('COMPUTE_FAILED', `${name} reported status ${status} while computing`);
+  } finally {
+    busy.delete(backend);
+  }
 }
 
 const outOfScratch = () =>
@@ -239,7 +262,7 @@ function plainAllocator(calls: Bindings, backend: bigint, name: string): GraphAl
     place(graph) {
       if (!calls.gallocr_alloc_graph(handle, graph.graph)) throw outOfScratch();
     },
-    compute: (graph) => compute(calls.backend_graph_compute, backend, graph, name),
+    compute: (graph) => compute(calls.backend_graph_compute, backend, backend, graph, name),
     get bytes() {
       return Number(calls.gallocr_get_buffer_size(handle, 0));
     },
@@ -266,7 +289,7 @@ function splittingAllocator(
       calls.backend_sched_reset(handle);
       if (!calls.backend_sched_alloc_graph(handle, graph.graph)) throw outOfScratch();
     },
-    compute: (graph) => compute(calls.backend_sched_graph_compute, handle, graph, name),
+    compute: (graph) => compute(calls.backend_sched_graph_compute, backends[0], handle, graph, name),
     get bytes() {
       return backends.reduce((sum, backend) => sum + Number(calls.backend_sched_get_buffer_size(handle, backend)), 0);
     },

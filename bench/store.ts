@@ -1,0 +1,67 @@
+/**
+ * The first answer after a restart, 8,192 tokens of context from files in the page cache, against an answer whose blocks
+ * are in memory; and what look-up, keys and pins cost. `npx tsx bench/store.ts`
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createEngine } from '../src/engine/index.ts';
+import { median } from '../src/eval/median.ts';
+import { createBlockStore } from '../src/store/index.ts';
+import { benchOptions, report, round } from './harness.ts';
+
+const options = await benchOptions({ runs: 7 });
+const directory = await mkdtemp(join(tmpdir(), 'block-attention-bench-'));
+const words = ['river', 'stone', 'light', 'garden', 'letter', 'window', 'winter', 'morning', 'silver', 'road'];
+const passages = Array.from({ length: 64 }, (_, i) => ({
+  text: Array.from({ length: 120 }, (_, w) => words[(i * 31 + w * 7 + ((w * w) % 11)) % words.length])
+    .concat(String(i))
+    .join(' '),
+}));
+const request = { passages, question: `Which of these words was named first: ${words.join(', ')}?`, maxTokens: 1 };
+
+async function open() {
+  const store = await createBlockStore({ directory, memoryBytes: 2 * 2 ** 30 });
+  const engine = await createEngine({ modelPath: options.path, threads: options.threads, store });
+  return { store, engine };
+}
+
+try {
+  const first = await open();
+  const summary = await first.engine.encode(passages);
+  await first.engine.close();
+  await first.store.close();
+
+  const inMemory: number[] = [];
+  const restarted: number[] = [];
+  const acquire: number[] = [];
+  for (let run = 0; run < options.runs; run++) {
+    const { store, engine } = await open();
+    // The model's own pages and graphs are warm: what is compared is where the blocks come from.
+    await engine.answer({ passages: [], question: request.question, maxTokens: 1 }).result;
+    const cold = await engine.answer(request).result;
+    const warm = await engine.answer(request).result;
+    if (cold.blocks.some((block) => block.tier !== 'disk') || warm.blocks.some((block) => block.tier !== 'memory')) {
+      const places = [cold, warm].map(({ blocks }) => [
+        ...new Set(blocks.map(({ tier, status }) => `${status} ${tier}`)),
+      ]);
+      throw new Error(`blocks did not come from where they should: ${JSON.stringify(places)}`);
+    }
+    restarted.push(cold.ttftMs);
+    inMemory.push(warm.ttftMs);
+    acquire.push(warm.timings.acquireMs + warm.timings.planMs);
+    await engine.close();
+    await store.close();
+  }
+  const memoryMs = median(inMemory) ?? Number.NaN;
+  const row = (where: string, ms: number) => ({ where, ms: round(ms, 1), ofInMemory: round(ms / memoryMs, 3) });
+  console.error(`${summary.blocks} blocks, ${summary.tokens} tokens, ${round(summary.bytes / 2 ** 20, 0)} MiB`);
+  report('store', options, [
+    row('TTFT, blocks in memory', memoryMs),
+    row('TTFT, first after restart', median(restarted) ?? Number.NaN),
+    row('of it plan, keys, look-up, pins', median(acquire) ?? Number.NaN),
+  ]);
+} finally {
+  await rm(directory, { recursive: true });
+}
+process.exit(0);
