@@ -1,5 +1,5 @@
 /** `eval`: accuracy on questions, per attention mode. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Mode } from '../engine/index.ts';
 import type { EvaluationReport } from '../eval/index.ts';
 import { cacheFolder } from '../models/cache-folder.ts';
@@ -19,7 +19,9 @@ export function addEval(program: Command, context: CommandContext): void {
     .command('eval')
     .description('accuracy on questions with known answers, in block mode and by full attention');
   addEvalOptions(command)
-    .option('--modes <list>', 'what to measure', parseModes, ['full', 'block'])
+    .addOption(
+      new Option('--modes <list>', 'what to measure').argParser(parseModes).default(['full', 'block'], 'full,block'),
+    )
     .action((flags: Flags) => run(flags, context));
 }
 

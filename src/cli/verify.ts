@@ -86,6 +86,6 @@ function card(report: VerificationReport): string[] {
     '',
     `Verdict  ${verdict} (tolerance ${percent(tolerance)} points)`,
     ...reasons.map((reason) => `         ${reason}`),
-    `Stored   ${storedAt}`,
+    `Stored   ${storedAt ?? 'nowhere: the cache folder cannot be written'}`,
   ];
 }

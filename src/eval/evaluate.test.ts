@@ -74,6 +74,7 @@ describe('evaluate', () => {
     const { rows, skipped } = await run({ questions: [long, ...questions], modes: ['block'] });
     expect(skipped).toBe(1);
     expect(rows).toMatchObject([{ mode: 'block', n: 3 }]);
+    await expect(run({ questions: [long] })).rejects.toThrow('no question fits the context of 512 tokens');
   });
 
   it('compares nothing when one mode is measured', async () => {

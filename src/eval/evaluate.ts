@@ -121,6 +121,12 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationRepo
     onProgress?.({ done, total: jobs.length, reused });
   });
   const scored = [...answers].map(([mode, list]) => score(mode, list, questions));
+  if (scored.some(({ row }) => row.n === 0)) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `no question fits the context of ${model.contextTokens} tokens: give fewer or shorter passages per question`,
+    );
+  }
   const accuracy = (mode: Mode) => scored.find((entry) => entry.row.mode === mode)?.scores.map((s) => s.accuracy);
   const [full, block] = [accuracy('full'), accuracy('block')];
   return {

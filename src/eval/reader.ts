@@ -17,7 +17,7 @@ import type { Question } from './questions.ts';
 
 export type ReaderOptions = Pick<
   EngineOptions,
-  'modelPath' | 'device' | 'threads' | 'kvType' | 'attention' | 'contextTokens' | 'template' | 'cacheDir'
+  'modelPath' | 'device' | 'threads' | 'kvType' | 'attention' | 'repack' | 'contextTokens' | 'template' | 'cacheDir'
 >;
 
 export interface ReadOptions {
@@ -62,7 +62,7 @@ export class Reader implements AsyncDisposable {
     try {
       const backend = await Backend.open({ device: options.device, threads: options.threads });
       cleanup.unshift(() => backend.dispose());
-      const model = await Model.load(options.modelPath, backend);
+      const model = await Model.load(options.modelPath, backend, { repack: options.repack });
       cleanup.unshift(() => model.dispose());
       const contextTokens = model.contextTokens(options.contextTokens);
       const tokenizer = await openTokenizer(options.modelPath);

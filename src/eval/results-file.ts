@@ -20,15 +20,17 @@ export function resultKey(parts: unknown): string {
 export class ResultsFile<T> implements AsyncDisposable {
   readonly #rows = new Map<string, T>();
   readonly #handle: FileHandle | undefined;
+  readonly #path: string;
   #writing: Promise<unknown> = Promise.resolve();
 
-  private constructor(handle: FileHandle | undefined) {
+  private constructor(handle: FileHandle | undefined, path: string) {
     this.#handle = handle;
+    this.#path = path;
   }
 
   /** Keeps rows in memory only. */
   static memory<T>(): ResultsFile<T> {
-    return new ResultsFile<T>(undefined);
+    return new ResultsFile<T>(undefined, '');
   }
 
   /** Opens or creates a file. @throws INVALID_DATA when it cannot be opened, or is no file of results */
@@ -65,7 +67,7 @@ export class ResultsFile<T> implements AsyncDisposable {
     } catch (error) {
       throw unusable(path, error);
     }
-    const file = new ResultsFile<T>(handle);
+    const file = new ResultsFile<T>(handle, path);
     for (const { key, value } of known) file.#rows.set(key, value);
     return file;
   }
@@ -74,12 +76,16 @@ export class ResultsFile<T> implements AsyncDisposable {
     return this.#rows.get(key);
   }
 
-  /** Resolves when the row is written. */
+  /** Resolves when the row is written. @throws INVALID_DATA when it cannot be */
   async add(key: string, value: T): Promise<void> {
     this.#rows.set(key, value);
     const line = `${JSON.stringify({ key, value })}\n`;
     this.#writing = this.#writing.then(() => this.#handle?.write(line));
-    await this.#writing;
+    try {
+      await this.#writing;
+    } catch (error) {
+      throw unusable(this.#path, error);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

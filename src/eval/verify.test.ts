@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -81,6 +81,13 @@ describe('verify', () => {
     const { seconds: _, ...second } = await run({ resume });
     const { seconds: __, ...third } = await run({ resume });
     expect(third).toEqual(second);
+  });
+
+  it('reports also where nothing can be stored', async () => {
+    const blocked = join(folder, 'blocked');
+    mkdirSync(blocked);
+    writeFileSync(join(blocked, 'verdicts'), 'no folder');
+    expect(await run({ cacheDir: blocked })).toMatchObject({ n: 4, storedAt: null });
   });
 
   it('refuses what proves nothing', async () => {

@@ -62,8 +62,8 @@ export interface VerificationReport {
     readonly sameTop: number;
   };
   readonly identity: VerdictIdentity;
-  /** Where the verdict is stored. */
-  readonly storedAt: string;
+  /** Where the verdict is stored; null where it could not be. */
+  readonly storedAt: string | null;
   readonly machine: Machine;
   readonly seconds: number;
 }
@@ -129,7 +129,8 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
       measuredAt: new Date().toISOString(),
     },
     options.cacheDir,
-  );
+    // What was measured for hours is not thrown away for a folder that cannot be written.
+  ).catch(() => null);
   return {
     ...decided,
     tolerance,
