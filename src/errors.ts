@@ -33,6 +33,13 @@ export const errorCodes = {
   // Store
   STORE_FULL: { status: 507, summary: 'Pinned blocks leave no room within the byte budget.' },
   STORE_INVALID: { status: 422, summary: 'A store folder, file or option cannot be used.' },
+  // Server
+  UNAUTHORIZED: { status: 401, summary: 'The API key is missing or unknown.' },
+  NOT_FOUND: { status: 404, summary: 'The server has no such route or resource.' },
+  REQUEST_TOO_LARGE: { status: 413, summary: 'The request body is larger than the server accepts.' },
+  OVERLOADED: { status: 429, summary: 'The server has more requests than it may queue.' },
+  SHUTTING_DOWN: { status: 503, summary: 'The server is finishing its last requests.' },
+  DEADLINE_EXCEEDED: { status: 504, summary: 'The request took longer than the server allows.' },
 } as const satisfies Record<string, { status: number; summary: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;

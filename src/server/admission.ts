@@ -1,0 +1,94 @@
+/**
+ * Who may start: at most so many requests at once, so many waiting, and tenants in turn. Knows no request's content.
+ */
+import { BlockAttentionError } from '../errors.ts';
+
+interface Waiting {
+  readonly start: () => void;
+  readonly tenant: string;
+}
+
+export class Admission {
+  readonly #maxRunning: number;
+  readonly #maxQueue: number;
+  /** Waiting requests by tenant. The map's order is the order of turns; no list is empty. */
+  readonly #queues = new Map<string, Waiting[]>();
+  #running = 0;
+  #waiting = 0;
+
+  constructor(options: { readonly maxRunning: number; readonly maxQueue: number }) {
+    this.#maxRunning = options.maxRunning;
+    this.#maxQueue = options.maxQueue;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /**
+   * Waits for a turn. @returns what ends it; idempotent
+   * @throws OVERLOADED when the queue is full; ABORTED when the signal fires first
+   */
+  async enter(tenant: string, signal: AbortSignal): Promise<() => void> {
+    if (signal.aborted) throw aborted(signal);
+    if (this.#running >= this.#maxRunning) await this.#wait(tenant, signal);
+    else this.#running += 1;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.#running -= 1;
+      this.#next();
+    };
+  }
+
+  #wait(tenant: string, signal: AbortSignal): Promise<void> {
+    if (this.#waiting >= this.#maxQueue) {
+      const message = `${this.#waiting} requests wait already: try again later`;
+      return Promise.reject(new BlockAttentionError('OVERLOADED', message));
+    }
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#remove(entry);
+        reject(aborted(signal));
+      };
+      const start = () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const entry = { start, tenant };
+      signal.addEventListener('abort', onAbort, { once: true });
+      const queue = this.#queues.get(tenant);
+      if (queue) queue.push(entry);
+      else this.#queues.set(tenant, [entry]);
+      this.#waiting += 1;
+    });
+  }
+
+  #next(): void {
+    const first = this.#queues.entries().next().value;
+    if (first === undefined) return;
+    const [tenant, queue] = first;
+    const entry = queue.shift();
+    this.#queues.delete(tenant);
+    if (queue.length > 0) this.#queues.set(tenant, queue);
+    this.#waiting -= 1;
+    this.#running += 1;
+    entry?.start();
+  }
+
+  #remove(entry: Waiting): void {
+    const queue = this.#queues.get(entry.tenant) ?? [];
+    queue.splice(queue.indexOf(entry), 1);
+    if (queue.length === 0) this.#queues.delete(entry.tenant);
+    this.#waiting -= 1;
+  }
+}
+
+function aborted(signal: AbortSignal): BlockAttentionError {
+  return new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal.reason });
+}

@@ -1,0 +1,39 @@
+/** The fields that chat and completions share, as the engine takes them. */
+import type { AnswerRequest } from '../engine/index.ts';
+import { jsonObjectGrammar, jsonSchemaGrammar } from './json-schema.ts';
+import { RequestError } from './request-error.ts';
+import type { ChatRequest, SamplingRequest } from './request-schemas.ts';
+
+type Shared = Omit<AnswerRequest, 'passages' | 'question' | 'history' | 'system' | 'signal' | 'tenant'>;
+
+/** Seeds of the sampler: [0, seeds). */
+const seeds = 0xffff_ffff;
+
+/** @param choice index of the choice: each samples with a seed of its own */
+export function sharedFields(request: SamplingRequest, choice: number): Shared {
+  const { seed } = request;
+  const { stop } = request;
+  return {
+    temperature: request.temperature ?? undefined,
+    // The sampler has no nucleus of nothing; the smallest one keeps the likeliest token, as OpenAI's 0 does.
+    topP: request.top_p === 0 ? Number.EPSILON : (request.top_p ?? undefined),
+    frequencyPenalty: request.frequency_penalty ?? undefined,
+    presencePenalty: request.presence_penalty ?? undefined,
+    maxTokens: request.max_tokens ?? undefined,
+    stop: typeof stop === 'string' ? [stop] : (stop ?? undefined),
+    seed: seed === undefined || seed === null ? undefined : ((((seed % seeds) + seeds) % seeds) + choice) % seeds,
+    mode: request.block_attention?.mode,
+  };
+}
+
+/** The grammar a response format asks for. @throws INVALID_ARGUMENT naming the keyword that is not supported */
+export function grammarOf(format: ChatRequest['response_format']): string | undefined {
+  if (format?.type === 'json_object') return jsonObjectGrammar;
+  return format?.type === 'json_schema' ? jsonSchemaGrammar(format.json_schema.schema) : undefined;
+}
+
+/** @throws INVALID_ARGUMENT when there are more documents than the server takes */
+export function checkDocuments(documents: readonly unknown[], most: number): void {
+  if (documents.length <= most) return;
+  throw new RequestError('INVALID_ARGUMENT', `${documents.length} documents: send at most ${most}`, 'documents');
+}

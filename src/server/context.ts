@@ -1,0 +1,33 @@
+/** What every route is given, and what every request carries. */
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Engine } from '../engine/index.ts';
+import type { Admission } from './admission.ts';
+import type { BlockJobs } from './block-jobs.ts';
+import type { Metrics } from './metrics.ts';
+import type { Limits } from './options.ts';
+import type { Tenant } from './tenants.ts';
+
+export interface ServerEnv {
+  Variables: {
+    readonly requestId: string;
+    readonly tenant: Tenant;
+  };
+}
+
+export type App = OpenAPIHono<ServerEnv>;
+
+export interface ServerContext {
+  readonly engine: Engine;
+  readonly modelName: string;
+  readonly limits: Limits;
+  readonly admission: Admission;
+  readonly jobs: BlockJobs;
+  readonly metrics: Metrics;
+  /** When the server was made, in seconds since 1970. */
+  readonly created: number;
+  readonly metricsToken: string | undefined;
+  readonly keysRequired: boolean;
+  /** Fires when requests under way are no longer waited for. */
+  readonly halt: AbortSignal;
+  readonly isDraining: () => boolean;
+}

@@ -1,0 +1,5 @@
+/** The door of the server: Block-Attention behind the OpenAI API. */
+export { type Listening, listen } from './listen.ts';
+export { defaultLimits, type Limits, type ServerOptions } from './options.ts';
+export { createServer, type Server } from './server.ts';
+export { type ApiKey, parseApiKey } from './tenants.ts';

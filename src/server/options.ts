@@ -1,0 +1,47 @@
+/** What a server is made of, and its limits. */
+import type { Logger } from 'pino';
+import type { Engine } from '../engine/index.ts';
+import type { ApiKey } from './tenants.ts';
+
+export interface ServerOptions {
+  /** Not closed by the server. */
+  readonly engine: Engine;
+  /** Name of the model in requests and answers. Defaults to the name in the model's file. */
+  readonly modelName?: string | undefined;
+  /** Keys that clients must show one of. Defaults to none: everybody is served, as one tenant. */
+  readonly apiKeys?: readonly ApiKey[] | undefined;
+  /** Makes the tenants' salts; the same secret finds stored blocks again. Defaults to a random one. */
+  readonly secret?: string | undefined;
+  /** Bearer token of /metrics. With API keys and without it, /metrics is off: it tells of all tenants. */
+  readonly metricsToken?: string | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  /** Where requests are logged: never keys, prompts or answers. Defaults to nowhere. */
+  readonly logger?: Logger | undefined;
+}
+
+export interface Limits {
+  /** Defaults to 8 MiB. */
+  readonly bodyBytes: number;
+  /** Documents of one request. Defaults to 1024. */
+  readonly documents: number;
+  /** Tokens of one answer. Defaults to 4096. */
+  readonly answerTokens: number;
+  /** Requests computed at once. Defaults to 32. */
+  readonly running: number;
+  /** Requests that wait beyond those. Defaults to 128. */
+  readonly queue: number;
+  /** Time of one request, waiting included, in ms. Defaults to 5 minutes. */
+  readonly deadlineMs: number;
+  /** Pre-warming jobs at once. Defaults to 4. */
+  readonly jobs: number;
+}
+
+export const defaultLimits: Limits = {
+  bodyBytes: 8 * 2 ** 20,
+  documents: 1024,
+  answerTokens: 4096,
+  running: 32,
+  queue: 128,
+  deadlineMs: 300_000,
+  jobs: 4,
+};

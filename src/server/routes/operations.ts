@@ -1,0 +1,32 @@
+/** /health, /ready and /metrics: for whoever runs the server. */
+import { BlockAttentionError } from '../../errors.ts';
+import type { App, ServerContext } from '../context.ts';
+import { describeRoute } from '../openapi.ts';
+import { sameSecret } from '../tenants.ts';
+
+export function addOperations(app: App, server: ServerContext): void {
+  describeRoute(app, 'get', '/health', 'Whether the process lives');
+  app.get('/health', (c) => c.json({ status: 'ok' }));
+  describeRoute(app, 'get', '/ready', 'Whether requests are taken');
+  app.get('/ready', (c) => {
+    if (server.isDraining()) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down');
+    return c.json({ status: 'ready', model: server.modelName });
+  });
+  describeRoute(app, 'get', '/metrics', 'Prometheus metrics');
+  app.get('/metrics', async (c) => {
+    checkToken(server, c.req.header('authorization'));
+    const { registry } = server.metrics;
+    return c.text(await registry.metrics(), 200, { 'content-type': registry.contentType });
+  });
+}
+
+/** Metrics tell of all tenants: where there are several they need a token of their own. */
+function checkToken({ metricsToken, keysRequired }: ServerContext, authorization: string | undefined): void {
+  if (metricsToken === undefined) {
+    if (!keysRequired) return;
+    throw new BlockAttentionError('NOT_FOUND', 'metrics are off: start the server with a metrics token');
+  }
+  if (!sameSecret(authorization ?? '', `Bearer ${metricsToken}`)) {
+    throw new BlockAttentionError('UNAUTHORIZED', 'the metrics token is missing or wrong: send it as bearer token');
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The API as a hono app: works on requests and responses, knows no socket.
+ *
+ * Every request gets an id and a line in the log with neither key nor text; every error has OpenAI's shape.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { pino } from 'pino';
+import { BlockAttentionError } from '../errors.ts';
+import { Admission } from './admission.ts';
+import { BlockJobs } from './block-jobs.ts';
+import type { App, ServerContext, ServerEnv } from './context.ts';
+import { Metrics } from './metrics.ts';
+import { addOpenApi } from './openapi.ts';
+import { defaultLimits, type ServerOptions } from './options.ts';
+import { errorBody } from './request-error.ts';
+import { addBlocks } from './routes/blocks.ts';
+import { addChat } from './routes/chat.ts';
+import { addCompletions } from './routes/completions.ts';
+import { addModels } from './routes/models.ts';
+import { addOperations } from './routes/operations.ts';
+import { Tenants } from './tenants.ts';
+
+export interface Server {
+  /** `app.request()` and `app.fetch()` answer requests. */
+  readonly app: App;
+  /** From now on new requests get SHUTTING_DOWN; those under way go on. */
+  drain(): void;
+  /** Cancels what is under way. */
+  halt(): void;
+}
+
+export function createServer(options: ServerOptions): Server {
+  const limits = { ...defaultLimits, ...options.limits };
+  const tenants = new Tenants(options.apiKeys ?? [], options.secret ?? randomBytes(32).toString('hex'));
+  const admission = new Admission({ maxRunning: limits.running, maxQueue: limits.queue });
+  const halt = new AbortController();
+  // Every request listens.
+  setMaxListeners(0, halt.signal);
+  let draining = false;
+  const { engine, metricsToken } = options;
+  const context: ServerContext = {
+    engine,
+    modelName: options.modelName ?? engine.model.name,
+    limits,
+    admission,
+    jobs: new BlockJobs(engine, limits.jobs, halt.signal),
+    metrics: new Metrics(engine.store, admission),
+    created: Math.floor(Date.now() / 1000),
+    metricsToken,
+    keysRequired: tenants.required,
+    halt: halt.signal,
+    isDraining: () => draining,
+  };
+  const app: App = new OpenAPIHono<ServerEnv>();
+  observe(app, context, options.logger ?? pino({ level: 'silent' }));
+  app.use('/v1/*', async (c, next) => {
+    c.set('tenant', tenants.of(c.req.header('authorization')));
+    if (draining) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down: try another');
+    await next();
+  });
+  for (const add of [addChat, addCompletions, addBlocks, addModels, addOperations]) add(app, context);
+  addOpenApi(app);
+  app.notFound(() => {
+    throw new BlockAttentionError('NOT_FOUND', 'no such route: /openapi.json lists them');
+  });
+  return {
+    app,
+    drain: () => {
+      draining = true;
+    },
+    halt: () => halt.abort(new Error('the server ends')),
+  };
+}
+
+function observe(app: App, { metrics }: ServerContext, logger: NonNullable<ServerOptions['logger']>): void {
+  app.use(async (c, next) => {
+    const started = performance.now();
+    const sent = c.req.header('x-request-id') ?? '';
+    const requestId = /^[\w-]{1,64}$/.test(sent) ? sent : randomUUID();
+    c.set('requestId', requestId);
+    c.header('x-request-id', requestId);
+    await next();
+    const { status } = c.res;
+    // The route's pattern, not the path: that is the client's text.
+    const route = c.req.matchedRoutes.findLast(({ path }) => !path.endsWith('*'))?.path ?? 'none';
+    metrics.request(route, status);
+    const tenant: { name: string } | undefined = c.get('tenant');
+    logger.info({
+      requestId,
+      method: c.req.method,
+      route,
+      status,
+      tenant: tenant?.name,
+      ms: performance.now() - started,
+    });
+  });
+  app.onError((error, c) => {
+    const { status, body } = errorBody(error);
+    const { code } = body.error;
+    const requestId = c.get('requestId');
+    // Messages about a client's input quote it; messages of the server's own faults are what its owner needs.
+    if (status >= 500) logger.error({ requestId, code, reason: error.message, stack: error.stack });
+    else logger.info({ requestId, code });
+    if (status === 429 || status === 503) c.header('retry-after', '1');
+    if (status === 401) c.header('www-authenticate', 'Bearer');
+    return c.json(body, status as ContentfulStatusCode);
+  });
+}
