@@ -14,6 +14,7 @@ import { addData } from './generate-data.ts';
 import type { CliIo, CommandContext } from './io.ts';
 import { addModels } from './models.ts';
 import { addPull } from './pull.ts';
+import { addServe } from './serve.ts';
 import { addStore } from './store.ts';
 import { addVerify } from './verify.ts';
 
@@ -52,6 +53,7 @@ function buildProgram(context: CommandContext): Command {
     addAsk,
     addEncode,
     addForget,
+    addServe,
     addStore,
     addBench,
     addDemo,
