@@ -62,7 +62,7 @@ describe('clients as they are', () => {
     const model = new ChatOpenAI({ model: 'small', maxTokens: 6, apiKey, configuration: { baseURL } });
     const { content } = await model.invoke(prompt);
     let streamed = '';
-    for await (const chunk of await model.stream(prompt)) streamed += String(chunk.content);
+    for await (const chunk of await model.stream(prompt)) streamed += chunk.text;
     expect(streamed).toBe(content);
   });
 

@@ -27,7 +27,7 @@ export function conversationOf({ messages, documents }: Pick<ChatRequest, 'messa
     if (last === undefined && message.role === 'assistant') {
       throw new RequestError(
         'INVALID_ARGUMENT',
-        'the first turn is the assistant’s: begin with a user message',
+        'the first turn is of the assistant: begin with a user message',
         at(index),
       );
     }

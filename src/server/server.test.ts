@@ -171,8 +171,8 @@ describe('under load', () => {
 
   it('refuses what exceeds the queue, with Retry-After, and ends what exceeds the deadline', async () => {
     const busy = workplace.server({ limits: { running: 1, queue: 0 } }).app;
-    const responses = await Promise.all([0, 1].map(() => busy.request(path, post(chat({ max_tokens: 64 })))));
-    expect(responses.map(({ status }) => status).sort()).toEqual([200, 429]);
+    const responses = await Promise.all([0, 1].map(async () => busy.request(path, post(chat({ max_tokens: 64 })))));
+    expect(responses.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 429]);
     expect(responses.find(({ status }) => status === 429)?.headers.get('retry-after')).toBe('1');
     const late = workplace.server({ limits: { deadlineMs: 1 } }).app;
     expect((await late.request(path, post(chat({ max_tokens: 400 })))).status).toBe(504);
