@@ -1,6 +1,7 @@
 // Reading stored K and V: f32, f16 and q8_0 (groups of a f16 scale and 32 int8) as vectors of f32.
 //
-// A reader's `load(row, i, x)` gives elements [i, i + STEP) of a row that starts at `row`; i is a multiple of STEP.
+// A reader's `load(row, i, x)` gives elements [i, i + STEP) of a row that starts at `row`; i is a multiple of STEP;
+// BYTES is what STEP elements take.
 // `tail` gives the first `count` < STEP of them and zeros, and takes nothing beyond them for a number. q8_0 rows are
 // whole groups: there a tail is read to the end, finite numbers whatever the bytes are.
 #pragma once
@@ -68,7 +69,7 @@ BA_INLINE vf load_bytes(const char *p) {
 }
 
 struct F32 {
-  enum { STEP = L };
+  enum { STEP = L, BYTES = STEP * 4 };
   BA_INLINE void load(const char *row, int i, vf *x) { memcpy(x, row + (size_t)i * 4, sizeof *x); }
   BA_INLINE void tail(const char *row, int i, int count, vf *x) {
     float part[L] = {};
@@ -78,7 +79,7 @@ struct F32 {
 };
 
 struct F16 {
-  enum { STEP = L };
+  enum { STEP = L, BYTES = STEP * 2 };
   BA_INLINE void load(const char *row, int i, vf *x) { *x = load_halves(row + (size_t)i * 2); }
   BA_INLINE void tail(const char *row, int i, int count, vf *x) {
     char part[L * 2] = {};
@@ -88,7 +89,7 @@ struct F16 {
 };
 
 struct Q8 {
-  enum { STEP = GROUP };
+  enum { STEP = GROUP, BYTES = GROUP_BYTES };
   BA_INLINE void load(const char *row, int i, vf *x) {
     const char *group = row + (size_t)(i / GROUP) * GROUP_BYTES;
     uint16_t scale;
