@@ -20,6 +20,13 @@ export type {
 } from './engine/types.ts';
 export { BlockAttentionError, type ErrorCode, errorCodes } from './errors.ts';
 export type { Device } from './ggml/library.ts';
-export { listModels, modelAliases, type PullOptions, type PullProgress, pullModel, resolveModel } from './models/index.ts';
+export {
+  listModels,
+  modelAliases,
+  type PullOptions,
+  type PullProgress,
+  pullModel,
+  resolveModel,
+} from './models/index.ts';
 export { readPassages } from './prompt/index.ts';
 export * from './store/index.ts';
