@@ -65,7 +65,7 @@ export async function withFolderLock<T>(
 }
 
 async function create(path: string, token: string): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   let handle: FileHandle;
   try {
     handle = await open(path, 'wx');
@@ -85,6 +85,18 @@ async function create(path: string, token: string): Promise<boolean> {
     await handle.close();
   }
   return true;
+}
+
+/** A holder that left nothing behind removes the folder, perhaps between mkdir's own look and its answer: once more. */
+async function makeFolder(folder: string): Promise<void> {
+  for (let left = 10; ; left--) {
+    try {
+      await mkdir(folder, { recursive: true });
+      return;
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT' || left === 0) throw error;
+    }
+  }
 }
 
 async function takeOverIfStale(path: string, timings: LockTimings): Promise<void> {
