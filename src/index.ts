@@ -9,13 +9,18 @@ export type {
   EncodeSummary,
   Engine,
   EngineOptions,
+  EngineUsage,
   FlopsReport,
   KvType,
   Mode,
   ModelInfo,
   Passage,
+  PlannedBlockReport,
+  PlanReport,
   PromptTemplate,
   SamplingOptions,
+  TokenChance,
+  TokenReport,
   Turn,
 } from './engine/types.ts';
 export { BlockAttentionError, type ErrorCode, errorCodes } from './errors.ts';

@@ -3,51 +3,84 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import { createSampler } from '../ggml/index.ts';
-import { encodeFlops, promptFlops, Sequence } from '../model/index.ts';
-import { planRag, type TokenizedPlan, tokenizePlan } from '../prompt/index.ts';
+import { concatenate, encodeFlops, promptFlops, Sequence } from '../model/index.ts';
+import type { TokenizedPlan } from '../prompt/index.ts';
 import type { BlockHandle } from '../store/index.ts';
+import { answerLimit, joinTokens, makePlan, splitPlan } from './answer-plan.ts';
 import type { AnswerSink } from './answer-stream.ts';
 import type { EngineParts } from './engine.ts';
 import { generate } from './generate.ts';
+import { type Offer, prefixScope } from './prefix-cache.ts';
 import { checkStops } from './text-stream.ts';
+import { checkAlternatives } from './token-report.ts';
 import type { AnswerRequest, AnswerResult, BlockReport, FlopsReport, Mode } from './types.ts';
 
-const defaultMaxTokens = 200;
-/** Answers that wait for a first token go before encodes. */
-const answerPriority = 1;
+/** Answers that wait for a first token go before the encoding of blocks. */
+const answerPriority = 2;
+/** Blocks that an answer waits for go before those encoded ahead. */
+const missPriority = 1;
 
-/** @throws EMPTY_QUESTION, INVALID_PASSAGES, INVALID_ARGUMENT, INVALID_GRAMMAR, CONTEXT_OVERFLOW, STORE_FULL, ABORTED */
+/**
+ * @throws EMPTY_QUESTION, INVALID_PASSAGES, INVALID_ARGUMENT, INVALID_GRAMMAR, CONTEXT_OVERFLOW, MODEL_TOO_LARGE,
+ * STORE_FULL, ABORTED
+ */
 export async function answer(parts: EngineParts, request: AnswerRequest, sink: AnswerSink): Promise<AnswerResult> {
   const started = performance.now();
-  const { model, tokenizer, runner, source } = parts;
+  const { model, tokenizer, runner, source, budget, prefixes } = parts;
   const { signal } = sink;
+  const { tenant } = request;
+  const { epoch } = prefixes;
   const mode = checkMode(request.mode);
   checkStops(request.stop ?? []);
+  const topLogprobs = checkAlternatives(request.topLogprobs ?? 0);
   const sampler = createSampler(request, tokenizer);
   const cleanup: (() => void)[] = [() => sampler[Symbol.dispose]()];
   try {
     const plan = makePlan(parts, request);
     const { context, question, contextTokens } = splitPlan(plan);
     const maxTokens = answerLimit(parts, contextTokens + question.length, request.maxTokens);
+    const finalTokens = mode === 'full' ? joinTokens(plan) : question;
     const plannedAt = performance.now();
 
+    const ownTokens = source.growingLayout.padded(finalTokens.length + maxTokens);
+    const unreserve = await budget.reserve(source.growingLayout.blockBytes(ownTokens), signal);
+    cleanup.push(unreserve);
     let handles: BlockHandle[] = [];
-    let finalTokens = question;
     if (mode === 'block' && context.length > 0) {
-      handles = await source.acquire(context, { signal, tenant: request.tenant });
+      handles = await source.acquire(context, { signal, tenant, priority: missPriority });
       cleanup.push(() => {
         for (const handle of handles) source.release(handle);
       });
-    } else if (mode === 'full') {
-      finalTokens = joinTokens(plan);
     }
     const acquiredAt = performance.now();
 
     const blocks = handles.map((handle, i) => ({ memory: source.memoryOf(handle), tokens: context[i]?.length ?? 0 }));
-    const sequence = new Sequence(model.backend, source.growingLayout, blocks, finalTokens.length + maxTokens);
-    cleanup.push(() => sequence.dispose());
-    const { logits } = await runner.prompt(sequence, finalTokens, { logits: 'last', priority: answerPriority, signal });
+    const sequence = new Sequence(model.backend, source.growingLayout, blocks, ownTokens);
+    const scope = prefixScope(
+      tenant ?? '',
+      handles.map(({ key }) => key),
+    );
+    const reuse = request.prefixReuse ?? true;
+    let offer: Offer | undefined;
+    let held = finalTokens;
+    cleanup.push(() => {
+      if (offer) offer.finish(held);
+      else sequence.dispose();
+    });
+    const reusedTokens = reuse ? await prefixes.restore(runner, scope, finalTokens, sequence) : 0;
+    const { logits } = await runner.prompt(sequence, finalTokens.subarray(reusedTokens), {
+      logits: 'last',
+      priority: answerPriority,
+      group: tenant,
+      signal,
+    });
     const prefilledAt = performance.now();
+    if (reuse && prefixes.enabled) {
+      // From here on the sequence and its memory are the cache's: it outlives the answer there.
+      cleanup.splice(cleanup.indexOf(unreserve), 1);
+      offer = prefixes.offer(scope, epoch, finalTokens, sequence, unreserve);
+    }
+    request.onPromptLogits?.(logits);
     const generation = await generate({
       runner,
       tokenizer,
@@ -58,7 +91,11 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       stop: request.stop ?? [],
       signal,
       push: (piece) => sink.push(piece),
+      group: tenant,
+      onToken: request.onToken,
+      topLogprobs,
     });
+    held = concatenate([finalTokens, generation.tokens]);
     const decodeMs = performance.now() - generation.firstTokenAt;
     const decoded = generation.tokens.length - 1;
     return {
@@ -66,6 +103,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       mode,
       stopReason: generation.stopReason,
       tokens: { context: contextTokens, question: question.length, answer: generation.tokens.length },
+      reusedTokens,
       ttftMs: generation.firstTokenAt - started,
       timings: {
         planMs: plannedAt - started,
@@ -75,7 +113,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
         decodeTokensPerSecond: decoded > 0 && decodeMs > 0 ? (decoded * 1000) / decodeMs : 0,
       },
       blocks: reports(plan, handles),
-      flops: countFlops(parts, mode, handles, context, question.length),
+      flops: countFlops(parts, mode, handles, context, question.length, reusedTokens),
     };
   } finally {
     for (const release of cleanup.reverse()) release();
@@ -87,42 +125,6 @@ function checkMode(mode: Mode = 'block'): Mode {
     throw new BlockAttentionError('INVALID_ARGUMENT', `mode is ${String(mode)}: use block or full`);
   }
   return mode;
-}
-
-function makePlan(parts: EngineParts, request: AnswerRequest): TokenizedPlan {
-  const { system, passages, history, question } = request;
-  const plan = planRag({ template: parts.template, system, passages, history, question }, parts.tokenizer);
-  return tokenizePlan(plan, parts.tokenizer, parts.memo);
-}
-
-function splitPlan(plan: TokenizedPlan) {
-  const context = plan.blocks.slice(0, -1).map((block) => block.tokens);
-  const question = plan.blocks.at(-1)?.tokens ?? new Int32Array(0);
-  return { context, question, contextTokens: context.reduce((sum, tokens) => sum + tokens.length, 0) };
-}
-
-function joinTokens(plan: TokenizedPlan): Int32Array {
-  return Int32Array.from(plan.blocks.flatMap((block) => Array.from(block.tokens)));
-}
-
-/** Tokens the answer may have. @throws INVALID_ARGUMENT, CONTEXT_OVERFLOW */
-function answerLimit({ contextTokens, model }: EngineParts, prompt: number, wanted: number | undefined): number {
-  if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1)) {
-    throw new BlockAttentionError('INVALID_ARGUMENT', `maxTokens is ${wanted}: give a positive integer`);
-  }
-  const needed = prompt + (wanted ?? 1);
-  if (needed > contextTokens) {
-    const trained = model.hyperParameters.trainedContext;
-    const remedy =
-      contextTokens < trained
-        ? `raise contextTokens (the model was trained for ${trained})`
-        : 'pass fewer or shorter passages';
-    throw new BlockAttentionError(
-      'CONTEXT_OVERFLOW',
-      `the prompt has ${prompt} tokens and the answer may have ${wanted ?? 1}, the context holds ${contextTokens}: ${needed - contextTokens} too many; ${remedy}`,
-    );
-  }
-  return wanted ?? Math.min(defaultMaxTokens, contextTokens - prompt);
 }
 
 function reports(plan: TokenizedPlan, handles: readonly BlockHandle[]): BlockReport[] {
@@ -142,14 +144,16 @@ function countFlops(
   handles: readonly BlockHandle[],
   context: readonly Int32Array[],
   question: number,
+  reused: number,
 ): FlopsReport {
   const hp = model.hyperParameters;
   const before = context.reduce((sum, tokens) => sum + tokens.length, 0);
   const full = promptFlops(hp, 0, before + question);
   if (mode === 'full') {
-    return { spent: full.total, full: full.total, spentLinear: full.linear, fullLinear: full.linear };
+    const rest = promptFlops(hp, reused, before + question - reused);
+    return { spent: rest.total, full: full.total, spentLinear: rest.linear, fullLinear: full.linear };
   }
-  const last = promptFlops(hp, before, question);
+  const last = promptFlops(hp, before + reused, question - reused);
   const misses = new Map<string, number>();
   handles.forEach((handle, i) => {
     if (handle.status === 'miss') misses.set(handle.key, context[i]?.length ?? 0);

@@ -33,8 +33,8 @@ export interface BlockSourceOptions {
   readonly deviceBytes?: number | undefined;
 }
 
-/** Encoding gives way to answers: see Scheduler. */
-const encodePriority = 0;
+/** Of blocks encoded ahead. */
+const lowestPriority = 0;
 
 export class BlockSource {
   readonly layout: KvLayout;
@@ -91,13 +91,18 @@ export class BlockSource {
    */
   acquire(
     blocks: readonly Int32Array[],
-    options: { readonly signal?: AbortSignal | undefined; readonly tenant?: string | undefined } = {},
+    options: {
+      readonly signal?: AbortSignal | undefined;
+      readonly tenant?: string | undefined;
+      /** Of encoding. Defaults to the lowest: nobody waits. */
+      readonly priority?: number | undefined;
+    } = {},
   ): Promise<BlockHandle[]> {
     const requests = blocks.map((tokens) => this.request(tokens, options.tenant));
     const encode: Parameters<BlockStore['acquire']>[1] = async (missing, commit, signal) => {
       const outcomes = await Promise.allSettled(
         missing.map(async (request) => {
-          const { memory, ms } = await this.#encode(request, signal);
+          const { memory, ms } = await this.#encode(request, signal, options);
           commit(request, memory, ms);
         }),
       );
@@ -126,7 +131,14 @@ export class BlockSource {
     this.#residency.dispose();
   }
 
-  async #encode(request: BlockRequest, signal?: AbortSignal): Promise<{ memory: NativeMemory; ms: number }> {
+  async #encode(
+    request: BlockRequest,
+    signal: AbortSignal | undefined,
+    {
+      priority = lowestPriority,
+      tenant,
+    }: { readonly priority?: number | undefined; readonly tenant?: string | undefined },
+  ): Promise<{ memory: NativeMemory; ms: number }> {
     const { runner, model } = this.#options;
     const { backend } = model;
     const count = request.tokens.length;
@@ -138,7 +150,8 @@ export class BlockSource {
     try {
       const { computeMs } = await runner.prompt(sequence, request.tokens, {
         logits: 'none',
-        priority: encodePriority,
+        priority,
+        group: tenant,
         signal,
       });
       if (!direct) {

@@ -15,7 +15,7 @@ export async function encodePassages(
   options: EncodeOptions,
 ): Promise<EncodeSummary> {
   const started = performance.now();
-  const { signal, tenant, onProgress } = options;
+  const { signal, tenant, onProgress, onBlock } = options;
   let encoded = 0;
   let present = 0;
   let tokens = 0;
@@ -40,6 +40,7 @@ export async function encodePassages(
       tokens += count;
       if (handle.status === 'miss') encodedTokens += count;
       bytes += handle.memory.bytes.byteLength;
+      if (blocks[i]?.kind === 'passage') onBlock?.(handle.key);
       handle.release();
     });
     // Tiers are written in the background; a warm-up that outruns them would lose what does not fit their queue.

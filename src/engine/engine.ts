@@ -9,12 +9,15 @@ import { Backend, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
 import { KvLayout, Model, weightsDigest } from '../model/index.ts';
 import { cacheFolder } from '../models/index.ts';
 import { createTokenMemo, promptVersion, type TokenMemo } from '../prompt/index.ts';
-import { type BlockStore, createMemoryStore } from '../store/index.ts';
+import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
 import { answer } from './answer.ts';
+import { reportPlan } from './answer-plan.ts';
 import { answerStream } from './answer-stream.ts';
 import { chooseAttention } from './attention-choice.ts';
 import { BlockSource } from './block-source.ts';
 import { encodePassages, forgetPassages } from './encode-passages.ts';
+import { KvBudget } from './kv-budget.ts';
+import { PrefixCache } from './prefix-cache.ts';
 import { Runner } from './runner.ts';
 import type {
   AnswerRequest,
@@ -23,9 +26,11 @@ import type {
   EncodeSummary,
   Engine,
   EngineOptions,
+  EngineUsage,
   KvType,
   ModelInfo,
   Passage,
+  PlanReport,
   PromptTemplate,
 } from './types.ts';
 
@@ -39,6 +44,8 @@ export interface EngineParts {
   readonly runner: Runner;
   readonly source: BlockSource;
   readonly store: BlockStore;
+  readonly budget: KvBudget;
+  readonly prefixes: PrefixCache;
   readonly contextTokens: number;
   readonly template: PromptTemplate;
   /** Passages come again with every question: their tokens are kept. */
@@ -83,12 +90,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       tokenizer: promptVersion(tokenizer),
     });
     cleanup.push(() => source.dispose());
+    const budget = new KvBudget(options.kvBytes);
+    const prefixes = new PrefixCache(checkPrefixBytes(options.prefixBytes ?? 0), () => budget.retry());
+    budget.onShortage((bytes) => prefixes.reclaim(bytes));
+    cleanup.push(() => prefixes.clear());
     const parts: EngineParts = {
       model,
       tokenizer,
       runner,
       source,
       store,
+      budget,
+      prefixes,
       contextTokens,
       template: options.template ?? 'auto',
       memo: createTokenMemo(),
@@ -132,10 +145,34 @@ class LocalEngine implements Engine {
     return answerStream((sink) => this.#track(() => answer(this.#parts, request, sink)), request.signal);
   }
 
+  plan(request: AnswerRequest): Promise<PlanReport> {
+    return this.#track(() => reportPlan(this.#parts, request));
+  }
+
   async forget(passages: readonly Passage[], options: Pick<EncodeOptions, 'tenant'> = {}): Promise<number> {
-    // What is remembered of the text goes with it.
-    this.#parts.memo.clear();
+    this.#forgetTexts();
     return this.#track(() => forgetPassages(this.#parts, passages, options.tenant));
+  }
+
+  forgetBlocks(keys: readonly BlockKey[]): Promise<number> {
+    this.#forgetTexts();
+    return this.#track(() => this.store.remove([...new Set(keys)]));
+  }
+
+  /** What is remembered of a text goes with it. */
+  #forgetTexts(): void {
+    this.#parts.memo.clear();
+    this.#parts.prefixes.clear();
+  }
+
+  usage(): EngineUsage {
+    const { budget, prefixes } = this.#parts;
+    return {
+      kvBytes: budget.reservedBytes,
+      kvBudgetBytes: budget.totalBytes,
+      kvWaiting: budget.waiting,
+      prefixes: prefixes.stats(),
+    };
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {
@@ -159,6 +196,11 @@ class LocalEngine implements Engine {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function checkPrefixBytes(bytes: number): number {
+  if (bytes >= 0) return bytes;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `prefixBytes is ${bytes}: give a number of bytes of at least 0`);
 }
 
 function modelInfo({ model, source, contextTokens }: EngineParts): ModelInfo {

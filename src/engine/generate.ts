@@ -6,7 +6,8 @@ import type { Tokenizer } from '../ggml/tokenizer.ts';
 import type { Sequence } from '../model/sequence.ts';
 import type { Runner } from './runner.ts';
 import { TextAssembler } from './text-stream.ts';
-import type { AnswerResult } from './types.ts';
+import { reportToken } from './token-report.ts';
+import type { AnswerResult, TokenReport } from './types.ts';
 
 export interface Generation {
   readonly text: string;
@@ -27,13 +28,24 @@ export interface GenerateOptions {
   readonly stop: readonly string[];
   readonly signal: AbortSignal;
   readonly push: (piece: string) => void;
+  /** Who it is for: groups get equal shares. Defaults to one that all share. */
+  readonly group?: string | undefined;
+  /** Told of the tokens whose text comes out, before it does. Defaults to nobody. */
+  readonly onToken?: ((token: TokenReport) => void) | undefined;
+  /** Alternatives named in each report. Defaults to 0. */
+  readonly topLogprobs?: number | undefined;
 }
 
 /** Generates until an end token, a stop string, the limit, or the signal, which ends the answer where it is. */
 export async function generate(options: GenerateOptions): Promise<Generation> {
-  const { runner, tokenizer, sampler, sequence, maxTokens, signal, push } = options;
+  const { runner, tokenizer, sampler, sequence, maxTokens, signal, push, group, onToken, topLogprobs = 0 } = options;
   const text = new TextAssembler(options.stop);
   const tokens: number[] = [];
+  // Tokens of text that is held back: a stop string would drop them.
+  const held: TokenReport[] = [];
+  const tell = () => {
+    for (const report of held.splice(0)) onToken?.(report);
+  };
   let logits = options.logits;
   let firstTokenAt = Number.NaN;
   let stopReason: AnswerResult['stopReason'] = 'length';
@@ -45,7 +57,10 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
       break;
     }
     tokens.push(token);
-    push(text.push(tokenizer.tokenBytes(token)));
+    if (onToken) held.push(reportToken(logits, token, topLogprobs, tokenizer));
+    const piece = text.push(tokenizer.tokenBytes(token));
+    if (!text.holds && !text.stopped) tell();
+    push(piece);
     if (text.stopped) {
       stopReason = 'stop';
       break;
@@ -54,8 +69,9 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
       stopReason = 'aborted';
       break;
     }
-    if (tokens.length < maxTokens) logits = await runner.decode(sequence, token);
+    if (tokens.length < maxTokens) logits = await runner.decode(sequence, token, { group });
   }
+  if (!text.stopped) tell();
   push(text.finish());
   return { text: text.text, tokens: Int32Array.from(tokens), stopReason, firstTokenAt };
 }

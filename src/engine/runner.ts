@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import { BlockAttentionError } from '../errors.ts';
 import type { GraphAllocator } from '../ggml/backend.ts';
 import { convertBlock, type StoredBlock } from '../model/convert-kv.ts';
+import { copyPrefix } from '../model/copy-prefix.ts';
 import type { Model } from '../model/model.ts';
 import type { Sequence } from '../model/sequence.ts';
 import { type AttentionFactory, DecodeGraph, forwardStep } from '../model/step.ts';
@@ -38,6 +39,8 @@ export interface RunnerOptions {
   readonly attention: AttentionFactory;
   /** Most tokens of one prompt batch. Defaults to 512. */
   readonly batchTokens?: number | undefined;
+  /** The same while others wait for their next token. Defaults to 128. */
+  readonly busyBatchTokens?: number | undefined;
   /** Bytes that one sequence's score matrix may take. Defaults to 256 MiB. */
   readonly scoreBytes?: number | undefined;
 }
@@ -62,6 +65,7 @@ export class Runner {
     const { heads } = options.model.hyperParameters;
     this.#scheduler = new Scheduler({
       batchTokens: options.batchTokens ?? 512,
+      busyBatchTokens: options.busyBatchTokens ?? 128,
       batchSequences: 64,
       chunkTokens: ({ sequence, tokens }) => {
         const columns = sequence.position + tokens.length;
@@ -80,21 +84,28 @@ export class Runner {
     options: {
       readonly logits: 'last' | 'none';
       readonly priority?: number;
+      /** Who it is for: groups get equal shares. Defaults to one that all share. */
+      readonly group?: string | undefined;
       readonly signal?: AbortSignal | undefined;
     },
   ): Promise<PromptResult> {
-    const { logits, priority = 0, signal } = options;
+    const { logits, priority = 0, group = '', signal } = options;
     return this.#submit(signal, (settled): Prompt => {
-      const task = { sequence, tokens, logits, priority, cancelled: false, computeMs: 0, ...settled };
+      const task = { sequence, tokens, logits, priority, group, cancelled: false, computeMs: 0, ...settled };
       this.#scheduler.addPrompt(task);
       return task;
     });
   }
 
   /** Runs one token of a sequence. @returns its logits, [vocabulary], valid until the next call for the sequence */
-  decode(sequence: Sequence, token: number, signal?: AbortSignal): Promise<Float32Array> {
+  decode(
+    sequence: Sequence,
+    token: number,
+    options: { readonly group?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Float32Array> {
+    const { group = '', signal } = options;
     return this.#submit(signal, (settled): Decode => {
-      const task = { sequence, token, cancelled: false, ...settled };
+      const task = { sequence, token, group, cancelled: false, ...settled };
       this.#scheduler.addDecode(task);
       return task;
     });
@@ -103,6 +114,11 @@ export class Runner {
   /** Converts a finished block between element types. */
   async convert(source: StoredBlock, target: StoredBlock, tokens: number): Promise<void> {
     await this.#exclusive(() => convertBlock(this.#model, this.#allocator, source, target, tokens));
+  }
+
+  /** Copies the first own tokens of one sequence into another, empty one: see copy-prefix.ts. */
+  async copyPrefix(source: Sequence, target: Sequence, tokens: number): Promise<void> {
+    await this.#exclusive(() => copyPrefix(this.#model, this.#allocator, source, target, tokens));
   }
 
   checkIntegrity(): void {

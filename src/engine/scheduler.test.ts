@@ -3,15 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { type PromptTask, Scheduler } from './scheduler.ts';
 
 type Task = PromptTask<number>;
-const prompt = (sequence: number, tokens: number, priority = 0): Task => ({
+const prompt = (sequence: number, tokens: number, priority = 0, group = ''): Task => ({
   sequence,
   tokens: new Int32Array(tokens),
   priority,
+  group,
 });
+const token = (sequence: number, group = '') => ({ sequence, token: 0, group });
 
-function make(batchTokens = 8, chunk = 8) {
-  return new Scheduler<number, Task, { sequence: number; token: number }>({
+function make(batchTokens = 8, chunk = 8, busyBatchTokens?: number) {
+  return new Scheduler<number, Task, ReturnType<typeof token>>({
     batchTokens,
+    busyBatchTokens,
     batchSequences: 4,
     chunkTokens: () => chunk,
   });
@@ -39,12 +42,12 @@ describe('Scheduler', () => {
   it('takes turns between prompts and decoding, and puts answers before encodes', () => {
     const scheduler = make();
     scheduler.addPrompt(prompt(1, 16));
-    scheduler.addDecode({ sequence: 9, token: 0 });
+    scheduler.addDecode(token(9));
     scheduler.addPrompt(prompt(2, 4, 1));
     const kinds = [];
     for (let work = scheduler.next(); work; work = scheduler.next()) {
       kinds.push(work.kind === 'prompt' ? work.chunks.map((c) => c.task.sequence).join() : 'decode');
-      if (kinds.length === 2) scheduler.addDecode({ sequence: 9, token: 1 });
+      if (kinds.length === 2) scheduler.addDecode(token(9));
     }
     expect(kinds).toMatchInlineSnapshot(`
       [
@@ -55,6 +58,61 @@ describe('Scheduler', () => {
         "1",
       ]
     `);
+  });
+
+  it('lets those who wait for tokens wait for one short chunk at most, however long a document is', () => {
+    const scheduler = make(512, 512, 128);
+    scheduler.addPrompt(prompt(1, 10_000));
+    scheduler.addDecode(token(2));
+    let [between, worst, tokens] = [0, 0, 0];
+    for (let work = scheduler.next(); work; work = scheduler.next()) {
+      if (work.kind === 'decode') {
+        worst = Math.max(worst, between);
+        between = 0;
+        if (++tokens < 50) scheduler.addDecode(token(2));
+      } else between += work.chunks.reduce((sum, { count }) => sum + count, 0);
+    }
+    expect([worst, tokens]).toEqual([128, 50]);
+  });
+
+  it('lets a question pass a long document that is half done', () => {
+    const scheduler = make(8, 8);
+    scheduler.addPrompt(prompt(1, 80));
+    scheduler.next();
+    scheduler.addPrompt(prompt(2, 4, 1));
+    const work = scheduler.next();
+    expect(work?.kind === 'prompt' && work.chunks.map((c) => `${c.task.sequence}+${c.count}`)).toEqual(['2+4', '1+4']);
+  });
+
+  it('shares prompts and tokens equally between tenants, whatever each asks for', () => {
+    const scheduler = make(8, 8);
+    for (let i = 0; i < 40; i++) scheduler.addPrompt(prompt(i, 16, 2, 'greedy'));
+    scheduler.addPrompt(prompt(100, 640, 0, 'modest'));
+    const shares: Record<string, number> = { greedy: 0, modest: 0 };
+    for (let i = 0; i < 64; i++) {
+      const work = scheduler.next();
+      if (work?.kind !== 'prompt') continue;
+      for (const { task, count } of work.chunks) shares[task.group] = (shares[task.group] ?? 0) + count;
+    }
+    // A batch in four is out of turn.
+    expect(Math.abs((shares.greedy ?? 0) - (shares.modest ?? 0))).toBeLessThanOrEqual(16);
+    for (let i = 0; i < 9; i++) scheduler.addDecode(token(i, 'greedy'));
+    scheduler.addDecode(token(200, 'modest'));
+    const work = scheduler.next();
+    expect(work?.kind === 'decode' && work.tasks.map(({ sequence }) => sequence)).toEqual([0, 1, 2, 200]);
+  });
+
+  it('begins a batch in four with the oldest task, so that encoding ahead ends under any load', () => {
+    const scheduler = make(8, 8);
+    scheduler.addPrompt(prompt(0, 24));
+    let batches = 0;
+    for (let left = 24; left > 0; batches++) {
+      scheduler.addPrompt(prompt(1 + batches, 8, 1));
+      const work = scheduler.next();
+      if (work?.kind !== 'prompt') continue;
+      for (const { task, count } of work.chunks) if (task.sequence === 0) left -= count;
+    }
+    expect(batches).toBe(12);
   });
 
   it('hands out every token of every task once and in order, within its limits, starving nobody', () => {
@@ -101,11 +159,11 @@ describe('Scheduler', () => {
           };
           list.forEach((operation, i) => {
             if (operation.kind === 'prompt') {
-              const task = prompt(i, operation.tokens, operation.priority);
+              const task = prompt(i, operation.tokens, operation.priority, `${i % 3}`);
               tasks.push(task);
               scheduler.addPrompt(task);
             } else if (operation.kind === 'decode') {
-              scheduler.addDecode({ sequence: i, token: 0 });
+              scheduler.addDecode(token(i, `${i % 3}`));
               decodes++;
             } else if (operation.kind === 'remove') {
               const task = tasks[operation.index % Math.max(1, tasks.length)];

@@ -2,9 +2,14 @@
  * Decides what runs next. Pure bookkeeping: knows tasks, their order and sizes, no tensor and no time (decision D6).
  *
  * Two kinds of work: prompts (encoding a block, or reading a final block), cut into chunks; and decoding, one token of
- * every sequence that waits for one. They take turns, so a long document does not stall the tokens of others, and
- * answers' prompts go before encodes of the same age only by priority.
+ * every sequence that waits for one. They take turns, and while somebody waits for tokens chunks are short, so a long
+ * document does not stall the tokens of others.
+ *
+ * Among prompts, groups (tenants) get equal shares of tokens, by start-time fair queueing; within a group the higher
+ * priority goes first, then the older task, even before a task that is half done. Every fourth batch begins with the
+ * oldest task whatever its priority, so that nothing waits for ever.
  */
+import { Turns, takeFair } from './turns.ts';
 
 /** Tokens that must run through the model before their task is done. */
 export interface PromptTask<S> {
@@ -12,11 +17,15 @@ export interface PromptTask<S> {
   readonly tokens: Int32Array;
   /** Higher runs first. */
   readonly priority: number;
+  /** Who it is for. */
+  readonly group: string;
 }
 
 export interface DecodeTask<S> {
   readonly sequence: S;
   readonly token: number;
+  /** Who it is for. */
+  readonly group: string;
 }
 
 /** A part of a prompt task: tokens [first, first + count). */
@@ -33,17 +42,30 @@ export type Work<P, D> =
 export interface SchedulerOptions<P> {
   /** Tokens of one prompt batch. */
   readonly batchTokens: number;
+  /** The same while sequences wait for their next token: what these wait for. Defaults to `batchTokens`. */
+  readonly busyBatchTokens?: number | undefined;
   /** Sequences of one decode batch. */
   readonly batchSequences: number;
   /** Most tokens of this task that one batch may hold, at least 1: bounds the memory of long contexts. */
   readonly chunkTokens: (task: P) => number;
 }
 
+interface Entry<P> {
+  readonly task: P;
+  done: number;
+}
+
+/** One batch in so many begins with the oldest task. */
+const agingEvery = 4;
+
 export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
   readonly #options: SchedulerOptions<P>;
-  readonly #prompts: { readonly task: P; done: number }[] = [];
+  /** Oldest first. */
+  readonly #prompts: Entry<P>[] = [];
   readonly #decodes: D[] = [];
+  readonly #turns = new Turns();
   #lastKind: 'prompt' | 'decode' = 'decode';
+  #batches = 0;
 
   constructor(options: SchedulerOptions<P>) {
     this.#options = options;
@@ -54,10 +76,7 @@ export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
   }
 
   addPrompt(task: P): void {
-    const after = this.#prompts.findIndex((entry) => entry.task.priority < task.priority && entry.done === 0);
-    const entry = { task, done: 0 };
-    if (after === -1) this.#prompts.push(entry);
-    else this.#prompts.splice(after, 0, entry);
+    this.#prompts.push({ task, done: 0 });
   }
 
   addDecode(task: D): void {
@@ -81,25 +100,54 @@ export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
     const decodeFirst = this.#lastKind === 'prompt' || this.#prompts.length === 0;
     if (this.#decodes.length > 0 && decodeFirst) {
       this.#lastKind = 'decode';
-      return { kind: 'decode', tasks: this.#decodes.splice(0, this.#options.batchSequences) };
+      return { kind: 'decode', tasks: takeFair(this.#decodes, this.#options.batchSequences) };
     }
     if (this.#prompts.length === 0) return undefined;
     this.#lastKind = 'prompt';
+    return { kind: 'prompt', chunks: this.#chunks() };
+  }
+
+  #chunks(): Chunk<P>[] {
+    const { batchTokens, busyBatchTokens = batchTokens, chunkTokens } = this.#options;
+    const limit = this.#decodes.length > 0 ? busyBatchTokens : batchTokens;
     const chunks: Chunk<P>[] = [];
-    let room = this.#options.batchTokens;
-    // A copy: entries leave the list while it is walked.
-    for (const entry of this.#prompts.slice()) {
-      const rest = entry.task.tokens.length - entry.done;
-      const count = Math.min(rest, room, Math.max(1, this.#options.chunkTokens(entry.task)));
+    const open = this.#prompts.slice();
+    let room = limit;
+    let aged = ++this.#batches % agingEvery === 0;
+    while (room > 0 && open.length > 0) {
+      const early = aged;
+      const entry = early ? open[0] : this.#choose(open);
+      aged = false;
+      if (entry === undefined) break;
+      open.splice(open.indexOf(entry), 1);
+      const { task } = entry;
+      const rest = task.tokens.length - entry.done;
+      const count = Math.min(rest, room, Math.max(1, chunkTokens(task)));
       // Splitting a prompt that would fit into the next batch whole costs more than an unfilled batch.
-      if (chunks.length > 0 && count < rest && rest <= this.#options.batchTokens) continue;
-      chunks.push({ task: entry.task, first: entry.done, count });
+      if (chunks.length > 0 && count < rest && rest <= limit) continue;
+      chunks.push({ task, first: entry.done, count });
+      this.#turns.serve(task.group, count, early);
       entry.done += count;
       room -= count;
-      if (entry.done === entry.task.tokens.length) this.#prompts.splice(this.#prompts.indexOf(entry), 1);
-      if (room <= 0) break;
+      if (entry.done === task.tokens.length) this.#prompts.splice(this.#prompts.indexOf(entry), 1);
     }
-    return { kind: 'prompt', chunks };
+    return chunks;
+  }
+
+  /** Whose turn it is, and of theirs the most urgent. */
+  #choose(entries: readonly Entry<P>[]): Entry<P> | undefined {
+    let best: Entry<P> | undefined;
+    let start = Number.POSITIVE_INFINITY;
+    for (const entry of entries) {
+      const { group, priority } = entry.task;
+      const own = this.#turns.start(group);
+      const sameGroup = best?.task.group === group;
+      const better = sameGroup ? priority > (best?.task.priority ?? 0) : own < start;
+      if (!better) continue;
+      best = entry;
+      start = own;
+    }
+    return best;
   }
 
   /** Checks the bookkeeping. @throws Error naming the first violation. */

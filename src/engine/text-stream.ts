@@ -37,6 +37,11 @@ export class TextAssembler {
     return this.#stopped;
   }
 
+  /** Whether text is held back that may be the beginning of a stop string. */
+  get holds(): boolean {
+    return this.#held !== '';
+  }
+
   /** Takes a token's bytes, returns the text that is certain now, possibly empty. */
   push(bytes: Uint8Array): string {
     return this.#take(this.#decoder.decode(bytes, { stream: true }));

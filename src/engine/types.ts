@@ -3,8 +3,9 @@
  */
 import type { Device } from '../ggml/library.ts';
 import type { KvType } from '../model/kv-layout.ts';
-import type { Passage, PromptTemplate, Turn } from '../prompt/index.ts';
-import type { BlockStore, Tier } from '../store/index.ts';
+import type { BlockKind, Passage, PromptTemplate, Turn } from '../prompt/index.ts';
+import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
+import type { PrefixStats } from './prefix-cache.ts';
 
 export type { KvType, Passage, PromptTemplate, Turn };
 
@@ -32,8 +33,29 @@ export interface EngineOptions {
   readonly repack?: boolean | undefined;
   /** How passages and question become a prompt. Defaults to `auto`: the model's chat template, else a plain one. */
   readonly template?: PromptTemplate | undefined;
+  /**
+   * Memory that all answers together may take for keys and values of their own, prefixes kept included; what does not
+   * fit waits. Defaults to half of the machine's memory.
+   */
+  readonly kvBytes?: number | undefined;
+  /** Of these, what finished answers may keep for requests that begin alike. Defaults to 0: nothing. */
+  readonly prefixBytes?: number | undefined;
   /** Folder for small files such as remembered digests. Defaults to the user's cache folder. */
   readonly cacheDir?: string | undefined;
+}
+
+/** A token of an answer as it was drawn. Probabilities are the model's own, before temperature and grammar. */
+export interface TokenReport extends TokenChance {
+  /** The likeliest tokens in its place, likeliest first; as many as were asked for. */
+  readonly top: readonly TokenChance[];
+}
+
+export interface TokenChance {
+  readonly token: number;
+  /** Its text; possibly a part of a character. */
+  readonly bytes: Uint8Array;
+  /** Natural logarithm of its probability. */
+  readonly logprob: number;
 }
 
 export interface SamplingOptions {
@@ -73,8 +95,23 @@ export interface AnswerRequest extends SamplingOptions {
   /** Text that ends the answer; not part of it. At most 16 strings. */
   readonly stop?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Salt of the block keys: blocks are shared only within a tenant. Defaults to none. */
+  /** Salt of the block keys: blocks are shared only within a tenant, and tenants get equal shares. Defaults to none. */
   readonly tenant?: string | undefined;
+  /**
+   * `text`: a question of 1,024 characters or more is cut into blocks by the paper's delimiters. Defaults to `turns`,
+   * which leaves it whole.
+   */
+  readonly segment?: 'turns' | 'text' | undefined;
+  /** Where earlier turns go: a block each, encoded alone (the default), or the final block, which sees everything. */
+  readonly historyIn?: 'blocks' | 'final' | undefined;
+  /** Whether own states of an earlier answer that began alike may be used. Defaults to true, where the engine keeps any. */
+  readonly prefixReuse?: boolean | undefined;
+  /** Called for every token of the answer, before its text is given out. */
+  readonly onToken?: ((token: TokenReport) => void) | undefined;
+  /** How many alternatives a token's report names, 0 (the default) to 20. */
+  readonly topLogprobs?: number | undefined;
+  /** Called once with the logits of the prompt's last token, [vocabulary], valid during the call. */
+  readonly onPromptLogits?: ((logits: Float32Array) => void) | undefined;
 }
 
 export interface BlockReport {
@@ -94,6 +131,8 @@ export interface AnswerResult {
   readonly stopReason: 'end' | 'length' | 'stop' | 'aborted';
   /** context: all blocks before the final one. question: the final block. */
   readonly tokens: { readonly context: number; readonly question: number; readonly answer: number };
+  /** Tokens of the final block (in full mode: of the prompt) whose states an earlier answer had left. */
+  readonly reusedTokens: number;
   /** From the call of answer() to the first token, everything counted, in ms. */
   readonly ttftMs: number;
   readonly timings: {
@@ -125,6 +164,24 @@ export interface AnswerStream extends AsyncIterable<string> {
   readonly result: Promise<AnswerResult>;
 }
 
+/** What a prompt would be cut into. */
+export interface PlanReport {
+  readonly contextTokens: number;
+  readonly questionTokens: number;
+  /** Of all blocks, as stored. */
+  readonly kvBytes: number;
+  /** In prompt order; the last is the final one, which is never stored. */
+  readonly blocks: readonly PlannedBlockReport[];
+}
+
+export interface PlannedBlockReport {
+  readonly id: string;
+  readonly kind: BlockKind;
+  readonly tokens: number;
+  /** The tier that has it now. */
+  readonly tier: Tier | undefined;
+}
+
 export interface EncodeSummary {
   readonly blocks: number;
   readonly encoded: number;
@@ -140,6 +197,8 @@ export interface EncodeOptions {
   readonly signal?: AbortSignal | undefined;
   readonly tenant?: string | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Called with the key of every passage's block, in order. */
+  readonly onBlock?: ((key: BlockKey) => void) | undefined;
 }
 
 export interface ModelInfo {
@@ -159,6 +218,15 @@ export interface ModelInfo {
   readonly kvBytesPerToken: number;
 }
 
+export interface EngineUsage {
+  /** Memory reserved for keys and values of answers' own, and its limit. */
+  readonly kvBytes: number;
+  readonly kvBudgetBytes: number;
+  /** Answers that wait for such memory. */
+  readonly kvWaiting: number;
+  readonly prefixes: PrefixStats;
+}
+
 export interface Engine extends AsyncDisposable {
   readonly model: ModelInfo;
   readonly store: BlockStore;
@@ -168,10 +236,16 @@ export interface Engine extends AsyncDisposable {
   /** Fills the store with the passages' blocks (and the instruction's). */
   encode(passages: readonly Passage[], options?: EncodeOptions): Promise<EncodeSummary>;
   answer(request: AnswerRequest): AnswerStream;
+  /** What answer() would cut the request into, and which blocks are there already. Runs nothing. */
+  plan(request: AnswerRequest): Promise<PlanReport>;
   /**
    * Removes the passages' blocks from every tier: stored states reveal their text, and must go when a document goes.
    * The instruction's block stays, other documents use it too. @returns how many blocks were there
    */
   forget(passages: readonly Passage[], options?: Pick<EncodeOptions, 'tenant'>): Promise<number>;
+  /** The same, by keys that `EncodeOptions.onBlock` gave. */
+  forgetBlocks(keys: readonly BlockKey[]): Promise<number>;
+  /** What answers take and keep for themselves. */
+  usage(): EngineUsage;
   close(): Promise<void>;
 }

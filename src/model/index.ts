@@ -1,8 +1,10 @@
 /** The door of the models: loading one, laying out its states, running tokens through it. */
 export { convertBlock, type StoredBlock } from './convert-kv.ts';
+export { copyPrefix } from './copy-prefix.ts';
 export { denseForward } from './dense.ts';
 export { type Family, families } from './families.ts';
 export { encodeFlops, type Flops, linearWeights, promptFlops } from './flops.ts';
+export { concatenate } from './graph-run.ts';
 export type { HyperParameters } from './hyper-parameters.ts';
 export { KvLayout, type KvType, kvLayoutVersion } from './kv-layout.ts';
 export { Model } from './model.ts';

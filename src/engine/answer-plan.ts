@@ -1,0 +1,75 @@
+/** From a request to its tokens: what goes into context blocks, what into the final block, and how long it may get. */
+import { BlockAttentionError } from '../errors.ts';
+import { planRag, splitQuestion, type TokenizedPlan, tokenizePlan, turnsIntoFinal } from '../prompt/index.ts';
+import type { EngineParts } from './engine.ts';
+import type { AnswerRequest, PlanReport } from './types.ts';
+
+const defaultMaxTokens = 200;
+
+/** @throws EMPTY_QUESTION, INVALID_PASSAGES, INVALID_ARGUMENT, INVALID_TEMPLATE */
+export function makePlan(parts: EngineParts, request: AnswerRequest): TokenizedPlan {
+  const { system, passages, history, question } = request;
+  const segment = oneOf('segment', request.segment ?? 'turns', ['turns', 'text']);
+  const historyIn = oneOf('historyIn', request.historyIn ?? 'blocks', ['blocks', 'final']);
+  let plan = planRag({ template: parts.template, system, passages, history, question }, parts.tokenizer);
+  if (segment === 'text') plan = splitQuestion(plan, question.trim());
+  if (historyIn === 'final') plan = turnsIntoFinal(plan);
+  return tokenizePlan(plan, parts.tokenizer, parts.memo);
+}
+
+export function splitPlan(plan: TokenizedPlan) {
+  const context = plan.blocks.slice(0, -1).map((block) => block.tokens);
+  const question = plan.blocks.at(-1)?.tokens ?? new Int32Array(0);
+  return { context, question, contextTokens: context.reduce((sum, tokens) => sum + tokens.length, 0) };
+}
+
+export function joinTokens(plan: TokenizedPlan): Int32Array {
+  return Int32Array.from(plan.blocks.flatMap((block) => Array.from(block.tokens)));
+}
+
+/** Tokens the answer may have. @throws INVALID_ARGUMENT, CONTEXT_OVERFLOW */
+export function answerLimit({ contextTokens, model }: EngineParts, prompt: number, wanted: number | undefined): number {
+  if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1)) {
+    throw new BlockAttentionError('INVALID_ARGUMENT', `maxTokens is ${wanted}: give a positive integer`);
+  }
+  const needed = prompt + (wanted ?? 1);
+  if (needed > contextTokens) {
+    const trained = model.hyperParameters.trainedContext;
+    const remedy =
+      contextTokens < trained
+        ? `raise contextTokens (the model was trained for ${trained})`
+        : 'pass fewer or shorter passages';
+    throw new BlockAttentionError(
+      'CONTEXT_OVERFLOW',
+      `the prompt has ${prompt} tokens and the answer may have ${wanted ?? 1}, the context holds ${contextTokens}: ${needed - contextTokens} too many; ${remedy}`,
+    );
+  }
+  return wanted ?? Math.min(defaultMaxTokens, contextTokens - prompt);
+}
+
+/** What a request would be cut into, and what of it is there. @throws what makePlan() does */
+export async function reportPlan(parts: EngineParts, request: AnswerRequest): Promise<PlanReport> {
+  const { source, store } = parts;
+  const { blocks } = makePlan(parts, request);
+  const last = blocks.length - 1;
+  const reports = await Promise.all(
+    blocks.map(async ({ id, kind, tokens }, index) => ({
+      id,
+      kind,
+      tokens: tokens.length,
+      tier: index === last ? undefined : await store.has(source.request(tokens, request.tenant).key),
+    })),
+  );
+  const questionTokens = reports[last]?.tokens ?? 0;
+  return {
+    contextTokens: reports.reduce((sum, { tokens }) => sum + tokens, 0) - questionTokens,
+    questionTokens,
+    kvBytes: blocks.slice(0, -1).reduce((sum, { tokens }) => sum + source.layout.blockBytes(tokens.length), 0),
+    blocks: reports,
+  };
+}
+
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `${name} is ${String(value)}: use ${allowed.join(' or ')}`);
+}

@@ -1,0 +1,41 @@
+/**
+ * Other cuts of a finished plan. Texts stay as they are: the blocks joined are the same prompt.
+ */
+import { segmentText } from './segment-text.ts';
+import { type BlockPlan, block, type PlannedBlock, type Segment } from './types.ts';
+
+/**
+ * Earlier turns as the beginning of the final block: they see the passages and each other, as in full attention, and
+ * what one turn computed is the beginning of the next. Cut as blocks, they would be encoded alone.
+ */
+export function turnsIntoFinal(plan: BlockPlan): BlockPlan {
+  const first = plan.blocks.findIndex(({ kind }) => kind === 'turn' || kind === 'final');
+  const segments = plan.blocks.slice(first).flatMap((planned) => planned.segments);
+  return { ...plan, blocks: [...plan.blocks.slice(0, first), block('final', 'final', segments)] };
+}
+
+/** Characters below which a text is not cut: blocks of a few words lose more than they save. */
+const leastText = 1024;
+
+/**
+ * Cuts a long question by the paper's delimiters (section 2): its pieces but the last become blocks of kind `text`.
+ * @param question as the plan has it; a plan in which it cannot be found is returned as it is
+ */
+export function splitQuestion(plan: BlockPlan, question: string): BlockPlan {
+  const final = plan.blocks.at(-1);
+  const pieces = question.length < leastText ? [] : segmentText(question);
+  const at = final?.segments.findLastIndex(({ text, special }) => !special && text.includes(question)) ?? -1;
+  const holder = final?.segments[at];
+  if (pieces.length < 2 || final === undefined || holder === undefined) return plan;
+  const start = holder.text.lastIndexOf(question);
+  const plain = (text: string): Segment => ({ text, special: false });
+  const last = pieces.length - 1;
+  const blocks = pieces.map((piece, index): PlannedBlock => {
+    const before = index === 0 ? [...final.segments.slice(0, at), plain(holder.text.slice(0, start))] : [];
+    const after =
+      index === last ? [plain(holder.text.slice(start + question.length)), ...final.segments.slice(at + 1)] : [];
+    const segments = [...before, plain(piece), ...after];
+    return index === last ? block('final', 'final', segments) : block(`text-${index}`, 'text', segments);
+  });
+  return { ...plan, blocks: [...plan.blocks.slice(0, -1), ...blocks] };
+}
