@@ -30,6 +30,8 @@ export const errorCodes = {
   DISPOSED: { status: 409, summary: 'The object was used after it was closed.' },
   ABORTED: { status: 499, summary: 'The caller cancelled the request.' },
   INTERNAL: { status: 500, summary: 'A fault of this package: please report it.' },
+  // Training
+  TRAINING_DIVERGED: { status: 500, summary: 'The loss or the gradient is no longer a finite number.' },
   // Store
   STORE_FULL: { status: 507, summary: 'Pinned blocks leave no room within the byte budget.' },
   STORE_INVALID: { status: 422, summary: 'A store folder, file or option cannot be used.' },

@@ -204,6 +204,11 @@ export class Backend {
     this.#ggml.backend_tensor_set(tensor.address, data, offset, data.byteLength);
   }
 
+  /** Sets all bytes of a placed tensor to zero. */
+  clear(tensor: Tensor): void {
+    this.#ggml.backend_tensor_memset(tensor.address, 0, 0, byteSize(tensor));
+  }
+
   /** Copies data out of a placed tensor. */
   read(tensor: Tensor, data: ArrayBufferView, offset = 0): void {
     if (offset + data.byteLength > byteSize(tensor)) {

@@ -71,6 +71,21 @@ export interface Bindings {
     betaFast: number,
     betaSlow: number,
   ): Ptr;
+  rope_ext_back: Bindings['rope_ext'];
+  add_inplace(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  sub(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  sqr(ctx: Ptr, a: Ptr): Ptr;
+  silu(ctx: Ptr, a: Ptr): Ptr;
+  scale_bias(ctx: Ptr, a: Ptr, s: number, b: number): Ptr;
+  silu_back(ctx: Ptr, gradient: Ptr, x: Ptr): Ptr;
+  rms_norm_back(ctx: Ptr, gradient: Ptr, x: Ptr, eps: number): Ptr;
+  soft_max_ext_back(ctx: Ptr, gradient: Ptr, softmax: Ptr, scale: number, maxBias: number): Ptr;
+  get_rows_back(ctx: Ptr, gradient: Ptr, rows: Ptr, shapeOf: Ptr): Ptr;
+  repeat_back(ctx: Ptr, gradient: Ptr, shapeOf: Ptr): Ptr;
+  out_prod(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  acc(ctx: Ptr, a: Ptr, b: Ptr, nb1: number, nb2: number, nb3: number, offset: number): Ptr;
+  argmax(ctx: Ptr, a: Ptr): Ptr;
+  opt_step_adamw(ctx: Ptr, a: Ptr, gradient: Ptr, m: Ptr, v: Ptr, params: Ptr): Ptr;
   custom_4d(
     ctx: Ptr,
     type: number,
@@ -86,6 +101,7 @@ export interface Bindings {
   ): Ptr;
   set_input(t: Ptr): void;
   set_output(t: Ptr): void;
+  set_param(t: Ptr): void;
   new_graph_custom(ctx: Ptr, size: number, grads: boolean): Ptr;
   build_forward_expand(graph: Ptr, t: Ptr): void;
   graph_n_nodes(graph: Ptr): number;
@@ -95,6 +111,7 @@ export interface Bindings {
   gallocr_get_buffer_size(allocator: Ptr, index: number): number;
   backend_tensor_set(t: Ptr, data: ArrayBufferView, offset: number, size: number): void;
   backend_tensor_get(t: Ptr, data: ArrayBufferView, offset: number, size: number): void;
+  backend_tensor_memset(t: Ptr, value: number, offset: number, size: number): void;
   backend_tensor_alloc(buffer: Ptr, t: Ptr, address: Ptr): number;
   backend_graph_compute: KoffiFunc<(backend: Ptr, graph: Ptr) => number>;
   backend_sched_new(
@@ -164,10 +181,27 @@ const signatures: Record<keyof Bindings, string> = {
   soft_max_ext_inplace: 'void *$(void *ctx, void *a, void *mask, float scale, float max_bias)',
   rope_ext:
     'void *$(void *ctx, void *a, void *pos, void *factors, int dims, int mode, int n_ctx_orig, float base, float scale, float ext, float attn, float fast, float slow)',
+  rope_ext_back:
+    'void *$(void *ctx, void *a, void *pos, void *factors, int dims, int mode, int n_ctx_orig, float base, float scale, float ext, float attn, float fast, float slow)',
+  add_inplace: 'void *$(void *ctx, void *a, void *b)',
+  sub: 'void *$(void *ctx, void *a, void *b)',
+  sqr: 'void *$(void *ctx, void *a)',
+  silu: 'void *$(void *ctx, void *a)',
+  scale_bias: 'void *$(void *ctx, void *a, float s, float b)',
+  silu_back: 'void *$(void *ctx, void *gradient, void *x)',
+  rms_norm_back: 'void *$(void *ctx, void *gradient, void *x, float eps)',
+  soft_max_ext_back: 'void *$(void *ctx, void *gradient, void *softmax, float scale, float max_bias)',
+  get_rows_back: 'void *$(void *ctx, void *gradient, void *rows, void *shape)',
+  repeat_back: 'void *$(void *ctx, void *gradient, void *shape)',
+  out_prod: 'void *$(void *ctx, void *a, void *b)',
+  acc: 'void *$(void *ctx, void *a, void *b, size_t nb1, size_t nb2, size_t nb3, size_t offset)',
+  argmax: 'void *$(void *ctx, void *a)',
+  opt_step_adamw: 'void *$(void *ctx, void *a, void *gradient, void *m, void *v, void *params)',
   custom_4d:
     'void *$(void *ctx, int type, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3, const void *args, int n_args, void *fun, int n_tasks, void *userdata)',
   set_input: 'void $(void *t)',
   set_output: 'void $(void *t)',
+  set_param: 'void $(void *t)',
   new_graph_custom: 'void *$(void *ctx, size_t size, bool grads)',
   build_forward_expand: 'void $(void *graph, void *t)',
   graph_n_nodes: 'int $(void *graph)',
@@ -177,6 +211,7 @@ const signatures: Record<keyof Bindings, string> = {
   gallocr_get_buffer_size: 'size_t $(void *ga, int i)',
   backend_tensor_set: 'void $(void *t, const void *data, size_t offset, size_t size)',
   backend_tensor_get: 'void $(void *t, _Out_ void *data, size_t offset, size_t size)',
+  backend_tensor_memset: 'void $(void *t, uint8_t value, size_t offset, size_t size)',
   backend_tensor_alloc: 'int $(void *buffer, void *t, void *address)',
   backend_graph_compute: 'int $(void *backend, void *graph)',
   backend_sched_new:

@@ -70,6 +70,21 @@ export class GraphContext {
     }
   }
 
+  /**
+   * A node made by `build`, for classes that add operations.
+   * @param ok whether the operands' shapes fit: checked before `build` is called
+   */
+  protected node(
+    operation: string,
+    ok: boolean,
+    operands: readonly Tensor[],
+    shape: { readonly type: TensorType; readonly ne: Shape; readonly nb?: Shape },
+    build: (calls: Bindings, ctx: bigint) => bigint,
+  ): Tensor {
+    this.#reserve(ok, operation, ...operands);
+    return this.#wrap(build(this.#ggml, this.#ctx), shape.type, shape.ne, shape.nb);
+  }
+
   tensor(type: TensorType, ne0: number, ne1 = 1, ne2 = 1, ne3 = 1): Tensor {
     this.#reserve(ne0 > 0 && ne1 > 0 && ne2 > 0 && ne3 > 0, `tensor [${ne0},${ne1},${ne2},${ne3}]`);
     return this.#wrap(this.#ggml.new_tensor_4d(this.#ctx, type, ne0, ne1, ne2, ne3), type, [ne0, ne1, ne2, ne3]);
@@ -294,7 +309,7 @@ export class GraphContext {
   }
 }
 
-function isContiguous(a: Tensor): boolean {
+export function isContiguous(a: Tensor): boolean {
   let expected = a.nb[0];
   for (let i = 0; i < 4; i++) {
     const n = a.ne[i] ?? 1;
@@ -308,11 +323,11 @@ function rowsContiguous(...tensors: Tensor[]): boolean {
   return tensors.every((t) => t.nb[0] === rowBytes(t.type, t.ne[0]) / t.ne[0]);
 }
 
-function sameShape(a: Tensor, b: Tensor): boolean {
+export function sameShape(a: Tensor, b: Tensor): boolean {
   return a.ne.every((n, i) => n === b.ne[i]);
 }
 
 /** Whether `b` can be repeated to the shape of `a`. */
-function broadcasts(b: Tensor, a: Tensor): boolean {
+export function broadcasts(b: Tensor, a: Tensor): boolean {
   return a.ne.every((n, i) => n % (b.ne[i] ?? 1) === 0);
 }

@@ -4,7 +4,6 @@
 import { BlockAttentionError } from '../errors.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { HyperParameters } from './hyper-parameters.ts';
-import type { Weights } from './weights.ts';
 
 /** A linear map: y = weight x + bias. */
 export interface Linear {
@@ -37,7 +36,16 @@ export interface NamedWeights {
   readonly ropeFactors: Tensor | undefined;
 }
 
-export function bindWeights(weights: Weights, hp: HyperParameters): NamedWeights {
+/** Where tensors are found by their names in the file, checked for shape. */
+export interface WeightSource {
+  find(name: string): Tensor | undefined;
+  require(name: string, ne0: number, ne1?: number): Tensor;
+  optional(name: string, ne0: number, ne1?: number): Tensor | undefined;
+  /** The form of a matrix to multiply with. */
+  matrix(name: string, input: number, output: number): Tensor;
+}
+
+export function bindWeights(weights: WeightSource, hp: HyperParameters): NamedWeights {
   const { embeddingLength: d, heads, kvHeads, headDim, feedForwardLength: ff, vocabulary } = hp;
   const queryDim = heads * headDim;
   const kvDim = kvHeads * headDim;

@@ -1,0 +1,63 @@
+/** The arrays a training graph reads: packed rows as token ids, positions, masks, and the tokens to be predicted. */
+import { packMask } from './pack-mask.ts';
+import type { PackedRows } from './packing.ts';
+
+export interface BatchShape {
+  readonly rows: number;
+  readonly rowTokens: number;
+  /** Predictions, padding included. */
+  readonly outputs: number;
+  readonly windowed: boolean;
+}
+
+export interface Batch extends BatchShape {
+  readonly tokens: Int32Array; // [rows * rowTokens]
+  readonly positions: Int32Array; // [rows * rowTokens]
+  readonly mask: Uint16Array; // [rows][rowTokens][rowTokens]
+  readonly windowMask: Uint16Array | undefined;
+  /** Token whose output predicts the next one: index into tokens. Padding repeats token 0. */
+  readonly outputRows: Int32Array; // [outputs]
+  readonly labels: Int32Array; // [outputs]
+  /** Sequence each prediction belongs to; -1 is padding. */
+  readonly owners: Int32Array; // [outputs]
+}
+
+/** Predictions are padded to a multiple of this, so that graphs repeat. */
+const outputStep = 32;
+
+/** @param window 0, or the sliding window of the model's windowed layers */
+export function makeBatch(packed: PackedRows, window: number): Batch {
+  const { rows, rowTokens } = packed;
+  const tokens = new Int32Array(rows.length * rowTokens);
+  const positions = new Int32Array(rows.length * rowTokens);
+  const predictions: { row: number; label: number; owner: number }[] = [];
+  rows.forEach((row, rowIndex) => {
+    for (const { sequence, index, start, length } of row) {
+      const first = rowIndex * rowTokens + start;
+      let at = first;
+      for (const block of sequence.blocks) {
+        tokens.set(block, at);
+        at += block.length;
+      }
+      for (let i = 0; i < length; i++) positions[first + i] = i;
+      for (let i = length - sequence.responseTokens; i < length; i++) {
+        predictions.push({ row: first + i - 1, label: tokens[first + i] ?? 0, owner: index });
+      }
+    }
+  });
+  const outputs = Math.ceil(Math.max(1, predictions.length) / outputStep) * outputStep;
+  const windowed = window > 0 && window < rowTokens;
+  return {
+    rows: rows.length,
+    rowTokens,
+    outputs,
+    windowed,
+    tokens,
+    positions,
+    mask: packMask(packed),
+    windowMask: windowed ? packMask(packed, window) : undefined,
+    outputRows: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.row ?? 0),
+    labels: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.label ?? 0),
+    owners: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.owner ?? -1),
+  };
+}

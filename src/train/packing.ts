@@ -1,0 +1,62 @@
+/**
+ * Sequences to rows of equal length: several short ones share a row, each blind to the others, at positions of its own.
+ *
+ * Rows of a step have one length, so that its graph is built once; a few lengths cover all data. Pure bookkeeping: the
+ * masks are pack-mask.ts's.
+ */
+import type { TrainingSequence } from './types.ts';
+
+/** A sequence in its row. */
+export interface Placed {
+  readonly sequence: TrainingSequence;
+  /** Index of the sequence in the list that was packed. */
+  readonly index: number;
+  /** First token within the row. */
+  readonly start: number;
+  readonly length: number;
+}
+
+export interface PackedRows {
+  readonly rowTokens: number;
+  readonly rows: readonly (readonly Placed[])[];
+}
+
+/** Row lengths are multiples of this: fewer different graphs, and widths that matrix kernels like. */
+const rowStep = 32;
+
+export function sequenceTokens({ blocks }: TrainingSequence): number {
+  return blocks.reduce((sum, block) => sum + block.length, 0);
+}
+
+/** Longest first, each into the first row with room. @param rowTokens defaults to the longest sequence, rounded up */
+export function packRows(sequences: readonly TrainingSequence[], rowTokens?: number): PackedRows {
+  const lengths = sequences.map(sequenceTokens);
+  const longest = lengths.reduce((most, n) => Math.max(most, n), 1);
+  const width = Math.max(rowTokens ?? 0, Math.ceil(longest / rowStep) * rowStep);
+  const order = sequences.map((_, index) => index).sort((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0) || a - b);
+  const rows: { used: number; placed: Placed[] }[] = [];
+  for (const index of order) {
+    const sequence = sequences[index];
+    const length = lengths[index] ?? 0;
+    if (sequence === undefined) continue;
+    let row = rows.find(({ used }) => used + length <= width);
+    if (row === undefined) {
+      row = { used: 0, placed: [] };
+      rows.push(row);
+    }
+    row.placed.push({ sequence, index, start: row.used, length });
+    row.used += length;
+  }
+  return { rowTokens: width, rows: rows.map(({ placed }) => placed) };
+}
+
+/** Rows cut into parts of equal size that fit `batchTokens`; rows missing at the end of the last part stay empty. */
+export function splitRows({ rows, rowTokens }: PackedRows, batchTokens: number): PackedRows[] {
+  const most = Math.max(1, Math.floor(batchTokens / rowTokens));
+  const parts = Math.max(1, Math.ceil(rows.length / most));
+  const size = Math.ceil(rows.length / parts);
+  return Array.from({ length: parts }, (_, part) => ({
+    rowTokens,
+    rows: Array.from({ length: size }, (_, i) => rows[part * size + i] ?? []),
+  }));
+}

@@ -1,0 +1,95 @@
+/**
+ * The weights of a model as trainable tensors: f32 copies of the file's, each with room for its gradient and the two
+ * moments of AdamW. Owns all of that memory.
+ */
+import { BlockAttentionError } from '../errors.ts';
+import type { Backend } from '../ggml/backend.ts';
+import type { GgufFile } from '../ggml/gguf-file.ts';
+import { GraphContext } from '../ggml/graph-context.ts';
+import { mapFile } from '../ggml/memory.ts';
+import { dequantize } from '../ggml/quantize.ts';
+import { elementCount, type Tensor, TensorType } from '../ggml/tensor.ts';
+import type { WeightSource } from '../model/layers.ts';
+
+/** One tensor that is trained. All four have the same shape, f32. */
+export interface Parameter {
+  readonly name: string;
+  readonly value: Tensor;
+  readonly gradient: Tensor;
+  /** Running mean of the gradient. */
+  readonly mean: Tensor;
+  /** Running mean of its square. */
+  readonly variance: Tensor;
+  /** Whether weight decay applies: to matrices, not to norms and biases. */
+  readonly decays: boolean;
+}
+
+/** Tables that belong to the rotary embedding: data of the architecture, not weights. */
+const constantNames = /^rope_/;
+
+export class FullParameters implements WeightSource {
+  readonly #path: string;
+  readonly #tensors = new Map<string, Tensor>();
+  readonly parameters: readonly Parameter[];
+  readonly #release: (() => void)[] = [];
+
+  /** @throws MODEL_TOO_LARGE when memory does not suffice */
+  constructor(file: GgufFile, backend: Backend) {
+    this.#path = file.path;
+    const context = new GraphContext(4 * file.tensors.size + 8);
+    this.#release.push(() => context.dispose());
+    const parameters: Parameter[] = [];
+    for (const { name, ne } of file.tensors.values()) {
+      const make = () => context.tensor(TensorType.F32, ...ne);
+      const value = make();
+      this.#tensors.set(name, value);
+      if (constantNames.test(name)) continue;
+      parameters.push({ name, value, gradient: make(), mean: make(), variance: make(), decays: ne[1] > 1 });
+    }
+    this.parameters = parameters;
+    this.#release.push(backend.allocate(context));
+    const mapping = mapFile(file.path);
+    try {
+      for (const { name, type, ne, offset, bytes } of file.tensors.values()) {
+        const tensor = this.#tensors.get(name);
+        if (tensor) backend.write(tensor, dequantize(type, mapping.bytes.subarray(offset, offset + bytes), ne[0]));
+      }
+    } finally {
+      mapping.free();
+    }
+    for (const { gradient, mean, variance } of parameters) {
+      for (const tensor of [gradient, mean, variance]) backend.clear(tensor);
+    }
+  }
+
+  find(name: string): Tensor | undefined {
+    return this.#tensors.get(name);
+  }
+
+  require(name: string, ne0: number, ne1 = 1): Tensor {
+    const tensor = this.optional(name, ne0, ne1);
+    if (tensor === undefined) {
+      throw new BlockAttentionError('MODEL_INVALID', `${this.#path}: tensor ${name} is missing`);
+    }
+    return tensor;
+  }
+
+  matrix(name: string, input: number, output: number): Tensor {
+    return this.require(name, input, output);
+  }
+
+  optional(name: string, ne0: number, ne1 = 1): Tensor | undefined {
+    const tensor = this.#tensors.get(name);
+    if (tensor !== undefined && (tensor.ne[0] !== ne0 || elementCount(tensor.ne) !== ne0 * ne1)) {
+      throw new BlockAttentionError(
+        'MODEL_INVALID',
+        `${this.#path}: tensor ${name} is [${tensor.ne.join(',')}], its header asks for [${ne0},${ne1}]`,
+      );
+    }
+    return tensor;
+  }
+
+  dispose(): void {
+    for (const release of this.#release.splice(0).reverse()) release();
+  }
+}

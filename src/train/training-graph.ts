@@ -1,0 +1,109 @@
+/**
+ * One placed graph of a training step or of an evaluation, for batches of one shape: the forward pass of model/forward
+ * on a tape, the loss, and for training the way back, which adds to the parameters' gradients.
+ *
+ * Built once per shape and run often. Valid until disposed.
+ */
+import type { Backend, GraphAllocator } from '../ggml/backend.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import { buildForward, type ForwardModel } from '../model/forward.ts';
+import { GraphInputs } from '../model/graph-inputs.ts';
+import type { Batch, BatchShape } from './batch.ts';
+import { PackedAttention } from './packed-attention.ts';
+import type { Parameter } from './parameters.ts';
+import { responseLoss } from './response-loss.ts';
+import { Tape } from './tape.ts';
+
+/** Tensors per layer of forward and backward pass together, generously. */
+const tensorsPerLayer = 320;
+
+export interface GraphResult {
+  /** Probability of each label. */
+  readonly probabilities: Float32Array; // [outputs]
+  /** Likeliest token of each prediction; evaluation only. */
+  readonly likeliest: Int32Array; // [outputs]
+}
+
+export class TrainingGraph {
+  readonly #backend: Backend;
+  readonly #tape: Tape;
+  readonly #inputs: GraphInputs;
+  readonly #allocator: GraphAllocator;
+  readonly #probabilities: Tensor;
+  readonly #likeliest: Tensor | undefined;
+  readonly #outputs: number;
+  #batch: Batch | undefined;
+  #weights = new Float32Array(0);
+
+  /** @param parameters what to differentiate by; none for evaluation */
+  constructor(backend: Backend, model: ForwardModel, parameters: readonly Parameter[], shape: BatchShape) {
+    const { rows, rowTokens, outputs } = shape;
+    const { layers, vocabulary } = model.hyperParameters;
+    this.#backend = backend;
+    this.#outputs = outputs;
+    this.#tape = new Tape(tensorsPerLayer * layers + 2 * parameters.length + 256);
+    this.#inputs = new GraphInputs(this.#tape);
+    this.#allocator = backend.allocator();
+    try {
+      const g = this.#tape;
+      const inputs = this.#inputs;
+      for (const { value, gradient } of parameters) g.parameter(value, gradient);
+      const tokens = rows * rowTokens;
+      const mask = (data: () => Uint16Array) =>
+        g.reshape(inputs.half(rowTokens, rowTokens * rows, data), rowTokens, rowTokens, 1, rows);
+      const attention = new PackedAttention(g, model, {
+        rows,
+        rowTokens,
+        positions: inputs.integers(tokens, () => this.#current.positions),
+        mask: mask(() => this.#current.mask),
+        windowMask: shape.windowed ? mask(() => this.#current.windowMask ?? this.#current.mask) : undefined,
+      });
+      const tokenInput = inputs.integers(tokens, () => this.#current.tokens);
+      const outputRows = inputs.integers(outputs, () => this.#current.outputRows);
+      const logits = buildForward(g, model, tokenInput, outputRows, attention);
+      if (logits === null) throw new Error('a forward pass with outputs has logits');
+      const at = () => this.#current.labels.map((label, output) => output * vocabulary + label);
+      const { softmax, probabilities, gradient } = responseLoss(g, logits, {
+        labels: inputs.integers(outputs, at),
+        labelRows: inputs.rows(outputs, () => BigInt64Array.from(at(), BigInt)),
+        weights: inputs.floats([1, outputs], () => this.#weights),
+      });
+      this.#probabilities = probabilities;
+      this.#likeliest = parameters.length === 0 ? g.output(g.argmax(softmax)) : undefined;
+      if (parameters.length > 0) g.backward(logits, gradient());
+      this.#allocator.place(g);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  get #current(): Batch {
+    if (this.#batch === undefined) throw new Error('a training graph needs a batch');
+    return this.#batch;
+  }
+
+  /** Scratch memory of the graph. */
+  get bytes(): number {
+    return this.#allocator.bytes;
+  }
+
+  /** @param weights factor of each prediction in the loss, [outputs] */
+  async run(batch: Batch, weights: Float32Array<ArrayBuffer>): Promise<GraphResult> {
+    this.#batch = batch;
+    this.#weights = weights;
+    this.#inputs.write(this.#backend);
+    await this.#allocator.compute(this.#tape);
+    const probabilities = new Float32Array(this.#outputs);
+    this.#backend.read(this.#probabilities, probabilities);
+    const likeliest = new Int32Array(this.#likeliest === undefined ? 0 : this.#outputs);
+    if (this.#likeliest !== undefined) this.#backend.read(this.#likeliest, likeliest);
+    return { probabilities, likeliest };
+  }
+
+  dispose(): void {
+    this.#allocator.dispose();
+    this.#inputs.dispose();
+    this.#tape.dispose();
+  }
+}

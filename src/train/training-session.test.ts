@@ -1,0 +1,100 @@
+/** A whole session: learns, is what llama.cpp computes, writes what llama.cpp reads. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createPrng } from '../../tests/support/prng.ts';
+import { type RandomModelSpec, writeRandomModel } from '../../tests/support/random-model.ts';
+import { openReference } from '../ggml/reference.ts';
+import { TrainingSession } from './training-session.ts';
+import type { TrainingSequence } from './types.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'block-attention-training-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function open(spec: RandomModelSpec, seed = 3) {
+  const path = join(folder, `${spec.family}-${seed}.gguf`);
+  await writeRandomModel(path, spec, seed);
+  return { path, session: await TrainingSession.open({ model: path, threads: 1, batchTokens: 64 }) };
+}
+
+function someSequences(vocabulary: number, seed: number): TrainingSequence[] {
+  const prng = createPrng(seed);
+  const tokens = (count: number) => Int32Array.from({ length: count }, () => prng.integer(vocabulary));
+  return Array.from({ length: 4 }, (_, i) => ({
+    blocks: [tokens(4 + i), tokens(6), tokens(5 + i)],
+    responseTokens: 3,
+    mode: i % 2 === 0 ? 'full' : 'block',
+  }));
+}
+
+/** Mean negative log-likelihood of the response from llama.cpp's logits. */
+async function referenceLoss(path: string, sequences: readonly TrainingSequence[]): Promise<number> {
+  await using reference = await openReference(path, { contextTokens: 512, threads: 1, kvType: 'f32', repack: false });
+  let sum = 0;
+  let count = 0;
+  for (const { blocks, responseTokens } of sequences) {
+    const tokens = Int32Array.from(blocks.flatMap((block) => [...block]));
+    await reference.clear();
+    const rows = await reference.decode(tokens, { logits: 'all' });
+    for (let i = tokens.length - responseTokens; i < tokens.length; i++) {
+      const row = rows[i - 1] ?? new Float32Array(0);
+      const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
+      const total = row.reduce((all, x) => all + Math.exp(x - most), 0);
+      sum += Math.log(total) + most - (row[tokens[i] ?? 0] ?? Number.NaN);
+      count++;
+    }
+  }
+  return sum / count;
+}
+
+describe('a training session', () => {
+  it.each(['llama', 'qwen3', 'gemma3'] as const)("%s: the loss in full mode is llama.cpp's", async (family) => {
+    const { path, session } = await open({ family });
+    const sequences = someSequences(session.hyperParameters.vocabulary, 7).map(
+      (sequence): TrainingSequence => ({ ...sequence, mode: 'full' }),
+    );
+    const { loss } = await session.evaluate(sequences);
+    session.dispose();
+    expect(Math.abs(loss - (await referenceLoss(path, sequences)))).toBeLessThan(2e-3);
+  });
+
+  it('learns, in parts as in one, and writes what llama.cpp computes the same from', async () => {
+    const { session } = await open({ family: 'llama', tiedHead: true });
+    const sequences = someSequences(session.hyperParameters.vocabulary, 7);
+    const before = await session.evaluate(sequences);
+    for (let i = 0; i < 30; i++) await session.step(sequences, { learningRate: 3e-3 });
+    const after = await session.evaluate(sequences);
+    expect(before.accuracy).toBe(0);
+    expect(after.loss).toBeLessThan(before.loss / 10);
+    expect(after.accuracy).toBe(1);
+    const full = sequences.map((sequence): TrainingSequence => ({ ...sequence, mode: 'full' }));
+    const { loss } = await session.evaluate(full);
+    const trained = join(folder, 'trained.gguf');
+    await session.save(trained);
+    session.dispose();
+    expect(Math.abs(loss - (await referenceLoss(trained, full)))).toBeLessThan(1e-3);
+  });
+
+  it('stops at a loss that is no number, with its weights intact', async () => {
+    const { session } = await open({ family: 'llama' }, 4);
+    const sequences = someSequences(session.hyperParameters.vocabulary, 7);
+    await session.step(sequences, { learningRate: 1e30 });
+    const failing = session.step(sequences, { learningRate: 1e-3 });
+    await expect(failing).rejects.toMatchObject({ code: 'TRAINING_DIVERGED' });
+    expect(session.steps).toBe(1);
+    session.dispose();
+  });
+
+  it('names what is wrong with a sequence', async () => {
+    const { session } = await open({ family: 'llama' }, 5);
+    const blocks = [Int32Array.of(1, 2, 3), Int32Array.of(4, 5)];
+    const attempt = (sequence: Partial<TrainingSequence>) =>
+      session.step([{ blocks, responseTokens: 1, mode: 'full', ...sequence }], { learningRate: 1e-3 });
+    await expect(attempt({ responseTokens: 3 })).rejects.toThrow(/sequence 0 asks for 3 response tokens/);
+    await expect(attempt({ blocks: [new Int32Array(0), Int32Array.of(1, 2)] })).rejects.toThrow(/empty block/);
+    await expect(attempt({ blocks: [Int32Array.of(1, 999_999)] })).rejects.toThrow(/token 999999/);
+    await expect(attempt({ blocks: [new Int32Array(600)] })).rejects.toMatchObject({ code: 'CONTEXT_OVERFLOW' });
+    session.dispose();
+  });
+});

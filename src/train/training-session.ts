@@ -1,0 +1,236 @@
+/**
+ * A model in training: steps on batches of sequences, evaluation, and the trained weights as a file. Knows nothing of
+ * text, epochs or schedules: finetune.ts is made of it, and so can other loops be.
+ */
+import { BlockAttentionError } from '../errors.ts';
+import { Backend } from '../ggml/backend.ts';
+import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
+import type { Device } from '../ggml/library.ts';
+import { elementCount } from '../ggml/tensor.ts';
+import type { ForwardModel } from '../model/forward.ts';
+import { type HyperParameters, readHyperParameters } from '../model/hyper-parameters.ts';
+import { bindWeights } from '../model/layers.ts';
+import { AdamW, type AdamWSettings } from './adamw.ts';
+import { type Batch, type BatchShape, makeBatch } from './batch.ts';
+import { packRows, sequenceTokens, splitRows } from './packing.ts';
+import { FullParameters } from './parameters.ts';
+import { TrainingGraph } from './training-graph.ts';
+import type { EvaluationReport, StepReport, TrainingSequence } from './types.ts';
+import { type SaveOptions, saveModel } from './write-model.ts';
+
+export interface TrainingOptions extends Partial<AdamWSettings> {
+  /** Path of the GGUF to start from. */
+  readonly model: string;
+  readonly device?: Device | undefined;
+  /** Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
+  readonly threads?: number | undefined;
+  /** Tokens computed at once; larger steps are cut into parts whose gradients add up. Defaults to 2048. */
+  readonly batchTokens?: number | undefined;
+}
+
+/** The paper's recipe has no weight decay; β2 of 0.95 rather than 0.999, as is common for short runs. */
+const defaults: AdamWSettings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clip: 1 };
+/** Placed graphs kept for shapes that come back. */
+const keptGraphs = 6;
+
+export class TrainingSession {
+  readonly hyperParameters: HyperParameters;
+  /** Numbers that are trained. */
+  readonly trainedParameters: number;
+  readonly #file: GgufFile;
+  readonly #backend: Backend;
+  readonly #storage: FullParameters;
+  readonly #model: ForwardModel;
+  readonly #optimizer: AdamW;
+  readonly #batchTokens: number;
+  readonly #graphs = new Map<string, TrainingGraph>();
+  #disposed = false;
+
+  private constructor(
+    file: GgufFile,
+    hyperParameters: HyperParameters,
+    backend: Backend,
+    storage: FullParameters,
+    options: TrainingOptions,
+  ) {
+    this.hyperParameters = hyperParameters;
+    this.#file = file;
+    this.#backend = backend;
+    this.#storage = storage;
+    this.#model = { hyperParameters, weights: bindWeights(storage, hyperParameters) };
+    this.#batchTokens = options.batchTokens ?? 2048;
+    const { beta1, beta2, epsilon, weightDecay, clip } = { ...defaults, ...options };
+    this.#optimizer = new AdamW(backend, storage.parameters, { beta1, beta2, epsilon, weightDecay, clip });
+    this.trainedParameters = storage.parameters.reduce((sum, { value }) => sum + elementCount(value.ne), 0);
+  }
+
+  /** @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, INVALID_ARGUMENT */
+  static async open(options: TrainingOptions): Promise<TrainingSession> {
+    const { batchTokens = 2048 } = options;
+    if (!Number.isInteger(batchTokens) || batchTokens < 1) {
+      throw new BlockAttentionError('INVALID_ARGUMENT', `batchTokens is ${batchTokens}: give a positive integer`);
+    }
+    const file = await openGguf(options.model);
+    const hyperParameters = readHyperParameters(file);
+    const backend = await Backend.open({ device: options.device ?? 'cpu', threads: options.threads });
+    let storage: FullParameters | undefined;
+    try {
+      storage = new FullParameters(file, backend);
+      return new TrainingSession(file, hyperParameters, backend, storage, options);
+    } catch (error) {
+      storage?.dispose();
+      backend.dispose();
+      throw error;
+    }
+  }
+
+  /** Optimizer steps taken. */
+  get steps(): number {
+    return this.#optimizer.steps;
+  }
+
+  /**
+   * One optimizer step on the mean loss of all response tokens of `sequences`.
+   * @throws TRAINING_DIVERGED, with the weights as they were, when the loss or the gradient is not finite;
+   *   INVALID_ARGUMENT, CONTEXT_OVERFLOW for sequences that cannot be trained on.
+   */
+  async step(sequences: readonly TrainingSequence[], options: { readonly learningRate: number }): Promise<StepReport> {
+    this.#check(sequences);
+    const responseTokens = sequences.reduce((sum, sequence) => sum + sequence.responseTokens, 0);
+    let loss = 0;
+    let computedTokens = 0;
+    for (const batch of this.#batches(sequences)) {
+      const weights = Float32Array.from(batch.owners, (owner) => (owner < 0 ? 0 : 1 / responseTokens));
+      const { probabilities } = await this.#graph(batch, true).run(batch, weights);
+      probabilities.forEach((probability, i) => {
+        if ((weights[i] ?? 0) > 0) loss += (weights[i] ?? 0) * negativeLog(probability);
+      });
+      computedTokens += batch.tokens.length;
+    }
+    const gradientNorm = await this.#optimizer.gradientNorm();
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      this.#optimizer.clearGradients();
+      throw new BlockAttentionError(
+        'TRAINING_DIVERGED',
+        `step ${this.steps + 1}: the loss is ${loss}, the length of the gradient ${gradientNorm}: lower the learning rate`,
+      );
+    }
+    await this.#optimizer.step(options.learningRate, gradientNorm);
+    const tokens = sequences.reduce((sum, sequence) => sum + sequenceTokens(sequence), 0);
+    return { loss, gradientNorm, tokens, computedTokens, responseTokens };
+  }
+
+  /** Loss and accuracy on sequences, without learning from them. */
+  async evaluate(sequences: readonly TrainingSequence[]): Promise<EvaluationReport> {
+    this.#check(sequences);
+    let loss = 0;
+    let right = 0;
+    let responseTokens = 0;
+    const wrong = new Set<number>();
+    for (const batch of this.#batches(sequences)) {
+      const { probabilities, likeliest } = await this.#graph(batch, false).run(batch, new Float32Array(batch.outputs));
+      batch.owners.forEach((owner, i) => {
+        if (owner < 0) return;
+        loss += negativeLog(probabilities[i] ?? 0);
+        responseTokens++;
+        if (likeliest[i] === batch.labels[i]) right++;
+        else wrong.add(owner);
+      });
+    }
+    return {
+      loss: loss / responseTokens,
+      tokenAccuracy: right / responseTokens,
+      accuracy: 1 - wrong.size / sequences.length,
+      responseTokens,
+    };
+  }
+
+  /** Writes the model as a GGUF of its own. */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    this.#alive();
+    await saveModel(
+      path,
+      this.#file,
+      (name) => {
+        const tensor = this.#storage.find(name);
+        if (tensor === undefined) return undefined;
+        const values = new Float32Array(elementCount(tensor.ne));
+        this.#backend.read(tensor, values);
+        return values;
+      },
+      options,
+    );
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const graph of this.#graphs.values()) graph.dispose();
+    this.#optimizer.dispose();
+    this.#storage.dispose();
+    this.#backend.dispose();
+  }
+
+  #alive(): void {
+    if (this.#disposed) throw new BlockAttentionError('DISPOSED', 'the training session was disposed');
+  }
+
+  *#batches(sequences: readonly TrainingSequence[]): Generator<Batch> {
+    const { window, windowed } = this.hyperParameters;
+    const used = windowed.some((flag) => flag) ? window : 0;
+    for (const part of splitRows(packRows(sequences), this.#batchTokens)) yield makeBatch(part, used);
+  }
+
+  #graph(shape: BatchShape, training: boolean): TrainingGraph {
+    const key = [shape.rows, shape.rowTokens, shape.outputs, shape.windowed, training].join(' ');
+    let graph = this.#graphs.get(key);
+    if (graph === undefined) {
+      for (const [oldest, stale] of this.#graphs) {
+        if (this.#graphs.size < keptGraphs) break;
+        stale.dispose();
+        this.#graphs.delete(oldest);
+      }
+      graph = new TrainingGraph(this.#backend, this.#model, training ? this.#storage.parameters : [], shape);
+    }
+    this.#graphs.delete(key);
+    this.#graphs.set(key, graph); // last used, last disposed
+    return graph;
+  }
+
+  #check(sequences: readonly TrainingSequence[]): void {
+    this.#alive();
+    if (sequences.length === 0) throw new BlockAttentionError('INVALID_ARGUMENT', 'no sequences: give at least one');
+    const { vocabulary, trainedContext } = this.hyperParameters;
+    sequences.forEach((sequence, index) => {
+      const { blocks, responseTokens } = sequence;
+      const length = sequenceTokens(sequence);
+      const final = blocks.at(-1)?.length ?? 0;
+      if (blocks.some((block) => block.length === 0) || !Number.isInteger(responseTokens) || responseTokens < 1) {
+        throw new BlockAttentionError('INVALID_ARGUMENT', `sequence ${index} has an empty block or no response tokens`);
+      }
+      if (responseTokens > final || responseTokens >= length) {
+        throw new BlockAttentionError(
+          'INVALID_ARGUMENT',
+          `sequence ${index} asks for ${responseTokens} response tokens of a final block of ${final}: the first token cannot be predicted`,
+        );
+      }
+      if (length > trainedContext) {
+        throw new BlockAttentionError(
+          'CONTEXT_OVERFLOW',
+          `sequence ${index} has ${length} tokens, the model was made for ${trainedContext}: leave it out or shorten it`,
+        );
+      }
+      for (const block of blocks) {
+        const bad = block.find((token) => token < 0 || token >= vocabulary);
+        if (bad !== undefined) {
+          throw new BlockAttentionError('INVALID_ARGUMENT', `sequence ${index} has token ${bad} of ${vocabulary}`);
+        }
+      }
+    });
+  }
+}
+
+/** Underflow counts as the smallest normal number, so that one hopeless token does not make the mean infinite. */
+function negativeLog(probability: number): number {
+  return -Math.log(probability > 0 ? probability : probability === 0 ? 1.2e-38 : Number.NaN);
+}

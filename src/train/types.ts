@@ -1,0 +1,35 @@
+/** What training works on: token sequences cut into blocks, and what becomes of them. */
+
+/** How a sequence is seen while it is trained on: `full` is plain causal attention, `block` the block mask. */
+export type TrainingMode = 'full' | 'block';
+
+/** One sample in one mode. */
+export interface TrainingSequence {
+  /** Token ids of the blocks, none empty; the last one is the final block, answer included. */
+  readonly blocks: readonly Int32Array[];
+  /** How many tokens at the end are the response: the loss is taken on these. At least 1, less than all tokens. */
+  readonly responseTokens: number;
+  readonly mode: TrainingMode;
+}
+
+export interface StepReport {
+  /** Mean cross-entropy of the response tokens, in nats, before the step. */
+  readonly loss: number;
+  /** Euclidean length of the gradient before clipping. */
+  readonly gradientNorm: number;
+  /** Tokens of the sequences. */
+  readonly tokens: number;
+  /** Tokens computed, padding included. */
+  readonly computedTokens: number;
+  readonly responseTokens: number;
+}
+
+export interface EvaluationReport {
+  /** Mean cross-entropy of the response tokens, in nats. */
+  readonly loss: number;
+  /** Share of response tokens that are the likeliest, given all tokens before them. */
+  readonly tokenAccuracy: number;
+  /** Share of sequences whose response tokens are all the likeliest: what greedy decoding would write. */
+  readonly accuracy: number;
+  readonly responseTokens: number;
+}
