@@ -1,7 +1,7 @@
 /** The options that every command with a model shares, and what they become. */
 import { type Command, Option } from 'commander';
 import type { EngineOptions } from '../engine/index.ts';
-import { bytesOption, numberOption } from './numbers.ts';
+import { bytesOption, durationOption, numberOption } from './numbers.ts';
 
 export interface ModelOptions {
   readonly model: string;
@@ -99,6 +99,8 @@ export interface StoreFlags {
   readonly store?: string | false;
   readonly memory?: number;
   readonly disk?: number;
+  readonly ttl?: number;
+  readonly tenantQuota?: number;
   readonly shared?: readonly string[];
   /** File that holds the key. */
   readonly storeKey?: string;
@@ -113,6 +115,17 @@ export function addStoreOptions(command: Command): Command {
     )
     .addOption(
       new Option('--disk <bytes>', 'size of the store folder (default: 20GiB)').argParser(bytesOption('--disk')),
+    )
+    .addOption(
+      new Option(
+        '--ttl <time>',
+        'encode stored blocks anew past this age, e.g. 30d (default: never; on shared servers 7d)',
+      ).argParser(durationOption('--ttl')),
+    )
+    .addOption(
+      new Option('--tenant-quota <bytes>', "most of the folder one tenant's blocks may take (default: all)").argParser(
+        bytesOption('--tenant-quota'),
+      ),
     );
   return addSharedOption(addStoreKeyOption(command));
 }

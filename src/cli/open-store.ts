@@ -18,6 +18,8 @@ export async function openStore(flags: StoreFlags, env: Environment, output: Out
     directory: storeFolder(flags, env),
     memoryBytes: flags.memory,
     diskBytes: flags.disk,
+    ttlMs: flags.ttl,
+    tenantQuotaBytes: flags.tenantQuota,
     shared: flags.shared,
     storeKey: await storeKeyOf(flags),
     onWarning: ({ message }) => output.note(`warning: ${message}`),
