@@ -71,6 +71,7 @@ describe('generateReadingTasks', () => {
           },
         ],
         "question": "Where was Peron Hartley born?",
+        "response": "Elmgard",
       }
     `);
   });

@@ -27,12 +27,19 @@ export interface ReadingTaskOptions {
   readonly hops?: 1 | 2 | 'both' | undefined;
   /** Most different names of each kind, which bounds the vocabulary. Defaults to all, which is 64. */
   readonly names?: number | undefined;
+  /** Questions over the same passages, which follow one another: `count` then counts passage sets. Defaults to 1. */
+  readonly questions?: number | undefined;
 }
 
 export interface ReadingTask extends Question {
   readonly hops: 1 | 2;
   /** Indices of the passages that are needed, in the order of the hops. */
   readonly gold: readonly number[];
+  /**
+   * What a good reader says, to train on: the answer alone for one hop; for two hops a sentence that names what the
+   * first hop finds.
+   */
+  readonly response: string;
 }
 
 interface Relation {
@@ -80,9 +87,10 @@ const workRelations: readonly [Relation, ...Relation[]] = [
 
 /** @throws INVALID_ARGUMENT for options that cannot be */
 export function generateReadingTasks(options: ReadingTaskOptions): ReadingTask[] {
-  const { seed, count, split = 'train', passages = 10, hops = 'both', names = 64 } = options;
+  const { seed, count, split = 'train', passages = 10, hops = 'both', names = 64, questions = 1 } = options;
   checkRange({ seed, count }, 0, 2 ** 31);
   checkRange({ passages }, 2, 20);
+  checkRange({ questions }, 1, 100);
   // A passage takes at most two places, and at most two people with its subject.
   checkRange({ names }, 2 * passages, Infinity, `: a task of ${passages} passages needs them`);
   if (!taskSplits.includes(split)) throw invalid(`split is ${String(split)}: use one of ${taskSplits.join(', ')}`);
@@ -92,8 +100,11 @@ export function generateReadingTasks(options: ReadingTaskOptions): ReadingTask[]
     // Splits differ in more than names.
     const number = index * taskSplits.length + taskSplits.indexOf(split) + 1;
     const random = createRandom(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b));
-    return makeTask(pools, random, passages, hops === 'both' ? (index % 2 === 0 ? 1 : 2) : hops);
-  });
+    const scene = makeScene(pools, random, passages);
+    return Array.from({ length: questions }, (_, i) =>
+      makeTask(scene, random, hops === 'both' ? ((index + i) % 2 === 0 ? 1 : 2) : hops),
+    );
+  }).flat();
 }
 
 /** Different words of tasks, in lower case and without punctuation. */
@@ -112,7 +123,15 @@ interface Entry {
   readonly objects: ReadonlyMap<Relation, string>;
 }
 
-function makeTask(pools: NamePools, random: Random, count: number, hops: 1 | 2): ReadingTask {
+/** What the questions of one passage set are about. */
+interface Scene {
+  readonly entries: readonly Entry[];
+  /** The entry of each passage. */
+  readonly order: readonly Entry[];
+  readonly passages: readonly { readonly title: string; readonly text: string }[];
+}
+
+function makeScene(pools: NamePools, random: Random, count: number): Scene {
   const names = new NameSource(pools, random);
   const entries: Entry[] = [];
   // Works and their makers come in pairs, so every chain of two hops has rivals.
@@ -121,26 +140,33 @@ function makeTask(pools: NamePools, random: Random, count: number, hops: 1 | 2):
     const work = describe(workTitle(names, random), workRelations, new Map([[maker, person.subject]]), names, random);
     entries.push(person, ...(entries.length + 1 < count ? [work] : []));
   }
-  const order = random.shuffle(entries.map((_, i) => i));
-  const place = (entry: Entry) => order.indexOf(entries.indexOf(entry));
-  const passages = order.flatMap((i) => {
-    const entry = entries[i];
-    return entry === undefined ? [] : [{ title: capitalised(entry.subject), text: entry.text }];
-  });
+  const order = random.shuffle(entries);
+  return { entries, order, passages: order.map(({ subject, text }) => ({ title: capitalised(subject), text })) };
+}
+
+function makeTask({ entries, order, passages }: Scene, random: Random, hops: 1 | 2): ReadingTask {
   const works = entries.filter(({ objects }) => objects.has(maker));
   const work = works[random.integer(works.length)];
   const person = entries.find(({ subject }) => subject === work?.objects.get(maker));
   if (work === undefined || person === undefined) throw new BlockAttentionError('INTERNAL', 'a task has no pair');
   if (hops === 2) {
     const relation = random.pick(personRelations);
-    const question = random.pick(relation.ask)(`the maker of ${work.subject}`);
-    return { question, answers: [objectOf(person, relation)], passages, hops, gold: [place(work), place(person)] };
+    const answer = objectOf(person, relation);
+    return {
+      question: random.pick(relation.ask)(`the maker of ${work.subject}`),
+      answers: [answer],
+      passages,
+      hops,
+      gold: [order.indexOf(work), order.indexOf(person)],
+      response: relation.state[0](person.subject, answer),
+    };
   }
   // The maker stands in two passages, so it is asked for in neither direction.
   const entry = random.uniform() < 0.75 ? person : work;
   const relation = entry === person ? random.pick(personRelations) : (workRelations[1] ?? maker);
   const question = random.pick(relation.ask)(entry.subject);
-  return { question, answers: [objectOf(entry, relation)], passages, hops, gold: [place(entry)] };
+  const answer = objectOf(entry, relation);
+  return { question, answers: [answer], passages, hops, gold: [order.indexOf(entry)], response: answer };
 }
 
 /** A passage: every relation of the subject, in random order and words. */

@@ -10,7 +10,8 @@ import { createRandom, type Random } from './random.ts';
 export const taskSplits = ['train', 'validation', 'test'] as const;
 export type TaskSplit = (typeof taskSplits)[number];
 
-const syllables = {
+/** The syllables that names begin and end with. */
+export const syllables = {
   given: [
     ['Al', 'Bren', 'Cor', 'Dar', 'El', 'Fen', 'Gar', 'Hal', 'Is', 'Jor', 'Kel', 'Lor', 'Mar', 'Nev', 'Or', 'Per'],
     ['a', 'ian', 'ick', 'ina', 'is', 'ola', 'on', 'or', 'una', 'wen', 'yn', 'eth'],
@@ -43,6 +44,7 @@ const syllables = {
 } as const;
 
 export type NameKind = keyof typeof syllables;
+export const nameKinds: readonly NameKind[] = ['given', 'family', 'place'];
 
 /** All names of a kind that a split may use, in a fixed order. */
 export function namesOf(kind: NameKind, split: TaskSplit): string[] {

@@ -20,7 +20,7 @@ export interface ContextBlock {
 
 export class Sequence {
   readonly blocks: readonly ContextBlock[];
-  /** Tokens of all context blocks: the position of the first own token. */
+  /** Position of the first own token: the tokens of all context blocks, unless placed otherwise. */
   readonly contextTokens: number;
   /** Layout of the own cache: never quantised, since it grows token by token. */
   readonly layout: KvLayout;
@@ -35,6 +35,8 @@ export class Sequence {
    * @param blocks in prompt order; positions follow from their token counts
    * @param capacity most own tokens; rounded up
    * @param target zeroed memory to use as own cache, which the caller keeps; allocated when absent
+   * @param places positions other than those, to measure what right ones are worth: the start of each block, none after
+   *   `first`, which is the position of the first own token
    */
   constructor(
     backend: Backend,
@@ -42,14 +44,15 @@ export class Sequence {
     blocks: readonly { readonly memory: TensorMemory; readonly tokens: number }[],
     capacity: number,
     target?: TensorMemory,
+    places?: { readonly starts: readonly number[]; readonly first: number },
   ) {
-    let start = 0;
-    this.blocks = blocks.map(({ memory, tokens }) => {
-      const block = { memory, tokens, start };
-      start += tokens;
+    let end = 0;
+    this.blocks = blocks.map(({ memory, tokens }, index) => {
+      const block = { memory, tokens, start: places?.starts[index] ?? end };
+      end += tokens;
       return block;
     });
-    this.contextTokens = start;
+    this.contextTokens = places?.first ?? end;
     this.layout = layout;
     this.capacity = layout.padded(capacity);
     if (target === undefined) {
