@@ -31,7 +31,8 @@ export const unanswered = 'not in the documents';
 
 export function makeExercise({ seed, passages, questions, tasks = 0.5, twoHops = 0.5 }: ExerciseOptions): Exercise {
   const random = createRandom(Math.imul(seed + 1, 0x9e3779b1) ^ 0x5bd1e995);
-  if (passages >= 2 && passages <= 16 && random.uniform() < tasks) return taskExercise(random, passages, questions, twoHops);
+  if (passages >= 2 && passages <= 16 && random.uniform() < tasks)
+    return taskExercise(random, passages, questions, twoHops);
   return factExercise(random, passages, questions, twoHops);
 }
 
@@ -95,12 +96,17 @@ function factExercise(random: Random, count: number, questions: number, twoHops:
     questions: [] as { question: string; response: string }[],
   };
   const leads = random.shuffle([...led]);
-  const direct = random.shuffle(entries.flatMap((entry) => [...entry.stated].map(([fact, object]) => ({ entry, fact, object }))));
+  const direct = random.shuffle(
+    entries.flatMap((entry) => [...entry.stated].map(([fact, object]) => ({ entry, fact, object }))),
+  );
   for (let i = 0; i < questions; i++) {
     const draw = random.uniform();
     if (draw < 0.06) {
       const { topic, stated } = choose(random, entries);
-      exercise.questions.push({ question: ask(choose(random, [...stated.keys()]), topic.subject(random), random), response: unanswered });
+      exercise.questions.push({
+        question: ask(choose(random, [...stated.keys()]), topic.subject(random), random),
+        response: unanswered,
+      });
       continue;
     }
     const lead = draw < twoHops ? leads.pop() : undefined;
@@ -151,7 +157,8 @@ function passageOf({ topic, subject, stated }: Entry, random: Random): { title?:
     return topic.cased === true && template.startsWith('s') ? text : capitalised(text);
   };
   const lines = [...stated].map(([fact, object]) => sentence(choose(random, fact.state), object));
-  while (random.uniform() < 0.2) lines.splice(random.integer(lines.length + 1), 0, sentence(choose(random, fillers), ''));
+  while (random.uniform() < 0.2)
+    lines.splice(random.integer(lines.length + 1), 0, sentence(choose(random, fillers), ''));
   const text = lines.join(random.uniform() < 0.75 ? ' ' : '\n');
   return random.uniform() < 0.75 ? { title: topic.cased === true ? subject : capitalised(subject), text } : { text };
 }

@@ -7,10 +7,17 @@ import type { Random } from '../src/eval/random.ts';
 import { type NameKind, nameKinds, namesOf, syllables } from '../src/eval/task-names.ts';
 import { colours, days, months, qualities, things, units } from './words.ts';
 
-const onsets = 'b br c ch cl cr d dr f fl fr g gl gr h j k kl l m n p pl pr qu r s sc sh sk sl sm sp st t th tr v w z'.split(' ');
+const onsets =
+  'b br c ch cl cr d dr f fl fr g gl gr h j k kl l m n p pl pr qu r s sc sh sk sl sm sp st t th tr v w z'.split(' ');
 const vowels = 'a e i o u a e i o u a e i o u a e i o u ai au ea ei ia ie io oa oo ou y ä é ö'.split(' ');
-const codas = ['', '', '', ...'b ck d ff g k l ld ll m n nd ng nk nn nt p r rd rk rn rt s sh ss st t th x z'.split(' ')];
-const suffixes = 'by den field ham holm land ridge shire ton vale wick wood berg burg fell haven mere sted son er ing ler'.split(' ');
+const codas = [
+  '',
+  '',
+  '',
+  ...'b ck d ff g k l ld ll m n nd ng nk nn nt p r rd rk rn rt s sh ss st t th x z'.split(' '),
+];
+const suffixes =
+  'by den field ham holm land ridge shire ton vale wick wood berg burg fell haven mere sted son er ing ler'.split(' ');
 
 const reserved = new Set(nameKinds.flatMap((kind) => [...namesOf(kind, 'validation'), ...namesOf(kind, 'test')]));
 

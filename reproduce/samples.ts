@@ -19,7 +19,10 @@ export function tokenSample({ passages, questions }: Exercise, tokenizer: Tokeni
   if (eos === undefined) throw new RangeError('the tokenizer has no end token');
   const prompts = questions.map(({ question }, i) => {
     // Passages tokenize alike under every question.
-    const plan = planRag({ template: 'plain', passages: i === 0 ? passages : passages.slice(0, 1), question }, tokenizer);
+    const plan = planRag(
+      { template: 'plain', passages: i === 0 ? passages : passages.slice(0, 1), question },
+      tokenizer,
+    );
     return tokenizePlan(plan, tokenizer).blocks.map(({ tokens }) => tokens);
   });
   return {

@@ -28,7 +28,9 @@ export const trades = list(`
   baker teacher sailor doctor lawyer painter farmer miner singer writer engineer carpenter tailor nurse pilot judge
   gardener cook librarian chemist potter weaver printer clerk hunter shepherd merchant builder actor dancer`);
 export const animals = list('dog cat horse goat sheep cow hen duck goose bee fox wolf bear owl hawk salmon crab otter');
-export const units = list('metres kilometres seconds minutes hours days years litres tonnes watts degrees euros people');
+export const units = list(
+  'metres kilometres seconds minutes hours days years litres tonnes watts degrees euros people',
+);
 
 /** Words of ordinary prose, so that text outside the templates falls into familiar tokens. */
 export const prose = list(`

@@ -1,6 +1,6 @@
 /** The arrays a training graph reads: packed rows as token ids, positions, masks, and the tokens to be predicted. */
 import { packMask } from './pack-mask.ts';
-import type { PackedRows } from './packing.ts';
+import { contextTokens, finalBlocks, type PackedRows } from './packing.ts';
 
 export interface BatchShape {
   readonly rows: number;
@@ -32,16 +32,24 @@ export function makeBatch(packed: PackedRows, window: number): Batch {
   const positions = new Int32Array(rows.length * rowTokens);
   const predictions: { row: number; label: number; owner: number }[] = [];
   rows.forEach((row, rowIndex) => {
-    for (const { sequence, index, start, length } of row) {
-      const first = rowIndex * rowTokens + start;
-      let at = first;
-      for (const block of sequence.blocks) {
+    for (const { sequence, index, start } of row) {
+      let at = rowIndex * rowTokens + start;
+      const put = (block: Int32Array, position: number) => {
         tokens.set(block, at);
+        for (let i = 0; i < block.length; i++) positions[at + i] = position + i;
         at += block.length;
+      };
+      let position = 0;
+      for (const block of sequence.blocks.slice(0, -1)) {
+        put(block, position);
+        position += block.length;
       }
-      for (let i = 0; i < length; i++) positions[first + i] = i;
-      for (let i = length - sequence.responseTokens; i < length; i++) {
-        predictions.push({ row: first + i - 1, label: tokens[first + i] ?? 0, owner: index });
+      const context = contextTokens(sequence);
+      for (const { tokens: final, responseTokens } of finalBlocks(sequence)) {
+        put(final, context);
+        for (let i = at - responseTokens; i < at; i++) {
+          predictions.push({ row: i - 1, label: tokens[i] ?? 0, owner: index });
+        }
       }
     }
   });

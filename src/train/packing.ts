@@ -4,7 +4,7 @@
  * Rows of a step have one length, so that its graph is built once; a few lengths cover all data. Pure bookkeeping: the
  * masks are pack-mask.ts's.
  */
-import type { TrainingSequence } from './types.ts';
+import type { FinalBlock, TrainingSequence } from './types.ts';
 
 /** A sequence in its row. */
 export interface Placed {
@@ -24,8 +24,19 @@ export interface PackedRows {
 /** Row lengths are multiples of this: fewer different graphs, and widths that matrix kernels like. */
 const rowStep = 32;
 
-export function sequenceTokens({ blocks }: TrainingSequence): number {
-  return blocks.reduce((sum, block) => sum + block.length, 0);
+export function sequenceTokens({ blocks, branches = [] }: TrainingSequence): number {
+  const branched = branches.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  return branched + blocks.reduce((sum, block) => sum + block.length, 0);
+}
+
+/** All final blocks of a sequence, in the order they lie in its row. */
+export function finalBlocks({ blocks, responseTokens, branches = [] }: TrainingSequence): FinalBlock[] {
+  return [...blocks.slice(-1).map((tokens) => ({ tokens, responseTokens })), ...branches];
+}
+
+/** Tokens before the final blocks. */
+export function contextTokens({ blocks }: TrainingSequence): number {
+  return blocks.slice(0, -1).reduce((sum, block) => sum + block.length, 0);
 }
 
 /** Longest first, each into the first row with room. @param rowTokens defaults to the longest sequence, rounded up */

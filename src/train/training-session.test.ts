@@ -76,6 +76,40 @@ describe('a training session', () => {
     expect(Math.abs(loss - (await referenceLoss(trained, full)))).toBeLessThan(1e-3);
   });
 
+  it.each(['llama', 'gemma3'] as const)(
+    '%s: several final blocks after one context are several sequences',
+    async (family) => {
+      const { session } = await open({ family }, 5);
+      const sequences = someSequences(session.hyperParameters.vocabulary, 9);
+      const finals = sequences.map(({ blocks, responseTokens }) => ({
+        tokens: blocks.at(-1) ?? new Int32Array(),
+        responseTokens,
+      }));
+      const context = sequences[3]?.blocks.slice(0, -1) ?? [];
+      for (const mode of ['full', 'block'] as const) {
+        const apart = finals.map((final): TrainingSequence => ({ ...final, blocks: [...context, final.tokens], mode }));
+        const [first, ...branches] = finals;
+        const joined = { ...first, blocks: [...context, first?.tokens ?? new Int32Array()], mode, branches };
+        const { loss, responseTokens } = await session.evaluate([{ responseTokens: 3, ...joined }]);
+        const expected = await session.evaluate(apart);
+        expect(responseTokens).toBe(expected.responseTokens);
+        expect(Math.abs(loss - expected.loss)).toBeLessThan(1e-4);
+      }
+      session.dispose();
+    },
+  );
+
+  it('counts sequences by their weight', async () => {
+    const { session } = await open({ family: 'llama' }, 6);
+    const [a, b] = someSequences(session.hyperParameters.vocabulary, 11);
+    if (a === undefined || b === undefined) throw new Error('no sequences');
+    const lossOf = async (sequence: TrainingSequence) => (await session.evaluate([sequence])).loss;
+    const mean = (3 * (await lossOf(a)) + (await lossOf(b))) / 4;
+    const { loss } = await session.step([{ ...a, weight: 3 }, b], { learningRate: 1e-9 });
+    session.dispose();
+    expect(Math.abs(loss - mean)).toBeLessThan(1e-4);
+  });
+
   it('stops at a loss that is no number, with its weights intact', async () => {
     const { session } = await open({ family: 'llama' }, 4);
     const sequences = someSequences(session.hyperParameters.vocabulary, 7);

@@ -12,7 +12,7 @@ import { type HyperParameters, readHyperParameters } from '../model/hyper-parame
 import { bindWeights } from '../model/layers.ts';
 import { AdamW, type AdamWSettings } from './adamw.ts';
 import { type Batch, type BatchShape, makeBatch } from './batch.ts';
-import { packRows, sequenceTokens, splitRows } from './packing.ts';
+import { contextTokens, finalBlocks, packRows, sequenceTokens, splitRows } from './packing.ts';
 import { FullParameters } from './parameters.ts';
 import { TrainingGraph } from './training-graph.ts';
 import type { EvaluationReport, StepReport, TrainingSequence } from './types.ts';
@@ -96,11 +96,12 @@ export class TrainingSession {
    */
   async step(sequences: readonly TrainingSequence[], options: { readonly learningRate: number }): Promise<StepReport> {
     this.#check(sequences);
-    const responseTokens = sequences.reduce((sum, sequence) => sum + sequence.responseTokens, 0);
+    const responseTokens = sequences.reduce((sum, sequence) => sum + responseTokensOf(sequence), 0);
+    const shares = lossShares(sequences);
     let loss = 0;
     let computedTokens = 0;
     for (const batch of this.#batches(sequences)) {
-      const weights = Float32Array.from(batch.owners, (owner) => (owner < 0 ? 0 : 1 / responseTokens));
+      const weights = Float32Array.from(batch.owners, (owner) => shares[owner] ?? 0);
       const { probabilities } = await this.#graph(batch, true).run(batch, weights);
       probabilities.forEach((probability, i) => {
         if ((weights[i] ?? 0) > 0) loss += (weights[i] ?? 0) * negativeLog(probability);
@@ -202,25 +203,38 @@ export class TrainingSession {
     if (sequences.length === 0) throw new BlockAttentionError('INVALID_ARGUMENT', 'no sequences: give at least one');
     const { vocabulary, trainedContext } = this.hyperParameters;
     sequences.forEach((sequence, index) => {
-      const { blocks, responseTokens } = sequence;
-      const length = sequenceTokens(sequence);
-      const final = blocks.at(-1)?.length ?? 0;
-      if (blocks.some((block) => block.length === 0) || !Number.isInteger(responseTokens) || responseTokens < 1) {
-        throw new BlockAttentionError('INVALID_ARGUMENT', `sequence ${index} has an empty block or no response tokens`);
+      const { blocks, weight = 1 } = sequence;
+      const finals = finalBlocks(sequence);
+      const all = [...blocks.slice(0, -1), ...finals.map(({ tokens }) => tokens)];
+      if (finals.length === 0 || all.some((block) => block.length === 0)) {
+        throw new BlockAttentionError('INVALID_ARGUMENT', `sequence ${index} has an empty block, or no block`);
       }
-      if (responseTokens > final || responseTokens >= length) {
+      if (!(weight > 0 && weight < Number.POSITIVE_INFINITY)) {
         throw new BlockAttentionError(
           'INVALID_ARGUMENT',
-          `sequence ${index} asks for ${responseTokens} response tokens of a final block of ${final}: the first token cannot be predicted`,
+          `sequence ${index} has weight ${weight}: give a positive number`,
         );
       }
+      const context = contextTokens(sequence);
+      for (const { tokens, responseTokens } of finals) {
+        if (!Number.isInteger(responseTokens) || responseTokens < 1) {
+          throw new BlockAttentionError('INVALID_ARGUMENT', `sequence ${index} has no response tokens`);
+        }
+        if (responseTokens > tokens.length || responseTokens >= context + tokens.length) {
+          throw new BlockAttentionError(
+            'INVALID_ARGUMENT',
+            `sequence ${index} asks for ${responseTokens} response tokens of a final block of ${tokens.length}: the first token cannot be predicted`,
+          );
+        }
+      }
+      const length = context + Math.max(...finals.map(({ tokens }) => tokens.length));
       if (length > trainedContext) {
         throw new BlockAttentionError(
           'CONTEXT_OVERFLOW',
           `sequence ${index} has ${length} tokens, the model was made for ${trainedContext}: leave it out or shorten it`,
         );
       }
-      for (const block of blocks) {
+      for (const block of all) {
         const bad = block.find((token) => token < 0 || token >= vocabulary);
         if (bad !== undefined) {
           throw new BlockAttentionError('INVALID_ARGUMENT', `sequence ${index} has token ${bad} of ${vocabulary}`);
@@ -228,6 +242,16 @@ export class TrainingSession {
       }
     });
   }
+}
+
+function responseTokensOf(sequence: TrainingSequence): number {
+  return finalBlocks(sequence).reduce((sum, { responseTokens }) => sum + responseTokens, 0);
+}
+
+/** What one response token of each sequence counts in the mean loss. */
+function lossShares(sequences: readonly TrainingSequence[]): number[] {
+  const total = sequences.reduce((sum, sequence) => sum + (sequence.weight ?? 1) * responseTokensOf(sequence), 0);
+  return sequences.map(({ weight = 1 }) => weight / total);
 }
 
 /** Underflow counts as the smallest normal number, so that one hopeless token does not make the mean infinite. */

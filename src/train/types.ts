@@ -10,6 +10,21 @@ export interface TrainingSequence {
   /** How many tokens at the end are the response: the loss is taken on these. At least 1, less than all tokens. */
   readonly responseTokens: number;
   readonly mode: TrainingMode;
+  /**
+   * Further final blocks after the same context, such as other questions on the passages. Each sees the context and
+   * itself, at the positions that follow the context, so every one trains what it would alone. Defaults to none.
+   */
+  readonly branches?: readonly FinalBlock[] | undefined;
+  /** How much each of its response tokens counts in a step. Defaults to 1. */
+  readonly weight?: number | undefined;
+}
+
+/** A question with its response. */
+export interface FinalBlock {
+  /** Token ids, answer included. */
+  readonly tokens: Int32Array;
+  /** How many tokens at the end are the response. */
+  readonly responseTokens: number;
 }
 
 export interface StepReport {
