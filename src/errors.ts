@@ -35,6 +35,10 @@ export const errorCodes = {
   // Store
   STORE_FULL: { status: 507, summary: 'Pinned blocks leave no room within the byte budget.' },
   STORE_INVALID: { status: 422, summary: 'A store folder, file or option cannot be used.' },
+  // Documents
+  INDEX_NOT_FOUND: { status: 404, summary: 'There is no index of documents, or nothing of that folder in it.' },
+  INDEX_INVALID: { status: 422, summary: 'The index of documents is damaged, or of another version.' },
+  EMBEDDING_FAILED: { status: 502, summary: 'The embeddings server failed, or its vectors do not fit the index.' },
   // Server
   UNAUTHORIZED: { status: 401, summary: 'The API key is missing or unknown.' },
   NOT_FOUND: { status: 404, summary: 'The server has no such route or resource.' },

@@ -1,5 +1,6 @@
 /** Filling the store ahead of questions: every passage's block, and the instruction's. */
 import { planRag, requirePassages, tokenizePlan } from '../prompt/index.ts';
+import type { BlockKey } from '../store/index.ts';
 import type { EngineParts } from './engine.ts';
 import type { EncodeOptions, EncodeSummary, Passage } from './types.ts';
 
@@ -54,15 +55,26 @@ export async function encodePassages(
 
 /** Removes the passages' blocks. @returns how many there were @throws INVALID_PASSAGES */
 export async function forgetPassages(
-  { source, store, tokenizer, template }: EngineParts,
+  parts: EngineParts,
   passages: readonly Passage[],
   tenant: string | undefined,
 ): Promise<number> {
+  return parts.store.remove([...new Set(passageKeys(parts, passages, tenant))]);
+}
+
+/** The key of each passage's block. @throws INVALID_PASSAGES */
+export function passageKeys(
+  { source, tokenizer, template }: Pick<EngineParts, 'source' | 'tokenizer' | 'template'>,
+  passages: readonly Passage[],
+  tenant: string | undefined,
+): BlockKey[] {
   requirePassages(passages);
-  const keys = passages.flatMap((passage) => {
-    const plan = tokenizePlan(planRag({ template, passages: [passage], question: '?' }, tokenizer), tokenizer);
-    // Instruction, passage, question.
-    return plan.blocks.slice(-2, -1).map((block) => source.request(block.tokens, tenant).key);
-  });
-  return store.remove([...new Set(keys)]);
+  const keys: BlockKey[] = [];
+  for (let first = 0; first < passages.length; first += window) {
+    const part = passages.slice(first, first + window);
+    const plan = tokenizePlan(planRag({ template, passages: part, question: '?' }, tokenizer), tokenizer);
+    // Instruction, passages, question.
+    for (const block of plan.blocks.slice(-1 - part.length, -1)) keys.push(source.request(block.tokens, tenant).key);
+  }
+  return keys;
 }

@@ -15,10 +15,11 @@ import { reportPlan } from './answer-plan.ts';
 import { answerStream } from './answer-stream.ts';
 import { chooseAttention } from './attention-choice.ts';
 import { BlockSource } from './block-source.ts';
-import { encodePassages, forgetPassages } from './encode-passages.ts';
+import { encodePassages, forgetPassages, passageKeys } from './encode-passages.ts';
 import { KvBudget } from './kv-budget.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { Runner } from './runner.ts';
+import { tokenCounter } from './token-counter.ts';
 import type {
   AnswerRequest,
   AnswerStream,
@@ -32,6 +33,7 @@ import type {
   Passage,
   PlanReport,
   PromptTemplate,
+  TokenCounter,
 } from './types.ts';
 
 const kvTypes: readonly KvType[] = ['f32', 'f16', 'q8_0'];
@@ -119,6 +121,7 @@ class LocalEngine implements Engine {
   readonly kvType: KvType;
   readonly attention: 'native' | 'portable';
   readonly threads: number;
+  readonly tokenizer: TokenCounter;
   readonly #parts: EngineParts;
   readonly #cleanup: (() => void | Promise<void>)[];
   readonly #busy = new Set<Promise<unknown>>();
@@ -135,6 +138,7 @@ class LocalEngine implements Engine {
     this.threads = rest.threads;
     this.#cleanup = rest.cleanup;
     this.model = modelInfo(parts);
+    this.tokenizer = tokenCounter(parts.tokenizer);
   }
 
   encode(passages: readonly Passage[], options: EncodeOptions = {}): Promise<EncodeSummary> {
@@ -173,6 +177,11 @@ class LocalEngine implements Engine {
       kvWaiting: budget.waiting,
       prefixes: prefixes.stats(),
     };
+  }
+
+  blockKeys(passages: readonly Passage[], options: Pick<EncodeOptions, 'tenant'> = {}): BlockKey[] {
+    if (this.#closed) throw new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one');
+    return passageKeys(this.#parts, passages, options.tenant);
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {

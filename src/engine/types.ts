@@ -227,12 +227,21 @@ export interface EngineUsage {
   readonly prefixes: PrefixStats;
 }
 
+/** What document pipelines need of the model's tokenizer. */
+export interface TokenCounter {
+  /** Tokens of a text by itself. */
+  count(text: string): number;
+  /** Equal for tokenizers that cut texts alike, as far as a probe shows. */
+  readonly identity: string;
+}
+
 export interface Engine extends AsyncDisposable {
   readonly model: ModelInfo;
   readonly store: BlockStore;
   readonly kvType: KvType;
   readonly attention: 'native' | 'portable';
   readonly threads: number;
+  readonly tokenizer: TokenCounter;
   /** Fills the store with the passages' blocks (and the instruction's). */
   encode(passages: readonly Passage[], options?: EncodeOptions): Promise<EncodeSummary>;
   answer(request: AnswerRequest): AnswerStream;
@@ -247,5 +256,10 @@ export interface Engine extends AsyncDisposable {
   forgetBlocks(keys: readonly BlockKey[]): Promise<number>;
   /** What answers take and keep for themselves. */
   usage(): EngineUsage;
+  /**
+   * Names of the passages' blocks in the store, in order. They depend on the passage's title and text, the model and
+   * its settings, and the tenant, on nothing else. @throws INVALID_PASSAGES
+   */
+  blockKeys(passages: readonly Passage[], options?: Pick<EncodeOptions, 'tenant'>): BlockKey[];
   close(): Promise<void>;
 }

@@ -1,0 +1,76 @@
+/** Chunks as rows of the table, and back. */
+import { createHash } from 'node:crypto';
+import type { DraftChunk } from '../chunk/chunk-document.ts';
+import { documentTypes } from '../load/document.ts';
+import type { Chunk, DocumentType } from '../types.ts';
+import { searchText } from './search-text.ts';
+
+export interface ChunkRow {
+  readonly id: string;
+  readonly root: string;
+  readonly path: string;
+  readonly type: string;
+  readonly title: string;
+  readonly text: string;
+  readonly search: string;
+  readonly content: string;
+  /** JSON. */
+  readonly spans: string;
+  readonly startLine: number;
+  readonly endLine: number;
+  /** 0 where there are no pages. */
+  readonly page: number;
+  readonly tokens: number;
+  /** Of the chunk in its file, from 0. */
+  readonly position: number;
+  readonly modifiedAt: number;
+  readonly vector?: readonly number[] | undefined;
+}
+
+/** Columns that make a Chunk. */
+export const chunkColumns = [
+  'id',
+  'root',
+  'path',
+  'type',
+  'title',
+  'text',
+  'content',
+  'spans',
+  'startLine',
+  'endLine',
+  'page',
+  'tokens',
+  'position',
+  'modifiedAt',
+] as const satisfies readonly (keyof ChunkRow)[];
+
+export function contentDigest(title: string, text: string): string {
+  return createHash('sha256').update(title).update('\0').update(text).digest('hex');
+}
+
+/** The rows of one file. Chunks that repeat within it get ids of their own. */
+export function rowsOf(
+  file: { readonly root: string; readonly path: string; readonly type: DocumentType; readonly modifiedAt: number },
+  drafts: readonly DraftChunk[],
+): ChunkRow[] {
+  const seen = new Map<string, number>();
+  return drafts.map((draft, position) => {
+    const { title, text, startLine, endLine, page = 0, tokens, spans } = draft;
+    const content = contentDigest(title, text);
+    const occurrence = seen.get(content) ?? 0;
+    seen.set(content, occurrence + 1);
+    const name = [file.root, file.path, content, String(occurrence)].join('\0');
+    const id = createHash('sha256').update(name).digest('hex').slice(0, 32);
+    const lines = { startLine, endLine, page, tokens, position, spans: JSON.stringify(spans) };
+    return { id, ...file, title, text, content, search: searchText(file.path, title, text), ...lines };
+  });
+}
+
+export function chunkOf(row: ChunkRow): Chunk {
+  const { id, root, path, title, text, content, startLine, endLine, page, tokens, modifiedAt } = row;
+  const type = documentTypes.find((known) => known === row.type) ?? 'text';
+  const spans = JSON.parse(row.spans) as Chunk['spans'];
+  const base = { id, root, path, type, title, text, content, startLine, endLine, tokens, modifiedAt, spans };
+  return page === 0 ? base : { ...base, page };
+}

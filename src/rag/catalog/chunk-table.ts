@@ -1,0 +1,150 @@
+/**
+ * The table of chunks in LanceDB. Every change is one atomic commit: a reader, or the process after a crash, sees a
+ * file's chunks of before or of after.
+ */
+import { Field, FixedSizeList, Float32, Float64, Int32, Schema, Utf8 } from 'apache-arrow';
+import type { ChunkFilter } from '../types.ts';
+import { type ChunkRow, chunkColumns } from './chunk-rows.ts';
+import { type Connection, lance, literal, oneOf, type Table } from './lance.ts';
+
+const name = 'chunks';
+const numbers: readonly (keyof ChunkRow)[] = ['startLine', 'endLine', 'page', 'tokens', 'position'];
+/** Rows from which a look-up by id goes through an index. */
+const indexedFrom = 5000;
+/** Rows from which vectors are searched through an index instead of one by one. */
+const vectorIndexFrom = 100_000;
+
+export interface ScoredId {
+  readonly id: string;
+  readonly score: number;
+}
+
+export class ChunkTable {
+  readonly #table: Table;
+
+  private constructor(table: Table) {
+    this.#table = table;
+  }
+
+  /** Opens the table, creating it if need be. @param dimensions of embeddings, for a table with them */
+  static async open(connection: Connection, dimensions?: number): Promise<ChunkTable> {
+    const names = await connection.tableNames();
+    if (names.includes(name)) return new ChunkTable(await connection.openTable(name));
+    return new ChunkTable(await connection.createEmptyTable(name, schema(dimensions), { existOk: true }));
+  }
+
+  /** Length of the vectors in the table; undefined without. */
+  async dimensions(): Promise<number | undefined> {
+    const { fields } = await this.#table.schema();
+    const type = fields.find((field) => field.name === 'vector')?.type as { listSize?: number } | undefined;
+    return type?.listSize;
+  }
+
+  count(filter?: string): Promise<number> {
+    return this.#table.countRows(filter);
+  }
+
+  /** Puts the rows of these files in place of those they had. */
+  async replace(root: string, paths: readonly string[], rows: readonly ChunkRow[]): Promise<void> {
+    if (rows.length === 0) return this.remove(root, paths);
+    await this.#table
+      .mergeInsert('id')
+      .whenMatchedUpdateAll()
+      .whenNotMatchedInsertAll()
+      .whenNotMatchedBySourceDelete({ where: ofFiles(root, paths) })
+      .execute(rows as unknown as Record<string, unknown>[]);
+  }
+
+  async remove(root: string, paths?: readonly string[]): Promise<void> {
+    if (paths?.length === 0) return;
+    await this.#table.delete(paths === undefined ? `root = ${literal(root)}` : ofFiles(root, paths));
+  }
+
+  /** Some columns of the rows that match, in no order. */
+  async select<K extends keyof ChunkRow>(columns: readonly K[], filter?: string): Promise<Pick<ChunkRow, K>[]> {
+    const query = this.#table.query().select([...columns]);
+    const rows = (await (filter === undefined ? query : query.where(filter)).toArray()) as Record<K, unknown>[];
+    return rows.map((row) => Object.fromEntries(columns.map((column) => [column, row[column]])) as Pick<ChunkRow, K>);
+  }
+
+  /** Whole rows in the order of the ids; ids that are gone are left out. */
+  async rows(ids: readonly string[]): Promise<ChunkRow[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.select(chunkColumns, oneOf('id', ids));
+    const byId = new Map(rows.map((row) => [row.id, row as ChunkRow]));
+    return ids.flatMap((id) => byId.get(id) ?? []);
+  }
+
+  /** BM25 over title, text and path, best first. */
+  async byText(words: string, filter: string | undefined, limit: number): Promise<ScoredId[]> {
+    if ((await this.#table.listIndices()).every(({ columns }) => !columns.includes('search'))) return [];
+    const { MatchQuery } = await lance();
+    const query = this.#table.query().fullTextSearch(new MatchQuery(words, 'search')).select(['id', '_score']);
+    const rows = await (filter === undefined ? query : query.where(filter)).limit(limit).toArray();
+    return rows.map((row) => ({ id: String(row.id), score: Number(row._score) }));
+  }
+
+  /** Nearest vectors by cosine, nearest first. */
+  async byVector(vector: Float32Array, filter: string | undefined, limit: number): Promise<ScoredId[]> {
+    const query = this.#table.query().nearestTo(vector).distanceType('cosine').select(['id', '_distance']);
+    const rows = await (filter === undefined ? query : query.where(filter)).limit(limit).toArray();
+    return rows.map((row) => ({ id: String(row.id), score: 1 - Number(row._distance) }));
+  }
+
+  /** Brings the search index up to date and drops what deleted rows left on the disk. For the only writer. */
+  async settle(language: string): Promise<void> {
+    const rows = await this.count();
+    const indices = await this.#table.listIndices();
+    const has = (column: string) => indices.some(({ columns }) => columns.includes(column));
+    const { Index } = await lance();
+    if (rows > 0 && !has('search')) {
+      const stems = { stem: true, removeStopWords: true, asciiFolding: true, lowercase: true };
+      const config = Index.fts({ ...stems, language, maxTokenLength: 60, withPosition: false });
+      await this.#table.createIndex('search', { config });
+    }
+    if (rows >= indexedFrom && !has('id')) await this.#table.createIndex('id', { config: Index.btree() });
+    const wide = rows >= vectorIndexFrom && !has('vector') && (await this.dimensions()) !== undefined;
+    if (wide) await this.#table.createIndex('vector', { config: Index.ivfFlat({ distanceType: 'cosine' }) });
+    await this.#table.optimize({ cleanupOlderThan: new Date(), deleteUnverified: true });
+  }
+
+  /** The newest state, also of what other processes wrote. */
+  async refresh(): Promise<void> {
+    await this.#table.checkoutLatest();
+  }
+
+  close(): void {
+    this.#table.close();
+  }
+
+  static async drop(connection: Connection): Promise<void> {
+    if ((await connection.tableNames()).includes(name)) await connection.dropTable(name);
+  }
+}
+
+function schema(dimensions: number | undefined): Schema {
+  const text: readonly (keyof ChunkRow)[] = [...chunkColumns, 'search'];
+  const fields = text.map((column) => {
+    if (numbers.includes(column)) return new Field(column, new Int32(), false);
+    return new Field(column, column === 'modifiedAt' ? new Float64() : new Utf8(), false);
+  });
+  if (dimensions === undefined) return new Schema(fields);
+  const vector = new FixedSizeList(dimensions, new Field('item', new Float32(), true));
+  return new Schema([...fields, new Field('vector', vector, true)]);
+}
+
+function ofFiles(root: string, paths: readonly string[]): string {
+  return `root = ${literal(root)} AND ${oneOf('path', paths)}`;
+}
+
+/** A filter as SQL, globs left to the caller; undefined when it allows everything. */
+export function filterSql(filter: ChunkFilter, paths: readonly string[] | undefined): string | undefined {
+  const conditions = [
+    filter.roots === undefined ? undefined : oneOf('root', filter.roots),
+    filter.types === undefined ? undefined : oneOf('type', filter.types),
+    filter.since === undefined ? undefined : `"modifiedAt" >= ${filter.since}`,
+    filter.until === undefined ? undefined : `"modifiedAt" < ${filter.until}`,
+    paths === undefined ? undefined : oneOf('path', paths),
+  ].filter((condition) => condition !== undefined);
+  return conditions.length === 0 ? undefined : conditions.join(' AND ');
+}

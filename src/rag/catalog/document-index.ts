@@ -1,0 +1,283 @@
+/**
+ * An index of documents on the disk: its tables, its manifest, its lock. Loads no model.
+ *
+ * Readers take no lock: each search sees one committed state. Writers, in however many processes, take turns.
+ */
+import { mkdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Engine } from '../../engine/index.ts';
+import { BlockAttentionError } from '../../errors.ts';
+import { cacheFolder, type Environment, withFolderLock } from '../../models/index.ts';
+import type { BlockStore } from '../../store/index.ts';
+import type { Embedder } from '../embed/embedder.ts';
+import { type SearchParts, searchChunks } from '../search/search-chunks.ts';
+import {
+  type Chunk,
+  type ChunkFilter,
+  type IndexSummary,
+  passageOf,
+  type SearchHit,
+  type SearchOptions,
+} from '../types.ts';
+import { BlockTable } from './block-table.ts';
+import { chunkOf } from './chunk-rows.ts';
+import { ChunkTable, filterSql } from './chunk-table.ts';
+import { forgetBlocks } from './forget-blocks.ts';
+import { lance } from './lance.ts';
+import { type Manifest, readManifest, writeManifest } from './manifest.ts';
+import { type UpdateOptions, updateFolder } from './update-folder.ts';
+
+export interface IndexOptions {
+  /** Folder of the index. Defaults to `defaultIndexDirectory()`. */
+  readonly directory?: string | undefined;
+  /** Make the index if there is none. Defaults to true. */
+  readonly create?: boolean | undefined;
+  /** Vectors for chunks and questions; an index keeps to the embedder it was made with. Defaults to none. */
+  readonly embedder?: Embedder | undefined;
+  /** Language of stemming and stop words, e.g. `German`; for a new index. Defaults to English. */
+  readonly language?: string | undefined;
+}
+
+export interface IndexedFolder {
+  readonly root: string;
+  readonly files: number;
+  readonly skipped: number;
+  readonly chunks: number;
+  readonly updatedAt: number;
+}
+
+/** `index` in the user's cache folder. */
+export function defaultIndexDirectory(env?: Environment): string {
+  return join(cacheFolder(env), 'index');
+}
+
+/**
+ * Opens an index, making one if need be.
+ * @throws INDEX_NOT_FOUND with `create: false`; INDEX_INVALID; BACKEND_UNAVAILABLE where LanceDB does not run;
+ *   INVALID_ARGUMENT when the embedder is not the one of the index
+ */
+export async function openIndex(options: IndexOptions = {}): Promise<DocumentIndex> {
+  const directory = resolve(options.directory ?? defaultIndexDirectory());
+  const manifest = await readManifest(directory);
+  if (manifest === undefined && options.create === false) {
+    throw new BlockAttentionError(
+      'INDEX_NOT_FOUND',
+      `there is no index in ${directory}: make one with \`block-attention index FOLDER\``,
+    );
+  }
+  const { embedder } = options;
+  const recorded = manifest?.embedder;
+  if (recorded !== undefined && embedder !== undefined && embedder.identity !== recorded.identity) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `the index has embeddings of ${recorded.reference}, not of ${embedder.reference}: use that, or index into another folder`,
+    );
+  }
+  const usable = manifest ?? { version: 1 as const, language: options.language ?? 'English', folders: {} };
+  const fresh = Object.keys(usable.folders).length === 0;
+  if (embedder !== undefined && recorded === undefined && !fresh) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `the index in ${directory} was made without embeddings: index into another folder to use them`,
+    );
+  }
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const { connect } = await lance();
+  const connection = await connect(join(directory, 'tables'));
+  const record =
+    embedder === undefined
+      ? recorded
+      : { reference: embedder.reference, identity: embedder.identity, dimensions: embedder.dimensions };
+  const chunks = await ChunkTable.open(connection, record?.dimensions);
+  const blocks = await BlockTable.open(connection);
+  return new DocumentIndex(
+    directory,
+    { ...usable, ...(record !== undefined && { embedder: record }) },
+    {
+      chunks,
+      blocks,
+      embedder,
+      close: () => connection.close(),
+    },
+  );
+}
+
+interface Parts {
+  readonly chunks: ChunkTable;
+  readonly blocks: BlockTable;
+  readonly embedder: Embedder | undefined;
+  readonly close: () => void;
+}
+
+const chunksAtOnce = 500;
+
+export class DocumentIndex implements AsyncDisposable {
+  readonly directory: string;
+  readonly #parts: Parts;
+  #manifest: Manifest;
+  #closed = false;
+
+  constructor(directory: string, manifest: Manifest, parts: Parts) {
+    this.directory = directory;
+    this.#manifest = manifest;
+    this.#parts = parts;
+  }
+
+  /** Reference of the model the index was made for, if one was recorded. */
+  get model(): string | undefined {
+    return this.#manifest.model;
+  }
+
+  /** What embeds questions for this index, if anything does. */
+  get embedderReference(): string | undefined {
+    return this.#manifest.embedder?.reference;
+  }
+
+  get folders(): IndexedFolder[] {
+    return Object.entries(this.#manifest.folders).map(([root, { files, updatedAt }]) => {
+      const known = Object.values(files);
+      const skipped = known.filter((file) => file.skipped !== undefined).length;
+      const chunks = known.reduce((sum, file) => sum + file.chunks, 0);
+      return { root, files: known.length - skipped, skipped, chunks, updatedAt };
+    });
+  }
+
+  /**
+   * Brings a folder's documents up to date: reads what changed, drops what is gone, encodes what the store lacks.
+   * Waits while another process writes to the index.
+   * @throws INVALID_ARGUMENT; ABORTED: what was done by then stays, and the next run goes on from there
+   */
+  update(folder: string, options: UpdateOptions & { onWait?: () => void } = {}): Promise<IndexSummary> {
+    return this.#exclusively(async () => {
+      const { chunks, blocks, embedder } = this.#parts;
+      if (this.#manifest.embedder !== undefined && embedder === undefined) {
+        const { reference } = this.#manifest.embedder;
+        throw new BlockAttentionError(
+          'INVALID_ARGUMENT',
+          `the index has embeddings of ${reference}: open it with those`,
+        );
+      }
+      const parts = { directory: this.directory, manifest: this.#manifest, chunks, blocks, embedder };
+      const { summary, manifest } = await updateFolder(parts, folder, options);
+      this.#manifest = manifest;
+      return summary;
+    }, options);
+  }
+
+  /**
+   * Drops a folder from the index, and its blocks from the store.
+   * @param root as `folders` names it
+   * @throws INDEX_NOT_FOUND
+   */
+  removeFolder(
+    root: string,
+    { store }: { store?: BlockStore | undefined } = {},
+  ): Promise<{ chunks: number; blocks: number }> {
+    return this.#exclusively(async () => {
+      const { [root]: known, ...folders } = this.#manifest.folders;
+      if (known === undefined) {
+        const names = Object.keys(folders).join(', ') || 'none';
+        throw new BlockAttentionError('INDEX_NOT_FOUND', `${root} is not in the index; folders in it: ${names}`);
+      }
+      const { chunks, blocks } = this.#parts;
+      const before = await chunks.count();
+      await chunks.remove(root);
+      this.#manifest = { ...this.#manifest, folders };
+      await writeManifest(this.directory, this.#manifest);
+      await chunks.settle(this.#manifest.language);
+      const forgotten = store === undefined ? 0 : await forgetBlocks(chunks, blocks, (keys) => store.remove(keys));
+      await blocks.settle();
+      return { chunks: before - (await chunks.count()), blocks: forgotten };
+    });
+  }
+
+  /** The chunks that may answer a question, likeliest first. @throws EMPTY_QUESTION, INVALID_ARGUMENT */
+  async search(
+    question: string,
+    options: SearchOptions & { signal?: AbortSignal | undefined } = {},
+  ): Promise<SearchHit[]> {
+    this.#check();
+    const { chunks, embedder } = this.#parts;
+    const run = () => {
+      const parts: SearchParts = { chunks, manifest: this.#manifest, embedder };
+      return searchChunks(parts, question, options, options.signal);
+    };
+    await chunks.refresh();
+    try {
+      return await run();
+    } catch (error) {
+      if (BlockAttentionError.isInstance(error)) throw error;
+      // A writer may have dropped the files of the state that was being read: once more, from the newest.
+      await chunks.refresh();
+      return run();
+    }
+  }
+
+  /** All chunks, in the order of root, path and position. */
+  async *chunks(filter: ChunkFilter = {}): AsyncGenerator<Chunk> {
+    this.#check();
+    const { chunks } = this.#parts;
+    await chunks.refresh();
+    const sql = filterSql(filter, undefined);
+    const { default: picomatch } = await import('picomatch');
+    const matches = filter.paths === undefined ? () => true : picomatch([...filter.paths], { dot: true });
+    const order = (await chunks.select(['id', 'root', 'path', 'position'], sql)).filter(({ path }) => matches(path));
+    const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+    order.sort((a, b) => compare(a.root, b.root) || compare(a.path, b.path) || a.position - b.position);
+    for (let i = 0; i < order.length; i += chunksAtOnce) {
+      const rows = await chunks.rows(order.slice(i, i + chunksAtOnce).map(({ id }) => id));
+      for (const row of rows) yield chunkOf(row);
+    }
+  }
+
+  /**
+   * Records which blocks a request is about to make of these chunks, so that they leave the store with the documents.
+   * `update` does it by itself; for requests with another model.
+   */
+  async noteBlocks(engine: Engine, chunks: readonly Chunk[], tenant?: string): Promise<void> {
+    if (chunks.length === 0) return;
+    const keys = engine.blockKeys(chunks.map(passageOf), { tenant });
+    const recorded = await this.#parts.blocks.entries(chunks.map(({ content }) => content));
+    const known = new Set(recorded.map(({ content, key }) => `${content} ${key}`));
+    const entries = chunks.flatMap(({ content }, i) => {
+      const key = keys[i];
+      return key === undefined || known.has(`${content} ${key}`) ? [] : [{ content, key }];
+    });
+    await this.#parts.blocks.add(entries);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#parts.chunks.close();
+    this.#parts.blocks.close();
+    this.#parts.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #check(): void {
+    if (this.#closed) throw new BlockAttentionError('DISPOSED', 'the index is closed: open it again');
+  }
+
+  #exclusively<T>(
+    work: () => Promise<T>,
+    { signal, onWait }: { signal?: AbortSignal | undefined; onWait?: () => void } = {},
+  ): Promise<T> {
+    this.#check();
+    const body = async () => {
+      // What another process wrote while this one waited.
+      this.#manifest = { ...this.#manifest, ...(await readManifest(this.directory)) };
+      await this.#parts.chunks.refresh();
+      return work();
+    };
+    return withFolderLock(join(this.directory, 'writer'), body, { signal, ...(onWait !== undefined && { onWait }) });
+  }
+}
+
+/** Whether there is an index in a folder. */
+export async function hasIndex(directory: string): Promise<boolean> {
+  return (await stat(join(directory, 'index.json')).catch(() => undefined)) !== undefined;
+}

@@ -1,0 +1,77 @@
+/** The blocks of a folder's chunks into the store: exactly those that are missing. */
+import type { Engine } from '../../engine/index.ts';
+import { passageOf } from '../types.ts';
+import type { BlockTable } from './block-table.ts';
+import { chunkOf } from './chunk-rows.ts';
+import type { ChunkTable } from './chunk-table.ts';
+import { literal } from './lance.ts';
+
+export interface EncodeTotals {
+  readonly encoded: number;
+  readonly present: number;
+  readonly encodedTokens: number;
+  readonly bytes: number;
+}
+
+export interface EncodeChunksOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly tenant?: string | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+const rowsAtOnce = 1000;
+const encodedAtOnce = 64;
+
+/** @throws ABORTED; what was encoded by then stays, and the next run goes on from there */
+export async function encodeChunks(
+  chunks: ChunkTable,
+  blocks: BlockTable,
+  root: string,
+  engine: Engine,
+  { signal, tenant, onProgress }: EncodeChunksOptions = {},
+): Promise<EncodeTotals> {
+  const order = await chunks.select(['id', 'content', 'path', 'position'], `root = ${literal(root)}`);
+  order.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.position - b.position));
+  const first = new Map<string, string>();
+  for (const { id, content } of order) if (!first.has(content)) first.set(content, id);
+  const ids = [...first.values()];
+  const known = new Set((await blocks.entries()).map(({ content, key }) => `${content} ${key}`));
+  const totals = { encoded: 0, present: 0, encodedTokens: 0, bytes: 0 };
+  let done = 0;
+  for (let i = 0; i < ids.length; i += rowsAtOnce) {
+    signal?.throwIfAborted();
+    const part = (await chunks.rows(ids.slice(i, i + rowsAtOnce))).map(chunkOf);
+    const passages = part.map(passageOf);
+    const keys = engine.blockKeys(passages, { tenant });
+    const entries = part
+      .map(({ content }, at) => ({ content, key: keys[at] ?? keys[0] }))
+      .flatMap((entry) => {
+        const { key, content } = entry;
+        return key === undefined || known.has(`${content} ${key}`) ? [] : [{ content, key }];
+      });
+    // Before the blocks are there: see block-table.ts.
+    await blocks.add(entries);
+    const missing = [];
+    for (const [at, passage] of passages.entries()) {
+      const key = keys[at];
+      if (key !== undefined && (await engine.store.has(key)) !== undefined) totals.present += 1;
+      else missing.push(passage);
+    }
+    totals.bytes += part.reduce((sum, { tokens }) => sum + tokens * engine.model.kvBytesPerToken, 0);
+    done += part.length - missing.length;
+    for (let from = 0; from < missing.length; from += encodedAtOnce) {
+      const some = missing.slice(from, from + encodedAtOnce);
+      const base = done;
+      const summary = await engine.encode(some, {
+        signal,
+        tenant,
+        onProgress: (finished) => onProgress?.(base + finished, ids.length),
+      });
+      totals.encoded += some.length;
+      totals.encodedTokens += summary.encodedTokens;
+      done += some.length;
+    }
+    onProgress?.(done, ids.length);
+  }
+  return totals;
+}

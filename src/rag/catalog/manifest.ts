@@ -1,0 +1,110 @@
+/**
+ * What an index knows of the folders in it: `index.json`, beside the tables.
+ *
+ * The tables are the truth about chunks; this file remembers which contents of which files they came from. It is
+ * written after the tables, by renaming, so that after a crash it may know too little, never too much: what it does not
+ * know is read again, and gives the same chunks.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BlockAttentionError } from '../../errors.ts';
+
+export interface KnownFile {
+  readonly bytes: number;
+  readonly modifiedAt: number;
+  /** When it was looked at, in ms since 1970. */
+  readonly seenAt: number;
+  /** Hex SHA-256; absent for files that could not be read. */
+  readonly digest?: string | undefined;
+  readonly chunks: number;
+  /** Why it has no chunks. */
+  readonly skipped?: string | undefined;
+}
+
+/** How a folder was cut. Other settings make all of its chunks anew. */
+export interface CutSettings {
+  readonly chunker: number;
+  readonly tokenizer: string;
+  readonly targetTokens: number;
+}
+
+export interface KnownFolder {
+  readonly cut: CutSettings;
+  readonly files: Readonly<Record<string, KnownFile>>;
+  /** When it was indexed last, in ms since 1970. */
+  readonly updatedAt: number;
+}
+
+export interface EmbedderRecord {
+  /** What was given to open it: a model reference or URL. */
+  readonly reference: string;
+  readonly identity: string;
+  readonly dimensions: number;
+}
+
+export interface Manifest {
+  readonly version: 1;
+  /** Reference of the model that answers unless told otherwise. */
+  readonly model?: string | undefined;
+  /** Of stemming and stop words. */
+  readonly language: string;
+  readonly embedder?: EmbedderRecord | undefined;
+  readonly folders: Readonly<Record<string, KnownFolder>>;
+}
+
+const fileName = 'index.json';
+const version = 1;
+
+/** The manifest of an index; undefined when there is none. @throws INDEX_INVALID */
+export async function readManifest(directory: string): Promise<Manifest | undefined> {
+  const path = join(directory, fileName);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new BlockAttentionError('INDEX_INVALID', `${path} cannot be read: ${code ?? String(error)}`, {
+      cause: error,
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damaged(path, error);
+  }
+  if (typeof value !== 'object' || value === null || !('version' in value) || !('folders' in value))
+    throw damaged(path);
+  if (value.version !== version) {
+    throw new BlockAttentionError(
+      'INDEX_INVALID',
+      `${path} has version ${String(value.version)}, this package reads ${version}: delete the folder and index again`,
+    );
+  }
+  return value as Manifest;
+}
+
+function damaged(path: string, cause?: unknown): BlockAttentionError {
+  const message = `${path} is damaged: delete its folder and index again; the documents themselves are untouched`;
+  return new BlockAttentionError('INDEX_INVALID', message, { cause });
+}
+
+export async function writeManifest(directory: string, manifest: Manifest): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const temporary = join(directory, `${fileName}.${randomUUID()}`);
+  const file = await open(temporary, 'wx', 0o600);
+  try {
+    await file.writeFile(JSON.stringify(manifest));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  try {
+    await rename(temporary, join(directory, fileName));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,75 @@
+/** Files of a folder to rows of chunks, each looked at only as closely as it takes to see that it has not changed. */
+import { chunkDocument, chunkerVersion } from '../chunk/chunk-document.ts';
+import type { CountTokens } from '../chunk/cut-unit.ts';
+import { fileType } from '../load/file-types.ts';
+import type { ParserProcess } from '../load/parser-process.ts';
+import type { FoundFile } from '../load/walk-folder.ts';
+import { type ChunkRow, rowsOf } from './chunk-rows.ts';
+import type { CutSettings, KnownFile } from './manifest.ts';
+
+export interface ReadFile {
+  readonly path: string;
+  readonly known: KnownFile;
+  /** The file's chunks; undefined when they are in the index already. */
+  readonly rows: readonly ChunkRow[] | undefined;
+  readonly status: 'added' | 'changed' | 'unchanged' | 'skipped';
+  readonly notes: readonly string[];
+}
+
+export interface ReadOptions {
+  readonly root: string;
+  readonly count: CountTokens;
+  readonly targetTokens: number;
+  readonly maxFileBytes: number;
+}
+
+/** A file whose times lie closer together than this may have changed within one tick of its file system. */
+const clockMs = 2000;
+
+export function cutSettings(tokenizer: string, targetTokens: number): CutSettings {
+  return { chunker: chunkerVersion, tokenizer, targetTokens };
+}
+
+/** @param before what is known of the file; undefined to read it whatever it was */
+export async function readFile(
+  file: FoundFile,
+  before: KnownFile | undefined,
+  parser: ParserProcess,
+  options: ReadOptions,
+): Promise<ReadFile> {
+  const { path, bytes, modifiedAt, realPath } = file;
+  const now = { bytes, modifiedAt, seenAt: Date.now() };
+  const same = before !== undefined && before.bytes === bytes && before.modifiedAt === modifiedAt;
+  if (same && before.seenAt - modifiedAt > clockMs) {
+    const status = before.skipped === undefined ? 'unchanged' : 'skipped';
+    return { path, known: before, rows: undefined, status, notes: [] };
+  }
+  const skip = (reason: string, digest?: string): ReadFile => ({
+    path,
+    known: { ...now, chunks: 0, skipped: reason, ...(digest !== undefined && { digest }) },
+    rows: [],
+    status: 'skipped',
+    notes: [],
+  });
+  if (bytes === 0) return skip('it is empty');
+  if (bytes > options.maxFileBytes)
+    return skip(`it has ${bytes} bytes, more than ${options.maxFileBytes} (--max-file)`);
+  const { root, maxFileBytes: maxBytes } = options;
+  const reply = await parser.parse({ root, path: realPath, maxBytes, knownDigest: before?.digest });
+  if (reply.kind === 'unreadable') return skip(reply.reason, reply.digest);
+  if (reply.kind === 'unchanged' && before !== undefined) {
+    const known = { ...before, ...now };
+    return { path, known, rows: undefined, status: before.skipped === undefined ? 'unchanged' : 'skipped', notes: [] };
+  }
+  if (reply.kind === 'unchanged') return skip('it changed while it was read');
+  const type = fileType(path)?.type ?? 'text';
+  const drafts = chunkDocument(reply.document, {
+    path,
+    type,
+    count: options.count,
+    targetTokens: options.targetTokens,
+  });
+  const rows = rowsOf({ root, path, type, modifiedAt }, drafts);
+  const known = { ...now, digest: reply.digest, chunks: rows.length };
+  return { path, known, rows, status: before === undefined ? 'added' : 'changed', notes: reply.document.notes };
+}

@@ -1,0 +1,217 @@
+/**
+ * One run over a folder: read what changed, replace its chunks, drop what is gone, encode what is missing.
+ *
+ * Order of writes: chunks, then the manifest, then the store. Whatever moment it is interrupted in, the next run finds
+ * what is left to do. The caller holds the index's lock.
+ */
+import { realpath, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Engine, TokenCounter } from '../../engine/index.ts';
+import { BlockAttentionError } from '../../errors.ts';
+import type { BlockKey, BlockStore } from '../../store/index.ts';
+import type { Embedder } from '../embed/embedder.ts';
+import { type ParserLimits, ParserProcess } from '../load/parser-process.ts';
+import { walkFolder } from '../load/walk-folder.ts';
+import type { IndexSummary, SkippedFile } from '../types.ts';
+import type { BlockTable } from './block-table.ts';
+import type { ChunkRow } from './chunk-rows.ts';
+import type { ChunkTable } from './chunk-table.ts';
+import { encodeChunks } from './encode-chunks.ts';
+import { forgetBlocks } from './forget-blocks.ts';
+import { literal } from './lance.ts';
+import { type KnownFile, type KnownFolder, type Manifest, writeManifest } from './manifest.ts';
+import { cutSettings, readFile } from './read-files.ts';
+
+export interface UpdateProgress {
+  readonly phase: 'reading' | 'indexing' | 'encoding';
+  readonly done: number;
+  readonly total: number;
+  /** File that is being read. */
+  readonly path?: string | undefined;
+}
+
+export interface UpdateOptions extends ParserLimits {
+  /** Encodes the chunks' blocks as it goes. Either this or `tokenizer` is needed. */
+  readonly engine?: Engine | undefined;
+  /** Counts tokens when there is no engine: `openTokenCounter(modelPath)`. */
+  readonly tokenizer?: TokenCounter | undefined;
+  /** Where blocks of removed chunks are removed from when there is no engine. */
+  readonly store?: BlockStore | undefined;
+  /** Put blocks into the store. Defaults to true with an engine. */
+  readonly encode?: boolean | undefined;
+  /** Salt of the block keys. Defaults to none. */
+  readonly tenant?: string | undefined;
+  /** Most tokens of a chunk's text. Defaults to 256. */
+  readonly chunkTokens?: number | undefined;
+  /** Larger files are left out. Defaults to 32 MiB. */
+  readonly maxFileBytes?: number | undefined;
+  /** Obey `.gitignore` and `.blockignore`. Defaults to true. */
+  readonly ignoreFiles?: boolean | undefined;
+  /** Model reference that answers over this index by default; recorded. Defaults to what is recorded. */
+  readonly model?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: UpdateProgress) => void) | undefined;
+}
+
+export interface UpdateParts {
+  readonly directory: string;
+  readonly manifest: Manifest;
+  readonly chunks: ChunkTable;
+  readonly blocks: BlockTable;
+  readonly embedder: Embedder | undefined;
+}
+
+const defaultChunkTokens = 256;
+const defaultMaxFileBytes = 32 * 2 ** 20;
+/** Rows per commit: commits cost milliseconds, rows wait in memory. */
+const rowsPerCommit = 2000;
+const embeddedAtOnce = 64;
+
+/** @throws INVALID_ARGUMENT for options or a folder that cannot be used; ABORTED */
+export async function updateFolder(
+  parts: UpdateParts,
+  folder: string,
+  options: UpdateOptions,
+): Promise<{ summary: IndexSummary; manifest: Manifest }> {
+  const started = performance.now();
+  const { chunks, blocks, directory } = parts;
+  const { engine, signal, onProgress } = options;
+  const counter = options.tokenizer ?? engine?.tokenizer;
+  if (counter === undefined) throw new BlockAttentionError('INVALID_ARGUMENT', 'give an engine or a tokenizer');
+  const targetTokens = positive('chunkTokens', options.chunkTokens ?? defaultChunkTokens);
+  const maxFileBytes = positive('maxFileBytes', options.maxFileBytes ?? defaultMaxFileBytes);
+  const root = await rootOf(folder);
+  const cut = cutSettings(counter.identity, targetTokens);
+  const before = parts.manifest.folders[root];
+  const usable = before !== undefined && JSON.stringify(before.cut) === JSON.stringify(cut) ? before.files : {};
+
+  const skipped: SkippedFile[] = [];
+  const onSkip = (path: string, reason: string) => skipped.push({ path, reason });
+  const found = await walkFolder(root, { ignoreFiles: options.ignoreFiles, signal, onSkip });
+  const files: Record<string, KnownFile> = {};
+  const counts = { added: 0, changed: 0, unchanged: 0, skipped: 0 };
+  const notes: SkippedFile[] = [];
+  let [added, removed] = [0, 0];
+  let pendingPaths: string[] = [];
+  let pendingRows: ChunkRow[] = [];
+  const commit = async () => {
+    if (pendingPaths.length === 0) return;
+    const old = await chunks.select(
+      ['id'],
+      `root = ${literal(root)} AND path IN (${pendingPaths.map(literal).join(', ')})`,
+    );
+    const oldIds = new Set(old.map(({ id }) => id));
+    const fresh = pendingRows.filter(({ id }) => !oldIds.has(id)).length;
+    added += fresh;
+    removed += oldIds.size - (pendingRows.length - fresh);
+    await chunks.replace(root, pendingPaths, await embedded(pendingRows, parts.embedder, signal));
+    [pendingPaths, pendingRows] = [[], []];
+    // What is in the table by now need not be read again should this run be interrupted.
+    await writeManifest(directory, withFolder({ cut, files: { ...usable, ...files }, updatedAt: Date.now() }));
+  };
+  const withFolder = (known: KnownFolder): Manifest => ({
+    ...parts.manifest,
+    ...(options.model !== undefined && { model: options.model }),
+    folders: { ...parts.manifest.folders, [root]: known },
+  });
+  await using parser = new ParserProcess(options);
+  for (const [done, file] of found.entries()) {
+    if (signal?.aborted) throw new BlockAttentionError('ABORTED', 'cancelled', { cause: signal.reason });
+    onProgress?.({ phase: 'reading', done, total: found.length, path: file.path });
+    const options = { root, count: counter.count, targetTokens, maxFileBytes };
+    const result = await readFile(file, usable[file.path], parser, options);
+    // A file that is back under a name the index knows from other settings is a change, not an addition.
+    const known =
+      result.status === 'added' && before?.files[file.path]?.skipped === undefined && before?.files[file.path];
+    counts[known ? 'changed' : result.status] += 1;
+    files[file.path] = result.known;
+    if (result.known.skipped !== undefined) skipped.push({ path: file.path, reason: result.known.skipped });
+    for (const note of result.notes) notes.push({ path: file.path, reason: note });
+    if (result.rows === undefined) continue;
+    pendingPaths.push(file.path);
+    for (const row of result.rows) pendingRows.push(row);
+    if (pendingRows.length >= rowsPerCommit || pendingPaths.length >= 500) await commit();
+  }
+  await commit();
+
+  onProgress?.({ phase: 'indexing', done: found.length, total: found.length });
+  const inTable = new Set((await chunks.select(['path'], `root = ${literal(root)}`)).map(({ path }) => path));
+  const gone = [...inTable].filter((path) => files[path] === undefined);
+  for (let i = 0; i < gone.length; i += 500) {
+    const part = gone.slice(i, i + 500);
+    const condition = `root = ${literal(root)} AND path IN (${part.map(literal).join(', ')})`;
+    removed += await chunks.count(condition);
+    await chunks.remove(root, part);
+  }
+  const manifest = withFolder({ cut, files, updatedAt: Date.now() });
+  await writeManifest(directory, manifest);
+  const changed = added > 0 || removed > 0 || before === undefined;
+  if (changed) await chunks.settle(manifest.language);
+
+  const remover = blockRemover(options);
+  const forgotten = remover === undefined ? 0 : await forgetBlocks(chunks, blocks, remover);
+  const encode = engine !== undefined && options.encode !== false;
+  const totals = encode
+    ? await encodeChunks(chunks, blocks, root, engine, {
+        signal,
+        tenant: options.tenant,
+        onProgress: (done, total) => onProgress?.({ phase: 'encoding', done, total }),
+      })
+    : { encoded: 0, present: 0, encodedTokens: 0, bytes: 0 };
+  if (totals.encoded > 0 || forgotten > 0) await blocks.settle();
+
+  const sizes = await chunks.select(['tokens'], `root = ${literal(root)}`);
+  const tokens = sizes.reduce((sum, row) => sum + row.tokens, 0);
+  const { unchanged } = counts;
+  const total = found.length - counts.skipped;
+  const summary: IndexSummary = {
+    root,
+    files: { total, added: counts.added, changed: counts.changed, removed: gone.length, unchanged, skipped, notes },
+    chunks: { total: sizes.length, added, removed, tokens },
+    blocks: { ...totals, removed: forgotten },
+    ms: performance.now() - started,
+  };
+  return { summary, manifest };
+}
+
+/** An engine forgets also what it remembers of the texts. */
+export function blockRemover({ engine, store }: Pick<UpdateOptions, 'engine' | 'store'>) {
+  if (engine !== undefined) return (keys: readonly BlockKey[]) => engine.forgetBlocks(keys);
+  return store === undefined ? undefined : (keys: readonly BlockKey[]) => store.remove(keys);
+}
+
+/** The real path of a folder, which names it in the index. @throws INVALID_ARGUMENT */
+export async function rootOf(folder: string): Promise<string> {
+  try {
+    const root = await realpath(resolve(folder));
+    if ((await stat(root)).isDirectory()) return root;
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new BlockAttentionError('INVALID_ARGUMENT', `the folder ${JSON.stringify(folder)} cannot be read: ${reason}`);
+  }
+  throw new BlockAttentionError('INVALID_ARGUMENT', `${JSON.stringify(folder)} is no folder: give the folder it is in`);
+}
+
+async function embedded(
+  rows: readonly ChunkRow[],
+  embedder: Embedder | undefined,
+  signal: AbortSignal | undefined,
+): Promise<readonly ChunkRow[]> {
+  if (embedder === undefined) return rows;
+  const out: ChunkRow[] = [];
+  for (let i = 0; i < rows.length; i += embeddedAtOnce) {
+    const part = rows.slice(i, i + embeddedAtOnce);
+    const vectors = await embedder.embed(
+      part.map(({ title, text }) => `${title}\n${text}`),
+      'document',
+      signal,
+    );
+    for (const [at, row] of part.entries()) out.push({ ...row, vector: Array.from(vectors[at] ?? []) });
+  }
+  return out;
+}
+
+function positive(name: string, value: number): number {
+  if (Number.isFinite(value) && value >= 1) return value;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `${name} is ${value}: give a number of at least 1`);
+}

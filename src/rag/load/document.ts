@@ -1,0 +1,63 @@
+/**
+ * What a parser makes of a file: sections with their heading trail, each a run of units that belong together.
+ *
+ * A unit is the smallest piece that structure offers: a paragraph, a list item, a table row, a statement. Parsers know
+ * nothing of tokens; the chunker knows nothing of file formats. Plain data: it crosses a process boundary.
+ */
+
+export const documentTypes = ['markdown', 'html', 'text', 'pdf', 'source', 'table'] as const;
+export type DocumentType = (typeof documentTypes)[number];
+
+export interface Unit {
+  /** Never blank. */
+  readonly text: string;
+  /** Lines of the file, 1-based and inclusive; in a PDF, lines of the page. */
+  readonly startLine: number;
+  readonly endLine: number;
+  /** 1-based; PDFs only. */
+  readonly page?: number | undefined;
+  /** What stands between the unit before and this one when both share a chunk. */
+  readonly separator: string;
+  /** Stands once at the head of every chunk with units that have it: the header of a table. Defaults to none. */
+  readonly header?: string | undefined;
+  /** Where a unit that is too long may be cut: between sentences, or between lines. */
+  readonly cut: 'sentences' | 'lines';
+}
+
+export interface Section {
+  /** Headings from the outermost to this section's own; empty in front of the first heading. */
+  readonly trail: readonly string[];
+  readonly units: readonly Unit[];
+}
+
+export interface ParsedDocument {
+  /** Of the whole document, where it says one. */
+  readonly title?: string | undefined;
+  readonly sections: readonly Section[];
+  /** What is odd about the file but stopped nothing, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Thrown by parsers for a file that holds nothing to read; the message says why, without naming the file. */
+export class UnreadableFile extends Error {}
+
+/** Line numbers of offsets in a text. Offsets must not decrease from call to call. */
+export class LineCounter {
+  readonly #text: string;
+  #offset = 0;
+  #line = 1;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** 1-based line of an offset. */
+  at(offset: number): number {
+    for (let next = this.#text.indexOf('\n', this.#offset); next >= 0 && next < offset; ) {
+      this.#line += 1;
+      this.#offset = next + 1;
+      next = this.#text.indexOf('\n', this.#offset);
+    }
+    return this.#line;
+  }
+}

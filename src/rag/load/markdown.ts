@@ -1,0 +1,124 @@
+/**
+ * Markdown (CommonMark, GFM tables and lists, front matter): sections by heading, units as they stand in the source.
+ *
+ * Texts are slices of the file, markup included: models read Markdown, and citations stay exact to the line.
+ */
+import type { Heading, List, Nodes, RootContent, Table } from 'mdast';
+import { fromMarkdown } from 'mdast-util-from-markdown';
+import { frontmatterFromMarkdown } from 'mdast-util-frontmatter';
+import { gfmFromMarkdown } from 'mdast-util-gfm';
+import { frontmatter } from 'micromark-extension-frontmatter';
+import { gfm } from 'micromark-extension-gfm';
+import type { ParsedDocument, Section, Unit } from './document.ts';
+
+/** List items up to this many characters stay whole with what is nested in them. */
+const wholeItem = 1200;
+
+export function parseMarkdown(text: string): ParsedDocument {
+  const kinds = ['yaml', 'toml'] as const;
+  const tree = fromMarkdown(text, {
+    extensions: [gfm(), frontmatter([...kinds])],
+    mdastExtensions: [gfmFromMarkdown(), frontmatterFromMarkdown([...kinds])],
+  });
+  const sections: { trail: string[]; units: Unit[] }[] = [{ trail: [], units: [] }];
+  const headings: { depth: number; text: string }[] = [];
+  let title: string | undefined;
+  for (const node of tree.children) {
+    if (node.type === 'heading') {
+      const own = plainText(node);
+      if (own === '') continue;
+      while ((headings.at(-1)?.depth ?? 0) >= node.depth) headings.pop();
+      headings.push({ depth: node.depth, text: own });
+      sections.push({ trail: headings.map((heading) => heading.text), units: [] });
+      if (node.depth === 1) title ??= own;
+    } else if (isFrontMatter(node)) {
+      title ??= frontMatterTitle(node.value);
+      if (node.value.trim() !== '') sections.at(-1)?.units.push(slice(node, text, '\n\n', 'lines'));
+    } else {
+      sections.at(-1)?.units.push(...unitsOf(node, text));
+    }
+  }
+  return { title, sections: sections.filter(({ units }) => units.length > 0) as Section[], notes: [] };
+}
+
+function unitsOf(node: RootContent, source: string): Unit[] {
+  if (node.type === 'definition') return [];
+  if (node.type === 'list') return listUnits(node, source, '\n\n');
+  if (node.type === 'table') return tableUnits(node, source);
+  if (node.type === 'html' && /^<!--/.test(node.value)) return [];
+  if (node.type === 'thematicBreak') return [];
+  const cut = node.type === 'paragraph' || node.type === 'blockquote' ? 'sentences' : 'lines';
+  const unit = slice(node, source, '\n\n', cut);
+  return unit.text.trim() === '' ? [] : [unit];
+}
+
+/** One per item; a long item is its own text and then the items nested in it. */
+function listUnits(list: List, source: string, first: string): Unit[] {
+  return list.children.flatMap((item, index) => {
+    const separator = index === 0 ? first : '\n';
+    const whole = slice(item, source, separator, 'sentences', true);
+    const nested = item.children.findIndex((child) => child.type === 'list');
+    const [inner, head] = [item.children[nested], item.children[nested - 1]];
+    if (whole.text.length <= wholeItem || inner?.type !== 'list' || head === undefined) {
+      return whole.text.trim() === '' ? [] : [whole];
+    }
+    const [from, to] = [lineStart(source, offsets(item)[0]), offsets(head)[1]];
+    const own = { ...whole, text: source.slice(from, to).trimEnd(), endLine: head.position?.end.line ?? whole.endLine };
+    return [own, ...item.children.slice(nested).flatMap((child) => nestedUnits(child, source))];
+  });
+}
+
+function nestedUnits(node: RootContent, source: string): Unit[] {
+  return node.type === 'list' ? listUnits(node, source, '\n') : [slice(node, source, '\n', 'sentences', true)];
+}
+
+/** One per row, the two lines of the header repeated in every chunk. */
+function tableUnits(table: Table, source: string): Unit[] {
+  const [head, ...rows] = table.children;
+  if (head === undefined) return [];
+  if (rows.length === 0) return [slice(head, source, '\n\n', 'lines')];
+  const columns = head.children.length;
+  const header = `${slice(head, source, '', 'lines').text}\n|${' --- |'.repeat(columns)}`;
+  return rows.map((row) => ({ ...slice(row, source, '\n', 'lines'), header }));
+}
+
+/** The node as it stands in the file; from the start of its line where `indented`. */
+function slice(node: Nodes, source: string, separator: string, cut: Unit['cut'], indented = false): Unit {
+  const [start, end] = offsets(node);
+  const text = source.slice(indented ? lineStart(source, start) : start, end).trimEnd();
+  const [startLine, endLine] = [node.position?.start.line ?? 1, node.position?.end.line ?? 1];
+  return { text, startLine, endLine, separator, cut };
+}
+
+function offsets(node: Nodes): [number, number] {
+  return [node.position?.start.offset ?? 0, node.position?.end.offset ?? 0];
+}
+
+/** Where the line of an offset starts, if nothing but white space stands between. */
+function lineStart(source: string, offset: number): number {
+  const start = source.lastIndexOf('\n', offset - 1) + 1;
+  return source.slice(start, offset).trim() === '' ? start : offset;
+}
+
+/** The words of a heading, without markup. */
+function plainText(node: Heading): string {
+  const words: string[] = [];
+  const waiting: Nodes[] = [node];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if ('value' in next && next.type !== 'html') words.push(next.value);
+    else if ('alt' in next && next.alt) words.push(next.alt);
+    if ('children' in next) waiting.push(...[...next.children].reverse());
+  }
+  return words.join('').replaceAll(/\s+/g, ' ').trim();
+}
+
+/** The types know of YAML only. */
+function isFrontMatter(node: RootContent): node is Extract<RootContent, { type: 'yaml' }> {
+  const kind: string = node.type;
+  return kind === 'yaml' || kind === 'toml';
+}
+
+function frontMatterTitle(value: string): string | undefined {
+  const found = /^title\s*[:=]\s*(.+)$/m.exec(value)?.[1]?.trim();
+  return found?.replace(/^(["'])(.*)\1$/, '$2') || undefined;
+}

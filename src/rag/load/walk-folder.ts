@@ -1,0 +1,137 @@
+/**
+ * The files of a folder that may be indexed.
+ *
+ * Hidden entries, `node_modules` and what `.gitignore` or `.blockignore` files say are left out. Links are followed
+ * only to files inside the folder; a link to a folder is passed over, since its files are met on their own path, so no
+ * loop is ever entered. Nothing outside the folder is read.
+ */
+import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join, relative, sep } from 'node:path';
+import ignore, { type Ignore } from 'ignore';
+import { fileType } from './file-types.ts';
+
+export interface FoundFile {
+  /** Below the root, forward slashes. */
+  readonly path: string;
+  /** Where its bytes are: no link. */
+  readonly realPath: string;
+  readonly bytes: number;
+  readonly modifiedAt: number;
+}
+
+export interface WalkOptions {
+  /** Obey ignore files. Defaults to true. */
+  readonly ignoreFiles?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told what is left out although it looks like a document: path and reason. */
+  readonly onSkip?: ((path: string, reason: string) => void) | undefined;
+}
+
+const neverEntered: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'bower_components']);
+const ignoreFileNames = ['.gitignore', '.blockignore'];
+const largestIgnoreFile = 2 ** 20;
+/** Deeper folders are left out: no path that long can be opened everywhere. */
+const deepest = 64;
+
+interface Rules {
+  /** Folder that the rules are relative to, below the root. */
+  readonly base: string;
+  readonly matcher: Ignore;
+}
+
+/** @param root real path of the folder */
+export async function walkFolder(root: string, options: WalkOptions = {}): Promise<FoundFile[]> {
+  const { ignoreFiles = true, signal, onSkip = () => {} } = options;
+  const files: FoundFile[] = [];
+  const waiting: { path: string; rules: readonly Rules[] }[] = [{ path: '', rules: [] }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    signal?.throwIfAborted();
+    const here = join(root, next.path);
+    const entries = await readdir(here, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+      onSkip(next.path === '' ? '.' : next.path, `the folder cannot be read: ${error.code ?? error.message}`);
+      return [];
+    });
+    const own = ignoreFiles
+      ? await rulesOf(
+          here,
+          next.path,
+          entries.map(({ name }) => name),
+        )
+      : undefined;
+    const rules = own === undefined ? next.rules : [...next.rules, own];
+    for (const entry of entries) {
+      if (entry.name.startsWith('.') || neverEntered.has(entry.name)) continue;
+      const path = next.path === '' ? entry.name : `${next.path}/${entry.name}`;
+      if (entry.isDirectory()) {
+        if (isIgnored(rules, `${path}/`)) continue;
+        if (path.split('/').length > deepest) onSkip(path, `it lies more than ${deepest} folders deep`);
+        else waiting.push({ path, rules });
+      } else if (fileType(path) !== undefined && !isIgnored(rules, path)) {
+        const found = await fileAt(root, path, onSkip);
+        if (found !== undefined) files.push(found);
+      }
+    }
+  }
+  return files.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function fileAt(
+  root: string,
+  path: string,
+  onSkip: (path: string, reason: string) => void,
+): Promise<FoundFile | undefined> {
+  const shown = join(root, path);
+  try {
+    const link = (await lstat(shown)).isSymbolicLink();
+    const realPath = link ? await realpath(shown) : shown;
+    if (!isInside(root, realPath)) {
+      onSkip(path, 'it is a link to outside the folder');
+      return undefined;
+    }
+    const found = await stat(realPath);
+    if (found.isDirectory()) return undefined;
+    // Opening a pipe would wait for its writer.
+    if (!found.isFile()) {
+      onSkip(path, 'it is no ordinary file');
+      return undefined;
+    }
+    return { path, realPath, bytes: found.size, modifiedAt: found.mtimeMs };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: 'it is a link to nowhere',
+      ELOOP: 'it is a link in a circle',
+    };
+    onSkip(path, reasons[code ?? ''] ?? `it cannot be read: ${code ?? String(error)}`);
+    return undefined;
+  }
+}
+
+/** Whether a real path lies below a folder's real path. */
+export function isInside(root: string, path: string): boolean {
+  const way = relative(root, path);
+  return way !== '' && !isAbsolute(way) && way !== '..' && !way.startsWith(`..${sep}`);
+}
+
+async function rulesOf(folder: string, base: string, names: readonly string[]): Promise<Rules | undefined> {
+  const texts: string[] = [];
+  for (const name of ignoreFileNames) {
+    if (!names.includes(name)) continue;
+    const path = join(folder, name);
+    const found = await lstat(path).catch(() => undefined);
+    if (!found?.isFile() || found.size > largestIgnoreFile) continue;
+    texts.push(await readFile(path, 'utf8').catch(() => ''));
+  }
+  return texts.length === 0 ? undefined : { base, matcher: ignore().add(texts.join('\n')) };
+}
+
+/** The innermost ignore file that says anything decides, as in git. */
+function isIgnored(rules: readonly Rules[], path: string): boolean {
+  for (const { base, matcher } of rules.toReversed()) {
+    const below = base === '' ? path : path.slice(base.length + 1);
+    const { ignored, unignored } = matcher.test(below);
+    if (ignored) return true;
+    if (unignored) return false;
+  }
+  return false;
+}

@@ -1,0 +1,130 @@
+/** A question to the chunks that may answer it: full text, vectors, or both fused; filtered; within a budget. */
+import picomatch from 'picomatch';
+import { BlockAttentionError } from '../../errors.ts';
+import { chunkOf } from '../catalog/chunk-rows.ts';
+import { type ChunkTable, filterSql, type ScoredId } from '../catalog/chunk-table.ts';
+import type { Manifest } from '../catalog/manifest.ts';
+import { withInnerWords } from '../catalog/search-text.ts';
+import type { Embedder } from '../embed/embedder.ts';
+import type { ChunkFilter, SearchHit, SearchOptions } from '../types.ts';
+import { coverageOf, rarity, type WeighedWord } from './coverage.ts';
+import { fuse } from './fuse.ts';
+import { contentWords } from './words.ts';
+
+export interface SearchParts {
+  readonly chunks: ChunkTable;
+  readonly manifest: Manifest;
+  readonly embedder: Embedder | undefined;
+}
+
+const defaultTop = 8;
+const mostTop = 1000;
+/** Candidates of each list: fusion and budget choose among more than are wanted. */
+const candidates = 50;
+/** More paths than this in one filter are matched after the search instead. */
+const mostPathsInFilter = 1000;
+const rarityLimit = 1000;
+const mostQuestionWords = 40;
+
+/** @throws EMPTY_QUESTION; INVALID_ARGUMENT for options out of range, or `by` without embeddings */
+export async function searchChunks(
+  { chunks, manifest, embedder }: SearchParts,
+  question: string,
+  options: SearchOptions = {},
+  signal?: AbortSignal,
+): Promise<SearchHit[]> {
+  if (question.trim() === '') throw new BlockAttentionError('EMPTY_QUESTION', 'the question is empty: ask something');
+  const top = checkNumber('top', options.top ?? defaultTop, mostTop);
+  const maxTokens = options.maxTokens === undefined ? Number.POSITIVE_INFINITY : options.maxTokens;
+  checkNumber('maxTokens', Math.min(maxTokens, Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
+  const by = options.by ?? (embedder === undefined ? 'text' : 'hybrid');
+  if (by !== 'text' && embedder === undefined) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `search by ${by} needs an index with embeddings: index with --embed`,
+    );
+  }
+  const filter = pathFilter(manifest, options);
+  if (filter.none) return [];
+  const sql = filterSql(options, filter.paths);
+  const limit = Math.max(candidates, 2 * top) * (filter.matches === undefined ? 1 : 10);
+  const byText = by === 'vector' ? [] : await chunks.byText(withInnerWords(question), sql, limit);
+  const byVector = by === 'text' ? [] : await nearest(chunks, embedder, question, sql, limit, signal);
+
+  const fused = fuse([byText, byVector].map((list) => list.map(({ id }) => id)));
+  const textScores = new Map(byText.map(({ id, score }) => [id, score]));
+  const rows = await chunks.rows(fused.slice(0, limit).map(({ id }) => id));
+  const ranking = new Map(fused.map((entry) => [entry.id, entry]));
+  const words = await weighedWords(chunks, question);
+  const hits: SearchHit[] = [];
+  const seen = new Set<string>();
+  let tokens = 0;
+  for (const row of rows) {
+    if (hits.length >= top) break;
+    const entry = ranking.get(row.id);
+    if (entry === undefined || filter.matches?.(row.path) === false) continue;
+    // The same text in two files is one block, and answers once.
+    if (seen.has(row.content) || tokens + row.tokens > maxTokens) continue;
+    seen.add(row.content);
+    tokens += row.tokens;
+    const textScore = textScores.get(row.id);
+    const [text, vector] = entry.ranks;
+    hits.push({
+      chunk: chunkOf(row),
+      rank: hits.length + 1,
+      score: by === 'text' ? (textScore ?? 0) : entry.score,
+      ranks: { ...(text !== undefined && { text }), ...(vector !== undefined && { vector }) },
+      ...(textScore !== undefined && { textScore }),
+      coverage: coverageOf(words, `${row.path}\n${row.title}\n${row.text}`),
+    });
+  }
+  return hits;
+}
+
+async function nearest(
+  chunks: ChunkTable,
+  embedder: Embedder | undefined,
+  question: string,
+  sql: string | undefined,
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<ScoredId[]> {
+  const [vector] = (await embedder?.embed([question], 'query', signal)) ?? [];
+  return vector === undefined ? [] : chunks.byVector(vector, sql, limit);
+}
+
+/** The question's words with how rare each is in the index. */
+async function weighedWords(chunks: ChunkTable, question: string): Promise<WeighedWord[]> {
+  const words = [...new Set(contentWords(question))].slice(0, mostQuestionWords);
+  const total = await chunks.count();
+  return Promise.all(
+    words.map(async (word) => {
+      const found = await chunks.byText(word, undefined, rarityLimit);
+      return { word, weight: rarity(found.length, total) };
+    }),
+  );
+}
+
+interface PathFilter {
+  /** No file can match. */
+  readonly none: boolean;
+  readonly paths?: readonly string[] | undefined;
+  /** For filters too long for a query. */
+  readonly matches?: ((path: string) => boolean) | undefined;
+}
+
+function pathFilter({ folders }: Manifest, { paths, roots }: ChunkFilter): PathFilter {
+  if (paths === undefined || paths.length === 0) return { none: false };
+  const matches = picomatch([...paths], { dot: true });
+  const chosen = Object.entries(folders).filter(([root]) => roots === undefined || roots.includes(root));
+  const all = new Set(chosen.flatMap(([, { files }]) => Object.keys(files)));
+  const matching = [...all].filter((path) => matches(path));
+  if (matching.length === 0) return { none: true };
+  return matching.length <= mostPathsInFilter ? { none: false, paths: matching } : { none: false, matches };
+}
+
+/** @throws INVALID_ARGUMENT unless it is a whole number from 1 to `most` */
+function checkNumber(name: string, value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `${name} is ${value}: give a whole number from 1 to ${most}`);
+}
