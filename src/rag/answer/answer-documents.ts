@@ -117,6 +117,7 @@ function unasked(mode: AnswerResult['mode'], searchMs: number): AnswerResult {
     mode,
     stopReason: 'end',
     tokens: { context: 0, question: 0, answer: 0 },
+    reusedTokens: 0,
     ttftMs: searchMs,
     timings: { planMs: 0, acquireMs: 0, prefillMs: 0, decodeMs: 0, decodeTokensPerSecond: 0 },
     blocks: [],
