@@ -28,7 +28,7 @@ async function firstAnswer(name: string): Promise<number> {
   const known = filled.has(name);
   const directory = join(root, name);
   const store = await createBlockStore({ directory, ...(name === 'encrypted' && { storeKey }) });
-  const engine = await createEngine({ modelPath: options.path, threads: options.threads, store });
+  const engine = await createEngine({ mode: 'block', modelPath: options.path, threads: options.threads, store });
   if (!known) bytes = (await engine.encode(passages)).bytes;
   filled.add(name);
   // The model's own pages are warm: what is compared is where the blocks come from.

@@ -22,7 +22,7 @@ const request = { passages, question: `Which of these words was named first: ${w
 
 async function open() {
   const store = await createBlockStore({ directory, memoryBytes: 2 * 2 ** 30 });
-  const engine = await createEngine({ modelPath: options.path, threads: options.threads, store });
+  const engine = await createEngine({ mode: 'block', modelPath: options.path, threads: options.threads, store });
   return { store, engine };
 }
 

@@ -1,5 +1,7 @@
 /** The package's door. */
+export type { ModeChoice, ModeRequest } from './engine/choose-mode.ts';
 export { createEngine } from './engine/engine.ts';
+export { formatRepair, parseRepair, type Repair } from './engine/repair.ts';
 export type {
   AnswerRequest,
   AnswerResult,
@@ -18,11 +20,14 @@ export type {
   PlannedBlockReport,
   PlanReport,
   PromptTemplate,
+  RepairReport,
+  RequestedMode,
   SamplingOptions,
   TokenChance,
   TokenReport,
   Turn,
 } from './engine/types.ts';
+export type { StoredVerdict, VerdictIdentity } from './engine/verdict-store.ts';
 export { BlockAttentionError, type ErrorCode, errorCodes } from './errors.ts';
 export type { Device } from './ggml/library.ts';
 export {

@@ -54,6 +54,15 @@ describe('ask', () => {
     expect(code).toBe(1);
   });
 
+  it('uses full attention as long as nothing is known about the model, and says how to find out', async () => {
+    const { stderr } = await workspace.ask('--mode', 'auto');
+    expect(stderr).toMatch(/^full, since no verdict on this model: .*block-attention verify --model/);
+    const result = (await workspace.ask('--mode', 'auto', '--json')).json();
+    expect(result).toMatchObject({ mode: 'full', requested: 'auto', blocks: [], repair: null });
+    const bad = await workspace.ask('--repair', 'tail:3');
+    expect(bad.stderr).toContain('repair is "tail:3": give none, head:TOKENS');
+  });
+
   it('follows a grammar and stops at a text', async () => {
     const grammar = workspace.path('digits.gbnf');
     writeFileSync(grammar, 'root ::= "ab" [0-9]+');

@@ -1,6 +1,7 @@
 /** `ask`: one question over passages, answered as it is generated. */
-import { type Command, Option } from 'commander';
-import type { AnswerResult, Mode } from '../engine/index.ts';
+import type { Command } from 'commander';
+import type { AnswerResult } from '../engine/index.ts';
+import { formatRepair } from '../engine/repair.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { throwIfCancelled } from './errors.ts';
 import { formatBytes, formatCount, formatMs, formatReduction } from './format.ts';
@@ -8,8 +9,10 @@ import { type CommandContext, exitCodes } from './io.ts';
 import { loadOpenEngine, loadOpenStore } from './lazy.ts';
 import {
   addModelOptions,
+  addModeOptions,
   addSamplingOptions,
   addStoreOptions,
+  type ModeFlags,
   type ModelOptions,
   type SamplingFlags,
   type StoreFlags,
@@ -17,9 +20,8 @@ import {
 import { Output } from './output.ts';
 import { textOf } from './text-file.ts';
 
-interface AskOptions extends ModelOptions, SamplingFlags, StoreFlags {
+interface AskOptions extends ModelOptions, ModeFlags, SamplingFlags, StoreFlags {
   readonly passages: string;
-  readonly mode: Mode;
   readonly system?: string;
   readonly tenant?: string;
   readonly json?: boolean;
@@ -34,11 +36,10 @@ export function addAsk(program: Command, context: CommandContext): void {
       '--passages <source>',
       'JSONL file of {id?, title?, text}, folder of .txt and .md files, or - for stdin',
     )
-    .addOption(new Option('--mode <mode>', 'block attention, or full').choices(['block', 'full']).default('block'))
     .option('--system <text>', "instruction in place of the template's own")
     .option('--tenant <salt>', 'share stored blocks only with requests of the same salt')
     .option('--json', 'result as one line of JSON');
-  addSamplingOptions(addStoreOptions(addModelOptions(command)));
+  addSamplingOptions(addModeOptions(addStoreOptions(addModelOptions(command))));
   command.action(async (question: string, options: AskOptions) => {
     // What is wrong shows before a model is loaded.
     if (question.trim() === '') throw new BlockAttentionError('EMPTY_QUESTION', 'the question is empty: ask something');
@@ -57,12 +58,13 @@ async function ask(question: string, options: AskOptions, context: CommandContex
   const store = await openStore(options.mode === 'full' ? { store: false } : options, io.env, output);
   await using opened = await openEngine(options, { io, output, store });
   throwIfCancelled(io.signal);
-  const { passages: _, mode, system, tenant, maxTokens, stop, ...sampling } = options;
+  const { passages: _, mode, repair, system, tenant, maxTokens, stop, ...sampling } = options;
   output.progress.show({ label: `reading ${formatCount(passages.length)} passages and the question` });
   const stream = opened.engine.answer({
     ...sampling,
     grammar,
     mode,
+    repair,
     system,
     tenant,
     maxTokens,
@@ -91,13 +93,19 @@ async function ask(question: string, options: AskOptions, context: CommandContex
 
 /** What an answer cost, in two or three lines. */
 function account(result: AnswerResult): string[] {
-  const { mode, ttftMs, tokens, timings, blocks, flops, stopReason } = result;
+  const { mode, reason, repair, ttftMs, tokens, timings, blocks, flops, stopReason } = result;
   const speed = timings.decodeTokensPerSecond;
   const lines = [
+    ...(reason === null ? [] : [`${mode}, since ${reason}`]),
     `${mode}: first token after ${formatMs(ttftMs)}, ` +
       `${formatCount(tokens.context)} + ${formatCount(tokens.question)} tokens read, ${formatCount(tokens.answer)} written` +
       (speed > 0 ? ` at ${speed.toFixed(speed < 10 ? 1 : 0)}/s` : ''),
   ];
+  if (repair !== null) {
+    lines.push(
+      `repair ${formatRepair(repair.repair)}: ${formatCount(repair.tokens)} tokens recomputed in ${formatMs(repair.ms)}`,
+    );
+  }
   if (blocks.length > 0) {
     const hits = blocks.filter(({ status }) => status === 'hit');
     const reused = hits.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,6 +1,7 @@
 /** The options that every command with a model shares, and what they become. */
 import { type Command, Option } from 'commander';
-import type { EngineOptions } from '../engine/index.ts';
+import { parseRepair, type Repair } from '../engine/repair.ts';
+import type { EngineOptions, RequestedMode } from '../engine/types.ts';
 import { bytesOption, durationOption, numberOption } from './numbers.ts';
 
 export interface ModelOptions {
@@ -28,6 +29,27 @@ export function addModelOptions(command: Command): Command {
     )
     .addOption(
       new Option('--template <name>', 'prompt layout').choices(['auto', 'chat', 'paper', 'plain']).default('auto'),
+    );
+}
+
+export interface ModeFlags {
+  readonly mode: RequestedMode;
+  readonly repair?: Repair;
+}
+
+/** Adds which attention is used, for commands that answer. */
+export function addModeOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--mode <mode>', 'block attention, full, or auto: block if `verify` found it good enough')
+        .choices(['auto', 'block', 'full'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--repair <how>',
+        'recompute a part of the context with full attention in block mode: none, head:TOKENS of each block, or deviation:SHARE (default: what `verify` found)',
+      ).argParser(parseRepair),
     );
 }
 

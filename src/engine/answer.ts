@@ -8,9 +8,11 @@ import type { TokenizedPlan } from '../prompt/index.ts';
 import type { BlockHandle } from '../store/index.ts';
 import { answerLimit, joinTokens, makePlan, splitPlan } from './answer-plan.ts';
 import type { AnswerSink } from './answer-stream.ts';
+import { chooseMode } from './choose-mode.ts';
 import type { EngineParts } from './engine.ts';
 import { generate } from './generate.ts';
 import { type Offer, prefixScope } from './prefix-cache.ts';
+import { formatRepair } from './repair.ts';
 import { checkStops } from './text-stream.ts';
 import { checkAlternatives } from './token-report.ts';
 import type { AnswerRequest, AnswerResult, BlockReport, FlopsReport, Mode } from './types.ts';
@@ -30,7 +32,11 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   const { signal } = sink;
   const { tenant } = request;
   const { epoch } = prefixes;
-  const mode = checkMode(request.mode);
+  const choice = chooseMode(request, parts.modes);
+  const { mode } = choice;
+  if (choice.repair.method !== 'none') {
+    throw new BlockAttentionError('INVALID_ARGUMENT', `repair ${formatRepair(choice.repair)}: not there yet, use none`);
+  }
   checkStops(request.stop ?? []);
   const topLogprobs = checkAlternatives(request.topLogprobs ?? 0);
   const sampler = createSampler(request, tokenizer);
@@ -101,6 +107,9 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     return {
       text: generation.text,
       mode,
+      requested: choice.requested,
+      reason: choice.reason,
+      repair: null,
       stopReason: generation.stopReason,
       tokens: { context: contextTokens, question: question.length, answer: generation.tokens.length },
       reusedTokens,
@@ -118,13 +127,6 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   } finally {
     for (const release of cleanup.reverse()) release();
   }
-}
-
-function checkMode(mode: Mode = 'block'): Mode {
-  if (mode !== 'block' && mode !== 'full') {
-    throw new BlockAttentionError('INVALID_ARGUMENT', `mode is ${String(mode)}: use block or full`);
-  }
-  return mode;
 }
 
 function reports(plan: TokenizedPlan, handles: readonly BlockHandle[]): BlockReport[] {

@@ -11,7 +11,7 @@ import type { AnswerRequest, Engine, Passage } from './types.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
 const path = join(folder, 'model.gguf');
-const options = { modelPath: path, threads: 1, device: 'cpu', cacheDir: join(folder, 'cache') } as const;
+const options = { mode: 'block', modelPath: path, threads: 1, device: 'cpu', cacheDir: join(folder, 'cache') } as const;
 let engine: Engine;
 
 const passages: Passage[] = [

@@ -3,11 +3,9 @@
  * life; each step of it is a module beside this one.
  */
 
-import { join } from 'node:path';
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
-import { KvLayout, Model, weightsDigest } from '../model/index.ts';
-import { cacheFolder } from '../models/index.ts';
+import { KvLayout, Model } from '../model/index.ts';
 import { createTokenMemo, promptVersion, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
 import { answer } from './answer.ts';
@@ -15,9 +13,11 @@ import { reportPlan } from './answer-plan.ts';
 import { answerStream } from './answer-stream.ts';
 import { chooseAttention } from './attention-choice.ts';
 import { BlockSource } from './block-source.ts';
+import { checkMode, chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './choose-mode.ts';
 import { encodePassages, forgetPassages, passageKeys } from './encode-passages.ts';
 import { KvBudget } from './kv-budget.ts';
 import { PrefixCache } from './prefix-cache.ts';
+import { checkRepair } from './repair.ts';
 import { Runner } from './runner.ts';
 import { tokenCounter } from './token-counter.ts';
 import type {
@@ -33,8 +33,10 @@ import type {
   Passage,
   PlanReport,
   PromptTemplate,
+  RequestedMode,
   TokenCounter,
 } from './types.ts';
+import { readVerdict, type StoredVerdict, verdictIdentity } from './verdict-store.ts';
 
 const kvTypes: readonly KvType[] = ['f32', 'f16', 'q8_0'];
 const defaultStoreBytes = 2 * 2 ** 30;
@@ -52,6 +54,7 @@ export interface EngineParts {
   readonly template: PromptTemplate;
   /** Passages come again with every question: their tokens are kept. */
   readonly memo: TokenMemo;
+  readonly modes: ModeDefaults;
 }
 
 /**
@@ -63,6 +66,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   if (!kvTypes.includes(kvType)) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `kvType is ${String(kvType)}: use one of ${kvTypes.join(', ')}`);
   }
+  const mode = checkMode(options.mode ?? 'auto');
+  const repair = options.repair && checkRepair(options.repair);
   const cleanup: (() => void | Promise<void>)[] = [];
   try {
     const backend = await Backend.open({ device: options.device, threads: options.threads });
@@ -72,7 +77,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const contextTokens = model.contextTokens(options.contextTokens);
     const tokenizer = await openTokenizer(options.modelPath);
     cleanup.push(() => tokenizer.dispose());
-    const digest = await weightsDigest(options.modelPath, join(options.cacheDir ?? cacheFolder(), 'digests'));
+    const { modelPath, cacheDir, template = 'auto' } = options;
+    const identity = await verdictIdentity({ modelPath, template, kvType, cacheDir });
+    const verdict = await readVerdict(identity, { cacheDir, modelPath });
     const store = options.store ?? createMemoryStore({ budgetBytes: options.storeBytes ?? defaultStoreBytes });
     if (options.store === undefined) cleanup.push(() => store.close());
     const layout = new KvLayout(model.hyperParameters, kvType);
@@ -88,7 +95,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       runner,
       store,
       layout,
-      weights: digest,
+      weights: identity.weights,
       tokenizer: promptVersion(tokenizer),
     });
     cleanup.push(() => source.dispose());
@@ -105,8 +112,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       budget,
       prefixes,
       contextTokens,
-      template: options.template ?? 'auto',
+      template,
       memo: createTokenMemo(),
+      modes: { mode, repair, verdict, modelPath },
     };
     return new LocalEngine(parts, { store, kvType, attention: attention.name, threads: backend.threads, cleanup });
   } catch (error) {
@@ -122,6 +130,8 @@ class LocalEngine implements Engine {
   readonly attention: 'native' | 'portable';
   readonly threads: number;
   readonly tokenizer: TokenCounter;
+  readonly defaultMode: RequestedMode;
+  readonly verdict: StoredVerdict | null;
   readonly #parts: EngineParts;
   readonly #cleanup: (() => void | Promise<void>)[];
   readonly #busy = new Set<Promise<unknown>>();
@@ -139,6 +149,12 @@ class LocalEngine implements Engine {
     this.#cleanup = rest.cleanup;
     this.model = modelInfo(parts);
     this.tokenizer = tokenCounter(parts.tokenizer);
+    this.defaultMode = parts.modes.mode;
+    this.verdict = parts.modes.verdict ?? null;
+  }
+
+  chooseMode(request: ModeRequest): ModeChoice {
+    return chooseMode(request, this.#parts.modes);
   }
 
   encode(passages: readonly Passage[], options: EncodeOptions = {}): Promise<EncodeSummary> {

@@ -1,6 +1,18 @@
 /** The door of the engine. */
 export { BlockSource, type BlockSourceOptions } from './block-source.ts';
+export { chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './choose-mode.ts';
 export { createEngine } from './engine.ts';
+export { checkRepair, formatRepair, noRepair, parseRepair, type Repair } from './repair.ts';
 export { Runner, type RunnerOptions } from './runner.ts';
 export { openTokenCounter } from './token-counter.ts';
 export * from './types.ts';
+export {
+  readVerdict,
+  type StoredVerdict,
+  type VerdictIdentity,
+  type VerdictIdentityOptions,
+  verdictBeside,
+  verdictIdentity,
+  verdictPath,
+  writeVerdict,
+} from './verdict-store.ts';

@@ -5,12 +5,18 @@ import type { Device } from '../ggml/library.ts';
 import type { KvType } from '../model/kv-layout.ts';
 import type { BlockKind, Passage, PromptTemplate, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
+import type { ModeChoice, ModeRequest } from './choose-mode.ts';
 import type { PrefixStats } from './prefix-cache.ts';
+import type { Repair } from './repair.ts';
+import type { StoredVerdict } from './verdict-store.ts';
 
 export type { KvType, Passage, PromptTemplate, Turn };
 
 /** `block`: passages encoded alone and reused (paper section 2). `full`: ordinary causal attention, the yardstick. */
 export type Mode = 'block' | 'full';
+
+/** `auto`: what the verdict on the model allows, full attention without a verdict. */
+export type RequestedMode = Mode | 'auto';
 
 export interface EngineOptions {
   /** Path of a GGUF file. `resolveModel()` turns aliases and references into one. */
@@ -40,7 +46,11 @@ export interface EngineOptions {
   readonly kvBytes?: number | undefined;
   /** Of these, what finished answers may keep for requests that begin alike. Defaults to 0: nothing. */
   readonly prefixBytes?: number | undefined;
-  /** Folder for small files such as remembered digests. Defaults to the user's cache folder. */
+  /** Of requests that name none. Defaults to `auto`. */
+  readonly mode?: RequestedMode | undefined;
+  /** Of requests in block mode that name none. Defaults to what the verdict on the model says, else to none. */
+  readonly repair?: Repair | undefined;
+  /** Folder for small files: remembered digests, verdicts. Defaults to the user's cache folder. */
   readonly cacheDir?: string | undefined;
 }
 
@@ -88,8 +98,10 @@ export interface AnswerRequest extends SamplingOptions {
   /** Earlier questions and answers, oldest first: one block each. */
   readonly history?: readonly Turn[] | undefined;
   readonly question: string;
-  /** Defaults to `block`. */
-  readonly mode?: Mode | undefined;
+  /** Defaults to the engine's. */
+  readonly mode?: RequestedMode | undefined;
+  /** What is recomputed with full attention before the final block is read, in block mode. Defaults to the engine's. */
+  readonly repair?: Repair | undefined;
   /** Defaults to 200, or what the context has left. */
   readonly maxTokens?: number | undefined;
   /** Text that ends the answer; not part of it. At most 16 strings. */
@@ -125,9 +137,25 @@ export interface BlockReport {
   readonly ms: number;
 }
 
+/** A repair that ran. Stored blocks stay as they are. */
+export interface RepairReport {
+  readonly repair: Repair;
+  /** Context tokens recomputed with full attention. */
+  readonly tokens: number;
+  /** Choosing and recomputing them, copies included: a part of the time to first token, in ms. */
+  readonly ms: number;
+}
+
 export interface AnswerResult {
   readonly text: string;
+  /** What ran. */
   readonly mode: Mode;
+  /** What was asked for, by the request or by the engine's default. */
+  readonly requested: RequestedMode;
+  /** Why `auto` became this mode; null where the mode was asked for. */
+  readonly reason: string | null;
+  /** Null where nothing was repaired. */
+  readonly repair: RepairReport | null;
   readonly stopReason: 'end' | 'length' | 'stop' | 'aborted';
   /** context: all blocks before the final one. question: the final block. */
   readonly tokens: { readonly context: number; readonly question: number; readonly answer: number };
@@ -242,6 +270,12 @@ export interface Engine extends AsyncDisposable {
   readonly attention: 'native' | 'portable';
   readonly threads: number;
   readonly tokenizer: TokenCounter;
+  /** Mode of requests that name none. */
+  readonly defaultMode: RequestedMode;
+  /** The verdict that `auto` obeys, as it was when the engine was created; null without one. */
+  readonly verdict: StoredVerdict | null;
+  /** What a request would run as. @throws INVALID_ARGUMENT */
+  chooseMode(request: ModeRequest): ModeChoice;
   /** Fills the store with the passages' blocks (and the instruction's). */
   encode(passages: readonly Passage[], options?: EncodeOptions): Promise<EncodeSummary>;
   answer(request: AnswerRequest): AnswerStream;

@@ -15,14 +15,5 @@ export {
 } from './reading-tasks.ts';
 export { benchTtft, type TtftOptions, type TtftReport, type TtftRow } from './ttft.ts';
 export { ttftChart } from './ttft-chart.ts';
-export {
-  decide,
-  type Evidence,
-  neededQuestions,
-  readVerdict,
-  type StoredVerdict,
-  type VerdictIdentity,
-  type VerdictIdentityOptions,
-  verdictIdentity,
-} from './verdict.ts';
+export { decide, type Evidence, neededQuestions } from './verdict.ts';
 export { type ModeScores, type VerificationReport, type VerifyOptions, verify } from './verify.ts';

@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
-import { createEngine } from '../engine/index.ts';
+import { createEngine, readVerdict } from '../engine/index.ts';
 import type { Question } from './questions.ts';
 import { Reader } from './reader.ts';
-import { readVerdict } from './verdict.ts';
 import { type VerifyOptions, verify } from './verify.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-verify-'));
@@ -56,7 +55,7 @@ describe('verify', () => {
     // Four questions cannot show a loss of half.
     expect(report.verdict).toBe('full');
     expect(report.reasons[0]).toContain('at least 6');
-    const stored = await readVerdict(report.identity, folder);
+    const stored = await readVerdict(report.identity, { cacheDir: folder });
     expect(stored).toMatchObject({ verdict: 'full', n: 4, tolerance: 0.5, blockAccuracy: report.block.accuracy });
   });
 
@@ -70,7 +69,7 @@ describe('verify', () => {
     const report = await run({ questions: Array(6).fill({ ...ask, answers: [text] }), tolerance: 0.5, parallel: 1 });
     expect(report).toMatchObject({ verdict: 'block', reasons: [], n: 6, agreement: { exact: 1, f1: 1 } });
     expect(report.firstToken).toEqual({ meanKl: 0, medianKl: 0, maxKl: 0, sameTop: 1 });
-    expect((await readVerdict(report.identity, folder))?.verdict).toBe('block');
+    expect((await readVerdict(report.identity, { cacheDir: folder }))?.verdict).toBe('block');
   });
 
   it('goes on where it stopped', async () => {

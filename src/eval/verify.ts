@@ -4,7 +4,15 @@
  * Knows answers and logits. That both come from one model in one state is the reader's business.
  */
 import { z } from 'zod';
+import {
+  type StoredVerdict,
+  type VerdictIdentity,
+  verdictIdentity,
+  verdictPath,
+  writeVerdict,
+} from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
+import { cacheFolder } from '../models/index.ts';
 import { bootstrapInterval, type Difference, type Interval, mean, pairedDifference } from './bootstrap.ts';
 import { answerStops } from './evaluate.ts';
 import { firstTokenKl } from './first-token.ts';
@@ -15,7 +23,7 @@ import type { Question } from './questions.ts';
 import { Reader, type ReaderOptions } from './reader.ts';
 import { ResultsFile, resultKey } from './results-file.ts';
 import { runJobs } from './run-jobs.ts';
-import { decide, type StoredVerdict, type VerdictIdentity, verdictIdentity, writeVerdict } from './verdict.ts';
+import { decide } from './verdict.ts';
 
 export interface VerifyOptions extends ReaderOptions {
   readonly questions: readonly Question[];
@@ -126,9 +134,10 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
       fullAccuracy: full.accuracy,
       blockAccuracy: block.accuracy,
       difference: { value: evidence.difference.value, interval: [...evidence.difference.interval] },
+      repair: null,
       measuredAt: new Date().toISOString(),
     },
-    options.cacheDir,
+    verdictPath(identity, options.cacheDir ?? cacheFolder()),
     // What was measured for hours is not thrown away for a folder that cannot be written.
   ).catch(() => null);
   return {

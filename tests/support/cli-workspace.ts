@@ -34,7 +34,17 @@ export class Workspace implements Disposable {
   /** Asks over the passages; further arguments go before the question. */
   ask(...more: string[]): Promise<Captured> {
     const base = ['ask', '--model', this.model, '--passages', this.passages, '--store', this.store, '--threads', '1'];
-    return this.run([...base, '--device', 'cpu', '--max-tokens', '4', ...more, 'when was the bridge opened?']);
+    return this.run([
+      ...base,
+      '--device',
+      'cpu',
+      '--max-tokens',
+      '4',
+      '--mode',
+      'block',
+      ...more,
+      'when was the bridge opened?',
+    ]);
   }
 
   path(name: string): string {

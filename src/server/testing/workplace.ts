@@ -21,7 +21,13 @@ export class Workplace {
   async open(): Promise<Engine> {
     const modelPath = join(this.#folder, 'model.gguf');
     await writeRandomModel(modelPath, { family: 'llama', contextTokens: 1024, chatTemplate }, 3);
-    this.#engine = await createEngine({ modelPath, threads: 1, device: 'cpu', cacheDir: join(this.#folder, 'cache') });
+    this.#engine = await createEngine({
+      modelPath,
+      mode: 'block',
+      threads: 1,
+      device: 'cpu',
+      cacheDir: join(this.#folder, 'cache'),
+    });
     return this.#engine;
   }
 

@@ -1,0 +1,121 @@
+/**
+ * Verdicts on models: what `verify` found, kept in the cache folder, or beside the model by whoever made it.
+ *
+ * A verdict belongs to the model's file, the prompt template and the type of stored keys and values, wherever it lies.
+ * Anything that cannot be read, or is about another file, is no verdict.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { weightsDigest } from '../model/index.ts';
+import { cacheFolder } from '../models/index.ts';
+import { promptFormat } from '../prompt/index.ts';
+import type { KvType, PromptTemplate } from './types.ts';
+
+/** What a verdict holds for. */
+export interface VerdictIdentity {
+  /** Hex SHA-256 of the model's file, its vocabulary and chat template included. */
+  readonly weights: string;
+  /** Name of the template and version of the built-in ones. */
+  readonly template: string;
+  readonly kvType: KvType;
+}
+
+const interval = z.tuple([z.number(), z.number()]);
+const difference = z.object({ value: z.number(), interval });
+const storedSchema = z.object({
+  version: z.literal(1),
+  identity: z.object({ weights: z.string(), template: z.string(), kvType: z.enum(['f32', 'f16', 'q8_0']) }),
+  verdict: z.enum(['block', 'block with repair', 'full']),
+  /** The repair of `block with repair`, as parseRepair() reads it; null for the other verdicts. */
+  repair: z.string().nullable().default(null),
+  reasons: z.array(z.string()),
+  /** Accuracy that may be lost, a share in (0, 1). */
+  tolerance: z.number(),
+  /** Questions answered in both modes. */
+  n: z.number(),
+  fullAccuracy: z.number(),
+  /** Accuracy of block mode, and what it differs by from full attention: with the repair, if there is one. */
+  blockAccuracy: z.number(),
+  difference,
+  /** ISO 8601. */
+  measuredAt: z.string(),
+});
+
+export type StoredVerdict = z.output<typeof storedSchema>;
+
+export interface VerdictIdentityOptions {
+  readonly modelPath: string;
+  /** Defaults to `auto`. */
+  readonly template?: PromptTemplate | undefined;
+  /** Defaults to `f16`. */
+  readonly kvType?: KvType | undefined;
+  /** Defaults to the user's cache folder. */
+  readonly cacheDir?: string | undefined;
+}
+
+export async function verdictIdentity(options: VerdictIdentityOptions): Promise<VerdictIdentity> {
+  const { modelPath, template = 'auto', kvType = 'f16', cacheDir = cacheFolder() } = options;
+  const weights = await weightsDigest(modelPath, join(cacheDir, 'digests'));
+  return { weights, template: `${template} ${promptFormat}`, kvType };
+}
+
+/** Where a model's maker puts the verdict that travels with it. */
+export function verdictBeside(modelPath: string): string {
+  return `${modelPath}.verdict.json`;
+}
+
+/**
+ * The verdict on a model: the user's own, else the one beside the model's file, if it is about this very file.
+ * @param cacheDir defaults to the user's cache folder
+ */
+export async function readVerdict(
+  identity: VerdictIdentity,
+  { cacheDir = cacheFolder(), modelPath }: { readonly cacheDir?: string | undefined; readonly modelPath?: string } = {},
+): Promise<StoredVerdict | undefined> {
+  const own = await readFrom(verdictPath(identity, cacheDir), identity);
+  return own ?? (modelPath === undefined ? undefined : await readFrom(verdictBeside(modelPath), identity));
+}
+
+/** Replaces the verdict, whole or not at all. @returns its path. @throws what the file system does */
+export async function writeVerdict(
+  stored: Omit<StoredVerdict, 'version'>,
+  path: string = verdictPath(stored.identity, cacheFolder()),
+): Promise<string> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID()}`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify({ version: 1, ...stored }, null, 2)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  return path;
+}
+
+/** Where the user's own verdict is kept. */
+export function verdictPath(identity: VerdictIdentity, cacheDir: string): string {
+  const name = createHash('sha256').update(canonical(identity)).digest('hex').slice(0, 32);
+  return join(cacheDir, 'verdicts', `${name}.json`);
+}
+
+async function readFrom(path: string, identity: VerdictIdentity): Promise<StoredVerdict | undefined> {
+  try {
+    const stored = storedSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return canonical(stored.identity) === canonical(identity) ? stored : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function canonical({ weights, template, kvType }: VerdictIdentity): string {
+  return JSON.stringify([weights, template, kvType]);
+}
