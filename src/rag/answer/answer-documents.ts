@@ -1,5 +1,5 @@
 /** A question over an index: find passages, answer over them as blocks in the order of the search, cite. */
-import type { AnswerRequest, AnswerResult, AnswerStream, Engine } from '../../engine/index.ts';
+import type { AnswerRequest, AnswerResult, AnswerStream, Engine, ModeChoice } from '../../engine/index.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
 import { passageOf, type SearchHit, type SearchOptions } from '../types.ts';
 import { type Citation, cite } from './cite.ts';
@@ -67,7 +67,7 @@ async function prepare(request: DocumentQuestion): Promise<Prepared> {
   const hits = await find(index, question, history.at(-1)?.user, { maxTokens: room, ...retrieval, signal });
   const searchMs = performance.now() - started;
   if (!mayAnswer(hits, minCoverage)) {
-    const answer = { ...unasked(rest.mode ?? 'block', searchMs), citations: [], hits, inDocuments: false, searchMs };
+    const answer = { ...unasked(engine.chooseMode(rest), searchMs), citations: [], hits, inDocuments: false, searchMs };
     return { stream: only(notInDocuments), finish: () => Promise.resolve(answer) };
   }
   await index.noteBlocks(
@@ -111,10 +111,13 @@ async function* only(text: string): AsyncGenerator<string> {
   yield text;
 }
 
-function unasked(mode: AnswerResult['mode'], searchMs: number): AnswerResult {
+function unasked({ mode, requested, reason }: ModeChoice, searchMs: number): AnswerResult {
   return {
     text: notInDocuments,
     mode,
+    requested,
+    reason,
+    repair: null,
     stopReason: 'end',
     tokens: { context: 0, question: 0, answer: 0 },
     reusedTokens: 0,
