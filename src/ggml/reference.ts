@@ -3,7 +3,7 @@
  *
  * One sequence, positions 0, 1, 2 …; each decode() continues where the last one ended. Calls queue up behind each other.
  */
-import koffi from 'koffi';
+import koffi, { type KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { call } from './call.ts';
 import { library } from './library.ts';
@@ -21,6 +21,8 @@ export interface ReferenceOptions {
   readonly kvType?: 'f32' | 'f16' | 'q8_0' | undefined;
   /** Tokens computed at once. Defaults to 512. */
   readonly batch?: number | undefined;
+  /** A LoRA adapter's GGUF to add to the weights. Defaults to none. */
+  readonly adapter?: string | undefined;
   /** Let llama.cpp repack quantised weights for this CPU, as it does by default. Defaults to true. */
   readonly repack?: boolean | undefined;
 }
@@ -82,7 +84,29 @@ export async function openReference(path: string, options: ReferenceOptions): Pr
       `llama.cpp makes no context of ${options.contextTokens} tokens with these options`,
     );
   }
+  try {
+    if (options.adapter !== undefined) await attachAdapter(model, context, options.adapter);
+  } catch (error) {
+    calls.free(context);
+    model.free();
+    throw error;
+  }
   return new LlamaReference(model, context, options.contextTokens, batch);
+}
+
+/** The model owns the adapter from then on. @throws MODEL_INVALID when llama.cpp does not take it */
+async function attachAdapter(model: LlamaModel, context: bigint, path: string): Promise<void> {
+  const { llama } = library();
+  const init = llama.func('void *llama_adapter_lora_init(void *model, const char *path)') as KoffiFunc<
+    (model: bigint, path: string) => bigint | null
+  >;
+  const attach = llama.func(
+    'int32_t llama_set_adapters_lora(void *ctx, void **adapters, size_t count, float *scales)',
+  ) as (ctx: bigint, adapters: bigint[], count: number, scales: Float32Array) => number;
+  const adapter = await call(init, model.handle, path);
+  if (adapter === null || attach(context, [adapter], 1, Float32Array.of(1)) !== 0) {
+    throw new BlockAttentionError('MODEL_INVALID', `${path}: llama.cpp does not take this adapter for the model`);
+  }
 }
 
 class LlamaReference implements Reference {

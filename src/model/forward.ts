@@ -73,8 +73,9 @@ function norm(g: GraphContext, x: Tensor, weight: Tensor, hp: HyperParameters): 
   return g.mul(g.rmsNorm(x, hp.normEpsilon), weight);
 }
 
-function linear(g: GraphContext, { weight, bias }: Linear, x: Tensor): Tensor {
-  const y = g.mulMat(weight, x);
+function linear(g: GraphContext, { weight, bias, adapter }: Linear, x: Tensor): Tensor {
+  let y = g.mulMat(weight, x);
+  if (adapter) y = g.add(y, g.mulMat(adapter.b, g.scale(g.mulMat(adapter.a, x), adapter.scale)));
   return bias ? g.add(y, bias) : y;
 }
 

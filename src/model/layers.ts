@@ -5,10 +5,18 @@ import { BlockAttentionError } from '../errors.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { HyperParameters } from './hyper-parameters.ts';
 
+/** A change of low rank to a linear map (LoRA): y += scale * b (a x). */
+export interface LowRank {
+  readonly a: Tensor; // [in, rank]
+  readonly b: Tensor; // [rank, out]
+  readonly scale: number;
+}
+
 /** A linear map: y = weight x + bias. */
 export interface Linear {
   readonly weight: Tensor; // [in, out]
   readonly bias: Tensor | undefined; // [out]
+  readonly adapter?: LowRank | undefined;
 }
 
 export interface Layer {
@@ -43,6 +51,8 @@ export interface WeightSource {
   optional(name: string, ne0: number, ne1?: number): Tensor | undefined;
   /** The form of a matrix to multiply with. */
   matrix(name: string, input: number, output: number): Tensor;
+  /** The adapter of a matrix, if it has one. */
+  adapter?(name: string): LowRank | undefined;
 }
 
 export function bindWeights(weights: WeightSource, hp: HyperParameters): NamedWeights {
@@ -52,6 +62,7 @@ export function bindWeights(weights: WeightSource, hp: HyperParameters): NamedWe
   const linear = (name: string, input: number, output: number): Linear => ({
     weight: weights.matrix(`${name}.weight`, input, output),
     bias: weights.optional(`${name}.bias`, output),
+    adapter: weights.adapter?.(`${name}.weight`),
   });
   const embedding = weights.require('token_embd.weight', d, vocabulary);
   const factorsName = hp.ropes.find((rope) => rope?.factorsTensor !== undefined)?.factorsTensor;

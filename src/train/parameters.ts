@@ -24,11 +24,26 @@ export interface Parameter {
   readonly decays: boolean;
 }
 
+/** The weights of a model as one way of training sees them. Owns their memory. */
+export interface TrainableWeights extends WeightSource {
+  readonly parameters: readonly Parameter[];
+  /** Stored transposes of frozen matrices: pairs of matrix [in, out] and transpose [out, in]. */
+  readonly transposes: readonly (readonly [Tensor, Tensor])[];
+  /** Factor of the loss within the graph, a power of two, taken off again at the parameters. */
+  readonly lossScale: number;
+  /** New values of a tensor of the model's file; undefined when it has not changed. */
+  values(name: string): Float32Array | undefined;
+  dispose(): void;
+}
+
 /** Tables that belong to the rotary embedding: data of the architecture, not weights. */
 const constantNames = /^rope_/;
 
-export class FullParameters implements WeightSource {
+export class FullParameters implements TrainableWeights {
+  readonly transposes = [];
+  readonly lossScale = 1;
   readonly #path: string;
+  readonly #backend: Backend;
   readonly #tensors = new Map<string, Tensor>();
   readonly parameters: readonly Parameter[];
   readonly #release: (() => void)[] = [];
@@ -36,6 +51,7 @@ export class FullParameters implements WeightSource {
   /** @throws MODEL_TOO_LARGE when memory does not suffice */
   constructor(file: GgufFile, backend: Backend) {
     this.#path = file.path;
+    this.#backend = backend;
     const context = new GraphContext(4 * file.tensors.size + 8);
     this.#release.push(() => context.dispose());
     const parameters: Parameter[] = [];
@@ -89,7 +105,18 @@ export class FullParameters implements WeightSource {
     return tensor;
   }
 
+  values(name: string): Float32Array | undefined {
+    const tensor = this.#tensors.get(name);
+    return tensor === undefined ? undefined : readTensor(this.#backend, tensor);
+  }
+
   dispose(): void {
     for (const release of this.#release.splice(0).reverse()) release();
   }
+}
+
+export function readTensor(backend: Backend, tensor: Tensor): Float32Array {
+  const values = new Float32Array(elementCount(tensor.ne));
+  backend.read(tensor, values);
+  return values;
 }

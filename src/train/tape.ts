@@ -8,7 +8,7 @@
 import { BlockAttentionError } from '../errors.ts';
 import { GradientGraph } from '../ggml/gradient-graph.ts';
 import { isContiguous, type RopeOperation } from '../ggml/graph-context.ts';
-import { elementCount, type Shape, type Tensor, TensorType } from '../ggml/tensor.ts';
+import { elementCount, type Shape, type Tensor } from '../ggml/tensor.ts';
 
 type Backward = (gradient: Tensor) => void;
 
@@ -24,17 +24,17 @@ export class Tape extends GradientGraph {
   readonly #wanted = new Set<bigint>();
   readonly #gradients = new Map<bigint, Tensor>();
   /** Where a parameter's gradient is added to. */
-  readonly #sinks = new Map<bigint, Tensor>();
+  readonly #sinks = new Map<bigint, { readonly sink: Tensor; readonly factor: number }>();
   /** Recorded uses of each parameter whose gradients have not come yet. */
   readonly #pending = new Map<bigint, number>();
   /** Transposed copies of frozen matrices that the caller keeps, by address of the matrix. */
   readonly #transposed = new Map<bigint, Tensor>();
   #recording = true;
 
-  /** Asks for the gradient of `parameter` f32, to be added to `sink` of the same shape. */
-  parameter(parameter: Tensor, sink: Tensor): void {
+  /** Asks for the gradient of `parameter` f32, to be added, times `factor`, to `sink` of the same shape. */
+  parameter(parameter: Tensor, sink: Tensor, factor = 1): void {
     this.#wanted.add(parameter.address);
-    this.#sinks.set(parameter.address, sink);
+    this.#sinks.set(parameter.address, { sink, factor });
     this.#pending.set(parameter.address, 0);
   }
 
@@ -98,9 +98,11 @@ export class Tape extends GradientGraph {
     this.#pending.set(input.address, left - 1);
     if (left > 1) return;
     const gradient = this.#gradients.get(input.address);
-    const sink = this.#sinks.get(input.address);
+    const into = this.#sinks.get(input.address);
     this.#gradients.delete(input.address);
-    if (gradient !== undefined && sink !== undefined) this.expand(this.addInPlace(sink, gradient));
+    if (gradient === undefined || into === undefined) return;
+    const scaled = into.factor === 1 ? gradient : super.scale(gradient, into.factor);
+    this.expand(this.addInPlace(into.sink, scaled));
   }
 
   // ---- operations of the forward pass, each with its gradient
@@ -112,9 +114,16 @@ export class Tape extends GradientGraph {
       throw new BlockAttentionError('COMPUTE_FAILED', 'a product that broadcasts has no gradient here');
     }
     return this.record(y, [a, b], (g) => {
-      if (this.needs(a)) this.give(a, super.mulMat(this.transposed(b), this.transposed(g)));
+      if (this.needs(a)) this.give(a, this.#outerSum(b, g));
       if (this.needs(b)) this.give(b, super.mulMat(this.#transposed.get(a.address) ?? this.transposed(a), g));
     });
+  }
+
+  /** Sum over rows of b gᵀ: [k, rows], [m, rows] -> [k, m]; thin results without transposing what is long. */
+  #outerSum(b: Tensor, g: Tensor): Tensor {
+    if (g.ne[0] <= thin) return this.outProd(b, g);
+    if (b.ne[0] <= thin) return this.transposed(this.outProd(g, b));
+    return super.mulMat(this.transposed(b), this.transposed(g));
   }
 
   /** Rows and columns exchanged, as a copy. */
@@ -230,9 +239,6 @@ export class Tape extends GradientGraph {
   }
 }
 
+/** Widths up to which a sum of outer products beats a product of transposed copies. */
+const thin = 64;
 const geluSlope = Math.sqrt(2 / Math.PI);
-
-/** A tensor whose gradient the tape could be asked for. */
-export function isTrainable(t: Tensor): boolean {
-  return t.type === TensorType.F32 && isContiguous(t);
-}

@@ -10,7 +10,7 @@ import { buildForward, type ForwardModel } from '../model/forward.ts';
 import { GraphInputs } from '../model/graph-inputs.ts';
 import type { Batch, BatchShape } from './batch.ts';
 import { PackedAttention } from './packed-attention.ts';
-import type { Parameter } from './parameters.ts';
+import type { TrainableWeights } from './parameters.ts';
 import { responseLoss } from './response-loss.ts';
 import { Tape } from './tape.ts';
 
@@ -32,22 +32,32 @@ export class TrainingGraph {
   readonly #probabilities: Tensor;
   readonly #likeliest: Tensor | undefined;
   readonly #outputs: number;
+  readonly #lossScale: number;
   #batch: Batch | undefined;
   #weights = new Float32Array(0);
 
-  /** @param parameters what to differentiate by; none for evaluation */
-  constructor(backend: Backend, model: ForwardModel, parameters: readonly Parameter[], shape: BatchShape) {
+  /** @param training whether to differentiate, or only to evaluate */
+  constructor(
+    backend: Backend,
+    model: ForwardModel,
+    trainable: TrainableWeights,
+    training: boolean,
+    shape: BatchShape,
+  ) {
     const { rows, rowTokens, outputs } = shape;
     const { layers, vocabulary } = model.hyperParameters;
     this.#backend = backend;
     this.#outputs = outputs;
+    const parameters = training ? trainable.parameters : [];
+    this.#lossScale = trainable.lossScale;
     this.#tape = new Tape(tensorsPerLayer * layers + 2 * parameters.length + 256);
     this.#inputs = new GraphInputs(this.#tape);
     this.#allocator = backend.allocator();
     try {
       const g = this.#tape;
       const inputs = this.#inputs;
-      for (const { value, gradient } of parameters) g.parameter(value, gradient);
+      for (const { value, gradient } of parameters) g.parameter(value, gradient, 1 / trainable.lossScale);
+      for (const [matrix, transposed] of trainable.transposes) g.transposeOf(matrix, transposed);
       const tokens = rows * rowTokens;
       const mask = (data: () => Uint16Array) =>
         g.reshape(inputs.half(rowTokens, rowTokens * rows, data), rowTokens, rowTokens, 1, rows);
@@ -66,11 +76,11 @@ export class TrainingGraph {
       const { softmax, probabilities, gradient } = responseLoss(g, logits, {
         labels: inputs.integers(outputs, at),
         labelRows: inputs.rows(outputs, () => BigInt64Array.from(at(), BigInt)),
-        weights: inputs.floats([1, outputs], () => this.#weights),
+        weights: inputs.floats([1, outputs], () => this.#weights.map((weight) => weight * this.#lossScale)),
       });
       this.#probabilities = probabilities;
-      this.#likeliest = parameters.length === 0 ? g.output(g.argmax(softmax)) : undefined;
-      if (parameters.length > 0) g.backward(logits, gradient());
+      this.#likeliest = !training ? g.output(g.argmax(softmax)) : undefined;
+      if (training) g.backward(logits, gradient());
       this.#allocator.place(g);
     } catch (error) {
       this.dispose();

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createPrng } from '../../tests/support/prng.ts';
 import { type RandomModelSpec, writeRandomModel } from '../../tests/support/random-model.ts';
 import { openReference } from '../ggml/reference.ts';
+import { TensorType } from '../ggml/tensor.ts';
 import { TrainingSession } from './training-session.ts';
 import type { TrainingSequence } from './types.ts';
 
@@ -29,8 +30,9 @@ function someSequences(vocabulary: number, seed: number): TrainingSequence[] {
 }
 
 /** Mean negative log-likelihood of the response from llama.cpp's logits. */
-async function referenceLoss(path: string, sequences: readonly TrainingSequence[]): Promise<number> {
-  await using reference = await openReference(path, { contextTokens: 512, threads: 1, kvType: 'f32', repack: false });
+async function referenceLoss(path: string, sequences: readonly TrainingSequence[], adapter?: string): Promise<number> {
+  const options = { contextTokens: 512, threads: 1, kvType: 'f32', repack: false, adapter } as const;
+  await using reference = await openReference(path, options);
   let sum = 0;
   let count = 0;
   for (const { blocks, responseTokens } of sequences) {
@@ -108,6 +110,31 @@ describe('a training session', () => {
     const { loss } = await session.step([{ ...a, weight: 3 }, b], { learningRate: 1e-9 });
     session.dispose();
     expect(Math.abs(loss - mean)).toBeLessThan(1e-4);
+  });
+
+  it.each([
+    ['f16', TensorType.F16],
+    ['q8_0', TensorType.Q8_0],
+    ['q4_1', TensorType.Q4_1],
+  ] as const)('trains an adapter over %s that llama.cpp reads, alone and merged', async (name, weights) => {
+    const path = join(folder, `base-${name}.gguf`);
+    await writeRandomModel(path, { family: 'llama', weights, tiedHead: true }, 9);
+    const session = await TrainingSession.open({ model: path, threads: 1, lora: { rank: 8 } });
+    const sequences = someSequences(session.hyperParameters.vocabulary, 7);
+    const full = sequences.map((sequence): TrainingSequence => ({ ...sequence, mode: 'full' }));
+    const before = await session.evaluate(full);
+    for (let i = 0; i < 40; i++) await session.step(sequences, { learningRate: 1e-2 });
+    const after = await session.evaluate(full);
+    const [adapter, merged] = [join(folder, `${name}-adapter.gguf`), join(folder, `${name}-merged.gguf`)];
+    await session.saveAdapter(adapter);
+    await session.save(merged);
+    session.dispose();
+    expect(after.loss).toBeLessThan(before.loss / 4);
+    const relative = async (model: string, loss: number, lora?: string) =>
+      Math.abs((await referenceLoss(model, full, lora)) - loss) / loss;
+    expect(await relative(path, before.loss)).toBeLessThan(0.02);
+    expect(await relative(path, after.loss, adapter)).toBeLessThan(0.05);
+    expect(await relative(merged, after.loss)).toBeLessThan(0.1);
   });
 
   it('stops at a loss that is no number, with its weights intact', async () => {

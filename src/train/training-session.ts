@@ -11,9 +11,11 @@ import type { ForwardModel } from '../model/forward.ts';
 import { type HyperParameters, readHyperParameters } from '../model/hyper-parameters.ts';
 import { bindWeights } from '../model/layers.ts';
 import { AdamW, type AdamWSettings } from './adamw.ts';
+import { writeAdapter } from './adapter-file.ts';
 import { type Batch, type BatchShape, makeBatch } from './batch.ts';
+import { type LowRankOptions, LowRankParameters } from './low-rank-parameters.ts';
 import { contextTokens, finalBlocks, packRows, sequenceTokens, splitRows } from './packing.ts';
-import { FullParameters } from './parameters.ts';
+import { FullParameters, readTensor, type TrainableWeights } from './parameters.ts';
 import { TrainingGraph } from './training-graph.ts';
 import type { EvaluationReport, StepReport, TrainingSequence } from './types.ts';
 import { type SaveOptions, saveModel } from './write-model.ts';
@@ -21,6 +23,8 @@ import { type SaveOptions, saveModel } from './write-model.ts';
 export interface TrainingOptions extends Partial<AdamWSettings> {
   /** Path of the GGUF to start from. */
   readonly model: string;
+  /** Train adapters of low rank over the frozen weights. Defaults to training all weights, in f32. */
+  readonly lora?: LowRankOptions | undefined;
   readonly device?: Device | undefined;
   /** Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
   readonly threads?: number | undefined;
@@ -39,7 +43,7 @@ export class TrainingSession {
   readonly trainedParameters: number;
   readonly #file: GgufFile;
   readonly #backend: Backend;
-  readonly #storage: FullParameters;
+  readonly #storage: TrainableWeights;
   readonly #model: ForwardModel;
   readonly #optimizer: AdamW;
   readonly #batchTokens: number;
@@ -50,7 +54,7 @@ export class TrainingSession {
     file: GgufFile,
     hyperParameters: HyperParameters,
     backend: Backend,
-    storage: FullParameters,
+    storage: TrainableWeights,
     options: TrainingOptions,
   ) {
     this.hyperParameters = hyperParameters;
@@ -73,9 +77,9 @@ export class TrainingSession {
     const file = await openGguf(options.model);
     const hyperParameters = readHyperParameters(file);
     const backend = await Backend.open({ device: options.device ?? 'cpu', threads: options.threads });
-    let storage: FullParameters | undefined;
+    let storage: TrainableWeights | undefined;
     try {
-      storage = new FullParameters(file, backend);
+      storage = options.lora ? new LowRankParameters(file, backend, options.lora) : new FullParameters(file, backend);
       return new TrainingSession(file, hyperParameters, backend, storage, options);
     } catch (error) {
       storage?.dispose();
@@ -149,18 +153,25 @@ export class TrainingSession {
   /** Writes the model as a GGUF of its own. */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     this.#alive();
-    await saveModel(
-      path,
-      this.#file,
-      (name) => {
-        const tensor = this.#storage.find(name);
-        if (tensor === undefined) return undefined;
-        const values = new Float32Array(elementCount(tensor.ne));
-        this.#backend.read(tensor, values);
-        return values;
-      },
-      options,
-    );
+    await saveModel(path, this.#file, (name) => this.#storage.values(name), options);
+  }
+
+  /** Writes the trained adapter as a LoRA GGUF. @throws INVALID_ARGUMENT when all weights are trained */
+  async saveAdapter(path: string): Promise<void> {
+    this.#alive();
+    if (!(this.#storage instanceof LowRankParameters)) {
+      throw new BlockAttentionError('INVALID_ARGUMENT', 'all weights are trained: there is no adapter, save the model');
+    }
+    const { parameters, alpha } = this.#storage;
+    await writeAdapter(path, {
+      architecture: this.hyperParameters.architecture,
+      alpha,
+      tensors: parameters.map(({ name, value }) => ({
+        name,
+        ne: [value.ne[0], value.ne[1]],
+        values: () => readTensor(this.#backend, value),
+      })),
+    });
   }
 
   dispose(): void {
@@ -191,7 +202,7 @@ export class TrainingSession {
         stale.dispose();
         this.#graphs.delete(oldest);
       }
-      graph = new TrainingGraph(this.#backend, this.#model, training ? this.#storage.parameters : [], shape);
+      graph = new TrainingGraph(this.#backend, this.#model, this.#storage, training, shape);
     }
     this.#graphs.delete(key);
     this.#graphs.set(key, graph); // last used, last disposed

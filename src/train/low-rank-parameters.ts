@@ -1,0 +1,158 @@
+/**
+ * Adapters of low rank (LoRA) over the frozen weights of a model, quantised ones included: y = W x + α/r · B A x.
+ *
+ * Only A and B are trained. A starts random and B at zero, so that the model starts as it was. The frozen matrices stay
+ * as the file has them; gradients pass through stored transposes of them, in q8_0 for quantised weights, which computes
+ * fastest. Gradients on their way are scaled up so that 16-bit scales and halves hold them.
+ */
+import { BlockAttentionError } from '../errors.ts';
+import type { Backend } from '../ggml/backend.ts';
+import type { GgufFile, GgufTensor } from '../ggml/gguf-file.ts';
+import { GraphContext } from '../ggml/graph-context.ts';
+import { mapFile } from '../ggml/memory.ts';
+import { dequantize, quantize } from '../ggml/quantize.ts';
+import { type Tensor, TensorType, typeTraits } from '../ggml/tensor.ts';
+import type { LowRank } from '../model/layers.ts';
+import { Weights } from '../model/weights.ts';
+import { addLowRank, transpose } from './matrix.ts';
+import { createNormal } from './normal.ts';
+import { type Parameter, readTensor, type TrainableWeights } from './parameters.ts';
+
+export interface LowRankOptions {
+  /** Rank of the adapters. */
+  readonly rank: number;
+  /** The adapters' output is multiplied by alpha / rank. Defaults to twice the rank. */
+  readonly alpha?: number | undefined;
+  /** Of the random start. Defaults to 1. */
+  readonly seed?: number | undefined;
+}
+
+/** Every linear map of the layers. */
+const adapted = /^blk\.\d+\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))\.weight$/;
+
+interface Adapter extends LowRank {
+  readonly entry: GgufTensor;
+}
+
+export class LowRankParameters implements TrainableWeights {
+  readonly parameters: readonly Parameter[];
+  readonly transposes: readonly (readonly [Tensor, Tensor])[];
+  readonly lossScale = 1024;
+  readonly rank: number;
+  readonly alpha: number;
+  readonly #file: GgufFile;
+  readonly #backend: Backend;
+  readonly #weights: Weights;
+  readonly #adapters = new Map<string, Adapter>();
+  /** What each stored transpose is made of. */
+  readonly #sources = new Map<Tensor, GgufTensor>();
+  readonly #release: (() => void)[] = [];
+
+  /** @throws MODEL_TOO_LARGE when memory does not suffice; INVALID_ARGUMENT */
+  constructor(file: GgufFile, backend: Backend, { rank, alpha = 2 * rank, seed = 1 }: LowRankOptions) {
+    if (!Number.isInteger(rank) || rank < 1 || rank > 1024 || !(alpha > 0) || !Number.isFinite(alpha)) {
+      throw new BlockAttentionError(
+        'INVALID_ARGUMENT',
+        `LoRA of rank ${rank} and alpha ${alpha}: give a rank from 1 to 1024 and an alpha above 0`,
+      );
+    }
+    this.rank = rank;
+    this.alpha = alpha;
+    this.#file = file;
+    this.#backend = backend;
+    this.#weights = new Weights(file, backend, true);
+    this.#release.push(() => this.#weights.dispose());
+    const matrices = Array.from(file.tensors.values()).filter(({ name }) => adapted.test(name));
+    const context = new GraphContext(10 * matrices.length + 8);
+    this.#release.push(() => context.dispose());
+    this.parameters = matrices.flatMap((entry) => this.#adapt(context, entry));
+    this.transposes = this.#makeTransposes(context, matrices);
+    this.#release.push(backend.allocate(context));
+    this.#fill(seed);
+  }
+
+  #adapt(context: GraphContext, entry: GgufTensor): Parameter[] {
+    const make = (name: string, ne0: number, ne1: number): Parameter => {
+      const tensor = () => context.tensor(TensorType.F32, ne0, ne1);
+      return { name, value: tensor(), gradient: tensor(), mean: tensor(), variance: tensor(), decays: true };
+    };
+    const a = make(`${entry.name}.lora_a`, entry.ne[0], this.rank);
+    const b = make(`${entry.name}.lora_b`, this.rank, entry.ne[1]);
+    this.#adapters.set(entry.name, { entry, a: a.value, b: b.value, scale: this.alpha / this.rank });
+    return [a, b];
+  }
+
+  /** f32 matrices are transposed in the graph, which costs less than keeping a copy. */
+  #makeTransposes(context: GraphContext, matrices: readonly GgufTensor[]): (readonly [Tensor, Tensor])[] {
+    const head = this.#file.tensors.get('output.weight') ?? this.#file.tensors.get('token_embd.weight');
+    const frozen = [...matrices, ...(head === undefined ? [] : [head])].filter(({ type }) => type !== TensorType.F32);
+    return frozen.map((entry) => {
+      const { name, ne, type } = entry;
+      const fits = ne[1] % typeTraits(TensorType.Q8_0).blockElements === 0;
+      const stored = type === TensorType.F16 || !fits ? TensorType.F16 : TensorType.Q8_0;
+      const transposed = context.tensor(stored, ne[1], ne[0]);
+      this.#sources.set(transposed, entry);
+      return [this.#weights.matrix(name, ne[0], ne[1]), transposed];
+    });
+  }
+
+  #fill(seed: number): void {
+    const normal = createNormal(seed);
+    for (const { value, gradient, mean, variance } of this.parameters) {
+      for (const tensor of [value, gradient, mean, variance]) this.#backend.clear(tensor);
+    }
+    for (const { a } of this.#adapters.values()) {
+      this.#backend.write(a, normal(a.ne[0] * a.ne[1], 1 / Math.sqrt(3 * a.ne[0])));
+    }
+    const mapping = mapFile(this.#file.path);
+    try {
+      for (const [transposed, entry] of this.#sources) {
+        const bytes = mapping.bytes.subarray(entry.offset, entry.offset + entry.bytes);
+        const values = transpose(dequantize(entry.type, bytes, entry.ne[0]), entry.ne[0]);
+        this.#backend.write(transposed, quantize(transposed.type, values, entry.ne[1]));
+      }
+    } finally {
+      mapping.free();
+    }
+  }
+
+  find(name: string): Tensor | undefined {
+    return this.#weights.find(name);
+  }
+
+  require(name: string, ne0: number, ne1?: number): Tensor {
+    return this.#weights.require(name, ne0, ne1);
+  }
+
+  optional(name: string, ne0: number, ne1?: number): Tensor | undefined {
+    return this.#weights.optional(name, ne0, ne1);
+  }
+
+  matrix(name: string, input: number, output: number): Tensor {
+    return this.#weights.matrix(name, input, output);
+  }
+
+  adapter(name: string): LowRank | undefined {
+    return this.#adapters.get(name);
+  }
+
+  /** A matrix with its adapter added: W + α/r · B A. */
+  values(name: string): Float32Array | undefined {
+    const adapter = this.#adapters.get(name);
+    if (adapter === undefined) return undefined;
+    const { entry, a, b, scale } = adapter;
+    const mapping = mapFile(this.#file.path);
+    try {
+      const bytes = mapping.bytes.subarray(entry.offset, entry.offset + entry.bytes);
+      const values = dequantize(entry.type, bytes, entry.ne[0]);
+      addLowRank(values, readTensor(this.#backend, a), readTensor(this.#backend, b), this.rank, scale);
+      return values;
+    } finally {
+      mapping.free();
+    }
+  }
+
+  dispose(): void {
+    for (const release of this.#release.splice(0).reverse()) release();
+  }
+}
