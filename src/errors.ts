@@ -32,6 +32,7 @@ export const errorCodes = {
   INTERNAL: { status: 500, summary: 'A fault of this package: please report it.' },
   // Training
   TRAINING_DIVERGED: { status: 500, summary: 'The loss or the gradient is no longer a finite number.' },
+  CHECKPOINT_INVALID: { status: 422, summary: 'A training checkpoint is missing, damaged, or of another run.' },
   // Store
   STORE_FULL: { status: 507, summary: 'Pinned blocks leave no room within the byte budget.' },
   STORE_INVALID: { status: 422, summary: 'A store folder, file or option cannot be used.' },

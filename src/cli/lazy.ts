@@ -7,3 +7,4 @@
 export const loadOpenEngine = () => import('./open-engine.ts');
 export const loadOpenStore = () => import('./open-store.ts');
 export const loadEval = () => import('../eval/index.ts');
+export const loadTraining = () => import('../train/index.ts');

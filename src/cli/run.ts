@@ -9,6 +9,7 @@ import { addDemo } from './demo.ts';
 import { addEncode } from './encode.ts';
 import { reportError } from './errors.ts';
 import { addEval } from './eval.ts';
+import { addFinetune } from './finetune.ts';
 import { addForget } from './forget.ts';
 import { addData } from './generate-data.ts';
 import type { CliIo, CommandContext } from './io.ts';
@@ -57,6 +58,7 @@ function buildProgram(context: CommandContext): Command {
     addStore,
     addBench,
     addDemo,
+    addFinetune,
     addEval,
     addVerify,
     addData,

@@ -15,10 +15,22 @@
  * `responseTokens` one less than its tokens. Sequences of a step are packed into rows, each blind to the others, so many
  * short ones cost no more than few long ones; a step larger than `batchTokens` is computed in parts. Graphs are kept per
  * shape: steps of like lengths build nothing. The learning rate belongs to the step: see schedule.ts for warm-up and
- * decay. `writeInitialModel()` makes a random model to start from nothing.
+ * decay. `writeInitialModel()` makes a random model to start from nothing. `lora: { rank }` trains adapters over frozen
+ * weights of any type instead; `saveAdapter()` then writes them for llama.cpp.
+ *
+ * `finetune()` is the whole run from a data file to an adapter or a model: what the command `finetune` does.
  */
+export { finetune } from './finetune.ts';
+export type {
+  FinetuneOptions,
+  FinetuneProgress,
+  FinetuneReport,
+  FinetuneStart,
+  Validation,
+} from './finetune-options.ts';
 export { type InitialModelShape, type InitialVocabulary, writeInitialModel } from './initial-model.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
+export { readTrainingData, type TrainingSample } from './training-data.ts';
 export { type TrainingOptions, TrainingSession } from './training-session.ts';
 export type { EvaluationReport, StepReport, TrainingMode, TrainingSequence } from './types.ts';
 export type { SaveOptions } from './write-model.ts';

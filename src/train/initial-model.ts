@@ -4,7 +4,7 @@
  */
 import { type GgufEntry, type GgufTensorSource, writeGguf } from '../ggml/gguf-writer.ts';
 import { TensorType } from '../ggml/tensor.ts';
-import { createNormal } from './normal.ts';
+import { createNormal } from './random.ts';
 
 export interface InitialModelShape {
   readonly layers: number;

@@ -15,8 +15,8 @@ import { type Tensor, TensorType, typeTraits } from '../ggml/tensor.ts';
 import type { LowRank } from '../model/layers.ts';
 import { Weights } from '../model/weights.ts';
 import { addLowRank, transpose } from './matrix.ts';
-import { createNormal } from './normal.ts';
 import { type Parameter, readTensor, type TrainableWeights } from './parameters.ts';
+import { createNormal } from './random.ts';
 
 export interface LowRankOptions {
   /** Rank of the adapters. */

@@ -16,6 +16,7 @@ import { type Batch, type BatchShape, makeBatch } from './batch.ts';
 import { type LowRankOptions, LowRankParameters } from './low-rank-parameters.ts';
 import { contextTokens, finalBlocks, packRows, sequenceTokens, splitRows } from './packing.ts';
 import { FullParameters, readTensor, type TrainableWeights } from './parameters.ts';
+import { readState, writeState } from './state-file.ts';
 import { TrainingGraph } from './training-graph.ts';
 import type { EvaluationReport, StepReport, TrainingSequence } from './types.ts';
 import { type SaveOptions, saveModel } from './write-model.ts';
@@ -172,6 +173,25 @@ export class TrainingSession {
         values: () => readTensor(this.#backend, value),
       })),
     });
+  }
+
+  /**
+   * Writes what is needed to go on to the same trajectory: trained values, the optimizer's moments and count, and `note`.
+   */
+  async saveState(path: string, note: string): Promise<void> {
+    this.#alive();
+    await writeState(path, this.#backend, this.#storage.parameters, { steps: this.steps, note });
+  }
+
+  /**
+   * Takes over a state that saveState() wrote. @returns its note
+   * @throws CHECKPOINT_INVALID when it is not one of this model and these options; nothing has changed then
+   */
+  async loadState(path: string): Promise<string> {
+    this.#alive();
+    const { steps, note } = await readState(path, this.#backend, this.#storage.parameters);
+    this.#optimizer.steps = steps;
+    return note;
   }
 
   dispose(): void {

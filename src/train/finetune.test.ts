@@ -1,0 +1,99 @@
+/** Whole runs on a small random model: resuming, held-out samples, stopping. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { finetune } from './finetune.ts';
+import type { FinetuneOptions, FinetuneProgress } from './finetune-options.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'block-attention-finetune-'));
+const [model, data] = [join(folder, 'model.gguf'), join(folder, 'train.jsonl')];
+beforeAll(async () => {
+  await writeRandomModel(model, { family: 'llama', layers: 2, tiedHead: true }, 5);
+  const lines = Array.from({ length: 12 }, (_, i) => ({
+    question: `${i}?`,
+    answer: `${i % 3}`,
+    blocks: [`a${i}`, `b${i % 3}`],
+  }));
+  writeFileSync(data, lines.map((line) => JSON.stringify(line)).join('\n'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let runs = 0;
+const options = (more: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
+  model,
+  data,
+  out: join(folder, `run-${runs++}`),
+  batch: 4,
+  epochs: 2,
+  learningRate: 3e-3,
+  lora: 4,
+  threads: 1,
+  validationShare: 0.25,
+  ...more,
+});
+
+describe('a fine-tuning run', () => {
+  it.each([
+    ['adapters', 4],
+    ['all weights', null],
+  ])('lowers the loss in both modes and resumes to the same bits: %s', async (_, lora) => {
+    const whole = options({ lora, epochs: 3 });
+    const losses: number[] = [];
+    const onProgress = ({ loss }: FinetuneProgress) => losses.push(loss);
+    const report = await finetune({ ...whole, onProgress });
+    expect(report).toMatchObject({ steps: 9, ended: 'complete', samples: 9, heldOut: 3, skipped: 0 });
+    for (const mode of ['full', 'block'] as const) {
+      expect(report.after?.[mode]?.loss).toBeLessThan(report.before?.[mode]?.loss ?? 0);
+    }
+    const interrupted = options({ lora, epochs: 3 });
+    const controller = new AbortController();
+    const stopped = finetune({
+      ...interrupted,
+      signal: controller.signal,
+      onProgress: ({ step }) => step === 4 && controller.abort(),
+    });
+    await expect(stopped).rejects.toMatchObject({ code: 'ABORTED' });
+    const rest: number[] = [];
+    await finetune({ ...interrupted, resume: true, onProgress: ({ loss }) => rest.push(loss) });
+    expect(rest).toEqual(losses.slice(4));
+    const result = lora === null ? 'model.gguf' : 'adapter.gguf';
+    expect(readFileSync(join(interrupted.out, result)).equals(readFileSync(join(whole.out, result)))).toBe(true);
+  });
+
+  it('stops when held-out samples get worse, and writes the best weights', async () => {
+    const run = options({ epochs: 40, learningRate: 0.05, decay: 'none', evaluateEvery: 1, patience: 2, merge: true });
+    const report = await finetune(run);
+    expect(report.ended).toBe('early');
+    expect(report.writtenStep).toBe(report.steps - 2);
+    expect(existsSync(join(run.out, 'model.gguf'))).toBe(true);
+    const log = readFileSync(join(run.out, 'log.jsonl'), 'utf8').trimEnd().split('\n');
+    expect(log).toHaveLength(report.steps);
+  });
+
+  it('stops at a loss that is no number, with the checkpoint before it', async () => {
+    const run = options({ learningRate: 1e30, warmup: 0, checkpointEvery: 1, clip: 1e30 });
+    await expect(finetune(run)).rejects.toThrow(/last good checkpoint is .*checkpoint.gguf/);
+  });
+
+  it.each<[Partial<FinetuneOptions>, string]>([
+    [{ maxTokens: 5 }, 'none of 12 samples has at most 5 tokens'],
+    [{ epochs: 0 }, 'epochs is 0'],
+    [{ lora: 0 }, 'rank 0'],
+    [{ modes: [] }, 'modes is empty'],
+    [{ batchTokens: 1e12 }, 'training needs about'],
+    [{ resume: true }, 'checkpoint.gguf does not exist'],
+  ])('refuses %j', async (more, message) => {
+    await expect(finetune(options(more))).rejects.toThrow(message);
+  });
+
+  it('refuses a checkpoint of another run, and a folder with one', async () => {
+    const run = options({ epochs: 1 });
+    await finetune(run);
+    await expect(finetune(run)).rejects.toThrow('give --resume to go on');
+    await expect(finetune({ ...run, seed: 2, resume: true })).rejects.toThrow('other data or options');
+    await expect(finetune({ ...run, lora: 8, resume: true })).rejects.toThrow('tensors of another shape');
+    await expect(finetune({ ...run, lora: null, resume: true })).rejects.toThrow('other parameters');
+  });
+});

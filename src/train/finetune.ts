@@ -1,0 +1,328 @@
+/**
+ * Block fine-tuning of a model (paper section 5): every sample with the full and with the block mask, cross-entropy on
+ * the response, AdamW under warm-up and decay. Writes checkpoints on the way, and an adapter or a model in the end.
+ *
+ * A run is a function of its model, data, options and seed: resumed from a checkpoint it takes the same steps.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { BlockAttentionError } from '../errors.ts';
+import { openGguf } from '../ggml/gguf-file.ts';
+import { readHyperParameters } from '../model/hyper-parameters.ts';
+import type { FinetuneOptions, FinetuneReport, Validation } from './finetune-options.ts';
+import { estimateMemory, requireMemory } from './memory-estimate.ts';
+import { sequenceTokens } from './packing.ts';
+import { shuffled } from './random.ts';
+import { learningRateAt } from './schedule.ts';
+import { TrainingSession } from './training-session.ts';
+import { inModes, loadTrainingSet, type TrainingSet } from './training-set.ts';
+import type { TrainingMode } from './types.ts';
+
+const checkpointName = 'checkpoint.gguf';
+const bestName = 'best.gguf';
+const logName = 'log.jsonl';
+
+/** What a checkpoint says beside the weights. */
+const noteSchema = z.object({
+  /** Digest of all that the trajectory depends on. */
+  run: z.string(),
+  best: z.object({ step: z.number(), loss: z.number() }).nullable(),
+  /** Evaluations since the best one. */
+  stale: z.number(),
+});
+type Note = z.infer<typeof noteSchema>;
+
+/**
+ * @throws INVALID_DATA naming line and field; INVALID_ARGUMENT; MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED,
+ *   MODEL_TOO_LARGE; CHECKPOINT_INVALID; TRAINING_DIVERGED and ABORTED, after which `resume` goes on.
+ */
+export async function finetune(options: FinetuneOptions): Promise<FinetuneReport> {
+  const run = await Run.prepare(options);
+  try {
+    return await run.train();
+  } finally {
+    run.dispose();
+  }
+}
+
+class Run {
+  readonly #options: FinetuneOptions;
+  readonly #set: TrainingSet;
+  readonly #session: TrainingSession;
+  readonly #modes: readonly TrainingMode[];
+  readonly #batch: number;
+  readonly #stepsPerEpoch: number;
+  readonly #steps: number;
+  readonly #memoryBytes: number;
+  #note: Note;
+
+  private constructor(options: FinetuneOptions, set: TrainingSet, session: TrainingSession, memoryBytes: number) {
+    this.#options = options;
+    this.#set = set;
+    this.#session = session;
+    this.#memoryBytes = memoryBytes;
+    this.#modes = options.modes ?? ['full', 'block'];
+    this.#batch = options.batch ?? 64;
+    this.#stepsPerEpoch = Math.ceil(set.training.length / this.#batch);
+    this.#steps = this.#stepsPerEpoch * (options.epochs ?? 1);
+    this.#note = { run: runDigest(options, set), best: null, stale: 0 };
+  }
+
+  static async prepare(options: FinetuneOptions): Promise<Run> {
+    checkOptions(options);
+    const file = await openGguf(options.model);
+    const hyperParameters = readHyperParameters(file);
+    const maxTokens = Math.min(options.maxTokens ?? 4096, hyperParameters.trainedContext);
+    const set = await loadTrainingSet(options, maxTokens);
+    const { lora = 16, alpha, seed = 1, batchTokens = 2048, threads, device, weightDecay, clip } = options;
+    const response = set.training.reduce((sum, sample) => sum + sample.responseTokens, 0) / set.training.length;
+    const outputs = Math.ceil((response * Math.max(batchTokens, set.longest)) / Math.max(1, set.longest)) + 32;
+    const memoryBytes = estimateMemory(file, hyperParameters, { lora, batchTokens, longest: set.longest, outputs });
+    requireMemory(memoryBytes);
+    await prepareFolder(options);
+    const session = await TrainingSession.open({
+      model: options.model,
+      lora: lora === null ? undefined : { rank: lora, alpha, seed },
+      batchTokens,
+      threads,
+      device,
+      ...(weightDecay === undefined ? {} : { weightDecay }),
+      ...(clip === undefined ? {} : { clip }),
+    });
+    const run = new Run(options, set, session, memoryBytes);
+    try {
+      if (options.resume === true) await run.#resume();
+      return run;
+    } catch (error) {
+      session.dispose();
+      throw error;
+    }
+  }
+
+  #path(name: string): string {
+    return join(this.#options.out, name);
+  }
+
+  async #resume(): Promise<void> {
+    const path = this.#path(checkpointName);
+    const text = await this.#session.loadState(path);
+    const note = noteSchema.safeParse(parseJson(text));
+    if (!note.success || note.data.run !== this.#note.run) {
+      throw new BlockAttentionError(
+        'CHECKPOINT_INVALID',
+        `${path} is of a run with other data or options: give the same ones, or another --out`,
+      );
+    }
+    this.#note = note.data;
+  }
+
+  async train(): Promise<FinetuneReport> {
+    const { onStart, onProgress, signal, patience = 3, checkpointEvery = 50 } = this.#options;
+    const { training, heldOut, skipped } = this.#set;
+    const session = this.#session;
+    const firstStep = session.steps;
+    const tokensOf = (samples: typeof training) =>
+      inModes(samples, this.#modes).reduce((sum, sequence) => sum + sequenceTokens(sequence), 0);
+    const epochTokens = tokensOf(training);
+    onStart?.({
+      samples: training.length,
+      heldOut: heldOut.length,
+      skipped,
+      tokensPerEpoch: epochTokens,
+      trainedParameters: session.trainedParameters,
+      steps: this.#steps,
+      firstStep,
+      memoryBytes: this.#memoryBytes,
+    });
+    const startedAt = performance.now();
+    const evaluateEvery = this.#options.evaluateEvery ?? Math.max(1, Math.ceil(this.#steps / 10));
+    const before = await this.#validate();
+    const losses: number[] = [];
+    let after: Validation | undefined;
+    let tokens = 0;
+    let trainingMs = 0;
+    let ended: FinetuneReport['ended'] = 'complete';
+    while (session.steps < this.#steps) {
+      if (signal?.aborted) await this.#abort();
+      const stepAt = performance.now();
+      const learningRate = this.#learningRate(session.steps);
+      const report = await this.#step(learningRate);
+      trainingMs += performance.now() - stepAt;
+      tokens += report.tokens;
+      losses.push(report.loss);
+      const step = session.steps;
+      const last = step === this.#steps;
+      const validation = step % evaluateEvery === 0 || last ? await this.#validate() : undefined;
+      if (validation !== undefined) {
+        after = validation;
+        await this.#judge(validation);
+      }
+      const tokensPerSecond = (tokens / trainingMs) * 1000;
+      const epoch = Math.ceil(step / this.#stepsPerEpoch);
+      const left = ((this.#steps - step) / this.#stepsPerEpoch) * (epochTokens / tokensPerSecond);
+      const progress = { step, steps: this.#steps, epoch, ...report, learningRate, tokensPerSecond, secondsLeft: left };
+      onProgress?.({ ...progress, validation });
+      await appendFile(this.#path(logName), `${JSON.stringify({ ...progress, validation })}\n`);
+      if (patience > 0 && this.#note.stale >= patience && !last) ended = 'early';
+      if (last || ended === 'early' || step % checkpointEvery === 0) await this.#checkpoint();
+      if (ended === 'early') break;
+    }
+    const steps = session.steps;
+    const { best } = this.#note;
+    const writtenStep = best !== null && best.step < steps && existsSync(this.#path(bestName)) ? best.step : steps;
+    if (writtenStep !== steps) {
+      await session.loadState(this.#path(bestName));
+      after = await this.#validate();
+    }
+    return {
+      steps,
+      ended,
+      writtenStep,
+      samples: training.length,
+      heldOut: heldOut.length,
+      skipped,
+      trainedParameters: session.trainedParameters,
+      loss: mean(losses.slice(-10)),
+      before,
+      after,
+      seconds: (performance.now() - startedAt) / 1000,
+      tokens,
+      tokensPerSecond: trainingMs === 0 ? 0 : (tokens / trainingMs) * 1000,
+      files: { ...(await this.#writeResults()), log: this.#path(logName) },
+    };
+  }
+
+  #learningRate(step: number): number {
+    const { lora = 16, warmup = 20, decay = 'linear' } = this.#options;
+    const peak = this.#options.learningRate ?? (lora === null ? 2e-5 : 2e-4);
+    const limited = Math.min(warmup, Math.ceil(this.#steps / 10));
+    return learningRateAt({ peak, steps: this.#steps, warmup: limited, decay }, step);
+  }
+
+  async #step(learningRate: number) {
+    const { seed = 1 } = this.#options;
+    const index = this.#session.steps;
+    const epoch = Math.floor(index / this.#stepsPerEpoch);
+    const at = (index % this.#stepsPerEpoch) * this.#batch;
+    const samples = shuffled(this.#set.training, seed + 1 + epoch).slice(at, at + this.#batch);
+    try {
+      return await this.#session.step(inModes(samples, this.#modes), { learningRate });
+    } catch (error) {
+      if (!BlockAttentionError.isInstance(error) || error.code !== 'TRAINING_DIVERGED') throw error;
+      const path = this.#path(checkpointName);
+      const good = existsSync(path)
+        ? `the last good checkpoint is ${path}: resume`
+        : 'no checkpoint was due yet: start again';
+      throw new BlockAttentionError(error.code, `${error.message}; ${good} with a lower rate`, { cause: error });
+    }
+  }
+
+  async #validate(): Promise<Validation | undefined> {
+    const { heldOut } = this.#set;
+    if (heldOut.length === 0) return undefined;
+    const validation: { -readonly [M in keyof Validation]: Validation[M] } = {};
+    for (const mode of this.#modes) validation[mode] = await this.#session.evaluate(inModes(heldOut, [mode]));
+    return validation;
+  }
+
+  /** Keeps the weights when the mean loss of all modes is the lowest so far. */
+  async #judge(validation: Validation): Promise<void> {
+    const loss = mean(Object.values(validation).map((report) => report.loss));
+    const { best } = this.#note;
+    if (best !== null && loss >= best.loss) {
+      this.#note = { ...this.#note, stale: this.#note.stale + 1 };
+      return;
+    }
+    this.#note = { ...this.#note, best: { step: this.#session.steps, loss }, stale: 0 };
+    await this.#session.saveState(this.#path(bestName), '');
+  }
+
+  #checkpoint(): Promise<void> {
+    return this.#session.saveState(this.#path(checkpointName), JSON.stringify(this.#note));
+  }
+
+  async #abort(): Promise<never> {
+    await this.#checkpoint();
+    throw new BlockAttentionError(
+      'ABORTED',
+      `stopped after step ${this.#session.steps} of ${this.#steps}: go on with --resume`,
+    );
+  }
+
+  async #writeResults(): Promise<{ adapter?: string; model?: string }> {
+    const { lora = 16, merge = false, weights = 'f16' } = this.#options;
+    const [adapter, model] = [this.#path('adapter.gguf'), this.#path('model.gguf')];
+    if (lora === null || merge) await this.#session.save(model, { weights });
+    if (lora !== null) await this.#session.saveAdapter(adapter);
+    return { ...(lora === null ? {} : { adapter }), ...(lora === null || merge ? { model } : {}) };
+  }
+
+  dispose(): void {
+    this.#session.dispose();
+  }
+}
+
+async function prepareFolder({ out, resume = false }: FinetuneOptions): Promise<void> {
+  await mkdir(out, { recursive: true });
+  const checkpoint = join(out, checkpointName);
+  if (resume) {
+    if (existsSync(checkpoint)) return;
+    throw new BlockAttentionError('CHECKPOINT_INVALID', `${checkpoint} does not exist: start without --resume`);
+  }
+  if (existsSync(checkpoint)) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `${out} holds the checkpoint of a run: give --resume to go on, or another --out`,
+    );
+  }
+  for (const name of [bestName, logName]) await rm(join(out, name), { force: true });
+}
+
+/** All that the steps depend on, but for the learning rate, which may be lowered after a run diverged. */
+function runDigest(options: FinetuneOptions, { digest, training }: TrainingSet): string {
+  const { lora = 16, alpha, modes, epochs = 1, batch = 64, warmup, decay, weightDecay, clip, seed = 1 } = options;
+  const parts = [digest, training.length, lora, alpha, modes, epochs, batch, warmup, decay, weightDecay, clip, seed];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+function checkOptions(options: FinetuneOptions): void {
+  const positive = [
+    'epochs',
+    'batch',
+    'batchTokens',
+    'maxTokens',
+    'passages',
+    'limit',
+    'evaluateEvery',
+    'checkpointEvery',
+  ] as const;
+  for (const name of positive) {
+    const value = options[name];
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
+    throw new BlockAttentionError('INVALID_ARGUMENT', `${name} is ${value}: give a whole number of at least 1`);
+  }
+  const { learningRate, modes, validationShare } = options;
+  if (learningRate !== undefined && !(learningRate > 0 && Number.isFinite(learningRate))) {
+    throw new BlockAttentionError('INVALID_ARGUMENT', `learningRate is ${learningRate}: give a number above 0`);
+  }
+  if (validationShare !== undefined && !(validationShare >= 0 && validationShare < 1)) {
+    throw new BlockAttentionError('INVALID_ARGUMENT', `validationShare is ${validationShare}: give a share below 1`);
+  }
+  if (modes?.length === 0)
+    throw new BlockAttentionError('INVALID_ARGUMENT', 'modes is empty: give full, block or both');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

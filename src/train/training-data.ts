@@ -1,0 +1,157 @@
+/**
+ * Training samples from JSON lines, told apart line by line:
+ *   `{blocks: [string], question, answer}`
+ *   `{question, answers: [string], passages: [{title?, text}]}`    and the same with `ctxs` (DPR and KILT, best first)
+ *   `{messages: [{role, content}], documents?: [{title?, text}]}`  a conversation that ends with the assistant
+ * `answer` wins over `answers`, of which the first is trained on. `system` is optional in the first two. Further fields
+ * are ignored, blank lines skipped. Nothing is repaired: an error names file, line and field.
+ */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { BlockAttentionError } from '../errors.ts';
+import type { Passage, Turn } from '../prompt/index.ts';
+
+export interface TrainingSample {
+  /** Where it stands, such as `train.jsonl:3`. */
+  readonly where: string;
+  readonly system: string | undefined;
+  /** In the order of the prompt; none for plain conversations. */
+  readonly passages: readonly Passage[];
+  /** Earlier turns of a conversation. */
+  readonly history: readonly Turn[];
+  readonly question: string;
+  readonly answer: string;
+}
+
+export interface DataReadOptions {
+  /** Samples to read, from the first. Defaults to all. */
+  readonly limit?: number | undefined;
+  /** Passages to keep of each sample, from the first. Defaults to all. */
+  readonly passagesPerSample?: number | undefined;
+}
+
+const text = z.string().refine((value) => value.trim() !== '', 'is empty');
+const passages = z.array(z.object({ title: z.string().nullish(), text })).min(1, 'is empty');
+const common = { question: text, system: text.optional() };
+const answered = { answer: text.optional(), answers: z.array(text).min(1, 'is empty').optional() };
+const message = z.object({ role: z.enum(['system', 'user', 'assistant']), content: text });
+const schemas = {
+  messages: z.object({
+    messages: z.array(message).min(2, 'needs a user and an assistant message'),
+    documents: passages.optional(),
+  }),
+  blocks: z.object({ ...common, answer: text, blocks: z.array(text).min(1, 'is empty') }),
+  passages: z.object({ ...common, ...answered, passages }),
+  ctxs: z.object({ ...common, ...answered, ctxs: passages }),
+};
+
+/** @throws INVALID_DATA naming file, line and field */
+export async function readTrainingData(path: string, options: DataReadOptions = {}): Promise<TrainingSample[]> {
+  const { limit = Infinity, passagesPerSample = Infinity } = options;
+  const samples: TrainingSample[] = [];
+  for (const [index, line] of (await readLines(path)).entries()) {
+    if (samples.length >= limit) break;
+    if (line.trim() === '') continue;
+    const sample = parseSample(line, `${path}:${index + 1}`);
+    samples.push({ ...sample, passages: sample.passages.slice(0, passagesPerSample) });
+  }
+  if (samples.length === 0) throw invalid(`${path} holds no samples: give at least one`);
+  return samples;
+}
+
+/** One line. @throws INVALID_DATA */
+export function parseSample(line: string, where: string): TrainingSample {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw invalid(`${where} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(`${where} is no object: write {"question": …, "answers": […], "passages": [{"text": …}]}`);
+  }
+  if ('messages' in value) return conversation(check(schemas.messages, value, where), where);
+  if ('blocks' in value) {
+    const { blocks, question, answer, system } = check(schemas.blocks, value, where);
+    return { where, system, passages: blocks.map((block) => ({ text: block })), history: [], question, answer };
+  }
+  if ('passages' in value) {
+    const read = check(schemas.passages, value, where);
+    return question(read, read.passages, where);
+  }
+  if ('ctxs' in value) {
+    const read = check(schemas.ctxs, value, where);
+    return question(read, read.ctxs, where);
+  }
+  throw invalid(`${where}: field "passages" is missing: give "passages", "ctxs", "blocks" or "messages"`);
+}
+
+type Passages = z.infer<typeof passages>;
+
+function question(
+  read: { question: string; system?: string | undefined; answer?: string | undefined; answers?: string[] | undefined },
+  found: Passages,
+  where: string,
+): TrainingSample {
+  const answer = read.answer ?? read.answers?.[0];
+  if (answer === undefined) throw invalid(`${where}: field "answers" is missing: give "answer" or "answers"`);
+  const { question: asked, system } = read;
+  return { where, system, passages: found.map(toPassage), history: [], question: asked, answer };
+}
+
+function conversation({ messages, documents = [] }: z.infer<typeof schemas.messages>, where: string): TrainingSample {
+  const [first, ...others] = messages;
+  const system = first?.role === 'system' ? first.content : undefined;
+  const turns = first !== undefined && system === undefined ? [first, ...others] : others;
+  const offset = messages.length - turns.length;
+  turns.forEach(({ role }, index) => {
+    const expected = index % 2 === 0 ? 'user' : 'assistant';
+    if (role !== expected) {
+      throw invalid(`${where}: field "messages[${index + offset}].role" is "${role}": expected "${expected}"`);
+    }
+  });
+  if (turns.length < 2 || turns.length % 2 !== 0) {
+    throw invalid(`${where}: field "messages" ends with a user message: the last one is what is trained on`);
+  }
+  const history = Array.from({ length: turns.length / 2 }, (_, i) => ({
+    user: turns[2 * i]?.content ?? '',
+    assistant: turns[2 * i + 1]?.content ?? '',
+  }));
+  const last = history.pop() ?? { user: '', assistant: '' };
+  return { where, system, passages: documents.map(toPassage), history, question: last.user, answer: last.assistant };
+}
+
+async function readLines(path: string): Promise<string[]> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw invalid(`training data cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).split('\n');
+  } catch (cause) {
+    throw invalid(`${path} is not UTF-8: convert the file to UTF-8`, cause);
+  }
+}
+
+function check<T>(schema: z.ZodType<T>, value: object, where: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const field = issue?.path.reduce<string>(
+    (name, step) =>
+      typeof step === 'number' ? `${name}[${step}]` : name === '' ? String(step) : `${name}.${String(step)}`,
+    '',
+  );
+  const reason = issue?.message.replace(/^Invalid input: /, '') ?? 'is invalid';
+  throw invalid(`${where}: field "${field ?? ''}": ${reason}`);
+}
+
+function toPassage({ title, text: body }: Passages[number]): Passage {
+  return { ...(title === undefined || title === null || title.trim() === '' ? {} : { title }), text: body };
+}
+
+function invalid(message: string, cause?: unknown): BlockAttentionError {
+  return new BlockAttentionError('INVALID_DATA', message, { cause });
+}

@@ -1,0 +1,68 @@
+/** Tokenized samples of a run: read, cut to what fits, split into what is trained on and what is held out. */
+import { createHash } from 'node:crypto';
+import { BlockAttentionError } from '../errors.ts';
+import { openTokenizer } from '../ggml/vocab.ts';
+import type { FinetuneOptions } from './finetune-options.ts';
+import { sequenceTokens } from './packing.ts';
+import { shuffled } from './random.ts';
+import { createSampleTokenizer, type TokenizedSample } from './tokenize-samples.ts';
+import { readTrainingData } from './training-data.ts';
+import type { TrainingMode, TrainingSequence } from './types.ts';
+
+export interface TrainingSet {
+  readonly training: readonly TokenizedSample[];
+  readonly heldOut: readonly TokenizedSample[];
+  /** Left out because they are longer than allowed. */
+  readonly skipped: number;
+  /** Tokens of the longest sample. */
+  readonly longest: number;
+  /** Of all token ids: tells two data sets apart. */
+  readonly digest: string;
+}
+
+/** Most samples to hold out when a share is: evaluating takes time, too. */
+const mostHeldOut = 200;
+
+/** @throws INVALID_DATA */
+export async function loadTrainingSet(options: FinetuneOptions, maxTokens: number): Promise<TrainingSet> {
+  const { data, validation, validationShare = 0.05, passages, limit, seed = 1, template = 'auto', model } = options;
+  const read = { passagesPerSample: passages };
+  const samples = await readTrainingData(data, { ...read, limit });
+  const others = validation === undefined ? [] : await readTrainingData(validation, read);
+  const tokenizer = await openTokenizer(model);
+  try {
+    const tokenize = createSampleTokenizer(tokenizer, template);
+    const fits = ({ blocks }: TokenizedSample) => blocks.reduce((sum, block) => sum + block.length, 0) <= maxTokens;
+    const all = samples.map(tokenize);
+    const kept = shuffled(all.filter(fits), seed);
+    const apart = others.map(tokenize).filter(fits);
+    const share = validation === undefined ? Math.min(mostHeldOut, Math.floor(kept.length * validationShare)) : 0;
+    const training = kept.slice(share);
+    if (training.length === 0) {
+      throw new BlockAttentionError(
+        'INVALID_DATA',
+        `${data}: none of ${samples.length} samples has at most ${maxTokens} tokens: allow more, or keep fewer passages`,
+      );
+    }
+    const hash = createHash('sha256');
+    let longest = 0;
+    for (const sample of [...kept, ...apart]) {
+      longest = Math.max(longest, sequenceTokens({ ...sample, mode: 'full' }));
+      for (const block of sample.blocks) hash.update(new Uint8Array(block.buffer, block.byteOffset, block.byteLength));
+    }
+    return {
+      training,
+      heldOut: [...kept.slice(0, share), ...apart],
+      skipped: all.length - kept.length,
+      longest,
+      digest: hash.digest('hex'),
+    };
+  } finally {
+    tokenizer.dispose();
+  }
+}
+
+/** Samples in each of the modes. */
+export function inModes(samples: readonly TokenizedSample[], modes: readonly TrainingMode[]): TrainingSequence[] {
+  return samples.flatMap((sample) => modes.map((mode) => ({ ...sample, mode })));
+}
