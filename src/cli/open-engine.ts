@@ -1,6 +1,6 @@
 /** From flags to an engine over a store. Loaded only by commands that compute: it brings the native libraries. */
 import { createEngine, type Engine } from '../engine/index.ts';
-import { cacheFolder, type ResolvedModel, resolveModel } from '../models/index.ts';
+import { cacheFolder, type PullProgress, type ResolvedModel, resolveModel } from '../models/index.ts';
 import { type Passage, readPassages } from '../prompt/index.ts';
 import type { BlockStore } from '../store/index.ts';
 import { throwIfCancelled } from './errors.ts';
@@ -22,11 +22,7 @@ export async function openEngine(
   { io, output, store }: { readonly io: CliIo; readonly output: Output; readonly store?: BlockStore | undefined },
 ): Promise<OpenedEngine> {
   try {
-    const model = await resolveModel(options.model, {
-      env: io.env,
-      signal: io.signal,
-      onProgress: (progress) => showPull(output, progress),
-    });
+    const model = await resolveFor(options.model, { io, output });
     output.progress.clear();
     throwIfCancelled(io.signal);
     const started = performance.now();
@@ -49,6 +45,15 @@ export async function openEngine(
   } finally {
     output.progress.clear();
   }
+}
+
+/** The file of a model, fetched if need be. */
+export function resolveFor(
+  reference: string,
+  { io, output }: { readonly io: CliIo; readonly output: Output },
+): Promise<ResolvedModel> {
+  const onProgress = (progress: PullProgress) => showPull(output, progress);
+  return resolveModel(reference, { env: io.env, signal: io.signal, onProgress });
 }
 
 /** Passages of `--passages`, with what is odd about them as notes. */

@@ -12,12 +12,15 @@ import { addEval } from './eval.ts';
 import { addFinetune } from './finetune.ts';
 import { addForget } from './forget.ts';
 import { addData } from './generate-data.ts';
+import { addIndex } from './index-folder.ts';
 import type { CliIo, CommandContext } from './io.ts';
 import { addModels } from './models.ts';
 import { addPull } from './pull.ts';
+import { addSearch } from './search.ts';
 import { addServe } from './serve.ts';
 import { addStore } from './store.ts';
 import { addVerify } from './verify.ts';
+import { addWatch } from './watch.ts';
 
 /** Runs one command. @param argv arguments without node and script */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -51,7 +54,10 @@ function buildProgram(context: CommandContext): Command {
   for (const add of [
     addPull,
     addModels,
+    addIndex,
+    addWatch,
     addAsk,
+    addSearch,
     addEncode,
     addForget,
     addServe,
@@ -70,6 +76,8 @@ function buildProgram(context: CommandContext): Command {
 const examples = `
 Examples:
   $ block-attention pull smollm2-135m
+  $ block-attention index ./docs --model smollm2-135m
+  $ block-attention ask "How do I rotate the keys?"
   $ block-attention ask --model smollm2-135m --passages passages.jsonl "When was the bridge opened?"
   $ block-attention bench ttft --model smollm2-135m --lengths 50,512,1024,2048 --svg ttft.svg
 

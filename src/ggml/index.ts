@@ -1,5 +1,6 @@
 /** The door of the native layer: nothing outside this folder sees a struct or binds a function. */
 export { Backend, type BackendOptions, type GraphAllocator } from './backend.ts';
+export { type EmbeddingModel, type EmbeddingModelOptions, openEmbeddingModel } from './embedding-model.ts';
 export { type GgufFile, type GgufTensor, openGguf } from './gguf-file.ts';
 export { GraphContext } from './graph-context.ts';
 export { type Device, loadLibrary, nativeRelease } from './library.ts';

@@ -24,6 +24,8 @@ export interface LlamaModelOptions {
   readonly vocabOnly: boolean;
   /** Repack weights for the CPU's widest kernels. Ignored with vocabOnly. */
   readonly repack?: boolean | undefined;
+  /** For embeddings, which also models with other tokenizers give. Defaults to false. */
+  readonly embedding?: boolean | undefined;
 }
 
 const modelParams = {
@@ -121,7 +123,7 @@ export async function loadLlamaModel(path: string, options: LlamaModelOptions): 
   await loadLibrary();
   const { params, load, vocab, free } = native();
   requireFile(path);
-  checkVocabulary(path);
+  checkVocabulary(path, { embedding: options.embedding });
   const wanted = { ...params, vocab_only: options.vocabOnly, use_extra_bufts: options.repack ?? true };
   const handle = await call(load, path, wanted);
   if (handle === null) {

@@ -17,36 +17,39 @@ const arrayType = 9;
 const sentencePiece = 'llama';
 const byteLevel = 'gpt2';
 const none = new Set(['none', 'no_vocab']);
+/** WordPiece and Unigram: of encoders that make embeddings. */
+const ofEmbedders = new Set(['bert', 't5']);
 
 /**
  * @throws MODEL_INVALID for a header that cannot be walked, or tokens that repeat; MODEL_UNSUPPORTED for a tokenizer
  *   that is neither SentencePiece nor byte-level BPE, or cannot spell every text.
  */
-export function checkVocabulary(path: string): void {
+export function checkVocabulary(path: string, options: { readonly embedding?: boolean | undefined } = {}): void {
   const { model, tokens } = readVocabulary(path);
   if (model === undefined || none.has(model)) return;
-  if (model !== sentencePiece && model !== byteLevel) {
+  const known = options.embedding === true && ofEmbedders.has(model);
+  if (model !== sentencePiece && model !== byteLevel && !known) {
     throw new BlockAttentionError(
       'MODEL_UNSUPPORTED',
       `${path} has a tokenizer of type "${model}": SentencePiece ("llama") and byte-level BPE ("gpt2") are supported`,
     );
   }
-  const known = new Set<string>();
+  const seen = new Set<string>();
   for (const [id, token] of tokens.entries()) {
     // libllama's name for a token without text.
     const text = token === '' ? `[EMPTY_${id}]` : token;
-    if (known.has(text)) {
+    if (seen.has(text)) {
       throw new BlockAttentionError(
         'MODEL_INVALID',
         `${path}: token ${id} repeats an earlier one: convert the model again`,
       );
     }
-    known.add(text);
+    seen.add(text);
   }
   if (model !== sentencePiece) return;
   for (let byte = 0; byte < 256; byte++) {
     const hex = byte.toString(16).toUpperCase().padStart(2, '0');
-    if (known.has(`<0x${hex}>`) || known.has(String.fromCharCode(byte))) continue;
+    if (seen.has(`<0x${hex}>`) || seen.has(String.fromCharCode(byte))) continue;
     throw new BlockAttentionError(
       'MODEL_UNSUPPORTED',
       `${path}: the vocabulary has no token for byte 0x${hex}, so it cannot spell every text`,

@@ -6,15 +6,26 @@ export {
   type DocumentQuestion,
 } from './answer/answer-documents.ts';
 export type { Citation } from './answer/cite.ts';
-export { type Conversation, type ConversationOptions, createConversation } from './answer/conversation.ts';
+export {
+  type Conversation,
+  type ConversationOptions,
+  createConversation,
+  createDialogue,
+  type DialogueOptions,
+} from './answer/conversation.ts';
 export { defaultMinCoverage, notInDocuments } from './answer/not-in-documents.ts';
 export {
   type DocumentIndex,
   defaultIndexDirectory,
+  describeIndex,
   type IndexedFolder,
   type IndexOptions,
   openIndex,
 } from './catalog/document-index.ts';
-export type { UpdateOptions, UpdateProgress } from './catalog/update-folder.ts';
+export { rootName, type UpdateOptions, type UpdateProgress } from './catalog/update-folder.ts';
+export { type WatchOptions, watchFolder } from './catalog/watch-folder.ts';
 export type { Embedder } from './embed/embedder.ts';
+export { type OpenEmbedderOptions, openEmbedder } from './embed/open-embedder.ts';
+export { documentTypes } from './load/document.ts';
+export { compareStates, planState, type StateChanges, type StateOptions } from './state/plan-state.ts';
 export * from './types.ts';

@@ -21,6 +21,8 @@ export interface Chunk {
   readonly endLine: number;
   /** 1-based; PDFs only. */
   readonly page?: number | undefined;
+  /** What reports and citations call it: `docs/keys.md:12-30`, `paper.pdf:p3:1-20`. */
+  readonly source: string;
   /** Of the text, by the tokenizer of the model that the folder was indexed for. */
   readonly tokens: number;
   /** When the file was changed last, in ms since 1970. */
@@ -105,7 +107,7 @@ export interface IndexSummary {
   readonly ms: number;
 }
 
-/** The id that reports and citations name a chunk by: `docs/keys.md:12-30`, `paper.pdf:p3:1-20`. */
+/** What reports and citations call lines of a file: `docs/keys.md:12-30`, `paper.pdf:p3:1-20`. */
 export function sourceOf(
   { path, page }: Pick<Chunk, 'path' | 'page'>,
   { startLine, endLine }: Pick<Chunk, 'startLine' | 'endLine'>,
@@ -116,5 +118,5 @@ export function sourceOf(
 
 /** The passage of a chunk: exactly what becomes its block. */
 export function passageOf(chunk: Chunk): Passage {
-  return { id: sourceOf(chunk, chunk), title: chunk.title, text: chunk.text };
+  return { id: chunk.source, title: chunk.title, text: chunk.text };
 }

@@ -57,8 +57,12 @@ export function cite(answer: string, question: string, hits: readonly SearchHit[
     else {
       const { root, path, title, page } = chunk;
       const place = { source, root, path, ...lines, ...(page !== undefined && { page }), title };
-      const passage = sourceOf(chunk, chunk);
-      found.set(`${root}\0${source}`, { index: found.size + 1, ...place, passage, ranges: [[start, end]] });
+      found.set(`${root}\0${source}`, {
+        index: found.size + 1,
+        ...place,
+        passage: chunk.source,
+        ranges: [[start, end]],
+      });
     }
   }
   return [...found.values()];

@@ -1,35 +1,61 @@
 /**
- * A conversation over an index: earlier turns are blocks of their own, so a new question costs its own passages and
- * itself, however long the conversation has become.
+ * Conversations, over an index or over passages that stay: earlier turns are blocks of their own, so a new question
+ * costs its own passages and itself, however long the conversation has become.
  */
-import type { Turn } from '../../engine/index.ts';
-import { answerFromDocuments, type DocumentAnswerStream, type DocumentQuestion } from './answer-documents.ts';
+import type { AnswerRequest, AnswerResult, Engine, Turn } from '../../engine/index.ts';
+import { answerFromDocuments, type DocumentAnswer, type DocumentQuestion } from './answer-documents.ts';
 
-export interface ConversationOptions extends Omit<DocumentQuestion, 'question' | 'history' | 'signal'> {
+export interface ConversationLimits {
   /** Turns that are kept, the latest ones. Defaults to 8. */
   readonly mostTurns?: number | undefined;
 }
 
-export interface Conversation {
+/** A conversation over an index: passages are found for each question. */
+export type ConversationOptions = Omit<DocumentQuestion, 'question' | 'history' | 'signal'> & ConversationLimits;
+
+/** A conversation over passages that stay the same. */
+export type DialogueOptions = Omit<AnswerRequest, 'question' | 'history' | 'signal'> &
+  ConversationLimits & { readonly engine: Engine };
+
+export interface Conversation<Result extends AnswerResult = DocumentAnswer> {
   /** Finished turns that the next question brings along, oldest first. */
   readonly turns: readonly Turn[];
   /** Answers, and remembers question and answer once complete. One question at a time. */
-  ask(question: string, options?: { readonly signal?: AbortSignal | undefined }): DocumentAnswerStream;
+  ask(question: string, options?: { readonly signal?: AbortSignal | undefined }): Answering<Result>;
 }
 
-export function createConversation({ mostTurns = 8, ...options }: ConversationOptions): Conversation {
+interface Answering<Result> extends AsyncIterable<string> {
+  readonly result: Promise<Result>;
+}
+
+export function createConversation(options: ConversationOptions): Conversation {
+  const { mostTurns, ...request } = options;
+  return remember(mostTurns, (question, history, signal) =>
+    answerFromDocuments({ ...request, question, history, signal }),
+  );
+}
+
+export function createDialogue(options: DialogueOptions): Conversation<AnswerResult> {
+  const { mostTurns, engine, ...request } = options;
+  return remember(mostTurns, (question, history, signal) => engine.answer({ ...request, question, history, signal }));
+}
+
+function remember<Result extends AnswerResult>(
+  mostTurns = 8,
+  answer: (question: string, history: readonly Turn[], signal: AbortSignal | undefined) => Answering<Result>,
+): Conversation<Result> {
   let turns: readonly Turn[] = [];
   return {
     get turns() {
       return turns;
     },
     ask(question, { signal } = {}) {
-      const stream = answerFromDocuments({ ...options, question, history: turns, signal });
-      const result = stream.result.then((answer) => {
-        const said = answer.text.trim();
-        const whole = answer.stopReason !== 'aborted' && said !== '';
+      const stream = answer(question, turns, signal);
+      const result = stream.result.then((complete) => {
+        const said = complete.text.trim();
+        const whole = complete.stopReason !== 'aborted' && said !== '';
         if (whole && mostTurns > 0) turns = [...turns, { user: question, assistant: said }].slice(-mostTurns);
-        return answer;
+        return complete;
       });
       result.catch(() => undefined);
       return { [Symbol.asyncIterator]: () => stream[Symbol.asyncIterator](), result };

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { DraftChunk } from '../chunk/chunk-document.ts';
 import { documentTypes } from '../load/document.ts';
-import type { Chunk, DocumentType } from '../types.ts';
+import { type Chunk, type DocumentType, sourceOf } from '../types.ts';
 import { searchText } from './search-text.ts';
 
 export interface ChunkRow {
@@ -71,6 +71,6 @@ export function chunkOf(row: ChunkRow): Chunk {
   const { id, root, path, title, text, content, startLine, endLine, page, tokens, modifiedAt } = row;
   const type = documentTypes.find((known) => known === row.type) ?? 'text';
   const spans = JSON.parse(row.spans) as Chunk['spans'];
-  const base = { id, root, path, type, title, text, content, startLine, endLine, tokens, modifiedAt, spans };
-  return page === 0 ? base : { ...base, page };
+  const place = { path, startLine, endLine, ...(page !== 0 && { page }) };
+  return { id, root, ...place, type, title, text, content, tokens, modifiedAt, spans, source: sourceOf(place, place) };
 }

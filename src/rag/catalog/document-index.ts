@@ -3,7 +3,7 @@
  *
  * Readers take no lock: each search sees one committed state. Writers, in however many processes, take turns.
  */
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Engine } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
@@ -277,7 +277,10 @@ export class DocumentIndex implements AsyncDisposable {
   }
 }
 
-/** Whether there is an index in a folder. */
-export async function hasIndex(directory: string): Promise<boolean> {
-  return (await stat(join(directory, 'index.json')).catch(() => undefined)) !== undefined;
+/** What an index says of itself, without opening it; undefined when there is none. @throws INDEX_INVALID */
+export async function describeIndex(
+  directory: string,
+): Promise<{ readonly model: string | undefined; readonly embedder: string | undefined } | undefined> {
+  const manifest = await readManifest(resolve(directory));
+  return manifest && { model: manifest.model, embedder: manifest.embedder?.reference };
 }

@@ -192,6 +192,11 @@ export async function rootOf(folder: string): Promise<string> {
   throw new BlockAttentionError('INVALID_ARGUMENT', `${JSON.stringify(folder)} is no folder: give the folder it is in`);
 }
 
+/** The name a folder has in the index, also of one that is gone. */
+export async function rootName(folder: string): Promise<string> {
+  return realpath(resolve(folder)).catch(() => resolve(folder));
+}
+
 async function embedded(
   rows: readonly ChunkRow[],
   embedder: Embedder | undefined,

@@ -1,0 +1,67 @@
+/** What `ask` answers from: the index of documents, passages, or a JSON state. */
+import type { AnswerRequest, AnswerResult, Engine } from '../engine/index.ts';
+import type { Passage } from '../prompt/index.ts';
+import { type Citation, createConversation, createDialogue, planState, type SearchHit } from '../rag/index.ts';
+import type { AskOptions } from './ask.ts';
+import { invalid } from './errors.ts';
+import { formatCount } from './format.ts';
+import { modelReference, openDocuments, retrievalOf } from './index-options.ts';
+import type { CliIo } from './io.ts';
+import { passagesOf } from './open-engine.ts';
+import type { Output } from './output.ts';
+import { jsonOf } from './text-file.ts';
+
+/** An answer; what concerns the index is there only for answers from it. */
+export interface SourceResult extends AnswerResult {
+  readonly citations?: readonly Citation[];
+  readonly hits?: readonly SearchHit[];
+  readonly inDocuments?: boolean;
+  readonly searchMs?: number;
+}
+
+/** Answers questions one after another, each with those before it. */
+export interface Answerer {
+  ask(
+    question: string,
+    options: { readonly signal: AbortSignal },
+  ): AsyncIterable<string> & { readonly result: Promise<SourceResult> };
+}
+
+export interface AskSource extends AsyncDisposable {
+  /** What is being done while the first token is awaited. */
+  readonly label: string;
+  /** Reference of the model to answer with. */
+  readonly model: string;
+  answerer(engine: Engine, request: Omit<AnswerRequest, 'passages' | 'question'>): Answerer;
+}
+
+/** @throws INDEX_NOT_FOUND, INVALID_PASSAGES, INVALID_ARGUMENT */
+export async function openSource(
+  options: AskOptions,
+  { io, output }: { readonly io: CliIo; readonly output: Output },
+): Promise<AskSource> {
+  if (options.passages !== undefined) return fixed(await passagesOf(options.passages, { io, output }), options);
+  if (options.state !== undefined) return fixed(planState(await jsonOf('--state', options.state)), options);
+  const retrieval = await retrievalOf(options);
+  const opened = await openDocuments(options, { io, output, create: false });
+  const { index } = opened;
+  return {
+    label: 'searching, and reading what was found',
+    model: modelReference(options.model, index.model),
+    answerer: (engine, request) =>
+      createConversation({ ...request, index, engine, retrieval, minCoverage: options.minCoverage }),
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}
+
+function fixed(passages: readonly Passage[], options: AskOptions): AskSource {
+  for (const [flag, value] of Object.entries({ '--top': options.top, '--path': options.path, '--by': options.by })) {
+    if (value !== undefined) throw invalid(`${flag} is for the index: leave it out with --passages and --state`);
+  }
+  return {
+    label: `reading ${formatCount(passages.length)} passages and the question`,
+    model: modelReference(options.model),
+    answerer: (engine, request) => createDialogue({ ...request, engine, passages }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}

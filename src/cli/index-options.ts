@@ -1,0 +1,141 @@
+/** Options of commands that work with an index of documents, and what they become. */
+import { type Command, Option } from 'commander';
+import { modelAliases } from '../models/index.ts';
+import type { ChunkFilter, DocumentIndex, DocumentType, Embedder, SearchOptions } from '../rag/index.ts';
+import { invalid } from './errors.ts';
+import type { CliIo } from './io.ts';
+import { loadRag } from './lazy.ts';
+import { durationOption, numberOption } from './numbers.ts';
+import type { Output } from './output.ts';
+import { showPull } from './pull.ts';
+
+export interface IndexFlags {
+  readonly index?: string;
+  readonly embed?: string;
+}
+
+export interface RetrievalFlags extends IndexFlags {
+  readonly top?: number;
+  readonly budget?: number;
+  readonly path?: readonly string[];
+  readonly type?: readonly string[];
+  readonly since?: number;
+  readonly until?: number;
+  readonly by?: 'text' | 'vector' | 'hybrid';
+}
+
+/** Alias of the model that comes with the package, where there is one. */
+const embeddedModel = 'embedded';
+
+/** Said of `--model` where it may be left out. */
+export const modelOfIndex = "the index's own, else the one that comes with the package";
+
+export function addIndexOptions(command: Command): Command {
+  return command
+    .option('--index <dir>', 'folder of the index (default: index in the cache folder)')
+    .option('--embed <ref>', 'GGUF embedding model, or URL of an OpenAI-compatible /v1/embeddings?model=NAME');
+}
+
+export function addRetrievalOptions(command: Command): Command {
+  const repeated = (text: string, before: readonly string[] = []) => [...before, text];
+  return addIndexOptions(command)
+    .addOption(
+      new Option('--top <n>', 'most passages (default: 8)').argParser(
+        numberOption('--top', { min: 1, max: 1000, whole: true }),
+      ),
+    )
+    .addOption(
+      new Option('--budget <tokens>', 'most tokens of all passages together').argParser(
+        numberOption('--budget', { min: 1, whole: true }),
+      ),
+    )
+    .option('--path <glob>', 'only files that match, e.g. guides/**; may be repeated', repeated)
+    .option('--type <type>', 'only markdown, html, text, pdf, source or table; may be repeated', repeated)
+    .addOption(
+      new Option('--since <time>', 'only files changed since: 2026-01-31, or 30d, 12h ago').argParser(
+        timeOption('--since'),
+      ),
+    )
+    .addOption(new Option('--until <time>', 'only files changed before that').argParser(timeOption('--until')))
+    .addOption(
+      new Option('--by <kind>', 'how to search (default: hybrid where the index has embeddings)').choices([
+        'text',
+        'vector',
+        'hybrid',
+      ]),
+    );
+}
+
+/** A date, or how long ago, in ms since 1970. */
+function timeOption(name: string): (text: string) => number {
+  return (text) => {
+    if (/^[\d.]+[smhd]$/.test(text)) return Date.now() - durationOption(name)(text);
+    const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+    if (Number.isFinite(time)) return time;
+    throw invalid(`${name} is ${JSON.stringify(text)}: give a date such as 2026-01-31, or 30d, 12h, 90m`);
+  };
+}
+
+/** @throws INVALID_ARGUMENT for a type that is none */
+export async function retrievalOf({
+  top,
+  budget,
+  path,
+  type,
+  since,
+  until,
+  by,
+}: RetrievalFlags): Promise<SearchOptions> {
+  const { documentTypes } = await loadRag();
+  const types = type?.map((name): DocumentType => {
+    const known = documentTypes.find((candidate) => candidate === name);
+    if (known !== undefined) return known;
+    throw invalid(`--type is ${JSON.stringify(name)}: give one of ${documentTypes.join(', ')}`);
+  });
+  const filter: ChunkFilter = { paths: path, types, since, until };
+  return { ...filter, top, maxTokens: budget, by };
+}
+
+export interface OpenedIndex extends AsyncDisposable {
+  readonly index: DocumentIndex;
+  readonly directory: string;
+}
+
+/** Opens the index that the flags name. @throws INDEX_NOT_FOUND with `create: false` */
+export async function openDocuments(
+  flags: IndexFlags & Pick<RetrievalFlags, 'by'> & { readonly language?: string; readonly threads?: number },
+  { io, output, create }: { readonly io: CliIo; readonly output: Output; readonly create: boolean },
+): Promise<OpenedIndex> {
+  const { defaultIndexDirectory, describeIndex, openEmbedder, openIndex } = await loadRag();
+  const directory = flags.index ?? defaultIndexDirectory(io.env);
+  const recorded = await describeIndex(directory);
+  // A search by text needs no vectors, and works when their server does not.
+  const reference = flags.by === 'text' ? undefined : (flags.embed ?? recorded?.embedder);
+  let embedder: Embedder | undefined;
+  try {
+    if (reference !== undefined) {
+      embedder = await openEmbedder(reference, {
+        env: io.env,
+        threads: flags.threads,
+        signal: io.signal,
+        onProgress: (progress) => showPull(output, progress),
+      });
+    }
+    const index = await openIndex({ directory, create, embedder, language: flags.language });
+    const close = async () => {
+      await index.close();
+      await embedder?.[Symbol.asyncDispose]();
+    };
+    return { index, directory: index.directory, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await embedder?.[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The model to use: what was asked for, else what the index was made for, else the one that comes with the package. */
+export function modelReference(asked: string | undefined, recorded?: string): string {
+  const reference = asked ?? recorded ?? (embeddedModel in modelAliases ? embeddedModel : undefined);
+  if (reference !== undefined) return reference;
+  throw invalid('--model is missing: give an alias (see `models`), a reference or the path of a GGUF file');
+}

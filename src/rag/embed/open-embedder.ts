@@ -1,0 +1,28 @@
+/** A reference to an embedder: a GGUF model, or the address of a server. */
+import { availableParallelism } from 'node:os';
+import type { PullProgress } from '../../models/index.ts';
+import type { Embedder } from './embedder.ts';
+import { openGgufEmbedder } from './gguf-embedder.ts';
+import { openServerEmbedder } from './server-embedder.ts';
+
+export interface OpenEmbedderOptions {
+  /** Compute threads of a GGUF model. Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
+  readonly threads?: number | undefined;
+  /** Read for the cache folder and for BLOCK_ATTENTION_EMBED_KEY, the server's key. Defaults to `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told of the model's download. */
+  readonly onProgress?: ((progress: PullProgress) => void) | undefined;
+}
+
+/**
+ * @param reference a model reference (see `resolveModel`), or `https://host/v1/embeddings?model=NAME`
+ * @throws INVALID_ARGUMENT, EMBEDDING_FAILED, and what loading a model throws
+ */
+export function openEmbedder(reference: string, options: OpenEmbedderOptions = {}): Promise<Embedder> {
+  const env = options.env ?? process.env;
+  const server = /^https?:\/\//i.test(reference) && !/\.gguf(?:[?#]|$)/i.test(reference);
+  if (server) return openServerEmbedder(reference, { key: env.BLOCK_ATTENTION_EMBED_KEY, signal: options.signal });
+  const threads = options.threads ?? (Number(env.BLOCK_ATTENTION_THREADS) || availableParallelism());
+  return openGgufEmbedder(reference, { ...options, env, threads });
+}
