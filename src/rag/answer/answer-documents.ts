@@ -70,11 +70,10 @@ async function prepare(request: DocumentQuestion): Promise<Prepared> {
     const answer = { ...unasked(engine.chooseMode(rest), searchMs), citations: [], hits, inDocuments: false, searchMs };
     return { stream: only(notInDocuments), finish: () => Promise.resolve(answer) };
   }
-  await index.noteBlocks(
-    engine,
-    hits.map(({ chunk }) => chunk),
-    request.tenant,
-  );
+  if (engine.chooseMode(rest).mode === 'block') {
+    const found = hits.map(({ chunk }) => chunk);
+    await index.noteBlocks(engine, found, request.tenant);
+  }
   const stream: AnswerStream = engine.answer({ ...rest, passages: hits.map(({ chunk }) => passageOf(chunk)) });
   const finish = async (): Promise<DocumentAnswer> => {
     const result = await stream.result;
