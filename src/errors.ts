@@ -43,6 +43,7 @@ export const errorCodes = {
   // Server
   UNAUTHORIZED: { status: 401, summary: 'The API key is missing or unknown.' },
   NOT_FOUND: { status: 404, summary: 'The server has no such route or resource.' },
+  REQUEST_TIMEOUT: { status: 408, summary: 'The request did not arrive whole in time.' },
   REQUEST_TOO_LARGE: { status: 413, summary: 'The request body is larger than the server accepts.' },
   OVERLOADED: { status: 429, summary: 'The server has more requests than it may queue.' },
   SHUTTING_DOWN: { status: 503, summary: 'The server is finishing its last requests.' },

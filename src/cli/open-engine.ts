@@ -1,5 +1,5 @@
 /** From flags to an engine over a store. Loaded only by commands that compute: it brings the native libraries. */
-import { createEngine, type Engine } from '../engine/index.ts';
+import { createEngine, type Engine, type EngineOptions } from '../engine/index.ts';
 import { cacheFolder, type PullProgress, type ResolvedModel, resolveModel } from '../models/index.ts';
 import { type Passage, readPassages } from '../prompt/index.ts';
 import type { BlockStore } from '../store/index.ts';
@@ -19,7 +19,18 @@ export interface OpenedEngine extends AsyncDisposable {
 /** Resolves the model, fetching it if need be, and loads it. The store is closed with the engine. */
 export async function openEngine(
   options: ModelOptions,
-  { io, output, store }: { readonly io: CliIo; readonly output: Output; readonly store?: BlockStore | undefined },
+  {
+    io,
+    output,
+    store,
+    more,
+  }: {
+    readonly io: CliIo;
+    readonly output: Output;
+    readonly store?: BlockStore | undefined;
+    /** Options of the engine that have no flag on every command. */
+    readonly more?: Partial<EngineOptions> | undefined;
+  },
 ): Promise<OpenedEngine> {
   try {
     const model = await resolveFor(options.model, { io, output });
@@ -29,6 +40,7 @@ export async function openEngine(
     output.progress.show({ label: `loading ${model.name}` });
     const engine = await createEngine({
       ...engineOptions(options),
+      ...more,
       modelPath: model.path,
       store,
       cacheDir: cacheFolder(io.env),

@@ -1,8 +1,8 @@
 /**
  * The command line as a function: arguments in, exit code out. Never throws, never exits the process.
  */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { packageVersion } from '../version.ts';
 import { addAsk } from './ask.ts';
 import { addBench } from './bench-ttft.ts';
 import { addDemo } from './demo.ts';
@@ -83,9 +83,3 @@ Examples:
 
 With --json on any command the last line of stdout is one JSON object; logs go to stderr.
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 cancelled.`;
-
-function packageVersion(): string {
-  const file: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const version = typeof file === 'object' && file !== null && 'version' in file ? file.version : undefined;
-  return String(version);
-}

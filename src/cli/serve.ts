@@ -1,18 +1,22 @@
 /** `serve`: the engine behind the OpenAI API, until a signal ends it. */
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { Command } from 'commander';
-import { cacheFolder, type Environment } from '../models/index.ts';
+import { type Command, Option } from 'commander';
+import { cacheFolder } from '../models/index.ts';
+import { invalid } from './errors.ts';
 import type { CliIo, CommandContext } from './io.ts';
 import { loadOpenEngine, loadOpenStore } from './lazy.ts';
 import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from './model-options.ts';
 import { bytesOption, durationOption, numberOption } from './numbers.ts';
 import { Output } from './output.ts';
+import { serverSecret } from './server-secret.ts';
+import { applySettings, describeSettings } from './settings.ts';
 import { textOf } from './text-file.ts';
 
 interface ServeFlags extends ModelOptions, StoreFlags {
+  readonly config?: string;
+  readonly check?: boolean;
+  readonly json?: boolean;
+  readonly mode: 'auto' | 'block' | 'full';
   readonly port: number;
   readonly host: string;
   readonly apiKey?: readonly string[];
@@ -23,38 +27,78 @@ interface ServeFlags extends ModelOptions, StoreFlags {
   readonly maxTokens?: number;
   readonly maxRunning?: number;
   readonly maxQueue?: number;
+  readonly maxJobs?: number;
   readonly deadline?: number;
+  readonly grace: number;
+  readonly kvMemory?: number;
+  readonly prefixMemory: number;
+  readonly shadow?: number;
+  readonly shadowMinAgreement?: number;
+  readonly shadowMaxKl?: number;
+  readonly logLevel: string;
 }
 
 const loadServer = () => import('../server/index.ts');
 const loadPino = () => import('pino');
+const mib = 2 ** 20;
 
 export function addServe(program: Command, context: CommandContext): void {
-  const whole = (flag: string) => numberOption(flag, { min: 1, whole: true });
-  const repeated = (text: string, before: readonly string[] = []) => [...before, text];
   const command = program
     .command('serve')
     .description('answer requests of the OpenAI API over HTTP')
+    .option('--config <file>', 'JSON or YAML file of these options, by name without dashes in front')
+    .option('--check', 'print the settings and where they come from, and end')
+    .option('--json', 'once ready, print { url, model } as JSON; with --check, the settings');
+  const { number, whole, share } = options(command);
+  command
     .option('--port <n>', 'port; 0 for a free one', numberOption('--port', { min: 0, max: 65_535, whole: true }), 8787)
     .option('--host <name>', 'address to listen on', '127.0.0.1')
     .option('--api-key <key>', 'KEY or KEY=tenant that clients must send; may be repeated', repeated)
     .option('--api-keys <file>', 'file of such keys, one per line')
     .option('--metrics-token <token>', 'bearer token of /metrics, which is off where there are API keys and no token')
     .option('--max-body <bytes>', 'largest request (default: 8MiB)', bytesOption('--max-body'))
-    .option('--max-documents <n>', 'documents of one request (default: 1024)', whole('--max-documents'))
-    .option('--max-tokens <n>', 'longest answer that may be asked for (default: 4096)', whole('--max-tokens'))
-    .option('--max-running <n>', 'requests computed at once (default: 32)', whole('--max-running'))
+    .option('--deadline <time>', 'longest time of a request (default: 5m)', durationOption('--deadline'))
+    .option('--grace <time>', 'time for requests under way at the end', durationOption('--grace'), 30_000)
+    .option('--kv-memory <bytes>', "answers' own keys and values (default: half of memory)", bytesOption('--kv-memory'))
     .option(
-      '--max-queue <n>',
-      'requests that wait beyond those (default: 128)',
-      numberOption('--max-queue', { min: 0, whole: true }),
-    )
-    .option('--deadline <time>', 'longest time of a request (default: 5m)', durationOption('--deadline'));
-  addStoreOptions(addModelOptions(command)).action((flags: ServeFlags) => run(flags, context.io));
+      '--prefix-memory <bytes>',
+      'of these, kept for requests that begin alike; 0 for none',
+      bytesOption('--prefix-memory'),
+      256 * mib,
+    );
+  whole('--max-documents', 'documents of one request (default: 1024)');
+  whole('--max-tokens', 'longest answer that may be asked for (default: 4096)');
+  whole('--max-running', 'requests computed at once (default: 32)');
+  whole('--max-queue', 'requests that wait beyond those (default: 128)', 0);
+  whole('--max-jobs', 'encoding jobs at once (default: 4)');
+  share('--shadow', 'share of the answers in block mode that are checked against full attention (default: 0)');
+  share('--shadow-min-agreement', 'least mean agreement of the last checks (default: 0.6)');
+  number('--shadow-max-kl', 'greatest mean KL divergence of the first token, in nats (default: 0.5)');
+  command.addOption(
+    new Option('--log-level <level>', 'least severe line of the log')
+      .choices(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('info'),
+  );
+  command.addOption(
+    new Option('--mode <mode>', 'of requests that name none; auto obeys `verify`')
+      .choices(['auto', 'block', 'full'])
+      .default('auto'),
+  );
+  addStoreOptions(addModelOptions(command, { required: false })).action(async (flags: ServeFlags) => {
+    const settings = await applySettings(command, context.io.env, flags.config);
+    const filled: ServeFlags = command.opts();
+    if (filled.check === true) {
+      const output = new Output(context.io, filled);
+      const rows = describeSettings(settings);
+      for (const { name, value, source } of rows) output.print(`${name.padEnd(22)} ${source.padEnd(12)} ${value}`);
+      output.result({ settings: rows });
+    } else await run(filled, context.io);
+  });
 }
 
 async function run(flags: ServeFlags, io: CliIo): Promise<void> {
-  const output = new Output(io);
+  if (flags.model === undefined) throw invalid('--model is missing: name one, see `block-attention models`');
+  const output = new Output(io, flags);
   const server = await loadServer();
   const { pino } = await loadPino();
   const { openEngine } = await loadOpenEngine();
@@ -63,45 +107,64 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
   const lines = file.split(/\r?\n/).map((line) => line.trim());
   const apiKeys = [...(flags.apiKey ?? []), ...lines.filter((line) => line !== '' && !line.startsWith('#'))];
   const keys = apiKeys.map(server.parseApiKey);
-  const secret = keys.length > 0 ? await serverSecret(io.env) : undefined;
+  const secret = await serverSecret(io.env, cacheFolder(io.env));
   const store = await openStore(flags, io.env, output);
-  const opened = await openEngine(flags, { io, output, store });
+  const opened = await openEngine(flags, {
+    io,
+    output,
+    store,
+    more: { kvBytes: flags.kvMemory, prefixBytes: flags.prefixMemory, mode: flags.mode },
+  });
   try {
-    const { maxBody, maxDocuments, maxTokens, maxRunning, maxQueue, deadline } = flags;
-    const { defaultLimits: limits } = server;
+    const { defaultLimits: limits, defaultShadow: shadow } = server;
     const app = server.createServer({
       engine: opened.engine,
       modelName: opened.model.name,
       apiKeys: keys,
       secret,
       metricsToken: flags.metricsToken,
-      logger: pino({ base: null }, { write: (line: string) => void io.stderr.write(line) }),
+      logger: pino({ base: null, level: flags.logLevel }, { write: (line: string) => void io.stderr.write(line) }),
       limits: {
-        bodyBytes: maxBody ?? limits.bodyBytes,
-        documents: maxDocuments ?? limits.documents,
-        answerTokens: maxTokens ?? limits.answerTokens,
-        running: maxRunning ?? limits.running,
-        queue: maxQueue ?? limits.queue,
-        deadlineMs: deadline ?? limits.deadlineMs,
+        bodyBytes: flags.maxBody ?? limits.bodyBytes,
+        documents: flags.maxDocuments ?? limits.documents,
+        answerTokens: flags.maxTokens ?? limits.answerTokens,
+        running: flags.maxRunning ?? limits.running,
+        queue: flags.maxQueue ?? limits.queue,
+        jobs: flags.maxJobs ?? limits.jobs,
+        deadlineMs: flags.deadline ?? limits.deadlineMs,
+      },
+      shadow: {
+        rate: flags.shadow ?? shadow.rate,
+        minAgreement: flags.shadowMinAgreement ?? shadow.minAgreement,
+        maxKl: flags.shadowMaxKl ?? shadow.maxKl,
       },
     });
     const listening = await server.listen(app, flags.port, flags.host);
-    output.print(`${opened.model.name} at ${listening.url}/v1`);
+    if (flags.host !== '127.0.0.1' && flags.host !== 'localhost' && keys.length === 0) {
+      output.note(`warning: everybody who reaches ${flags.host} is served: set --api-key`);
+    }
+    output.print(`${opened.model.name} at ${listening.url}/v1, API page at ${listening.url}/docs`);
+    const { reason } = opened.engine.chooseMode({});
+    if (reason !== null) output.note(`mode: ${reason}`);
+    output.result({ url: listening.url, model: opened.model.name });
     if (!io.signal.aborted) await once(io.signal, 'abort');
     output.note('finishing the requests under way');
-    await listening.close();
+    await listening.close(flags.grace);
   } finally {
     await opened[Symbol.asyncDispose]();
   }
 }
 
-/** What tenants' salts are made from: given, or made once and kept, so that stored blocks are found again. */
-async function serverSecret(env: Environment): Promise<string> {
-  if (env.BLOCK_ATTENTION_SECRET) return env.BLOCK_ATTENTION_SECRET;
-  const path = join(cacheFolder(env), 'server-secret');
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' }).catch((error: unknown) => {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  });
-  return (await textOf('the server secret', path)).trim();
+/** Shorthands for options with a number. */
+function options(command: Command) {
+  const number = (flag: string, help: string) => command.option(`${flag} <x>`, help, numberOption(flag, { min: 0 }));
+  const whole = (flag: string, help: string, min = 1) =>
+    command.option(`${flag} <n>`, help, numberOption(flag, { min, whole: true }));
+  const share = (flag: string, help: string) =>
+    command.option(`${flag} <x>`, help, numberOption(flag, { min: 0, max: 1 }));
+  return { number, whole, share };
+}
+
+function repeated(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
 }

@@ -1,8 +1,9 @@
 /** The door of measurements. */
 export { bootstrapInterval, type Difference, type Interval, pairedDifference } from './bootstrap.ts';
 export { type EvaluateOptions, type EvaluationReport, type EvaluationRow, evaluate } from './evaluate.ts';
+export { type FirstToken, firstTokenKl } from './first-token.ts';
 export type { Machine } from './machine.ts';
-export { normalizeAnswer, type Scores, scoreAnswer } from './metrics.ts';
+export { normalizeAnswer, type Scores, scoreAnswer, tokenF1 } from './metrics.ts';
 export { type PaperRow, paperRows } from './paper.ts';
 export { type PaperAccuracyRow, paperAccuracyRows } from './paper-accuracy.ts';
 export { parseQuestion, type Question, type QuestionReadOptions, readQuestions } from './questions.ts';

@@ -1,20 +1,36 @@
 /** What an answer cost, in OpenAI's fields and in this project's. */
 import { z } from '@hono/zod-openapi';
-import type { AnswerResult } from '../engine/index.ts';
+import { type AnswerResult, formatRepair } from '../engine/index.ts';
 
 export const usageSchema = z
   .object({
     prompt_tokens: z.number(),
     completion_tokens: z.number(),
     total_tokens: z.number(),
-    prompt_tokens_details: z.object({ cached_tokens: z.number() }),
+    prompt_tokens_details: z.object({
+      cached_tokens: z.number().openapi({ description: 'Tokens that were not computed for this request.' }),
+    }),
   })
   .openapi('Usage');
 
 export const accountSchema = z
   .object({
-    mode: z.enum(['block', 'full']),
+    mode: z.enum(['block', 'full']).openapi({ description: 'What ran.' }),
+    requested: z.enum(['auto', 'block', 'full']),
+    reason: z.string().nullable().openapi({ description: 'Why the mode is what it is, where it was not asked for.' }),
+    repair: z.string().openapi({ description: 'What was recomputed: none, head:TOKENS or deviation:SHARE.' }),
+    repaired_tokens: z.number(),
     ttft_ms: z.number().openapi({ description: 'From admission to the first token, in ms.' }),
+    queue_ms: z.number().openapi({ description: 'From arrival to admission, in ms.' }),
+    timings: z.object({
+      plan_ms: z.number(),
+      acquire_ms: z.number().openapi({ description: 'Looking up, loading and encoding blocks.' }),
+      prefill_ms: z.number(),
+      decode_ms: z.number(),
+      decode_tokens_per_second: z.number(),
+    }),
+    tokens: z.object({ context: z.number(), question: z.number(), answer: z.number() }),
+    reused_tokens: z.number().openapi({ description: 'Of the final block, left by an earlier answer.' }),
     blocks: z.array(
       z.object({
         id: z.string(),
@@ -29,25 +45,58 @@ export const accountSchema = z
   })
   .openapi('BlockAttentionAccount');
 
+/** What the server knows of a request besides its answers. */
+export interface Admitted {
+  readonly queueMs: number;
+  /** Why the server chose another mode than was asked for; undefined where it did not. */
+  readonly override: { readonly requested: 'auto' | 'block' | 'full'; readonly reason: string } | undefined;
+}
+
+/** Tokens of an answer's prompt whose states were there already. */
+export function cachedTokens({ blocks, reusedTokens }: AnswerResult): number {
+  return blocks.reduce((sum, block) => sum + (block.status === 'hit' ? block.tokens : 0), reusedTokens);
+}
+
 /** All choices share one prompt, which counts once: as the first choice met it. */
 export function usageOf(results: readonly AnswerResult[]): z.output<typeof usageSchema> {
   const [first] = results;
   const prompt = first ? first.tokens.context + first.tokens.question : 0;
-  const cached = (first?.blocks ?? []).reduce((sum, block) => sum + (block.status === 'hit' ? block.tokens : 0), 0);
   const completion = results.reduce((sum, result) => sum + result.tokens.answer, 0);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: cached },
+    prompt_tokens_details: { cached_tokens: first ? cachedTokens(first) : 0 },
   };
 }
 
 /** The account of the first choice. */
-export function accountOf([first]: readonly AnswerResult[]): z.output<typeof accountSchema> | undefined {
+export function accountOf(
+  [first]: readonly AnswerResult[],
+  { queueMs, override }: Admitted,
+): z.output<typeof accountSchema> | undefined {
   if (first === undefined) return undefined;
-  const { mode, ttftMs, blocks, flops } = first;
-  return { mode, ttft_ms: ttftMs, blocks: [...blocks], flops: { spent: flops.spent, full: flops.full } };
+  const { mode, ttftMs, timings, tokens, blocks, flops, repair } = first;
+  return {
+    mode,
+    requested: override?.requested ?? first.requested,
+    reason: override?.reason ?? first.reason,
+    repair: repair === null ? 'none' : formatRepair(repair.repair),
+    repaired_tokens: repair?.tokens ?? 0,
+    ttft_ms: ttftMs,
+    queue_ms: queueMs,
+    timings: {
+      plan_ms: timings.planMs,
+      acquire_ms: timings.acquireMs,
+      prefill_ms: timings.prefillMs,
+      decode_ms: timings.decodeMs,
+      decode_tokens_per_second: timings.decodeTokensPerSecond,
+    },
+    tokens: { ...tokens },
+    reused_tokens: first.reusedTokens,
+    blocks: [...blocks],
+    flops: { spent: flops.spent, full: flops.full },
+  };
 }
 
 export function finishReason({ stopReason }: AnswerResult): 'stop' | 'length' {

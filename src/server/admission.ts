@@ -13,12 +13,23 @@ export class Admission {
   readonly #maxQueue: number;
   /** Waiting requests by tenant. The map's order is the order of turns; no list is empty. */
   readonly #queues = new Map<string, Waiting[]>();
+  readonly #onChange: () => void;
   #running = 0;
   #waiting = 0;
 
-  constructor(options: { readonly maxRunning: number; readonly maxQueue: number }) {
+  /** @param options.onChange called when the server becomes idle or busy. Defaults to nothing */
+  constructor(options: {
+    readonly maxRunning: number;
+    readonly maxQueue: number;
+    readonly onChange?: (() => void) | undefined;
+  }) {
     this.#maxRunning = options.maxRunning;
     this.#maxQueue = options.maxQueue;
+    this.#onChange = options.onChange ?? (() => undefined);
+  }
+
+  get idle(): boolean {
+    return this.#running === 0 && this.#waiting === 0;
   }
 
   get running(): number {
@@ -36,14 +47,21 @@ export class Admission {
   async enter(tenant: string, signal: AbortSignal): Promise<() => void> {
     if (signal.aborted) throw aborted(signal);
     if (this.#running >= this.#maxRunning) await this.#wait(tenant, signal);
-    else this.#running += 1;
+    else this.#start();
     let left = false;
     return () => {
       if (left) return;
       left = true;
       this.#running -= 1;
       this.#next();
+      if (this.idle) this.#onChange();
     };
+  }
+
+  #start(): void {
+    const wasIdle = this.idle;
+    this.#running += 1;
+    if (wasIdle) this.#onChange();
   }
 
   #wait(tenant: string, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 /** The fields that chat and completions share, as the engine takes them. */
-import type { AnswerRequest } from '../engine/index.ts';
+import { type AnswerRequest, parseRepair } from '../engine/index.ts';
 import { jsonObjectGrammar, jsonSchemaGrammar } from './json-schema.ts';
 import { RequestError } from './request-error.ts';
 import type { ChatRequest, SamplingRequest } from './request-schemas.ts';
@@ -9,20 +9,31 @@ type Shared = Omit<AnswerRequest, 'passages' | 'question' | 'history' | 'system'
 /** Seeds of the sampler: [0, seeds). */
 const seeds = 0xffff_ffff;
 
-/** @param choice index of the choice: each samples with a seed of its own */
-export function sharedFields(request: SamplingRequest, choice: number): Shared {
-  const { seed } = request;
-  const { stop } = request;
+/**
+ * @param choice index of the choice: each samples with a seed of its own
+ * @param alternatives per token that are reported; undefined when no token is
+ */
+export function sharedFields(request: SamplingRequest, choice: number, alternatives: number | undefined): Shared {
+  const { seed, stop } = request;
+  const options = request.block_attention ?? {};
+  const documents = request.documents ?? [];
   return {
     temperature: request.temperature ?? undefined,
     // The sampler has no nucleus of nothing; the smallest one keeps the likeliest token, as OpenAI's 0 does.
     topP: request.top_p === 0 ? Number.EPSILON : (request.top_p ?? undefined),
+    topK: request.top_k ?? undefined,
+    minP: request.min_p ?? undefined,
     frequencyPenalty: request.frequency_penalty ?? undefined,
     presencePenalty: request.presence_penalty ?? undefined,
     maxTokens: request.max_tokens ?? undefined,
     stop: typeof stop === 'string' ? [stop] : (stop ?? undefined),
     seed: seed === undefined || seed === null ? undefined : ((((seed % seeds) + seeds) % seeds) + choice) % seeds,
-    mode: request.block_attention?.mode,
+    mode: options.mode,
+    repair: options.repair === undefined ? undefined : parseRepair(options.repair),
+    segment: options.segment ?? (documents.length === 0 ? 'text' : 'turns'),
+    historyIn: options.history,
+    prefixReuse: options.prefix_reuse,
+    ...(alternatives !== undefined && { onToken: () => undefined, topLogprobs: alternatives }),
   };
 }
 

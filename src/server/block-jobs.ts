@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { EncodeSummary, Engine, Passage } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
+import type { BlockKey } from '../store/index.ts';
 import { errorBody } from './request-error.ts';
 import type { Tenant } from './tenants.ts';
 
@@ -15,6 +16,14 @@ export interface BlockJob {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
+interface Entry {
+  job: BlockJob;
+  /** Of the passages' blocks so far. */
+  readonly keys: BlockKey[];
+  readonly controller: AbortController;
+  ended: Promise<void>;
+}
+
 /** Jobs remembered, finished ones included. */
 const maxKept = 1000;
 
@@ -22,7 +31,7 @@ export class BlockJobs {
   readonly #engine: Engine;
   readonly #maxRunning: number;
   readonly #signal: AbortSignal;
-  readonly #jobs = new Map<string, BlockJob>();
+  readonly #entries = new Map<string, Entry>();
   #running = 0;
 
   /** @param signal ends what is running */
@@ -32,49 +41,79 @@ export class BlockJobs {
     this.#signal = signal;
   }
 
-  /** Starts a job, unless it is running. One that is done runs again: blocks may have left since. @throws OVERLOADED */
-  start(passages: readonly Passage[], tenant: Tenant): BlockJob {
-    const content = JSON.stringify([tenant.salt ?? '', passages.map(({ id, title, text }) => [id, title, text])]);
+  /**
+   * Starts a job, unless it is running. One that is done runs again: blocks may have left since.
+   * @param owner who may see it @param salt of the blocks @throws OVERLOADED
+   */
+  start(passages: readonly Passage[], owner: Tenant, salt: string | undefined): BlockJob {
+    const content = JSON.stringify([salt ?? '', passages.map(({ id, title, text }) => [id, title, text])]);
     const id = `blocks-${createHash('sha256').update(content).digest('hex').slice(0, 32)}`;
-    const known = this.#jobs.get(key(id, tenant));
-    if (known?.status === 'running') return known;
+    const known = this.#entries.get(keyOf(id, owner));
+    if (known?.job.status === 'running') return known.job;
     if (this.#running >= this.#maxRunning) {
       throw new BlockAttentionError('OVERLOADED', `${this.#running} jobs are running already: try again later`);
     }
     this.#running += 1;
-    const job: BlockJob = { id, object: 'block_attention.blocks', status: 'running', done: 0, total: passages.length };
-    this.#keep(tenant, job);
-    void this.#run(passages, tenant, job).finally(() => (this.#running -= 1));
-    return job;
+    const entry: Entry = {
+      job: { id, object: 'block_attention.blocks', status: 'running', done: 0, total: passages.length },
+      keys: [],
+      controller: new AbortController(),
+      ended: Promise.resolve(),
+    };
+    this.#keep(keyOf(id, owner), entry);
+    entry.ended = this.#run(passages, salt, entry).finally(() => (this.#running -= 1));
+    return entry.job;
   }
 
   /** A job of this tenant. @throws NOT_FOUND, also for another tenant's */
-  get(id: string, tenant: Tenant): BlockJob {
-    const job = this.#jobs.get(key(id, tenant));
-    if (job) return job;
+  get(id: string, owner: Tenant): BlockJob {
+    return this.#entry(id, owner).job;
+  }
+
+  /** Ends a job and removes its blocks from every tier. @returns how many there were @throws NOT_FOUND */
+  async remove(id: string, owner: Tenant): Promise<number> {
+    const entry = this.#entry(id, owner);
+    entry.controller.abort();
+    await entry.ended;
+    this.#entries.delete(keyOf(id, owner));
+    return this.#engine.forgetBlocks(entry.keys);
+  }
+
+  #entry(id: string, owner: Tenant): Entry {
+    const entry = this.#entries.get(keyOf(id, owner));
+    if (entry) return entry;
     throw new BlockAttentionError('NOT_FOUND', 'there is no such job: POST /v1/blocks starts one');
   }
 
-  async #run(passages: readonly Passage[], tenant: Tenant, job: BlockJob): Promise<void> {
-    const onProgress = (done: number) => this.#keep(tenant, { ...job, done });
-    const options = { tenant: tenant.salt, signal: this.#signal, onProgress };
+  async #run(passages: readonly Passage[], salt: string | undefined, entry: Entry): Promise<void> {
+    const { job, keys, controller } = entry;
+    const end = () => controller.abort();
+    this.#signal.addEventListener('abort', end, { once: true });
     try {
-      const summary = await this.#engine.encode(passages, options);
-      this.#keep(tenant, { ...job, status: 'done', done: job.total, summary });
+      const summary = await this.#engine.encode(passages, {
+        tenant: salt,
+        signal: controller.signal,
+        onProgress: (done) => (entry.job = { ...job, done }),
+        onBlock: (key) => void keys.push(key),
+      });
+      entry.job = { ...job, status: 'done', done: job.total, summary };
     } catch (error) {
       const { code, message } = errorBody(error).body.error;
-      this.#keep(tenant, { ...job, status: 'failed', error: { code, message } });
+      entry.job = { ...job, done: entry.job.done, status: 'failed', error: { code, message } };
+    } finally {
+      this.#signal.removeEventListener('abort', end);
     }
   }
 
-  #keep(tenant: Tenant, job: BlockJob): void {
-    this.#jobs.set(key(job.id, tenant), job);
-    if (this.#jobs.size <= maxKept) return;
-    const oldest = [...this.#jobs].find(([, { status }]) => status !== 'running');
-    if (oldest) this.#jobs.delete(oldest[0]);
+  #keep(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    if (this.#entries.size <= maxKept) return;
+    const oldest = [...this.#entries].find(([, { job }]) => job.status !== 'running');
+    if (oldest) this.#entries.delete(oldest[0]);
   }
 }
 
-function key(id: string, { name }: Tenant): string {
+function keyOf(id: string, { name }: Tenant): string {
   return `${name} ${id}`;
 }

@@ -5,7 +5,8 @@ import type { Admission } from './admission.ts';
 import type { BlockJobs } from './block-jobs.ts';
 import type { Metrics } from './metrics.ts';
 import type { Limits } from './options.ts';
-import type { Tenant } from './tenants.ts';
+import type { ShadowChecks } from './shadow.ts';
+import type { Tenant, Tenants } from './tenants.ts';
 
 export interface ServerEnv {
   Variables: {
@@ -23,10 +24,11 @@ export interface ServerContext {
   readonly admission: Admission;
   readonly jobs: BlockJobs;
   readonly metrics: Metrics;
+  readonly shadow: ShadowChecks;
+  readonly tenants: Tenants;
   /** When the server was made, in seconds since 1970. */
   readonly created: number;
   readonly metricsToken: string | undefined;
-  readonly keysRequired: boolean;
   /** Fires when requests under way are no longer waited for. */
   readonly halt: AbortSignal;
   readonly isDraining: () => boolean;

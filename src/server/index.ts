@@ -2,4 +2,5 @@
 export { type Listening, listen } from './listen.ts';
 export { defaultLimits, type Limits, type ServerOptions } from './options.ts';
 export { createServer, type Server } from './server.ts';
+export { defaultShadow, type ShadowOptions } from './shadow.ts';
 export { type ApiKey, parseApiKey } from './tenants.ts';

@@ -59,6 +59,8 @@ function at(index: number): string {
 
 /** The text of a message; its documents join the passages. */
 function textOf({ content }: Message, passages: Passage[]): string {
+  // Clients send null where an assistant's message held tool calls only.
+  if (content === null || content === undefined) return '';
   if (typeof content === 'string') return content;
   const texts: string[] = [];
   for (const part of content) {

@@ -1,6 +1,7 @@
 /** What a server is made of, and its limits. */
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/index.ts';
+import type { ShadowOptions } from './shadow.ts';
 import type { ApiKey } from './tenants.ts';
 
 export interface ServerOptions {
@@ -15,6 +16,8 @@ export interface ServerOptions {
   /** Bearer token of /metrics. With API keys and without it, /metrics is off: it tells of all tenants. */
   readonly metricsToken?: string | undefined;
   readonly limits?: Partial<Limits> | undefined;
+  /** Checks of a sample against full attention. Defaults to none. */
+  readonly shadow?: Partial<ShadowOptions> | undefined;
   /** Where requests are logged: never keys, prompts or answers. Defaults to nowhere. */
   readonly logger?: Logger | undefined;
 }

@@ -30,12 +30,45 @@ export const documentSchema = z
 
 export const documentsSchema = z.array(documentSchema);
 
+const tenantSchema = z.string().regex(/^[\w.-]{1,64}$/, 'use 1 to 64 letters, digits, dots, dashes or underscores');
+
+const repairText = /^(none|head:[1-9]\d{0,5}|deviation:(0?\.\d{1,6}|1(\.0{1,6})?))$/;
+
+export const blockAttentionSchema = z
+  .object({
+    mode: z.enum(['auto', 'block', 'full']).optional().openapi({
+      description:
+        'block: passages encoded alone and reused. full: ordinary attention. auto: what was verified for the model. Defaults to what the server was started with.',
+    }),
+    repair: z.string().regex(repairText, 'use "none", "head:TOKENS" or "deviation:SHARE"').optional().openapi({
+      description: 'Block mode for models that nobody fine-tuned: recompute a part of the context with full attention.',
+    }),
+    segment: z.enum(['turns', 'text']).optional().openapi({
+      description:
+        'text (the default without documents): a question of 1,024 characters or more is cut at the first kind of delimiter that it has: blank line, ---, ===, line break and tab, line break. turns: it stays whole.',
+    }),
+    history: z.enum(['blocks', 'final']).optional().openapi({
+      description:
+        'Earlier turns as a block each (the default), or as the beginning of the final block, which sees everything.',
+    }),
+    tenant: tenantSchema.optional().openapi({
+      description: 'A part of your own blocks that shares nothing with the rest: for the users behind one API key.',
+    }),
+    prefix_reuse: z.boolean().optional().openapi({
+      description: 'Whether states that an earlier answer left may be used. Defaults to true.',
+    }),
+  })
+  .strict()
+  .openapi('BlockAttentionOptions');
+
 const samplingFields = {
   model: z.string().min(1).max(512),
   documents: documentsSchema.nullish().openapi({ description: 'Passages, each a block that is encoded once.' }),
   temperature: number(0, 2).openapi({ description: 'Defaults to 0: the likeliest token each time.' }),
   top_p: number(0, 1),
-  max_tokens: whole(1, 1 << 20),
+  top_k: whole(0, 1 << 20).openapi({ description: 'Keep the k likeliest tokens; 0 keeps all.' }),
+  min_p: number(0, 1).openapi({ description: "Keep tokens of this share of the likeliest one's probability." }),
+  max_tokens: whole(1, 1 << 20).openapi({ description: 'Defaults to 200, or what the context has left.' }),
   stop: z.union([z.string().min(1), z.array(z.string().min(1)).max(16)]).nullish(),
   seed: z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).nullish(),
   n: whole(1, 8),
@@ -43,30 +76,39 @@ const samplingFields = {
   presence_penalty: number(-2, 2),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-  block_attention: z
-    .object({ mode: z.enum(['block', 'full']).optional() })
-    .strict()
-    .nullish(),
+  block_attention: blockAttentionSchema.nullish(),
   logit_bias: unsupported('logit_bias'),
 } as const;
 
-const contentSchema = z.union([
-  z.string(),
-  z.array(
-    z.discriminatedUnion('type', [
-      z.object({ type: z.literal('text'), text: z.string() }),
-      z.object({ type: z.literal('document'), document: documentSchema }),
-    ]),
-  ),
-]);
+const partSchema = z.discriminatedUnion(
+  'type',
+  [
+    z.object({ type: z.literal('text'), text: z.string() }),
+    z.object({ type: z.literal('document'), document: documentSchema }),
+  ],
+  { error: 'a part is neither of type "text" nor of type "document": the model reads text only' },
+);
+
+const messageSchema = z.object({
+  role: z.enum(['system', 'developer', 'user', 'assistant'], {
+    error: 'use system, developer, user or assistant: tools are not supported',
+  }),
+  content: z.union([z.string(), z.array(partSchema)], { error: contentError }).nullish(),
+  tool_calls: unsupported('tool_calls'),
+  function_call: unsupported('function_call'),
+});
+
+/** What is wrong with the first part that is wrong, not with the union. */
+function contentError(issue: { readonly input?: unknown }): string {
+  if (!Array.isArray(issue.input)) return 'give a string, or an array of parts';
+  const found = z.array(partSchema).safeParse(issue.input).error?.issues[0];
+  return found ? `${found.path.join('.')}: ${found.message}` : 'malformed';
+}
 
 export const chatRequestSchema = z
   .object({
     ...samplingFields,
-    messages: z
-      .array(z.object({ role: z.enum(['system', 'developer', 'user', 'assistant']), content: contentSchema }))
-      .min(1)
-      .max(1024),
+    messages: z.array(messageSchema).min(1).max(1024),
     max_completion_tokens: whole(1, 1 << 20),
     response_format: z
       .discriminatedUnion('type', [
@@ -78,28 +120,34 @@ export const chatRequestSchema = z
         }),
       ])
       .nullish(),
-    logprobs: unsupported('logprobs'),
-    top_logprobs: unsupported('top_logprobs'),
+    logprobs: z.boolean().nullish(),
+    top_logprobs: whole(0, 20).openapi({ description: 'Alternatives per token; asks for logprobs.' }),
     tools: unsupported('tools'),
     functions: unsupported('functions'),
     audio: unsupported('audio'),
+    modalities: z.array(z.literal('text'), { error: 'only "text" is supported' }).nullish(),
   })
   .openapi('ChatCompletionRequest');
 
 export const completionRequestSchema = z
   .object({
     ...samplingFields,
-    prompt: z.union([z.string(), z.array(z.string()).length(1)]),
-    logprobs: unsupported('logprobs'),
+    prompt: z.union([z.string(), z.array(z.string()).length(1)], {
+      error: 'give one text: several prompts and token ids are not supported',
+    }),
+    logprobs: whole(0, 5).openapi({ description: 'Alternatives per token.' }),
     echo: unsupported('echo'),
     suffix: unsupported('suffix'),
     best_of: z.literal(1, { message: 'best_of is not supported: leave it out' }).nullish(),
   })
   .openapi('CompletionRequest');
 
-export const blocksRequestSchema = z.object({ documents: documentsSchema.min(1) }).openapi('BlocksRequest');
+export const blocksRequestSchema = z
+  .object({ documents: documentsSchema.min(1), tenant: tenantSchema.optional() })
+  .openapi('BlocksRequest');
 
 export type ChatRequest = z.output<typeof chatRequestSchema>;
 export type CompletionRequest = z.output<typeof completionRequestSchema>;
 /** What chat and completions have in common. */
 export type SamplingRequest = Omit<CompletionRequest, 'prompt' | 'logprobs' | 'echo' | 'suffix' | 'best_of'>;
+export type BlockAttentionOptions = z.output<typeof blockAttentionSchema>;

@@ -1,10 +1,11 @@
 /** From checked requests to an HTTP response, streamed or whole: what chat and completions have in common. */
 import type { Context } from 'hono';
 import type { AnswerRequest, AnswerResult } from '../engine/index.ts';
+import type { Admitted } from './accounting.ts';
 import { Cancellation } from './cancellation.ts';
 import type { ServerContext, ServerEnv } from './context.ts';
 import { eventStream } from './event-stream.ts';
-import { Generation, type GenerationEvent } from './generation.ts';
+import { type ChoiceResult, Generation, type GenerationEvent } from './generation.ts';
 import { errorBody, RequestError } from './request-error.ts';
 import type { SamplingRequest } from './request-schemas.ts';
 
@@ -13,11 +14,11 @@ export interface Answering {
   /** One per choice. */
   readonly answers: readonly AnswerRequest[];
   /** The body of a response that is not streamed. */
-  readonly whole: (results: readonly AnswerResult[]) => object;
+  readonly whole: (results: readonly ChoiceResult[], admitted: Admitted) => object;
   /** The chunks of one event. */
   readonly chunks: (event: GenerationEvent) => readonly object[];
   /** The chunks after the last event. */
-  readonly lastChunks: (results: readonly AnswerResult[]) => readonly object[];
+  readonly lastChunks: (results: readonly AnswerResult[], admitted: Admitted) => readonly object[];
 }
 
 /** @throws MODEL_NOT_FOUND, OVERLOADED, and what the engine refuses, before anything is sent */
@@ -26,24 +27,36 @@ export async function respond(
   server: ServerContext,
   { request, answers, whole, chunks, lastChunks }: Answering,
 ): Promise<Response> {
+  const { engine, limits, admission, metrics, shadow } = server;
   checkLimits(server, request);
-  const cancellation = new Cancellation(server.limits.deadlineMs, c.req.raw.signal, server.halt);
-  const tenant = c.get('tenant');
+  const arrived = performance.now();
+  const cancellation = new Cancellation(limits.deadlineMs, c.req.raw.signal, server.halt);
+  const tenant = server.tenants.within(c.get('tenant'), request.block_attention?.tenant);
   let generation: Generation;
+  let admitted: Admitted;
   try {
-    const leave = await server.admission.enter(tenant.name, cancellation.signal);
-    const salted = answers.map((answer) => ({ ...answer, tenant: tenant.salt }));
+    const leave = await admission.enter(tenant.name, cancellation.signal);
+    const override = overrideOf(server, answers[0]);
+    admitted = { queueMs: performance.now() - arrived, override };
+    const [first, ...others] = answers.map((answer) => ({
+      ...answer,
+      ...(override && { mode: 'full' as const, repair: undefined }),
+      tenant: tenant.salt,
+    }));
+    const sampled = first && shadow.sample(first);
     const onEnd = (results: readonly AnswerResult[]) => {
-      leave();
       cancellation[Symbol.dispose]();
-      for (const result of results) server.metrics.answer(result);
+      for (const result of results) metrics.answer(result);
+      if (results[0]) sampled?.done(results[0]);
+      leave();
     };
-    generation = new Generation({ engine: server.engine, requests: salted, cancellation, onEnd });
+    const requests = sampled ? [sampled.request, ...others] : others;
+    generation = new Generation({ engine, requests, cancellation, othersRun: () => admission.running > 1, onEnd });
   } catch (error) {
     cancellation[Symbol.dispose]();
     throw cancellation.explain(error);
   }
-  if (request.stream !== true) return c.json(whole(await generation.results()));
+  if (request.stream !== true) return c.json(whole(await generation.results(), admitted));
   const events = generation.events();
   // What the engine refuses shows before its first piece: then the status still can say so.
   const first = await events.next();
@@ -53,12 +66,20 @@ export async function respond(
       if (next.value.type === 'result') results[next.value.choice] = next.value.result;
       yield* chunks(next.value);
     }
-    yield* lastChunks(results);
+    yield* lastChunks(results, admitted);
   }
   return eventStream(all(), {
     onError: (error) => errorBody(error).body,
     onCancel: () => cancellation.cancel(),
   });
+}
+
+/** Block mode was given up: what was asked for, and why it is not what runs. */
+function overrideOf({ shadow, engine }: ServerContext, answer: AnswerRequest | undefined): Admitted['override'] {
+  const reason = shadow.state.fallback;
+  if (reason === undefined || answer === undefined) return undefined;
+  const { mode, requested } = engine.chooseMode(answer);
+  return mode === 'block' ? { requested, reason } : undefined;
 }
 
 function checkLimits({ modelName, limits }: ServerContext, request: SamplingRequest): void {

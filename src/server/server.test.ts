@@ -80,7 +80,8 @@ describe('chat completions', () => {
     [path, post(chat({ model: 'other' })), 404, 'model_not_found', 'model'],
     [path, post(chat({ messages: [] })), 400, 'invalid_argument', 'messages'],
     [path, post(chat({ temperature: 'hot' })), 400, 'invalid_argument', 'temperature'],
-    [path, post(chat({ logprobs: true })), 400, 'invalid_argument', 'logprobs'],
+    [path, post(chat({ top_logprobs: 3 })), 400, 'invalid_argument', 'top_logprobs'],
+    [path, post(chat({ tools: [{ type: 'function' }] })), 400, 'invalid_argument', 'tools'],
     [path, post(chat({ stream: true, max_tokens: 4000 })), 400, 'context_overflow', null],
     [path, post(chat({ documents: [{ text: 'x'.repeat(9 << 20) }] })), 413, 'request_too_large', null],
   ])('%s refuses', async (at, init, status, code, param) => {

@@ -9,6 +9,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { pino } from 'pino';
 import { BlockAttentionError } from '../errors.ts';
+import { packageVersion } from '../version.ts';
 import { Admission } from './admission.ts';
 import { BlockJobs } from './block-jobs.ts';
 import type { App, ServerContext, ServerEnv } from './context.ts';
@@ -19,8 +20,11 @@ import { errorBody } from './request-error.ts';
 import { addBlocks } from './routes/blocks.ts';
 import { addChat } from './routes/chat.ts';
 import { addCompletions } from './routes/completions.ts';
+import { addDocs } from './routes/docs.ts';
 import { addModels } from './routes/models.ts';
 import { addOperations } from './routes/operations.ts';
+import { addPlan } from './routes/plan.ts';
+import { defaultShadow, ShadowChecks } from './shadow.ts';
 import { Tenants } from './tenants.ts';
 
 export interface Server {
@@ -35,41 +39,50 @@ export interface Server {
 export function createServer(options: ServerOptions): Server {
   const limits = { ...defaultLimits, ...options.limits };
   const tenants = new Tenants(options.apiKeys ?? [], options.secret ?? randomBytes(32).toString('hex'));
-  const admission = new Admission({ maxRunning: limits.running, maxQueue: limits.queue });
+  const logger = options.logger ?? pino({ level: 'silent' });
+  const admission = new Admission({
+    maxRunning: limits.running,
+    maxQueue: limits.queue,
+    onChange: () => shadow.update(),
+  });
   const halt = new AbortController();
   // Every request listens.
   setMaxListeners(0, halt.signal);
   let draining = false;
   const { engine, metricsToken } = options;
+  const shadow = new ShadowChecks(engine, { ...defaultShadow, ...options.shadow }, () => admission.idle, logger);
   const context: ServerContext = {
     engine,
     modelName: options.modelName ?? engine.model.name,
     limits,
     admission,
     jobs: new BlockJobs(engine, limits.jobs, halt.signal),
-    metrics: new Metrics(engine.store, admission),
+    metrics: new Metrics(engine, admission, () => shadow.state),
+    shadow,
+    tenants,
     created: Math.floor(Date.now() / 1000),
     metricsToken,
-    keysRequired: tenants.required,
     halt: halt.signal,
     isDraining: () => draining,
   };
   const app: App = new OpenAPIHono<ServerEnv>();
-  observe(app, context, options.logger ?? pino({ level: 'silent' }));
+  observe(app, context, logger);
   app.use('/v1/*', async (c, next) => {
     c.set('tenant', tenants.of(c.req.header('authorization')));
     if (draining) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down: try another');
     await next();
   });
-  for (const add of [addChat, addCompletions, addBlocks, addModels, addOperations]) add(app, context);
-  addOpenApi(app);
+  for (const add of [addChat, addCompletions, addPlan, addBlocks, addModels, addOperations]) add(app, context);
+  addOpenApi(app, packageVersion());
+  addDocs(app);
   app.notFound(() => {
-    throw new BlockAttentionError('NOT_FOUND', 'no such route: /openapi.json lists them');
+    throw new BlockAttentionError('NOT_FOUND', 'no such route: /docs and /openapi.json list them');
   });
   return {
     app,
     drain: () => {
       draining = true;
+      shadow.close();
     },
     halt: () => halt.abort(new Error('the server ends')),
   };

@@ -38,11 +38,13 @@ export function parseApiKey(text: string): ApiKey {
 }
 
 export class Tenants {
+  readonly #secret: string;
   readonly #known: { readonly digest: Buffer; readonly tenant: Tenant }[];
   readonly #pepper = randomBytes(32);
 
   /** @param secret makes salts: the same secret finds the blocks of an earlier process again */
   constructor(keys: readonly ApiKey[], secret: string) {
+    this.#secret = secret;
     this.#known = keys.map(({ key, tenant }) => {
       const name = tenant ?? `key-${hmac(secret, `key ${key}`).toString('hex').slice(0, 12)}`;
       const salt = hmac(secret, `tenant ${name}`).toString('hex');
@@ -67,6 +69,13 @@ export class Tenants {
     }
     const what = sent === undefined ? 'no API key was sent' : 'the API key is unknown';
     throw new BlockAttentionError('UNAUTHORIZED', `${what}: send "Authorization: Bearer KEY"`);
+  }
+
+  /** A part of a tenant: its own salt, the tenant's turns. Undefined gives the tenant itself. */
+  within(tenant: Tenant, part: string | undefined): Tenant {
+    if (part === undefined) return tenant;
+    const salt = hmac(this.#secret, JSON.stringify(['part', tenant.salt ?? '', part])).toString('hex');
+    return { name: tenant.name, salt };
   }
 }
 

@@ -1,17 +1,59 @@
-/** /v1/blocks: documents encoded ahead of questions. */
+/** /v1/blocks: documents encoded ahead of questions, and forgotten. */
 import { checkDocuments } from '../answer-request.ts';
 import type { App, ServerContext } from '../context.ts';
 import { describeRoute } from '../openapi.ts';
 import { readJson } from '../read-json.ts';
 import { blocksRequestSchema } from '../request-schemas.ts';
+import { deletedSchema, jobSchema } from '../response-schemas.ts';
 
 export function addBlocks(app: App, server: ServerContext): void {
-  describeRoute(app, 'post', '/v1/blocks', 'Encode documents ahead of questions', blocksRequestSchema);
-  app.post('/v1/blocks', async (c) => {
-    const { documents } = await readJson(c, blocksRequestSchema, server.limits.bodyBytes);
-    checkDocuments(documents, server.limits.documents);
-    return c.json(server.jobs.start(documents, c.get('tenant')), 202);
+  describeRoute(app, {
+    method: 'post',
+    path: '/v1/blocks',
+    summary: 'Encode documents ahead of questions',
+    description: 'Starts a job. The same documents are the same job, which runs again when it is done.',
+    request: blocksRequestSchema,
+    response: jobSchema,
+    status: 202,
   });
-  describeRoute(app, 'get', '/v1/blocks/{id}', 'Progress of an encoding job');
+  app.post('/v1/blocks', async (c) => {
+    const { documents, tenant } = await readJson(c, blocksRequestSchema, server.limits.bodyBytes);
+    checkDocuments(documents, server.limits.documents);
+    const owner = c.get('tenant');
+    return c.json(server.jobs.start(documents, owner, server.tenants.within(owner, tenant).salt), 202);
+  });
+  describeRoute(app, {
+    method: 'get',
+    path: '/v1/blocks/{id}',
+    summary: 'Progress of an encoding job',
+    response: jobSchema,
+  });
   app.get('/v1/blocks/:id', (c) => c.json(server.jobs.get(c.req.param('id'), c.get('tenant'))));
+  describeRoute(app, {
+    method: 'delete',
+    path: '/v1/blocks/{id}',
+    summary: 'Forget the documents of an encoding job',
+    description: 'Ends the job if it runs, and removes its documents’ blocks from every tier.',
+    response: deletedSchema,
+  });
+  app.delete('/v1/blocks/:id', async (c) => {
+    const id = c.req.param('id');
+    const deleted = await server.jobs.remove(id, c.get('tenant'));
+    return c.json({ object: 'block_attention.blocks.deleted', id, deleted });
+  });
+  describeRoute(app, {
+    method: 'delete',
+    path: '/v1/blocks',
+    summary: 'Forget documents',
+    description: 'Removes the blocks of these documents from every tier, whoever encoded them and when.',
+    request: blocksRequestSchema,
+    response: deletedSchema,
+  });
+  app.delete('/v1/blocks', async (c) => {
+    const { documents, tenant } = await readJson(c, blocksRequestSchema, server.limits.bodyBytes);
+    checkDocuments(documents, server.limits.documents);
+    const { salt } = server.tenants.within(c.get('tenant'), tenant);
+    const deleted = await server.engine.forget(documents, { tenant: salt });
+    return c.json({ object: 'block_attention.blocks.deleted', deleted });
+  });
 }

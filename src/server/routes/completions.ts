@@ -2,47 +2,66 @@
 import { accountOf, finishReason, usageOf } from '../accounting.ts';
 import { checkDocuments, sharedFields } from '../answer-request.ts';
 import type { App, ServerContext } from '../context.ts';
+import { completionLogprobs } from '../logprobs.ts';
 import { describeRoute } from '../openapi.ts';
 import { readJson } from '../read-json.ts';
 import { completionRequestSchema } from '../request-schemas.ts';
+import { completionResponseSchema } from '../response-schemas.ts';
 import { respond } from '../run-request.ts';
 
 export function addCompletions(app: App, server: ServerContext): void {
-  describeRoute(app, 'post', '/v1/completions', 'Complete a prompt over documents', completionRequestSchema);
+  describeRoute(app, {
+    method: 'post',
+    path: '/v1/completions',
+    summary: 'Complete a prompt over documents',
+    description: 'The prompt is put into the model’s template, as a question is.',
+    request: completionRequestSchema,
+    response: completionResponseSchema,
+  });
   app.post('/v1/completions', async (c) => {
     const request = await readJson(c, completionRequestSchema, server.limits.bodyBytes);
     const passages = request.documents ?? [];
     checkDocuments(passages, server.limits.documents);
     const question = typeof request.prompt === 'string' ? request.prompt : (request.prompt[0] ?? '');
+    const alternatives = request.logprobs ?? undefined;
     const answers = Array.from({ length: request.n ?? 1 }, (_, choice) => ({
-      ...sharedFields(request, choice),
+      ...sharedFields(request, choice, alternatives),
       passages,
       question,
     }));
     const created = Math.floor(Date.now() / 1000);
     const head = { id: `cmpl-${c.get('requestId')}`, object: 'text_completion', created, model: server.modelName };
+    const told = alternatives !== undefined;
+    const offsets = new Map<number, number>();
     return respond(c, server, {
       request,
       answers,
-      whole: (results) => ({
-        ...head,
-        choices: results.map((result, index) => ({
-          index,
-          text: result.text,
-          logprobs: null,
-          finish_reason: finishReason(result),
-        })),
-        usage: usageOf(results),
-        block_attention: accountOf(results),
-      }),
+      whole: (choices, admitted) => {
+        const results = choices.map(({ result }) => result);
+        return {
+          ...head,
+          choices: choices.map(({ result, tokens }, index) => ({
+            index,
+            text: result.text,
+            logprobs: told ? completionLogprobs(tokens) : null,
+            finish_reason: finishReason(result),
+          })),
+          usage: usageOf(results),
+          block_attention: accountOf(results, admitted),
+        };
+      },
       chunks: (event) => {
+        const index = event.choice;
         const text = event.type === 'piece' ? event.text : '';
         const finish_reason = event.type === 'piece' ? null : finishReason(event.result);
-        return [{ ...head, choices: [{ index: event.choice, text, logprobs: null, finish_reason }] }];
+        const offset = offsets.get(index) ?? 0;
+        offsets.set(index, offset + text.length);
+        const logprobs = told && event.tokens.length > 0 ? completionLogprobs(event.tokens, offset) : null;
+        return [{ ...head, choices: [{ index, text, logprobs, finish_reason }] }];
       },
-      lastChunks: (results) => {
+      lastChunks: (results, admitted) => {
         const usage = request.stream_options?.include_usage === true ? { usage: usageOf(results) } : {};
-        return [{ ...head, choices: [], ...usage, block_attention: accountOf(results) }];
+        return [{ ...head, choices: [], ...usage, block_attention: accountOf(results, admitted) }];
       },
     });
   });

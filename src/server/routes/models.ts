@@ -1,11 +1,40 @@
 /** GET /v1/models: the one model that is served. */
+import { BlockAttentionError } from '../../errors.ts';
 import type { App, ServerContext } from '../context.ts';
 import { describeRoute } from '../openapi.ts';
+import { modelsSchema } from '../response-schemas.ts';
 
-export function addModels(app: App, { engine, modelName, created }: ServerContext): void {
-  const { architecture, contextTokens, kvBytesPerToken } = engine.model;
-  const block_attention = { architecture, context_tokens: contextTokens, kv_bytes_per_token: kvBytesPerToken };
-  const model = { id: modelName, object: 'model', created, owned_by: 'block-attention', block_attention };
-  describeRoute(app, 'get', '/v1/models', 'The model that is served');
-  app.get('/v1/models', (c) => c.json({ object: 'list', data: [model] }));
+export function addModels(app: App, { engine, modelName, created, shadow }: ServerContext): void {
+  const model = () => {
+    const { architecture, contextTokens, kvBytesPerToken, parameters, layers, heads, kvHeads, headDim } = engine.model;
+    const block_attention = {
+      architecture,
+      parameters,
+      layers,
+      heads,
+      kv_heads: kvHeads,
+      head_dim: headDim,
+      context_tokens: contextTokens,
+      kv_bytes_per_token: kvBytesPerToken,
+      kv_type: engine.kvType,
+      attention: engine.attention,
+      threads: engine.threads,
+      mode_default: engine.defaultMode,
+      verdict: engine.verdict?.verdict ?? null,
+      fallback: shadow.state.fallback ?? null,
+    };
+    return { id: modelName, object: 'model', created, owned_by: 'block-attention', block_attention };
+  };
+  describeRoute(app, {
+    method: 'get',
+    path: '/v1/models',
+    summary: 'The model that is served',
+    response: modelsSchema,
+  });
+  app.get('/v1/models', (c) => c.json({ object: 'list', data: [model()] }));
+  describeRoute(app, { method: 'get', path: '/v1/models/{id}', summary: 'The same, by its name' });
+  app.get('/v1/models/:id', (c) => {
+    if (c.req.param('id') === modelName) return c.json(model());
+    throw new BlockAttentionError('MODEL_NOT_FOUND', `that model is not served: use ${JSON.stringify(modelName)}`);
+  });
 }

@@ -5,14 +5,14 @@ import { describeRoute } from '../openapi.ts';
 import { sameSecret } from '../tenants.ts';
 
 export function addOperations(app: App, server: ServerContext): void {
-  describeRoute(app, 'get', '/health', 'Whether the process lives');
+  describeRoute(app, { method: 'get', path: '/health', summary: 'Whether the process lives', open: true });
   app.get('/health', (c) => c.json({ status: 'ok' }));
-  describeRoute(app, 'get', '/ready', 'Whether requests are taken');
+  describeRoute(app, { method: 'get', path: '/ready', summary: 'Whether requests are taken', open: true });
   app.get('/ready', (c) => {
     if (server.isDraining()) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down');
     return c.json({ status: 'ready', model: server.modelName });
   });
-  describeRoute(app, 'get', '/metrics', 'Prometheus metrics');
+  describeRoute(app, { method: 'get', path: '/metrics', summary: 'Prometheus metrics, with a token of their own' });
   app.get('/metrics', async (c) => {
     checkToken(server, c.req.header('authorization'));
     const { registry } = server.metrics;
@@ -21,9 +21,9 @@ export function addOperations(app: App, server: ServerContext): void {
 }
 
 /** Metrics tell of all tenants: where there are several they need a token of their own. */
-function checkToken({ metricsToken, keysRequired }: ServerContext, authorization: string | undefined): void {
+function checkToken({ metricsToken, tenants }: ServerContext, authorization: string | undefined): void {
   if (metricsToken === undefined) {
-    if (!keysRequired) return;
+    if (!tenants.required) return;
     throw new BlockAttentionError('NOT_FOUND', 'metrics are off: start the server with a metrics token');
   }
   if (!sameSecret(authorization ?? '', `Bearer ${metricsToken}`)) {

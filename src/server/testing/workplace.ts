@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeRandomModel } from '../../../tests/support/random-model.ts';
-import { createEngine, type Engine } from '../../engine/index.ts';
+import { createEngine, type Engine, type EngineOptions } from '../../engine/index.ts';
 import { createServer, type ServerOptions } from '../index.ts';
 
 export const chatTemplate =
@@ -18,16 +18,12 @@ export class Workplace {
   readonly #folder = mkdtempSync(join(tmpdir(), 'block-attention-server-'));
   #engine: Engine | undefined;
 
-  async open(): Promise<Engine> {
+  /** @param options of the engine. Defaults to one thread in block mode */
+  async open(options: Partial<EngineOptions> = {}): Promise<Engine> {
     const modelPath = join(this.#folder, 'model.gguf');
     await writeRandomModel(modelPath, { family: 'llama', contextTokens: 1024, chatTemplate }, 3);
-    this.#engine = await createEngine({
-      modelPath,
-      mode: 'block',
-      threads: 1,
-      device: 'cpu',
-      cacheDir: join(this.#folder, 'cache'),
-    });
+    const cacheDir = join(this.#folder, 'cache');
+    this.#engine = await createEngine({ modelPath, threads: 1, device: 'cpu', cacheDir, mode: 'block', ...options });
     return this.#engine;
   }
 

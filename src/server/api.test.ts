@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chat, documents, eventsOf, jsonOf, post, Workplace } from './testing/workplace.ts';
+
+const workplace = new Workplace();
+beforeAll(() => workplace.open({ prefixBytes: 2 ** 26 }));
+afterAll(() => workplace.close());
+
+const path = '/v1/chat/completions';
+const app = () => workplace.server().app;
+const ask = async (body: object) => jsonOf(await app().request(path, post(body)));
+
+describe('probabilities of tokens', () => {
+  const told = { logprobs: true, top_logprobs: 3, max_tokens: 6, temperature: 0 };
+
+  it('come with every token of the answer, the drawn one first when it is the likeliest', async () => {
+    const { choices } = await ask(chat(told));
+    const { content } = choices[0].logprobs;
+    expect(content.map(({ token }: { token: string }) => token).join('')).toBe(choices[0].message.content);
+    for (const { token, logprob, bytes, top_logprobs } of content) {
+      expect(top_logprobs).toHaveLength(3);
+      expect(top_logprobs[0]).toEqual({ token, logprob, bytes });
+      expect(logprob).toBeLessThanOrEqual(0);
+      const shares = top_logprobs.map((one: { logprob: number }) => Math.exp(one.logprob));
+      expect(shares).toEqual(shares.toSorted((a: number, b: number) => b - a));
+      expect(shares.reduce((sum: number, share: number) => sum + share, 0)).toBeLessThanOrEqual(1.000001);
+    }
+  });
+
+  it('stream as they come, and end where a stop string begins', async () => {
+    const whole = await ask(chat({ ...told, max_tokens: 12 }));
+    const text = await (await app().request(path, post(chat({ ...told, max_tokens: 12, stream: true })))).text();
+    const streamed = (eventsOf(text) as { choices: { logprobs: { content: unknown[] } | null }[] }[]).flatMap(
+      ({ choices }) => choices[0]?.logprobs?.content ?? [],
+    );
+    expect(streamed).toEqual(whole.choices[0].logprobs.content);
+    const tokens: string[] = whole.choices[0].logprobs.content.map(({ token }: { token: string }) => token);
+    const stop = tokens.slice(4, 6).join('');
+    const { choices } = await ask(chat({ ...told, max_tokens: 12, stop }));
+    const kept = choices[0].logprobs.content.map(({ token }: { token: string }) => token).join('');
+    expect(choices[0].message.content.startsWith(kept)).toBe(true);
+    expect(kept).not.toContain(stop);
+  });
+
+  it('have the older shape in completions', async () => {
+    const body = { model: 'small', prompt: 'once', max_tokens: 5, logprobs: 2 };
+    const { choices } = await jsonOf(await app().request('/v1/completions', post(body)));
+    const { tokens, token_logprobs, top_logprobs, text_offset } = choices[0].logprobs;
+    expect(tokens.join('')).toBe(choices[0].text);
+    expect([token_logprobs.length, top_logprobs.length, text_offset[0]]).toEqual([tokens.length, tokens.length, 0]);
+    expect(text_offset.at(-1)).toBe(choices[0].text.length - tokens.at(-1).length);
+  });
+});
+
+describe('segmentation', () => {
+  const kinds = async (body: object) => {
+    const plan = await jsonOf(await app().request('/v1/plan', post(body)));
+    return plan.blocks.map(({ id }: { id: string }) => id);
+  };
+  const paragraph = 'The bridge is long. '.repeat(30).trim();
+  const history = [
+    { role: 'developer', content: 'Be brief.' },
+    { role: 'user', content: 'Hello' },
+    { role: 'assistant', content: 'Hi' },
+    { role: 'user', content: 'And now?' },
+  ];
+
+  it('follows turns, the paper’s delimiters in long free text, and what the request asks for', async () => {
+    const body = { model: 'small', messages: history };
+    expect(await kinds(body)).toEqual(['system', 'turn-0', 'final']);
+    expect(await kinds({ ...body, block_attention: { history: 'final' } })).toEqual(['system', 'final']);
+    const long = [{ role: 'user', content: `${paragraph}\n\n${paragraph}\n\nWhy?` }];
+    expect(await kinds({ ...body, messages: long })).toEqual(['text-0', 'text-1', 'final']);
+    expect(await kinds({ ...body, messages: long, block_attention: { segment: 'turns' } })).toEqual(['final']);
+    expect(await kinds({ ...body, messages: long, documents })).toEqual(['system', 'bridge', 'town', 'final']);
+  });
+
+  it('is shown by /v1/plan with what is there, and nothing is computed', async () => {
+    const server = app();
+    const question = 'Is it shown beforehand?';
+    const texts = [{ id: 'new', text: 'Nobody has read this yet.' }];
+    const body = chat({ documents: texts, messages: [{ role: 'user', content: question }] });
+    const before = await jsonOf(await server.request('/v1/plan', post(body)));
+    expect(before).toMatchObject({ object: 'block_attention.plan', mode: 'block' });
+    expect(before.blocks.map(({ cached }: { cached: string | null }) => cached)).toEqual(['memory', null, null]);
+    const { usage, block_attention } = await jsonOf(await server.request(path, post(body)));
+    expect(usage.prompt_tokens).toBe(before.context_tokens + before.question_tokens);
+    expect(block_attention.tokens).toMatchObject({ context: before.context_tokens, question: before.question_tokens });
+    const after = await jsonOf(await server.request('/v1/plan', post(body)));
+    expect(after.blocks[1]).toMatchObject({ id: 'new', kind: 'passage', cached: 'memory' });
+  });
+});
+
+describe('what an earlier answer left', () => {
+  it('is counted as cached, and can be done without', async () => {
+    const messages = [{ role: 'user', content: 'How long is the bridge that was opened in that year?' }];
+    const request = chat({ messages, block_attention: { mode: 'full' } });
+    const first = await ask(request);
+    const again = await ask(request);
+    expect(again.choices[0].message.content).toBe(first.choices[0].message.content);
+    expect(first.usage.prompt_tokens_details.cached_tokens).toBeLessThan(60);
+    expect(again.usage.prompt_tokens_details.cached_tokens).toBe(again.usage.prompt_tokens - 1);
+    expect(again.block_attention.reused_tokens).toBe(again.usage.prompt_tokens - 1);
+    const fresh = await ask({ ...request, block_attention: { mode: 'full', prefix_reuse: false } });
+    expect(fresh.usage.prompt_tokens_details.cached_tokens).toBe(0);
+  });
+
+  it('serves the other choices of a request: the prompt is read once', async () => {
+    const before = workplace.engine.usage().prefixes.hits;
+    const messages = [{ role: 'user', content: 'Which of these towns has a clock on its bridge?' }];
+    const request = chat({ n: 4, temperature: 1, seed: 5, messages, max_tokens: 12 });
+    const { choices, usage } = await ask(request);
+    expect(choices).toHaveLength(4);
+    expect(workplace.engine.usage().prefixes.hits - before).toBeGreaterThanOrEqual(3);
+    expect(usage.completion_tokens).toBeGreaterThan(4);
+    const repeated = await ask(request);
+    const texts = (body: typeof repeated) =>
+      repeated && body.choices.map((one: { message: { content: string } }) => one.message.content);
+    expect(texts(repeated)).toEqual(choices.map((one: { message: { content: string } }) => one.message.content));
+  });
+});
+
+describe('forgetting', () => {
+  const texts = [{ id: 'secret', text: 'The key is under the third stone.' }];
+  const statusOf = async () => {
+    const { block_attention } = await ask(chat({ documents: texts }));
+    return block_attention.blocks.find(({ id }: { id: string }) => id === 'secret').status;
+  };
+
+  it('removes a job’s blocks, or any document’s, from every tier', async () => {
+    const server = app();
+    const { id } = await jsonOf(await server.request('/v1/blocks', post({ documents: texts })));
+    await expect.poll(async () => (await jsonOf(await server.request(`/v1/blocks/${id}`))).status).toBe('done');
+    const removed = await server.request(`/v1/blocks/${id}`, { method: 'DELETE' });
+    expect(await jsonOf(removed)).toEqual({ object: 'block_attention.blocks.deleted', id, deleted: 1 });
+    expect((await server.request(`/v1/blocks/${id}`)).status).toBe(404);
+    expect((await server.request(`/v1/blocks/${id}`, { method: 'DELETE' })).status).toBe(404);
+    expect([await statusOf(), await statusOf()]).toEqual(['miss', 'hit']);
+    const byText = await server.request('/v1/blocks', { ...post({ documents: texts }), method: 'DELETE' });
+    expect(await jsonOf(byText)).toMatchObject({ deleted: 1 });
+    expect(await statusOf()).toBe('miss');
+  });
+});
+
+describe('the description of the API', () => {
+  it('names every route, its fields and answers, and makes a page of itself that fetches nothing', async () => {
+    const server = app();
+    const described = await jsonOf(await server.request('/openapi.json'));
+    expect(described.openapi).toBe('3.1.0');
+    expect(Object.keys(described.paths)).toEqual([
+      '/v1/chat/completions',
+      '/v1/completions',
+      '/v1/plan',
+      '/v1/blocks',
+      '/v1/blocks/{id}',
+      '/v1/models',
+      '/v1/models/{id}',
+      '/health',
+      '/ready',
+      '/metrics',
+    ]);
+    const request = described.components.schemas.ChatCompletionRequest;
+    expect(request.required).toEqual(['model', 'messages']);
+    expect(Object.keys(described.components.schemas.BlockAttentionOptions.properties)).toContain('repair');
+    const page = await server.request('/docs');
+    const html = await page.text();
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(html).toContain('prefix_reuse');
+    expect(html).not.toMatch(/<script|https?:\/\/|src=/);
+  });
+
+  it('covers the routes that exist', async () => {
+    const server = app();
+    const described = await jsonOf(await server.request('/openapi.json'));
+    const known = Object.entries<Record<string, unknown>>(described.paths).flatMap(([route, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${route.replaceAll('{', ':').replaceAll('}', '')}`),
+    );
+    const real = server.routes
+      .filter(({ method, path: route }) => method !== 'ALL' && /^\/(v1|health|ready|metrics)/.test(route))
+      .map(({ method, path: route }) => `${method.toLowerCase()} ${route}`);
+    expect([...new Set(real)].filter((route) => !known.includes(route))).toEqual([]);
+  });
+});

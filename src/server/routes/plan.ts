@@ -1,0 +1,36 @@
+/** POST /v1/plan: what a chat request would be cut into, and which blocks are there. Runs nothing. */
+import type { App, ServerContext } from '../context.ts';
+import { describeRoute } from '../openapi.ts';
+import { readJson } from '../read-json.ts';
+import { chatRequestSchema } from '../request-schemas.ts';
+import { planResponseSchema } from '../response-schemas.ts';
+import { chatAnswers } from './chat.ts';
+
+export function addPlan(app: App, server: ServerContext): void {
+  describeRoute(app, {
+    method: 'post',
+    path: '/v1/plan',
+    summary: 'Show the blocks of a conversation',
+    description: 'Takes what /v1/chat/completions takes, computes nothing, and tells the blocks in prompt order.',
+    request: chatRequestSchema,
+    response: planResponseSchema,
+  });
+  app.post('/v1/plan', async (c) => {
+    const body = await readJson(c, chatRequestSchema, server.limits.bodyBytes);
+    const tenant = server.tenants.within(c.get('tenant'), body.block_attention?.tenant);
+    const [answer] = chatAnswers({ ...body, n: 1 }, server);
+    const request = { passages: [], question: '', ...answer, tenant: tenant.salt };
+    const { contextTokens, questionTokens, kvBytes, blocks } = await server.engine.plan(request);
+    const chosen = server.engine.chooseMode(request);
+    const fallback = chosen.mode === 'block' ? server.shadow.state.fallback : undefined;
+    return c.json({
+      object: 'block_attention.plan',
+      mode: fallback === undefined ? chosen.mode : 'full',
+      reason: fallback ?? chosen.reason,
+      context_tokens: contextTokens,
+      question_tokens: questionTokens,
+      kv_bytes: kvBytes,
+      blocks: blocks.map(({ id, kind, tokens, tier }) => ({ id, kind, tokens, cached: tier ?? null })),
+    });
+  });
+}
