@@ -5,18 +5,24 @@ import { cacheFolder } from '../models/index.ts';
 import { invalid } from './errors.ts';
 import type { CliIo, CommandContext } from './io.ts';
 import { loadOpenEngine, loadOpenStore } from './lazy.ts';
-import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from './model-options.ts';
+import {
+  addModelOptions,
+  addModeOptions,
+  addStoreOptions,
+  type ModeFlags,
+  type ModelOptions,
+  type StoreFlags,
+} from './model-options.ts';
 import { bytesOption, durationOption, numberOption } from './numbers.ts';
 import { Output } from './output.ts';
 import { serverSecret } from './server-secret.ts';
 import { applySettings, describeSettings } from './settings.ts';
 import { textOf } from './text-file.ts';
 
-interface ServeFlags extends ModelOptions, StoreFlags {
+interface ServeFlags extends ModelOptions, ModeFlags, StoreFlags {
   readonly config?: string;
   readonly check?: boolean;
   readonly json?: boolean;
-  readonly mode: 'auto' | 'block' | 'full';
   readonly port: number;
   readonly host: string;
   readonly apiKey?: readonly string[];
@@ -79,11 +85,7 @@ export function addServe(program: Command, context: CommandContext): void {
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('info'),
   );
-  command.addOption(
-    new Option('--mode <mode>', 'of requests that name none; auto obeys `verify`')
-      .choices(['auto', 'block', 'full'])
-      .default('auto'),
-  );
+  addModeOptions(command);
   addStoreOptions(addModelOptions(command, { required: false })).action(async (flags: ServeFlags) => {
     const settings = await applySettings(command, context.io.env, flags.config);
     const filled: ServeFlags = command.opts();
@@ -113,7 +115,7 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
     io,
     output,
     store,
-    more: { kvBytes: flags.kvMemory, prefixBytes: flags.prefixMemory, mode: flags.mode },
+    more: { kvBytes: flags.kvMemory, prefixBytes: flags.prefixMemory, mode: flags.mode, repair: flags.repair },
   });
   try {
     const { defaultLimits: limits, defaultShadow: shadow } = server;

@@ -71,7 +71,7 @@ async function readSettings(path: string, options: readonly Option[]): Promise<R
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw invalid(`--config ${path} cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw invalid(`--config ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
   const names = options.map(settingName);
   const schema = z.strictObject(Object.fromEntries(names.map((name) => [name, givenSchema.optional()])));
