@@ -86,7 +86,7 @@ export function addServe(program: Command, context: CommandContext): void {
       .default('info'),
   );
   addModeOptions(command);
-  addStoreOptions(addModelOptions(command, { required: false })).action(async (flags: ServeFlags) => {
+  addStoreOptions(addModelOptions(command, 'none: name one')).action(async (flags: ServeFlags) => {
     const settings = await applySettings(command, context.io.env, flags.config);
     const filled: ServeFlags = command.opts();
     if (filled.check === true) {

@@ -135,7 +135,11 @@ describe('over sockets', () => {
       }),
     ],
     ['half a body', 408, (i) => ({ parts: [postHead(path, good.length), good.slice(0, 1 + (i % (good.length - 1)))] })],
-    ['a body that trickles', 408, () => ({ parts: [postHead(path, good.length), ...good.slice(0, 40).split('')], pauseMs: 25 })],
+    [
+      'a body that trickles',
+      408,
+      () => ({ parts: [postHead(path, good.length), ...good.slice(0, 40).split('')], pauseMs: 25 }),
+    ],
     ['a broken chunk', 400, () => ({ parts: [postHead(path, 'chunked'), 'zz\r\nabc\r\n'] })],
     [
       'a body cut off',
