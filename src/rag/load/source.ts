@@ -149,7 +149,7 @@ function unwrap(node: SyntaxNode): SyntaxNode | undefined {
 }
 
 function nameOf(node: SyntaxNode): string {
-  let named = node.childForFieldName('name') ?? node.childForFieldName('type');
+  let named = node.childForFieldName('name') ?? (node.type === 'impl_item' ? node.childForFieldName('type') : null);
   // C: the name stands inside declarators.
   let declarator = node.childForFieldName('declarator');
   while (named === null && declarator !== null) {
