@@ -81,14 +81,14 @@ export class ChunkTable {
     const { MatchQuery } = await lance();
     const query = this.#table.query().fullTextSearch(new MatchQuery(words, 'search')).select(['id', '_score']);
     const rows = await (filter === undefined ? query : query.where(filter)).limit(limit).toArray();
-    return rows.map((row) => ({ id: String(row.id), score: Number(row._score) }));
+    return inOrder(rows.map((row) => ({ id: String(row.id), score: Number(row._score) })));
   }
 
   /** Nearest vectors by cosine, nearest first. */
   async byVector(vector: Float32Array, filter: string | undefined, limit: number): Promise<ScoredId[]> {
     const query = this.#table.query().nearestTo(vector).distanceType('cosine').select(['id', '_distance']);
     const rows = await (filter === undefined ? query : query.where(filter)).limit(limit).toArray();
-    return rows.map((row) => ({ id: String(row.id), score: 1 - Number(row._distance) }));
+    return inOrder(rows.map((row) => ({ id: String(row.id), score: 1 - Number(row._distance) })));
   }
 
   /** Brings the search index up to date and drops what deleted rows left on the disk. For the only writer. */
@@ -122,6 +122,11 @@ export class ChunkTable {
   }
 }
 
+/** Best first; equal ones in an order that does not depend on how the table lies on the disk. */
+function inOrder(found: readonly ScoredId[]): ScoredId[] {
+  return found.toSorted((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
+}
+
 function schema(dimensions: number | undefined): Schema {
   const text: readonly (keyof ChunkRow)[] = [...chunkColumns, 'search'];
   const fields = text.map((column) => {
@@ -137,13 +142,16 @@ function ofFiles(root: string, paths: readonly string[]): string {
   return `root = ${literal(root)} AND ${oneOf('path', paths)}`;
 }
 
+/** Names with capitals stand in backquotes in a filter. */
+const modifiedAt = '`modifiedAt`';
+
 /** A filter as SQL, globs left to the caller; undefined when it allows everything. */
 export function filterSql(filter: ChunkFilter, paths: readonly string[] | undefined): string | undefined {
   const conditions = [
     filter.roots === undefined ? undefined : oneOf('root', filter.roots),
     filter.types === undefined ? undefined : oneOf('type', filter.types),
-    filter.since === undefined ? undefined : `"modifiedAt" >= ${filter.since}`,
-    filter.until === undefined ? undefined : `"modifiedAt" < ${filter.until}`,
+    filter.since === undefined ? undefined : `${modifiedAt} >= ${filter.since}`,
+    filter.until === undefined ? undefined : `${modifiedAt} < ${filter.until}`,
     paths === undefined ? undefined : oneOf('path', paths),
   ].filter((condition) => condition !== undefined);
   return conditions.length === 0 ? undefined : conditions.join(' AND ');

@@ -40,7 +40,7 @@ export function planState(value: unknown, options: StateOptions = {}): Passage[]
 
   const visit = (part: unknown, path: string, depth: number) => {
     const text = jsonOf(part, path);
-    if (typeof part !== 'object' || part === null || text.length <= blockCharacters || depth >= deepest) {
+    if (typeof part !== 'object' || part === null || text.length <= Math.max(2, blockCharacters) || depth >= deepest) {
       emit(path, text);
     } else if (Array.isArray(part)) {
       const nameOf = elementNames(part);
