@@ -45,7 +45,11 @@ const isas = {
 }[process.arch] ?? { baseline: [] };
 
 /** What can be built: sources for every ISA, plain sources, and how the parts are linked. */
-const kernel = { perIsa: ['src/kernel.cpp'], plain: ['src/dispatch.cpp'], flags: fast };
+const kernel = {
+  perIsa: ['src/kernel.cpp', 'src/training.cpp'],
+  plain: ['src/dispatch.cpp', 'src/training-dispatch.cpp'],
+  flags: fast,
+};
 const products = {
   library: {
     ...kernel,
@@ -72,7 +76,7 @@ const products = {
   },
   bench: {
     ...kernel,
-    perIsa: ['src/kernel.cpp', 'bench/peak.cpp'],
+    perIsa: [...kernel.perIsa, 'bench/peak.cpp'],
     files: [{ name: 'bench', plain: ['bench/attention.cpp', 'bench/peak-dispatch.cpp'], link: [] }],
   },
 };

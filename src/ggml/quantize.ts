@@ -85,6 +85,12 @@ export function quantize(type: TensorType, values: Float32Array, rowElements: nu
   return out;
 }
 
+/** Address of the library's conversion of a type to floats, `void (*)(const void *, float *, int64_t)`; null for none. */
+export function toFloatAddress(type: TensorType): bigint | null {
+  const { traits, traitsType } = calls();
+  return (koffi.decode(traits(type), traitsType) as { to_float: bigint | null }).to_float;
+}
+
 /**
  * @param bytes whole rows as they lie in a GGUF file
  * @returns `[rows, rowElements]`

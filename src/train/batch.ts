@@ -1,5 +1,4 @@
 /** The arrays a training graph reads: packed rows as token ids, positions, masks, and the tokens to be predicted. */
-import { packMask } from './pack-mask.ts';
 import { contextTokens, finalBlocks, type PackedRows } from './packing.ts';
 
 export interface BatchShape {
@@ -13,8 +12,8 @@ export interface BatchShape {
 export interface Batch extends BatchShape {
   readonly tokens: Int32Array; // [rows * rowTokens]
   readonly positions: Int32Array; // [rows * rowTokens]
-  readonly mask: Uint16Array; // [rows][rowTokens][rowTokens]
-  readonly windowMask: Uint16Array | undefined;
+  /** What makes the mask. */
+  readonly packed: PackedRows;
   /** Token whose output predicts the next one: index into tokens. Padding repeats token 0. */
   readonly outputRows: Int32Array; // [outputs]
   readonly labels: Int32Array; // [outputs]
@@ -62,8 +61,7 @@ export function makeBatch(packed: PackedRows, window: number): Batch {
     windowed,
     tokens,
     positions,
-    mask: packMask(packed),
-    windowMask: windowed ? packMask(packed, window) : undefined,
+    packed,
     outputRows: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.row ?? 0),
     labels: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.label ?? 0),
     owners: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.owner ?? -1),

@@ -7,7 +7,9 @@ import { createPrng } from '../../tests/support/prng.ts';
 import { type RandomModelSpec, writeRandomModel } from '../../tests/support/random-model.ts';
 import { Backend } from '../ggml/backend.ts';
 import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
+import { nativeKernelState } from '../ggml/native-kernel.ts';
 import { elementCount, TensorType } from '../ggml/tensor.ts';
+import { loadTrainingKernel } from '../ggml/training-kernel.ts';
 import { readHyperParameters } from '../model/hyper-parameters.ts';
 import { bindWeights } from '../model/layers.ts';
 import { makeBatch } from './batch.ts';
@@ -102,12 +104,22 @@ async function disagreements(
   return wrong;
 }
 
-describe('gradients equal differences of the loss', () => {
+const kernels = ['native nodes', "ggml's operations"] as const;
+
+describe.each(kernels)('gradients by %s equal differences of the loss', (nodes) => {
+  const kernel = () => (nodes === 'native nodes' ? (loadTrainingKernel() ?? null) : null);
+
+  it('has the nodes it names', ({ skip }) => {
+    const { reason } = nativeKernelState();
+    if (nodes === 'native nodes' && reason !== undefined) skip(reason);
+    expect(kernel() !== null).toBe(nodes === 'native nodes');
+  });
+
   it.each(Object.entries(models))('all weights: %s', async (name, spec) => {
     const path = join(folder, `${name}.gguf`);
     await writeRandomModel(path, spec, 11);
     const file = await openGguf(path);
-    const storage = new FullParameters(file, backend);
+    const storage = new FullParameters(file, backend, kernel());
     // ggml looks gelu up in a table of halves.
     const wrong = await disagreements(file, storage, spec.family === 'gemma3' ? 0.04 : 0.01, 0.05);
     storage.dispose();
@@ -128,8 +140,8 @@ describe('gradients equal differences of the loss', () => {
     await session.save(smoothPath);
     session.dispose();
     const file = await openGguf(path);
-    const storage = new LowRankParameters(file, backend, { rank: 4 });
-    const smooth = new LowRankParameters(await openGguf(smoothPath), backend, { rank: 4 });
+    const storage = new LowRankParameters(file, backend, { rank: 4 }, kernel());
+    const smooth = new LowRankParameters(await openGguf(smoothPath), backend, { rank: 4 }, kernel());
     for (const { parameters } of [storage, smooth]) {
       // At the start the second factor is zero, and the first one's gradient with it.
       const prng = createPrng(3);

@@ -2,8 +2,8 @@
  * Adapters of low rank (LoRA) over the frozen weights of a model, quantised ones included: y = W x + α/r · B A x.
  *
  * Only A and B are trained. A starts random and B at zero, so that the model starts as it was. The frozen matrices stay
- * as the file has them; gradients pass through stored transposes of them, in q8_0 for quantised weights, which computes
- * fastest. Gradients on their way are scaled up so that 16-bit scales and halves hold them.
+ * as the file has them. The native nodes convert them as they go, in both directions. Without those, gradients pass through
+ * stored transposes, in q8_0 for quantised weights, scaled up on their way so that 16-bit scales and halves hold them.
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
@@ -12,10 +12,11 @@ import { GraphContext } from '../ggml/graph-context.ts';
 import { mapFile } from '../ggml/memory.ts';
 import { dequantize, quantize } from '../ggml/quantize.ts';
 import { type Tensor, TensorType, typeTraits } from '../ggml/tensor.ts';
+import type { TrainingKernel } from '../ggml/training-kernel.ts';
 import type { LowRank } from '../model/layers.ts';
 import { Weights } from '../model/weights.ts';
 import { addLowRank, transpose } from './matrix.ts';
-import { type Parameter, readTensor, type TrainableWeights } from './parameters.ts';
+import { type Parameter, readTensor, type TrainableWeights, trainingKernelFor } from './parameters.ts';
 import { createNormal } from './random.ts';
 
 export interface LowRankOptions {
@@ -37,7 +38,8 @@ interface Adapter extends LowRank {
 export class LowRankParameters implements TrainableWeights {
   readonly parameters: readonly Parameter[];
   readonly transposes: readonly (readonly [Tensor, Tensor])[];
-  readonly lossScale = 1024;
+  readonly lossScale: number;
+  readonly kernel: TrainingKernel | undefined;
   readonly rank: number;
   readonly alpha: number;
   readonly #file: GgufFile;
@@ -48,25 +50,35 @@ export class LowRankParameters implements TrainableWeights {
   readonly #sources = new Map<Tensor, GgufTensor>();
   readonly #release: (() => void)[] = [];
 
-  /** @throws MODEL_TOO_LARGE when memory does not suffice; INVALID_ARGUMENT */
-  constructor(file: GgufFile, backend: Backend, { rank, alpha = 2 * rank, seed = 1 }: LowRankOptions) {
+  /**
+   * @param kernel native nodes to compute with, null for none. Defaults to those there are.
+   * @throws MODEL_TOO_LARGE when memory does not suffice; INVALID_ARGUMENT
+   */
+  constructor(
+    file: GgufFile,
+    backend: Backend,
+    { rank, alpha = 2 * rank, seed = 1 }: LowRankOptions,
+    kernel: TrainingKernel | null = trainingKernelFor(backend),
+  ) {
     if (!Number.isInteger(rank) || rank < 1 || rank > 1024 || !(alpha > 0) || !Number.isFinite(alpha)) {
       throw new BlockAttentionError(
         'INVALID_ARGUMENT',
         `LoRA of rank ${rank} and alpha ${alpha}: give a rank from 1 to 1024 and an alpha above 0`,
       );
     }
+    this.kernel = kernel ?? undefined;
+    this.lossScale = kernel === null ? 1024 : 1;
     this.rank = rank;
     this.alpha = alpha;
     this.#file = file;
     this.#backend = backend;
-    this.#weights = new Weights(file, backend, true);
+    this.#weights = new Weights(file, backend, kernel === null);
     this.#release.push(() => this.#weights.dispose());
     const matrices = Array.from(file.tensors.values()).filter(({ name }) => adapted.test(name));
     const context = new GraphContext(10 * matrices.length + 8);
     this.#release.push(() => context.dispose());
     this.parameters = matrices.flatMap((entry) => this.#adapt(context, entry));
-    this.transposes = this.#makeTransposes(context, matrices);
+    this.transposes = kernel === null ? this.#makeTransposes(context, matrices) : [];
     this.#release.push(backend.allocate(context));
     this.#fill(seed);
   }

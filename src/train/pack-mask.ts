@@ -1,49 +1,63 @@
 /**
- * The attention mask of packed rows in f16: 0 where a query sees a key, -infinity where not.
+ * What the tokens of packed rows see, in two forms: runs of keys for the native attention, and a mask for ggml's.
  *
  * A token sees what is before it in its own sequence: everything in full mode; in block mode only its own block, except
- * for final blocks, which see all of the context (paper sections 2 and 5), and of final blocks themselves. Padding sees itself, so that no softmax is empty.
+ * for final blocks, which see all of the context (paper sections 2 and 5), and of final blocks themselves. Padding sees
+ * itself, so that no softmax is empty.
  */
 import { finalBlocks, type PackedRows, type Placed } from './packing.ts';
 
 const hidden = 0xfc00; // -infinity in f16
 const seen = 0;
 
-/** @returns [rows][rowTokens queries][rowTokens keys]. @param window 0: none, else tokens a query sees back */
-export function packMask({ rows, rowTokens }: PackedRows, window = 0): Uint16Array {
-  const mask = new Uint16Array(rows.length * rowTokens * rowTokens).fill(hidden);
+/**
+ * The two runs of keys each token sees, as positions in its row: [first, end, first, end) per token; empty runs have
+ * equal ends. The first run lies before the second.
+ * @returns [rows][rowTokens][4]. @param window 0: none, else tokens a query sees back, itself included
+ */
+export function packRuns({ rows, rowTokens }: PackedRows, window = 0): Int32Array {
+  const runs = new Int32Array(rows.length * rowTokens * 4);
   rows.forEach((row, index) => {
-    const base = index * rowTokens * rowTokens;
+    const base = index * rowTokens;
     let end = 0;
     for (const placed of row) {
-      maskSequence(mask, base, rowTokens, placed, window);
+      placeRuns(runs, base, placed, window === 0 ? Number.POSITIVE_INFINITY : window);
       end = placed.start + placed.length;
     }
-    for (let token = end; token < rowTokens; token++) mask[base + token * rowTokens + token] = seen;
+    for (let token = end; token < rowTokens; token++) runs.set([token, token, token, token + 1], (base + token) * 4);
   });
-  return mask;
+  return runs;
 }
 
-function maskSequence(mask: Uint16Array, base: number, width: number, placed: Placed, window: number): void {
-  const { start, sequence } = placed;
-  const reach = window === 0 ? Number.POSITIVE_INFINITY : window;
-  /** Keys of the row from `from` on that lie `distance` or more before the query are out of reach. */
-  const see = (query: number, from: number, end: number, distance: number) => {
-    const first = Math.max(from, end - Math.max(0, reach - distance));
-    if (first < end) mask.fill(seen, base + query * width + first, base + query * width + end);
+function placeRuns(runs: Int32Array, base: number, { start, sequence }: Placed, reach: number): void {
+  const { blocks, mode } = sequence;
+  /** Context keys [start, contextEnd), the last of which lies `before` tokens back, and the own ones from `own` on. */
+  const put = (query: number, contextEnd: number, before: number, own: number) => {
+    const first = Math.min(contextEnd, Math.max(start, contextEnd - Math.max(0, reach - before)));
+    runs.set([first, contextEnd, Math.max(own, query + 1 - reach), query + 1], (base + query) * 4);
   };
   let blockStart = start;
-  for (const block of sequence.blocks.slice(0, -1)) {
-    const first = sequence.mode === 'full' ? start : blockStart;
-    for (let query = blockStart; query < blockStart + block.length; query++) see(query, first, query + 1, 0);
+  for (const block of blocks.slice(0, -1)) {
+    const own = mode === 'full' ? start : blockStart;
+    for (let query = blockStart; query < blockStart + block.length; query++) put(query, start, 0, own);
     blockStart += block.length;
   }
   const contextEnd = blockStart;
   for (const { tokens } of finalBlocks(sequence)) {
-    for (let i = 0; i < tokens.length; i++) {
-      see(blockStart + i, start, contextEnd, i + 1);
-      see(blockStart + i, blockStart, blockStart + i + 1, 0);
-    }
+    for (let i = 0; i < tokens.length; i++) put(blockStart + i, contextEnd, i + 1, blockStart);
     blockStart += tokens.length;
   }
+}
+
+/** The additive mask in f16, [rows][rowTokens queries][rowTokens keys]: 0 where a query sees a key, else -infinity. */
+export function packMask(packed: PackedRows, window = 0): Uint16Array {
+  const { rows, rowTokens } = packed;
+  const runs = packRuns(packed, window);
+  const mask = new Uint16Array(rows.length * rowTokens * rowTokens).fill(hidden);
+  for (let query = 0; query < rows.length * rowTokens; query++) {
+    const [first = 0, end = 0, own = 0, ownEnd = 0] = runs.subarray(query * 4, query * 4 + 4);
+    mask.fill(seen, query * rowTokens + first, query * rowTokens + end);
+    mask.fill(seen, query * rowTokens + own, query * rowTokens + ownEnd);
+  }
+  return mask;
 }

@@ -9,6 +9,7 @@ import { GraphContext } from '../ggml/graph-context.ts';
 import { mapFile } from '../ggml/memory.ts';
 import { dequantize } from '../ggml/quantize.ts';
 import { elementCount, type Tensor, TensorType } from '../ggml/tensor.ts';
+import { loadTrainingKernel, type TrainingKernel } from '../ggml/training-kernel.ts';
 import type { WeightSource } from '../model/layers.ts';
 
 /** One tensor that is trained. All four have the same shape, f32. */
@@ -29,6 +30,8 @@ export interface TrainableWeights extends WeightSource {
   readonly parameters: readonly Parameter[];
   /** Stored transposes of frozen matrices: pairs of matrix [in, out] and transpose [out, in]. */
   readonly transposes: readonly (readonly [Tensor, Tensor])[];
+  /** Native nodes to compute with, where there are any. */
+  readonly kernel: TrainingKernel | undefined;
   /** Factor of the loss within the graph, a power of two, taken off again at the parameters. */
   readonly lossScale: number;
   /** New values of a tensor of the model's file; undefined when it has not changed. */
@@ -42,14 +45,19 @@ const constantNames = /^rope_/;
 export class FullParameters implements TrainableWeights {
   readonly transposes = [];
   readonly lossScale = 1;
+  readonly kernel: TrainingKernel | undefined;
   readonly #path: string;
   readonly #backend: Backend;
   readonly #tensors = new Map<string, Tensor>();
   readonly parameters: readonly Parameter[];
   readonly #release: (() => void)[] = [];
 
-  /** @throws MODEL_TOO_LARGE when memory does not suffice */
-  constructor(file: GgufFile, backend: Backend) {
+  /**
+   * @param kernel native nodes to compute with, null for none. Defaults to those there are.
+   * @throws MODEL_TOO_LARGE when memory does not suffice
+   */
+  constructor(file: GgufFile, backend: Backend, kernel: TrainingKernel | null = trainingKernelFor(backend)) {
+    this.kernel = kernel ?? undefined;
     this.#path = file.path;
     this.#backend = backend;
     const context = new GraphContext(4 * file.tensors.size + 8);
@@ -113,6 +121,11 @@ export class FullParameters implements TrainableWeights {
   dispose(): void {
     for (const release of this.#release.splice(0).reverse()) release();
   }
+}
+
+/** The native nodes, which compute on the CPU only. */
+export function trainingKernelFor(backend: Backend): TrainingKernel | null {
+  return (backend.isCpu ? loadTrainingKernel() : undefined) ?? null;
 }
 
 export function readTensor(backend: Backend, tensor: Tensor): Float32Array {

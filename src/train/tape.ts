@@ -2,13 +2,14 @@
  * A graph that remembers how to differentiate itself: every operation of the forward pass also records its gradient,
  * and `backward()` appends those to the same graph, last operation first.
  *
- * Own reverse pass rather than ggml's: products with transposed copies are faster, frozen weights cost nothing, and no
- * operation goes without a gradient. Knows no model. Shapes are ggml's, innermost first.
+ * Own reverse pass rather than ggml's: its products are faster, frozen weights cost nothing, and no operation goes
+ * without a gradient. Knows no model. Shapes are ggml's, innermost first.
  */
 import { BlockAttentionError } from '../errors.ts';
 import { GradientGraph } from '../ggml/gradient-graph.ts';
 import { isContiguous, type RopeOperation } from '../ggml/graph-context.ts';
-import { elementCount, type Shape, type Tensor } from '../ggml/tensor.ts';
+import { elementCount, type Shape, type Tensor, TensorType } from '../ggml/tensor.ts';
+import { type NativeNode, Product, type TrainingKernel } from '../ggml/training-kernel.ts';
 
 type Backward = (gradient: Tensor) => void;
 
@@ -30,6 +31,13 @@ export class Tape extends GradientGraph {
   /** Transposed copies of frozen matrices that the caller keeps, by address of the matrix. */
   readonly #transposed = new Map<bigint, Tensor>();
   #recording = true;
+  readonly #kernel: TrainingKernel | undefined;
+
+  /** @param capacity upper bound of tensors. @param kernel native nodes to use; CPU only. Defaults to none. */
+  constructor(capacity: number, kernel?: TrainingKernel) {
+    super(capacity);
+    this.#kernel = kernel;
+  }
 
   /** Asks for the gradient of `parameter` f32, to be added, times `factor`, to `sink` of the same shape. */
   parameter(parameter: Tensor, sink: Tensor, factor = 1): void {
@@ -108,6 +116,8 @@ export class Tape extends GradientGraph {
   // ---- operations of the forward pass, each with its gradient
 
   override mulMat(a: Tensor, b: Tensor): Tensor {
+    const native = this.#nativeProduct(a, b);
+    if (native !== undefined) return native;
     const y = super.mulMat(a, b);
     if (!this.#recording || !(this.needs(a) || this.needs(b))) return y;
     if (a.ne[2] !== b.ne[2] || a.ne[3] !== b.ne[3]) {
@@ -116,6 +126,27 @@ export class Tape extends GradientGraph {
     return this.record(y, [a, b], (g) => {
       if (this.needs(a)) this.give(a, this.#outerSum(b, g));
       if (this.needs(b)) this.give(b, super.mulMat(this.#transposed.get(a.address) ?? this.transposed(a), g));
+    });
+  }
+
+  /** The product and its gradients by the native nodes: no copy is transposed, quantised weights need none either. */
+  #nativeProduct(a: Tensor, b: Tensor): Tensor | undefined {
+    const kernel = this.#kernel;
+    const flat = [a, b].every(({ ne }) => ne[2] === 1 && ne[3] === 1);
+    if (kernel === undefined || !flat || b.type !== TensorType.F32 || b.nb[0] !== 4 || a.ne[0] !== b.ne[0]) {
+      return undefined;
+    }
+    const [inputs, outputs] = a.ne;
+    const rows = b.ne[1];
+    const forward = kernel.product(Product.forward, a.type);
+    const toInput = kernel.product(Product.backToInput, a.type);
+    const toWeights = kernel.product(Product.backToWeights, TensorType.F32);
+    if (forward === undefined || toInput === undefined || toWeights === undefined) return undefined;
+    const run = (ne0: number, ne1: number, sources: readonly Tensor[], { fun, userdata }: NativeNode) =>
+      this.custom([ne0, ne1, 1, 1], sources, fun, userdata);
+    return this.record(run(outputs, rows, [a, b], forward), [a, b], (g) => {
+      if (this.needs(a)) this.give(a, run(inputs, outputs, [b, g], toWeights));
+      if (this.needs(b)) this.give(b, run(inputs, rows, [a, g], toInput));
     });
   }
 

@@ -6,9 +6,11 @@
  */
 import type { Backend, GraphAllocator } from '../ggml/backend.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import { buildForward, type ForwardModel } from '../model/forward.ts';
+import { type Attention, buildForward, type ForwardModel } from '../model/forward.ts';
 import { GraphInputs } from '../model/graph-inputs.ts';
 import type { Batch, BatchShape } from './batch.ts';
+import { NativePackedAttention } from './native-packed-attention.ts';
+import { packMask, packRuns } from './pack-mask.ts';
 import { PackedAttention } from './packed-attention.ts';
 import type { TrainableWeights } from './parameters.ts';
 import { responseLoss } from './response-loss.ts';
@@ -50,7 +52,8 @@ export class TrainingGraph {
     this.#outputs = outputs;
     const parameters = training ? trainable.parameters : [];
     this.#lossScale = trainable.lossScale;
-    this.#tape = new Tape(tensorsPerLayer * layers + 2 * parameters.length + 256);
+    const { kernel } = trainable;
+    this.#tape = new Tape(tensorsPerLayer * layers + 2 * parameters.length + 256, kernel);
     this.#inputs = new GraphInputs(this.#tape);
     this.#allocator = backend.allocator();
     try {
@@ -59,15 +62,24 @@ export class TrainingGraph {
       for (const { value, gradient } of parameters) g.parameter(value, gradient, 1 / trainable.lossScale);
       for (const [matrix, transposed] of trainable.transposes) g.transposeOf(matrix, transposed);
       const tokens = rows * rowTokens;
-      const mask = (data: () => Uint16Array) =>
-        g.reshape(inputs.half(rowTokens, rowTokens * rows, data), rowTokens, rowTokens, 1, rows);
-      const attention = new PackedAttention(g, model, {
-        rows,
-        rowTokens,
-        positions: inputs.integers(tokens, () => this.#current.positions),
-        mask: mask(() => this.#current.mask),
-        windowMask: shape.windowed ? mask(() => this.#current.windowMask ?? this.#current.mask) : undefined,
-      });
+      const positions = inputs.integers(tokens, () => this.#current.positions);
+      const { window } = model.hyperParameters;
+      const twice = <T>(make: (window: number) => T) => [make(0), shape.windowed ? make(window) : undefined] as const;
+      const makeAttention = (): Attention => {
+        const layout = { rows, rowTokens, positions };
+        if (kernel === undefined) {
+          const [mask, windowMask] = twice((reach) => {
+            const input = inputs.half(rowTokens, rowTokens * rows, () => packMask(this.#current.packed, reach));
+            return g.reshape(input, rowTokens, rowTokens, 1, rows);
+          });
+          return new PackedAttention(g, model, { ...layout, mask, windowMask });
+        }
+        const [runs, windowRuns] = twice((reach) =>
+          inputs.integers(4 * tokens, () => packRuns(this.#current.packed, reach)),
+        );
+        return new NativePackedAttention(g, inputs, kernel, model, { ...layout, runs, windowRuns });
+      };
+      const attention = makeAttention();
       const tokenInput = inputs.integers(tokens, () => this.#current.tokens);
       const outputRows = inputs.integers(outputs, () => this.#current.outputRows);
       const logits = buildForward(g, model, tokenInput, outputRows, attention);

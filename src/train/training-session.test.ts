@@ -130,11 +130,12 @@ describe('a training session', () => {
     await session.save(merged);
     session.dispose();
     expect(after.loss).toBeLessThan(before.loss / 4);
-    const relative = async (model: string, loss: number, lora?: string) =>
-      Math.abs((await referenceLoss(model, full, lora)) - loss) / loss;
-    expect(await relative(path, before.loss)).toBeLessThan(0.02);
-    expect(await relative(path, after.loss, adapter)).toBeLessThan(0.05);
-    expect(await relative(merged, after.loss)).toBeLessThan(0.1);
+    // llama.cpp rounds activations to 8 bits before it multiplies them with quantised weights; training does not.
+    const distance = async (model: string, loss: number, lora?: string) =>
+      Math.abs((await referenceLoss(model, full, lora)) - loss) / (before.loss - after.loss);
+    expect(await distance(path, before.loss)).toBeLessThan(0.05);
+    expect(await distance(path, after.loss, adapter)).toBeLessThan(0.05);
+    expect(await distance(merged, after.loss)).toBeLessThan(0.005);
   });
 
   it('stops at a loss that is no number, with its weights intact', async () => {

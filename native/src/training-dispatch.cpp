@@ -1,0 +1,52 @@
+// The C interface of the training nodes: the build for the running CPU is the one dispatch.cpp chose.
+#include <string.h>
+
+#include "block_attention.h"
+#include "training-kernel.h"
+
+#if defined(__x86_64__)
+#define BA_ISAS(X) X(avx512) X(avx512_256) X(avx2) X(baseline)
+#elif defined(__aarch64__)
+#define BA_ISAS(X) X(neon)
+#else
+#define BA_ISAS(X) X(baseline)
+#endif
+
+#define BA_DECLARE(isa)                         \
+  namespace isa {                               \
+  extern const ba::TrainingKernel training;     \
+  }
+BA_ISAS(BA_DECLARE)
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+const ba::TrainingKernel &choose() {
+  const char *isa = ba_isa();
+#define BA_MATCH(name) \
+  if (strcmp(isa, name::training.isa) == 0) return name::training;
+  BA_ISAS(BA_MATCH)
+  __builtin_unreachable();
+}
+
+const ba::TrainingKernel &chosen() {
+  static const ba::TrainingKernel &kernel = choose();
+  return kernel;
+}
+
+}  // namespace
+
+EXPORT int32_t ba_training_abi_version(void) { return BA_TRAINING_ABI_VERSION; }
+
+EXPORT void ba_training_product(ggml_tensor *dst, int ith, int nth, void *userdata) {
+  chosen().product(dst, ith, nth, *(const ba_training_matrix *)userdata);
+}
+
+EXPORT void ba_training_attention(ggml_tensor *dst, int ith, int nth, void *userdata) {
+  chosen().attention(dst, ith, nth, *(const ba_training_rows *)userdata);
+}
+
+EXPORT void ba_training_attention_back(ggml_tensor *dst, int ith, int nth, void *userdata) {
+  chosen().attention_back(dst, ith, nth, *(const ba_training_rows *)userdata);
+}

@@ -1,0 +1,67 @@
+/**
+ * Attention over packed rows by the native nodes: no mask, no matrix of scores, nothing computed that is not seen.
+ * Computes what packed-attention.ts does. CPU only.
+ */
+import type { Tensor } from '../ggml/tensor.ts';
+import type { TrainingKernel } from '../ggml/training-kernel.ts';
+import { rotate } from '../model/attention-heads.ts';
+import type { Attention, ForwardModel } from '../model/forward.ts';
+import type { GraphInputs } from '../model/graph-inputs.ts';
+import type { Tape } from './tape.ts';
+
+export interface NativeAttentionInputs {
+  readonly rows: number;
+  readonly rowTokens: number;
+  /** i32 [rows * rowTokens] */
+  readonly positions: Tensor;
+  /** i32 [4 * rows * rowTokens]: see packRuns(). */
+  readonly runs: Tensor;
+  /** The same for layers with a sliding window, where there are any. */
+  readonly windowRuns: Tensor | undefined;
+}
+
+export class NativePackedAttention implements Attention {
+  readonly #g: Tape;
+  readonly #graphInputs: GraphInputs;
+  readonly #model: ForwardModel;
+  readonly #inputs: NativeAttentionInputs;
+  readonly #nodes: ReturnType<TrainingKernel['attention']>;
+
+  constructor(
+    g: Tape,
+    graphInputs: GraphInputs,
+    kernel: TrainingKernel,
+    model: ForwardModel,
+    inputs: NativeAttentionInputs,
+  ) {
+    this.#g = g;
+    this.#graphInputs = graphInputs;
+    this.#model = model;
+    this.#inputs = inputs;
+    this.#nodes = kernel.attention(inputs.rowTokens, model.hyperParameters.attentionScale);
+    graphInputs.onDispose(() => this.#nodes.memory.free());
+  }
+
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+    const g = this.#g;
+    const { positions, runs, windowRuns } = this.#inputs;
+    const { heads, kvHeads, headDim, windowed } = this.#model.hyperParameters;
+    const { forward, back } = this.#nodes;
+    const tokens = q.ne[2];
+    const queries = rotate(g, this.#model, layer, q, positions);
+    const keys = rotate(g, this.#model, layer, k, positions);
+    const seen = windowed[layer] === true && windowRuns !== undefined ? windowRuns : runs;
+    const sources = [queries, keys, v, seen, this.#graphInputs.storage(heads * tokens)];
+    const output = g.custom([headDim, heads, tokens, 1], sources, forward.fun, forward.userdata);
+    g.record(output, [queries, keys, v], (gradient) => {
+      const all = heads + 2 * kvHeads;
+      const joined = g.custom([headDim, all, tokens, 1], [...sources, output, gradient], back.fun, back.userdata);
+      const part = (count: number, first: number) =>
+        g.view(joined, [headDim, count, tokens, 1], joined.nb[1], joined.nb[2], joined.nb[3], first * joined.nb[1]);
+      g.give(queries, part(heads, 0));
+      g.give(keys, part(kvHeads, heads));
+      g.give(v, part(kvHeads, heads + kvHeads));
+    });
+    return g.reshape(output, headDim * heads, tokens);
+  }
+}
