@@ -135,6 +135,29 @@ describe('answer', () => {
     expect((await answer({ tenant })).blocks.every((block) => block.status === 'hit')).toBe(true);
   });
 
+  it('goes on with a stream while a long document is encoded: a token per chunk at the least', async () => {
+    const fresh = await createEngine({ ...options, contextTokens: 1024 });
+    const request = { passages: [], question, maxTokens: 400, mode: 'full' as const, temperature: 1 };
+    // A random model may end at any time: one that goes on is looked for first.
+    let seed = 0;
+    while ((await fresh.answer({ ...request, seed }).result).stopReason !== 'length') seed++;
+    let tokens = 0;
+    const controller = new AbortController();
+    const { signal } = controller;
+    const onToken = () => void tokens++;
+    const streaming = fresh.answer({ ...request, seed, onToken, signal }).result;
+    await expect.poll(() => tokens).toBeGreaterThan(0);
+    const before = tokens;
+    const { tokens: length } = await fresh.encode([{ text: 'The tower is high and the river is long. '.repeat(150) }]);
+    const during = tokens - before;
+    controller.abort();
+    await streaming;
+    // Chunks are of 128 tokens while somebody waits for a token.
+    expect(length).toBeGreaterThan(1024);
+    expect(during).toBeGreaterThanOrEqual(Math.floor(length / 128) - 1);
+    await fresh.close();
+  });
+
   it('leaves the event loop free while it computes', async () => {
     let turns = 0;
     const timer = setInterval(() => turns++, 1);

@@ -1,8 +1,10 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { ChatOpenAI } from '@langchain/openai';
-import { generateText, streamText } from 'ai';
+import { generateObject, generateText, streamText } from 'ai';
 import OpenAI from 'openai';
+import { zodResponseFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { type Listening, listen } from './index.ts';
 import { Workplace } from './testing/workplace.ts';
 
@@ -47,6 +49,61 @@ describe('clients as they are', () => {
     const stream = await client.chat.completions.create({ ...request, max_tokens: 800, stream: true });
     for await (const _ of stream) break;
     await expect.poll(() => workplace.engine.store.stats().pinnedBlocks, { timeout: 10_000 }).toBe(0);
+    workplace.engine.store.checkIntegrity();
+  });
+
+  it('openai: structured output by its helper, probabilities, documents, an aborted request', async () => {
+    const shape = z.object({ open: z.boolean(), kind: z.enum(['old', 'new']) });
+    const response_format = zodResponseFormat(shape, 'bridge');
+    const parsed = await client.chat.completions.parse({ ...request, max_tokens: 60, response_format });
+    expect(shape.safeParse(parsed.choices[0]?.message.parsed).success).toBe(true);
+    const told = await client.chat.completions.create({ ...request, logprobs: true, top_logprobs: 2 });
+    expect(told.choices[0]?.logprobs?.content?.[0]?.top_logprobs).toHaveLength(2);
+    // The field that OpenAI does not have goes along with a request as it is.
+    const body = { ...request, documents: [{ id: 'a', text: 'The bridge was opened in 1931.' }] };
+    const answer = (await client.chat.completions.create(body)) as { block_attention?: { blocks: { id: string }[] } };
+    expect(answer.block_attention?.blocks.map(({ id }) => id)).toEqual(['system', 'a']);
+    const controller = new AbortController();
+    const aborted = client.chat.completions.create({ ...request, max_tokens: 900 }, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 20);
+    await expect(aborted).rejects.toBeInstanceOf(OpenAI.APIUserAbortError);
+    await expect.poll(() => workplace.engine.usage().kvBytes, { timeout: 10_000 }).toBe(0);
+  });
+
+  it('ai sdk: objects by schema, errors with their status, an aborted stream', async () => {
+    const provider = createOpenAICompatible({ name: 'local', baseURL, apiKey, supportsStructuredOutputs: true });
+    const schema = z.object({ open: z.boolean() });
+    const { object } = await generateObject({ model: provider('small'), prompt, schema, maxOutputTokens: 60 });
+    expect(schema.safeParse(object).success).toBe(true);
+    const wrong = generateText({ model: provider('other'), prompt, maxRetries: 0 });
+    await expect(wrong).rejects.toMatchObject({ statusCode: 404 });
+    const controller = new AbortController();
+    const stream = streamText({
+      model: provider('small'),
+      prompt,
+      maxOutputTokens: 900,
+      abortSignal: controller.signal,
+      onError: () => undefined,
+    });
+    for await (const _ of stream.textStream) controller.abort();
+    await expect.poll(() => workplace.engine.usage().kvBytes, { timeout: 10_000 }).toBe(0);
+  });
+
+  it('langchain: structured output, errors, an aborted stream', async () => {
+    const options = { maxTokens: 60, apiKey, configuration: { baseURL }, maxRetries: 0 };
+    const model = new ChatOpenAI({ ...options, model: 'small' });
+    const schema = z.object({ open: z.boolean() });
+    const structured = model.withStructuredOutput(schema, { name: 'bridge', method: 'jsonSchema' });
+    expect(schema.safeParse(await structured.invoke(prompt)).success).toBe(true);
+    const wrong = new ChatOpenAI({ ...options, model: 'other' });
+    await expect(wrong.invoke(prompt)).rejects.toMatchObject({ status: 404 });
+    const controller = new AbortController();
+    const left = async () => {
+      const long = new ChatOpenAI({ ...options, model: 'small', maxTokens: 900 });
+      for await (const _ of await long.stream(prompt, { signal: controller.signal })) controller.abort();
+    };
+    await left().catch(() => undefined);
+    await expect.poll(() => workplace.engine.usage().kvBytes, { timeout: 10_000 }).toBe(0);
     workplace.engine.store.checkIntegrity();
   });
 
