@@ -1,7 +1,6 @@
 /**
  * One answer: plan, tokenize, acquire or not, read the final block, generate, release (design: "A request's life").
  */
-import { BlockAttentionError } from '../errors.ts';
 import { createSampler } from '../ggml/index.ts';
 import { concatenate, encodeFlops, promptFlops, Sequence } from '../model/index.ts';
 import type { TokenizedPlan } from '../prompt/index.ts';
@@ -12,7 +11,7 @@ import { chooseMode } from './choose-mode.ts';
 import type { EngineParts } from './engine.ts';
 import { generate } from './generate.ts';
 import { type Offer, prefixScope } from './prefix-cache.ts';
-import { formatRepair } from './repair.ts';
+import { repairBytes, repairContext } from './repair-context.ts';
 import { checkStops } from './text-stream.ts';
 import { checkAlternatives } from './token-report.ts';
 import type { AnswerRequest, AnswerResult, BlockReport, FlopsReport, Mode } from './types.ts';
@@ -28,15 +27,12 @@ const missPriority = 1;
  */
 export async function answer(parts: EngineParts, request: AnswerRequest, sink: AnswerSink): Promise<AnswerResult> {
   const started = performance.now();
-  const { model, tokenizer, runner, source, budget, prefixes } = parts;
+  const { model, tokenizer, runner, source, budget, prefixes, attention } = parts;
   const { signal } = sink;
   const { tenant } = request;
   const { epoch } = prefixes;
   const choice = chooseMode(request, parts.modes);
   const { mode } = choice;
-  if (choice.repair.method !== 'none') {
-    throw new BlockAttentionError('INVALID_ARGUMENT', `repair ${formatRepair(choice.repair)}: not there yet, use none`);
-  }
   checkStops(request.stop ?? []);
   const topLogprobs = checkAlternatives(request.topLogprobs ?? 0);
   const sampler = createSampler(request, tokenizer);
@@ -49,7 +45,9 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     const plannedAt = performance.now();
 
     const ownTokens = source.growingLayout.padded(finalTokens.length + maxTokens);
-    const unreserve = await budget.reserve(source.growingLayout.blockBytes(ownTokens), signal);
+    const repairing = choice.repair.method !== 'none' && context.length > 1;
+    const copies = repairing ? repairBytes(source, context) : 0;
+    const unreserve = await budget.reserve(source.growingLayout.blockBytes(ownTokens) + copies, signal);
     cleanup.push(unreserve);
     let handles: BlockHandle[] = [];
     if (mode === 'block' && context.length > 0) {
@@ -60,13 +58,29 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     }
     const acquiredAt = performance.now();
 
-    const blocks = handles.map((handle, i) => ({ memory: source.memoryOf(handle), tokens: context[i]?.length ?? 0 }));
+    const stored = handles.map((handle, i) => ({
+      memory: source.memoryOf(handle),
+      tokens: context[i] ?? new Int32Array(0),
+    }));
+    const repaired = repairing
+      ? await repairContext(
+          { model, runner, attention, layout: source.layout, growingLayout: source.growingLayout, signal },
+          choice.repair,
+          stored,
+        )
+      : undefined;
+    if (repaired) cleanup.push(() => repaired[Symbol.dispose]());
+    const repairedAt = performance.now();
+
+    const blocks =
+      repaired?.blocks ?? stored.map(({ memory, tokens }) => ({ memory, layout: undefined, tokens: tokens.length }));
     const sequence = new Sequence(model.backend, source.growingLayout, blocks, ownTokens);
     const scope = prefixScope(
       tenant ?? '',
       handles.map(({ key }) => key),
     );
-    const reuse = request.prefixReuse ?? true;
+    // Repaired states are this request's own, and so is what has seen them.
+    const reuse = (request.prefixReuse ?? true) && !repairing;
     let offer: Offer | undefined;
     let held = finalTokens;
     cleanup.push(() => {
@@ -109,7 +123,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       mode,
       requested: choice.requested,
       reason: choice.reason,
-      repair: null,
+      repair: repaired ? { repair: choice.repair, tokens: repaired.tokens, ms: repairedAt - acquiredAt } : null,
       stopReason: generation.stopReason,
       tokens: { context: contextTokens, question: question.length, answer: generation.tokens.length },
       reusedTokens,
@@ -117,12 +131,12 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       timings: {
         planMs: plannedAt - started,
         acquireMs: acquiredAt - plannedAt,
-        prefillMs: prefilledAt - acquiredAt,
+        prefillMs: prefilledAt - repairedAt,
         decodeMs,
         decodeTokensPerSecond: decoded > 0 && decodeMs > 0 ? (decoded * 1000) / decodeMs : 0,
       },
       blocks: reports(plan, handles),
-      flops: countFlops(parts, mode, handles, context, question.length, reusedTokens),
+      flops: countFlops(parts, mode, handles, context, question.length, reusedTokens, repaired?.flops),
     };
   } finally {
     for (const release of cleanup.reverse()) release();
@@ -147,6 +161,7 @@ function countFlops(
   context: readonly Int32Array[],
   question: number,
   reused: number,
+  repaired = { linear: 0, total: 0 },
 ): FlopsReport {
   const hp = model.hyperParameters;
   const before = context.reduce((sum, tokens) => sum + tokens.length, 0);
@@ -160,7 +175,8 @@ function countFlops(
   handles.forEach((handle, i) => {
     if (handle.status === 'miss') misses.set(handle.key, context[i]?.length ?? 0);
   });
-  let { total: spent, linear: spentLinear } = last;
+  let spent = last.total + repaired.total;
+  let spentLinear = last.linear + repaired.linear;
   for (const tokens of misses.values()) {
     const cost = encodeFlops(hp, tokens);
     spent += cost.total;

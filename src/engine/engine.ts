@@ -5,7 +5,7 @@
 
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
-import { KvLayout, Model } from '../model/index.ts';
+import { type AttentionFactory, KvLayout, Model } from '../model/index.ts';
 import { createTokenMemo, promptVersion, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
 import { answer } from './answer.ts';
@@ -55,6 +55,8 @@ export interface EngineParts {
   /** Passages come again with every question: their tokens are kept. */
   readonly memo: TokenMemo;
   readonly modes: ModeDefaults;
+  /** How a model with these weights attends. */
+  readonly attention: (model: Model, layout: KvLayout) => AttentionFactory;
 }
 
 /**
@@ -115,6 +117,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       template,
       memo: createTokenMemo(),
       modes: { mode, repair, verdict, modelPath },
+      attention: (part, states) => chooseAttention(attention.name, part, states).factory,
     };
     return new LocalEngine(parts, { store, kvType, attention: attention.name, threads: backend.threads, cleanup });
   } catch (error) {

@@ -49,6 +49,7 @@ export class Runner {
   readonly #model: Model;
   readonly #attention: AttentionFactory;
   readonly #allocator: GraphAllocator;
+  readonly #scoreBytes: number;
   readonly #scheduler: Scheduler<Sequence, Prompt, Decode>;
   /** Work that is no forward pass but needs the backend to itself. */
   readonly #exclusives: (() => Promise<void>)[] = [];
@@ -61,16 +62,12 @@ export class Runner {
     this.#model = options.model;
     this.#attention = options.attention;
     this.#allocator = options.model.backend.allocator();
-    const scoreBytes = options.scoreBytes ?? 256 * 2 ** 20;
-    const { heads } = options.model.hyperParameters;
+    this.#scoreBytes = options.scoreBytes ?? 256 * 2 ** 20;
     this.#scheduler = new Scheduler({
       batchTokens: options.batchTokens ?? 512,
       busyBatchTokens: options.busyBatchTokens ?? 128,
       batchSequences: 64,
-      chunkTokens: ({ sequence, tokens }) => {
-        const columns = sequence.position + tokens.length;
-        return Math.max(1, Math.floor(scoreBytes / (4 * heads * columns)));
-      },
+      chunkTokens: ({ sequence, tokens }) => this.mostTokens(sequence.position + tokens.length),
     });
   }
 
@@ -119,6 +116,16 @@ export class Runner {
   /** Copies the first own tokens of one sequence into another, empty one: see copy-prefix.ts. */
   async copyPrefix(source: Sequence, target: Sequence, tokens: number): Promise<void> {
     await this.#exclusive(() => copyPrefix(this.#model, this.#allocator, source, target, tokens));
+  }
+
+  /** Most tokens of one sequence in a batch whose scores of so many keys stay within the bound. At least 1. */
+  mostTokens(keys: number): number {
+    return Math.max(1, Math.floor(this.#scoreBytes / (4 * this.#model.hyperParameters.heads * keys)));
+  }
+
+  /** Runs work that is no scheduled pass but needs the backend to itself, when the batch in flight is done. */
+  exclusive<T>(work: (allocator: GraphAllocator) => Promise<T>): Promise<T> {
+    return this.#exclusive(() => work(this.#allocator));
   }
 
   checkIntegrity(): void {
@@ -177,10 +184,14 @@ export class Runner {
   }
 
   async #loop(): Promise<void> {
+    let exclusiveBefore = false;
     for (;;) {
       // Sequences that were just given a token ask for the next one within this turn of the event loop.
       await new Promise<void>((resolve) => setImmediate(resolve));
-      const exclusive = this.#exclusives.shift();
+      // They take turns with what is scheduled: neither waits for more than one of the other kind.
+      const yields: boolean = exclusiveBefore && this.#scheduler.pending > 0;
+      const exclusive: (() => Promise<void>) | undefined = yields ? undefined : this.#exclusives.shift();
+      exclusiveBefore = exclusive !== undefined;
       if (exclusive) {
         await exclusive();
         continue;

@@ -155,17 +155,17 @@ export class NativeAttention implements Attention {
       row,
       queries: tokens,
       position: sequence.position,
-      blocks: sequence.blocks.map(({ memory, tokens: count, start }): AttentionBlock => {
+      blocks: sequence.blocks.map(({ memory, layout = this.#layout, tokens: count, start }): AttentionBlock => {
         const turn = turns?.[index++];
         return {
-          keys: memory.address + BigInt(this.#layout.keyOffset(layer, count)),
-          values: memory.address + BigInt(this.#layout.valueOffset(layer, count)),
+          keys: memory.address + BigInt(layout.keyOffset(layer, count)),
+          values: memory.address + BigInt(layout.valueOffset(layer, count)),
           cos: start === 0 ? null : (turn?.cos ?? null),
           sin: start === 0 ? null : (turn?.sin ?? null),
           tokens: count,
-          paddedTokens: this.#layout.padded(count),
+          paddedTokens: layout.padded(count),
           start,
-          type: this.#layout.tensorType,
+          type: layout.tensorType,
         };
       }),
       own: {

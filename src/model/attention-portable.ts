@@ -60,7 +60,7 @@ export class PortableAttention implements Attention {
     inputs: GraphInputs,
     model: ForwardModel,
     backend: Backend,
-    /** Layout of the context blocks; own caches carry theirs. */
+    /** Layout of the context blocks that carry none of their own; own caches carry theirs. */
     layout: KvLayout,
     rows: readonly SequenceRows[],
     /** Own tokens each sequence may reach before the graph must be rebuilt; undefined: a graph for one step. */
@@ -101,7 +101,8 @@ export class PortableAttention implements Attention {
     const { window } = this.#model.hyperParameters;
     const reusable = reuseUpTo !== undefined;
     const whole = this.#view(inputs, rows, ownColumns, 0, reusable);
-    const windowNeeded = window > 0 && (reusable || sequence.position + tokens > window);
+    const farthest = sequence.position + tokens - Math.min(sequence.contextTokens, ...blocks.map(({ start }) => start));
+    const windowNeeded = window > 0 && (reusable || farthest > window);
     return {
       ...rows,
       relative: blocks.length > 0 ? inputs.integers(tokens * blocks.length, relative) : undefined,
@@ -175,7 +176,7 @@ export class PortableAttention implements Attention {
     for (const index of blocks) {
       const block = sequence.blocks[index];
       if (block === undefined) continue;
-      const kv = kvTensors(g, this.#backend, this.#layout, block.memory, block.tokens, layer);
+      const kv = kvTensors(g, this.#backend, block.layout ?? this.#layout, block.memory, block.tokens, layer);
       const query = turned === undefined ? rotatedQ : tokenRange(g, turned, index * tokens, tokens);
       score(kv, query, this.#layout.padded(block.tokens));
     }

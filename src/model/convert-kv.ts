@@ -1,6 +1,7 @@
 /** Converting a block's states between element types, on the device that computes. */
 import type { GraphAllocator, TensorMemory } from '../ggml/backend.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
+import { type Tensor, TensorType } from '../ggml/tensor.ts';
 import type { KvLayout } from './kv-layout.ts';
 import { kvTensors } from './kv-tensors.ts';
 import type { Model } from './model.ts';
@@ -11,7 +12,7 @@ export interface StoredBlock {
   readonly memory: TensorMemory;
 }
 
-/** Writes `source` into the memory of `target`, converting every element. Both hold `tokens` tokens. */
+/** Writes `source` into the memory of `target`, converting every element if types differ. Both hold `tokens` tokens. */
 export async function convertBlock(
   model: Model,
   allocator: GraphAllocator,
@@ -21,13 +22,16 @@ export async function convertBlock(
 ): Promise<void> {
   const { layers } = model.hyperParameters;
   const { backend } = model;
-  const g = new GraphContext(layers * 8 + 16);
+  const g = new GraphContext(layers * 12 + 16);
+  // ggml turns quantised elements into f32 alone.
+  const plain = (t: Tensor) =>
+    source.layout.type === 'q8_0' && target.layout.type !== 'q8_0' ? g.copy(t, g.tensor(TensorType.F32, ...t.ne)) : t;
   try {
     for (let layer = 0; layer < layers; layer++) {
       const from = kvTensors(g, backend, source.layout, source.memory, tokens, layer);
       const to = kvTensors(g, backend, target.layout, target.memory, tokens, layer);
-      g.expand(g.copy(from.keys, to.keys));
-      g.expand(g.copy(from.values, to.values));
+      g.expand(g.copy(plain(from.keys), to.keys));
+      g.expand(g.copy(plain(from.values), to.values));
     }
     allocator.place(g);
     await allocator.compute(g);

@@ -36,7 +36,12 @@ export function promptFlops(hp: HyperParameters, context: number, queries: numbe
 
 /** Encoding one block alone. */
 export function encodeFlops(hp: HyperParameters, tokens: number): Flops {
+  return recomputeFlops(hp, 0, tokens);
+}
+
+/** States of `tokens` tokens that see the `context` tokens before them. */
+export function recomputeFlops(hp: HyperParameters, context: number, tokens: number): Flops {
   const linear = 2 * linearWeights(hp) * tokens;
-  const attention = 4 * hp.heads * hp.headDim * keysSeen(hp, 0, tokens);
+  const attention = 4 * hp.heads * hp.headDim * keysSeen(hp, context, tokens);
   return { linear, attention, total: linear + attention };
 }

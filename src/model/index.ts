@@ -2,12 +2,14 @@
 export { convertBlock, type StoredBlock } from './convert-kv.ts';
 export { copyPrefix } from './copy-prefix.ts';
 export { denseForward } from './dense.ts';
+export { type StatePair, stateDeviation } from './deviation.ts';
 export { type Family, families } from './families.ts';
-export { encodeFlops, type Flops, linearWeights, promptFlops } from './flops.ts';
+export { encodeFlops, type Flops, linearWeights, promptFlops, recomputeFlops } from './flops.ts';
 export { concatenate } from './graph-run.ts';
 export type { HyperParameters } from './hyper-parameters.ts';
 export { KvLayout, type KvType, kvLayoutVersion } from './kv-layout.ts';
 export { Model } from './model.ts';
+export { batchRuns, type ContextStates, markedRuns, type Run, recomputeSteps } from './recompute.ts';
 export { type ContextBlock, Sequence } from './sequence.ts';
 export {
   type AttentionFactory,

@@ -68,6 +68,16 @@ export class Model implements ForwardModel {
     return wanted;
   }
 
+  /**
+   * The same model without its last layers, over the same weights: states of its last layer can be computed, logits
+   * mean nothing. Valid until the model is disposed; needs no disposal.
+   */
+  firstLayers(layers: number): Model {
+    const { hyperParameters: hp } = this;
+    const part = { ...hp, layers, ropes: hp.ropes.slice(0, layers), windowed: hp.windowed.slice(0, layers) };
+    return new Model(this.file, this.backend, part, this.#storage);
+  }
+
   dispose(): void {
     this.#storage.dispose();
   }

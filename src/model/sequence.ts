@@ -11,8 +11,10 @@ import type { KvLayout } from './kv-layout.ts';
 
 /** A context block of a sequence. */
 export interface ContextBlock {
-  /** Its bytes in the model's layout, where the device reads them. */
+  /** Its bytes, where the device reads them. */
   readonly memory: TensorMemory;
+  /** How they lie, where that is not as the model's blocks do. */
+  readonly layout?: KvLayout | undefined;
   readonly tokens: number;
   /** Position of its first token in the prompt. */
   readonly start: number;
@@ -35,20 +37,20 @@ export class Sequence {
    * @param blocks in prompt order; positions follow from their token counts
    * @param capacity most own tokens; rounded up
    * @param target zeroed memory to use as own cache, which the caller keeps; allocated when absent
-   * @param places positions other than those, to measure what right ones are worth: the start of each block, none after
-   *   `first`, which is the position of the first own token
+   * @param places positions other than those: the start of each block, none after `first`, which is the position of the
+   *   first own token. They may be negative
    */
   constructor(
     backend: Backend,
     layout: KvLayout,
-    blocks: readonly { readonly memory: TensorMemory; readonly tokens: number }[],
+    blocks: readonly Omit<ContextBlock, 'start'>[],
     capacity: number,
     target?: TensorMemory,
     places?: { readonly starts: readonly number[]; readonly first: number },
   ) {
     let end = 0;
-    this.blocks = blocks.map(({ memory, tokens }, index) => {
-      const block = { memory, tokens, start: places?.starts[index] ?? end };
+    this.blocks = blocks.map(({ memory, layout: stored, tokens }, index) => {
+      const block = { memory, layout: stored, tokens, start: places?.starts[index] ?? end };
       end += tokens;
       return block;
     });

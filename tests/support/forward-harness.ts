@@ -52,6 +52,8 @@ export class ForwardHarness {
   readonly layout: KvLayout;
   readonly growing: KvLayout;
   readonly attention: AttentionFactory;
+  /** How other models over these weights attend. */
+  readonly path: AttentionPath;
   readonly #backend: Backend;
   readonly #cleanup: (() => void)[] = [];
 
@@ -61,6 +63,7 @@ export class ForwardHarness {
     this.allocator = backend.allocator();
     this.layout = new KvLayout(model.hyperParameters, kvType);
     this.growing = kvType === 'q8_0' ? new KvLayout(model.hyperParameters, 'f16') : this.layout;
+    this.path = attention;
     this.attention = attention(model, this.layout);
   }
 

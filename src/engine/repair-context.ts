@@ -1,0 +1,188 @@
+/**
+ * Repairing a prompt's context (repair.ts): copies of the blocks, private to the request, in which some tokens are
+ * computed anew with full attention over everything before them. Stored blocks are only read.
+ *
+ * The tokens' own positions count: each sees the repaired tokens before it, and the stored states of the others. With
+ * all tokens repaired the states are full attention's own. The first block has nothing before it and stays as it is.
+ */
+
+import { BlockAttentionError } from '../errors.ts';
+import type { TensorMemory } from '../ggml/backend.ts';
+import {
+  type AttentionFactory,
+  batchRuns,
+  type ContextBlock,
+  type ContextStates,
+  type Flops,
+  forwardStep,
+  KvLayout,
+  type Model,
+  markedRuns,
+  type Run,
+  recomputeFlops,
+  recomputeSteps,
+  stateDeviation,
+} from '../model/index.ts';
+import type { Repair } from './repair.ts';
+import type { Runner } from './runner.ts';
+
+export interface RepairOptions {
+  readonly model: Model;
+  readonly runner: Runner;
+  /** How a model of this engine attends. */
+  readonly attention: (model: Model, layout: KvLayout) => AttentionFactory;
+  /** Layout of the stored blocks, and of those that are written to. */
+  readonly layout: KvLayout;
+  readonly growingLayout: KvLayout;
+  readonly signal: AbortSignal;
+}
+
+export interface StoredContext {
+  readonly memory: TensorMemory;
+  readonly tokens: Int32Array;
+}
+
+export interface RepairedContext extends Disposable {
+  /** What the final block attends to. Valid until disposed. */
+  readonly blocks: readonly Omit<ContextBlock, 'start'>[];
+  /** Tokens computed anew, those only looked at not counted. */
+  readonly tokens: number;
+  readonly flops: Pick<Flops, 'linear' | 'total'>;
+}
+
+/**
+ * The layer whose states tell how far a token is from full attention: the first whose states depend on other tokens
+ * (CacheBlend measures there, too).
+ */
+const probedLayer = 1;
+/** Tokens of one batch: as many as the scheduler gives a prompt. */
+const batchTokens = 512;
+
+/** Most bytes that repairing these blocks takes. */
+export function repairBytes({ growingLayout }: Pick<RepairOptions, 'growingLayout'>, blocks: readonly Int32Array[]) {
+  // Copies of all layers, and of the probed ones while tokens are chosen.
+  const share = 1 + Math.min(1, (probedLayer + 1) / growingLayout.layers);
+  return Math.ceil(share * blocks.slice(1).reduce((sum, tokens) => sum + growingLayout.blockBytes(tokens.length), 0));
+}
+
+/** @param context blocks in the order of the prompt, the final one not among them. @throws ABORTED */
+export async function repairContext(
+  options: RepairOptions,
+  repair: Repair,
+  context: readonly StoredContext[],
+): Promise<RepairedContext> {
+  const { model, runner, layout, growingLayout } = options;
+  const flops = { linear: 0, total: 0 };
+  const count = (cost: Flops) => {
+    flops.linear += cost.linear;
+    flops.total += cost.total;
+  };
+  const stored = context.map((block): ContextStates => ({ ...block, layout }));
+  const runs =
+    repair.method === 'deviation' ? await deviating(options, stored, repair.share, count) : heads(stored, repair);
+  const copied = new Set(runs.map(({ block }) => block));
+  const memories: { free(): void }[] = [];
+  const dispose = () => {
+    for (const memory of memories.splice(0)) memory.free();
+  };
+  try {
+    const blocks = [...stored];
+    for (const index of copied) {
+      const block = stored[index];
+      if (block === undefined) continue;
+      const memory = model.backend.allocateMemory(growingLayout.blockBytes(block.tokens.length));
+      memories.push(memory);
+      const copy = { memory, layout: growingLayout, tokens: block.tokens };
+      await runner.convert(block, copy, block.tokens.length);
+      blocks[index] = copy;
+    }
+    await recompute(options, model, blocks, runs, count);
+    return {
+      blocks: blocks.map(({ memory, layout: own, tokens }) => ({ memory, layout: own, tokens: tokens.length })),
+      tokens: runs.reduce((sum, run) => sum + run.count, 0),
+      flops,
+      [Symbol.dispose]: dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+function heads(blocks: readonly ContextStates[], repair: Repair): Run[] {
+  const most = repair.method === 'head' ? repair.tokens : 0;
+  return blocks.flatMap(({ tokens }, block) => {
+    const count = Math.min(most, tokens.length);
+    return block === 0 || count === 0 ? [] : [{ block, first: 0, count }];
+  });
+}
+
+/** The share of tokens whose states of the probed layer full attention over the whole context changes most. */
+async function deviating(
+  options: RepairOptions,
+  stored: readonly ContextStates[],
+  share: number,
+  count: (cost: Flops) => void,
+): Promise<Run[]> {
+  const { model, runner, growingLayout } = options;
+  const layer = Math.min(probedLayer, model.hyperParameters.layers - 1);
+  const part = model.firstLayers(layer + 1);
+  const layout = new KvLayout(part.hyperParameters, growingLayout.type);
+  const memories: { free(): void }[] = [];
+  try {
+    const fresh = stored.map((block, index): ContextStates => {
+      // Layers lie one after the other: a stored block is one of fewer layers, too.
+      if (index === 0) return block;
+      const memory = model.backend.allocateMemory(layout.blockBytes(block.tokens.length));
+      memories.push(memory);
+      return { memory, layout, tokens: block.tokens };
+    });
+    const all = fresh.flatMap(({ tokens }, block) => (block === 0 ? [] : [{ block, first: 0, count: tokens.length }]));
+    await recompute(options, part, fresh, all, count);
+    const pairs = stored.slice(1).map((block, i) => ({
+      fresh: fresh[i + 1] ?? block,
+      stored: block,
+      tokens: block.tokens.length,
+    }));
+    if (pairs.length === 0) return [];
+    const deviations = await runner.exclusive((allocator) => stateDeviation(model, allocator, pairs, layer));
+    return markedRuns([[], ...markMost(deviations, share)]);
+  } finally {
+    for (const memory of memories) memory.free();
+  }
+}
+
+/** Marks the share of values that are largest; of equal ones the earlier. */
+export function markMost(values: readonly Float64Array[], share: number): boolean[][] {
+  const all = values.flatMap((list, block) => Array.from(list, (value, at) => ({ value, block, at })));
+  const marked = values.map((list) => Array.from(list, () => false));
+  all.sort((left, right) => right.value - left.value);
+  for (const { block, at } of all.slice(0, Math.round(share * all.length))) {
+    const flags = marked[block];
+    if (flags) flags[at] = true;
+  }
+  return marked;
+}
+
+async function recompute(
+  { model: { backend }, runner, attention, growingLayout, signal }: RepairOptions,
+  model: Model,
+  blocks: readonly ContextStates[],
+  runs: readonly Run[],
+  count: (cost: Flops) => void,
+): Promise<void> {
+  const starts: number[] = [];
+  blocks.reduce((end, { tokens }, index) => {
+    starts[index] = end;
+    return end + tokens.length;
+  }, 0);
+  const position = ({ block, first }: Run) => (starts[block] ?? 0) + first;
+  const factory = attention(model, growingLayout);
+  const piece = (run: Run) => runner.mostTokens(position(run) + run.count);
+  for (const batch of batchRuns(runs, batchTokens, piece)) {
+    if (signal.aborted) throw new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal.reason });
+    const steps = recomputeSteps(backend, blocks, batch);
+    await runner.exclusive((allocator) => forwardStep(model, factory, allocator, steps));
+    for (const run of batch) count(recomputeFlops(model.hyperParameters, position(run), run.count));
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * A forward pass over any tokens at any positions, each seeing what it is told to: the most obvious reference there is.
+ */
+import type { GraphContext } from '../../src/ggml/graph-context.ts';
+import type { Tensor } from '../../src/ggml/tensor.ts';
+import { byHead, mergeHeads, rotate } from '../../src/model/attention-heads.ts';
+import type { Attention } from '../../src/model/forward.ts';
+import type { GraphInputs } from '../../src/model/graph-inputs.ts';
+import { runOnce } from '../../src/model/graph-run.ts';
+import type { Model } from '../../src/model/index.ts';
+import type { ForwardHarness } from './forward-harness.ts';
+
+export interface MaskedRow {
+  readonly token: number;
+  readonly position: number;
+}
+
+/** @returns logits of the last row, [vocabulary]; sliding windows are applied on top of `sees` */
+export function maskedForward<R extends MaskedRow>(
+  { model, allocator }: ForwardHarness,
+  rows: readonly R[],
+  sees: (query: R, key: R) => boolean,
+): Promise<Float32Array> {
+  return runOnce(
+    {
+      model,
+      attentionTensors: 24,
+      tokens: { length: rows.length, data: () => Int32Array.from(rows, ({ token }) => token) },
+      outputs: Int32Array.of(rows.length - 1),
+      attention: (g, inputs) => new MaskedAttention(g, inputs, model, rows, sees),
+    },
+    allocator,
+  );
+}
+
+class MaskedAttention<R extends MaskedRow> implements Attention {
+  readonly #g: GraphContext;
+  readonly #model: Model;
+  readonly #positions: Tensor;
+  readonly #masks: readonly [whole: Tensor, windowed: Tensor];
+
+  constructor(
+    g: GraphContext,
+    inputs: GraphInputs,
+    model: Model,
+    rows: readonly R[],
+    sees: (query: R, key: R) => boolean,
+  ) {
+    this.#g = g;
+    this.#model = model;
+    this.#positions = inputs.integers(rows.length, () => Int32Array.from(rows, ({ position }) => position));
+    const mask = (window: number) =>
+      inputs.half(rows.length, rows.length, () =>
+        Uint16Array.from({ length: rows.length ** 2 }, (_, at) => {
+          const query = rows[Math.floor(at / rows.length)];
+          const key = rows[at % rows.length];
+          const seen = query && key && sees(query, key) && query.position - key.position < window;
+          return seen ? 0 : 0xfc00;
+        }),
+      );
+    const { window } = model.hyperParameters;
+    this.#masks = [mask(Number.POSITIVE_INFINITY), mask(window > 0 ? window : Number.POSITIVE_INFINITY)];
+  }
+
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+    const g = this.#g;
+    const { windowed, attentionScale } = this.#model.hyperParameters;
+    const keys = g.cont(byHead(g, rotate(g, this.#model, layer, k, this.#positions)));
+    const scores = g.mulMat(keys, byHead(g, rotate(g, this.#model, layer, q, this.#positions)));
+    const weights = g.softMax(scores, this.#masks[windowed[layer] === true ? 1 : 0], attentionScale);
+    return mergeHeads(g, g.mulMat(g.cont(g.permute(v, 1, 2, 0, 3)), weights));
+  }
+}
