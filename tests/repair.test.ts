@@ -141,7 +141,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }: AttentionPathCa
       const wide = join(folder, 'wide.gguf');
       await writeRandomModel(wide, { family: 'llama', headDim: 32 }, 5);
       // Groups of q8_0 need heads of 32 dimensions; this model's have 8.
-      const harness = await ForwardHarness.open(type === 'q8_0' ? wide : stories260k.path, type, attention);
+      const harness = await ForwardHarness.open(type === 'q8_0' ? wide : (stories260k.path ?? ''), type, attention);
       const prng = createPrng(7);
       const tokens = [9, 40, 33, 1, 20].map((n) => randomTokens(prng, harness.vocabulary, n));
       const final = randomTokens(prng, harness.vocabulary, 6);
