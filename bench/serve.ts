@@ -38,8 +38,8 @@ const [threads, context, clients, requests, corpusSize, zipf, answer, minutes] =
 ).map((name) => Number(values[name])) as [number, number, number, number, number, number, number, number];
 
 const perRequest = 10;
-// The invented words make about 3.1 tokens each.
-const wordsPerPassage = Math.max(4, Math.floor((context / perRequest - 25) / 3.1));
+// The invented words make about 2.2 tokens each.
+const wordsPerPassage = Math.max(4, Math.floor((context / perRequest - 15) / 2.2));
 const { path } = await resolveModel(values.model);
 const trace = makeTrace({ requests, corpus: corpusSize, perRequest, wordsPerPassage, zipf, seed: 7 });
 const options: TargetOptions = { model: path, threads, clients, contextTokens: Math.ceil(context * 1.25) + answer };

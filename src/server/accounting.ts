@@ -48,6 +48,8 @@ export const accountSchema = z
 /** What the server knows of a request besides its answers. */
 export interface Admitted {
   readonly queueMs: number;
+  /** The engine's reasons, as clients may read them. */
+  readonly tell: (reason: string) => string;
   /** Why the server chose another mode than was asked for; undefined where it did not. */
   readonly override: { readonly requested: 'auto' | 'block' | 'full'; readonly reason: string } | undefined;
 }
@@ -73,14 +75,14 @@ export function usageOf(results: readonly AnswerResult[]): z.output<typeof usage
 /** The account of the first choice. */
 export function accountOf(
   [first]: readonly AnswerResult[],
-  { queueMs, override }: Admitted,
+  { queueMs, override, tell }: Admitted,
 ): z.output<typeof accountSchema> | undefined {
   if (first === undefined) return undefined;
   const { mode, ttftMs, timings, tokens, blocks, flops, repair } = first;
   return {
     mode,
     requested: override?.requested ?? first.requested,
-    reason: override?.reason ?? first.reason,
+    reason: override?.reason ?? (first.reason === null ? null : tell(first.reason)),
     repair: repair === null ? 'none' : formatRepair(repair.repair),
     repaired_tokens: repair?.tokens ?? 0,
     ttft_ms: ttftMs,

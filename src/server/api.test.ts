@@ -90,14 +90,25 @@ describe('segmentation', () => {
   });
 });
 
+it('says why auto became full attention, without a path of this machine', async () => {
+  const request = chat({ block_attention: { mode: 'auto' } });
+  const { block_attention } = await ask(request);
+  expect(block_attention).toMatchObject({ mode: 'full', requested: 'auto' });
+  expect(block_attention.reason).toContain('verify');
+  const { reason } = await jsonOf(await app().request('/v1/plan', post(request)));
+  expect(reason).toBe(block_attention.reason);
+  expect(reason).not.toContain(workplace.engine.model.path);
+});
+
 describe('what an earlier answer left', () => {
   it('is counted as cached, and can be done without', async () => {
     const messages = [{ role: 'user', content: 'How long is the bridge that was opened in that year?' }];
-    const request = chat({ messages, block_attention: { mode: 'full' } });
+    const texts = [{ text: 'Of all the bridges on the river this one is the longest.' }];
+    const request = chat({ messages, documents: texts, block_attention: { mode: 'full' } });
     const first = await ask(request);
     const again = await ask(request);
     expect(again.choices[0].message.content).toBe(first.choices[0].message.content);
-    expect(first.usage.prompt_tokens_details.cached_tokens).toBeLessThan(60);
+    expect(first.usage.prompt_tokens_details.cached_tokens).toBeLessThan(first.usage.prompt_tokens - 60);
     expect(again.usage.prompt_tokens_details.cached_tokens).toBe(again.usage.prompt_tokens - 1);
     expect(again.block_attention.reused_tokens).toBe(again.usage.prompt_tokens - 1);
     const fresh = await ask({ ...request, block_attention: { mode: 'full', prefix_reuse: false } });

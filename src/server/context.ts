@@ -32,4 +32,6 @@ export interface ServerContext {
   /** Fires when requests under way are no longer waited for. */
   readonly halt: AbortSignal;
   readonly isDraining: () => boolean;
+  /** A reason of the engine's without the places of this machine. */
+  readonly tell: (reason: string) => string;
 }

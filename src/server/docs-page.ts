@@ -38,7 +38,7 @@ const style = `
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.1rem; margin: 2.5rem 0 .5rem; border-top: 1px solid var(--line); padding-top: 1.25rem; overflow-wrap: anywhere; }
 h3 { font-size: .95rem; margin: 1rem 0 .25rem; } code { font: .9em ui-monospace, monospace; }
-.verb { display: inline-block; min-width: 4.2rem; font-weight: 600; } p { margin: .3rem 0; } .soft { color: var(--soft); }
+.verb { display: inline-block; min-width: 5rem; font-weight: 600; } p { margin: .3rem 0; } .soft { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; } td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
 td:first-child { white-space: nowrap; } nav ul { list-style: none; padding: 0; } nav a { text-decoration: none; } .wide { overflow-x: auto; }
 `;
@@ -61,7 +61,7 @@ export function apiPage({ info, paths, components }: ApiDocument): string {
     const success = Object.entries(operation.responses ?? {}).find(([status]) => status.startsWith('2'));
     return `<section aria-labelledby="${id}"><h2 id="${id}"><span class="verb">${escaped(method.toUpperCase())}</span><code>${escaped(path)}</code></h2>
 <p>${escaped(operation.summary ?? '')}${operation.security ? '' : ' <span class="soft">(no key)</span>'}</p>
-${operation.description ? `<p class="soft">${escaped(operation.description)}</p>` : ''}
+${operation.description ? `<p class="soft">${marked(operation.description)}</p>` : ''}
 ${part('Request', operation.requestBody)}${success ? part(`Response ${success[0]}`, success[1]) : ''}</section>`;
   });
   const shared = Object.entries(schemas).map(
@@ -89,7 +89,7 @@ function fields(schema: ApiSchema): string {
   if (properties === undefined) return `<p>${typeOf(schema)} ${escaped(schema.description ?? '')}</p>`;
   const rows = Object.entries(properties).map(([name, field]) => {
     const required = schema.required?.includes(name) ? ' <span class="soft">required</span>' : '';
-    return `<tr><td><code>${escaped(name)}</code>${required}</td><td>${typeOf(field)}</td><td>${escaped(field.description ?? '')}</td></tr>`;
+    return `<tr><td><code>${escaped(name)}</code>${required}</td><td>${typeOf(field)}</td><td>${marked(field.description ?? '')}</td></tr>`;
   });
   return `<div class="wide"><table><thead><tr><th>field</th><th>type</th><th></th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
@@ -112,6 +112,11 @@ function typeOf(schema: ApiSchema): string {
   const { minimum, maximum } = schema;
   if (minimum === undefined || maximum === undefined || Math.abs(maximum) > 2 ** 50) return types;
   return `${types}, ${minimum} to ${maximum}`;
+}
+
+/** Text in which `code` is marked. */
+function marked(text: string): string {
+  return escaped(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 }
 
 function escaped(text: string): string {

@@ -8,11 +8,10 @@ const number = (min: number, max: number) => z.number().min(min).max(max).nullis
 const whole = (min: number, max: number) => z.number().int().min(min).max(max).nullish();
 
 /** A field that must be absent, empty or false: it would change the answer. */
-const unsupported = (name: string) =>
-  z
-    .unknown()
-    .refine((value) => isIdle(value), { message: `${name} is not supported: leave it out` })
-    .optional();
+const unsupported = z
+  .unknown()
+  .refine((value) => isIdle(value), { message: 'this is not supported: leave it out' })
+  .optional();
 
 function isIdle(value: unknown): boolean {
   if (value === undefined || value === null || value === false) return true;
@@ -77,7 +76,7 @@ const samplingFields = {
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   block_attention: blockAttentionSchema.nullish(),
-  logit_bias: unsupported('logit_bias'),
+  logit_bias: unsupported,
 } as const;
 
 const partSchema = z.discriminatedUnion(
@@ -94,8 +93,8 @@ const messageSchema = z.object({
     error: 'use system, developer, user or assistant: tools are not supported',
   }),
   content: z.union([z.string(), z.array(partSchema)], { error: contentError }).nullish(),
-  tool_calls: unsupported('tool_calls'),
-  function_call: unsupported('function_call'),
+  tool_calls: unsupported,
+  function_call: unsupported,
 });
 
 /** What is wrong with the first part that is wrong, not with the union. */
@@ -122,9 +121,9 @@ export const chatRequestSchema = z
       .nullish(),
     logprobs: z.boolean().nullish(),
     top_logprobs: whole(0, 20).openapi({ description: 'Alternatives per token; asks for logprobs.' }),
-    tools: unsupported('tools'),
-    functions: unsupported('functions'),
-    audio: unsupported('audio'),
+    tools: unsupported,
+    functions: unsupported,
+    audio: unsupported,
     modalities: z.array(z.literal('text'), { error: 'only "text" is supported' }).nullish(),
   })
   .openapi('ChatCompletionRequest');
@@ -136,8 +135,8 @@ export const completionRequestSchema = z
       error: 'give one text: several prompts and token ids are not supported',
     }),
     logprobs: whole(0, 5).openapi({ description: 'Alternatives per token.' }),
-    echo: unsupported('echo'),
-    suffix: unsupported('suffix'),
+    echo: unsupported,
+    suffix: unsupported,
     best_of: z.literal(1, { message: 'best_of is not supported: leave it out' }).nullish(),
   })
   .openapi('CompletionRequest');

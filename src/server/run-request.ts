@@ -37,7 +37,7 @@ export async function respond(
   try {
     const leave = await admission.enter(tenant.name, cancellation.signal);
     const override = overrideOf(server, answers[0]);
-    admitted = { queueMs: performance.now() - arrived, override };
+    admitted = { queueMs: performance.now() - arrived, override, tell: server.tell };
     const [first, ...others] = answers.map((answer) => ({
       ...answer,
       ...(override && { mode: 'full' as const, repair: undefined }),

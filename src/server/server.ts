@@ -50,10 +50,11 @@ export function createServer(options: ServerOptions): Server {
   setMaxListeners(0, halt.signal);
   let draining = false;
   const { engine, metricsToken } = options;
+  const modelName = options.modelName ?? engine.model.name;
   const shadow = new ShadowChecks(engine, { ...defaultShadow, ...options.shadow }, () => admission.idle, logger);
   const context: ServerContext = {
     engine,
-    modelName: options.modelName ?? engine.model.name,
+    modelName,
     limits,
     admission,
     jobs: new BlockJobs(engine, limits.jobs, halt.signal),
@@ -64,6 +65,7 @@ export function createServer(options: ServerOptions): Server {
     metricsToken,
     halt: halt.signal,
     isDraining: () => draining,
+    tell: (reason) => reason.replaceAll(engine.model.path, modelName),
   };
   const app: App = new OpenAPIHono<ServerEnv>();
   observe(app, context, logger);

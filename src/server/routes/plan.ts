@@ -26,7 +26,7 @@ export function addPlan(app: App, server: ServerContext): void {
     return c.json({
       object: 'block_attention.plan',
       mode: fallback === undefined ? chosen.mode : 'full',
-      reason: fallback ?? chosen.reason,
+      reason: fallback ?? (chosen.reason === null ? null : server.tell(chosen.reason)),
       context_tokens: contextTokens,
       question_tokens: questionTokens,
       kv_bytes: kvBytes,
