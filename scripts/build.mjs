@@ -1,4 +1,4 @@
-// Compiles src/ to dist/ with tsc. Run by `npm ci` (prepare), so that the command works from a clone.
+// Compiles src/ to dist/ with tsc, and web/ to dist/web with vite. Run by `npm ci` (prepare), so that the command works from a clone.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,14 +8,17 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
 let tsc;
+let vite;
 try {
   tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
+  vite = join(dirname(require.resolve('vite/package.json')), 'bin', 'vite.js');
 } catch {
   // A production install (`npm ci --omit=dev`) ships dist/ already.
   if (existsSync(join(root, 'dist'))) process.exit(0);
-  throw new Error('dist/ is missing and typescript is not installed: run npm ci with dev dependencies');
+  throw new Error('dist/ is missing and typescript or vite is not installed: run npm ci with dev dependencies');
 }
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+execFileSync(process.execPath, [vite, 'build', join(root, 'web'), '--logLevel', 'warn'], { stdio: 'inherit' });
 const bin = join(root, 'dist', 'cli', 'main.js');
 if (existsSync(bin)) chmodSync(bin, 0o755);

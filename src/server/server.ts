@@ -25,6 +25,7 @@ import { addModels } from './routes/models.ts';
 import { addOperations } from './routes/operations.ts';
 import { addPlan } from './routes/plan.ts';
 import { defaultShadow, ShadowChecks } from './shadow.ts';
+import { addPlayground } from './routes/playground.ts';
 import { Tenants } from './tenants.ts';
 
 export interface Server {
@@ -77,6 +78,7 @@ export function createServer(options: ServerOptions): Server {
   for (const add of [addChat, addCompletions, addPlan, addBlocks, addModels, addOperations]) add(app, context);
   addOpenApi(app, packageVersion());
   addDocs(app);
+  addPlayground(app);
   app.notFound(() => {
     throw new BlockAttentionError('NOT_FOUND', 'no such route: /docs and /openapi.json list them');
   });

@@ -1,0 +1,106 @@
+/** What the server's public API says, as far as the page reads it. Fields an older server lacks are optional. */
+
+export type Mode = 'block' | 'full';
+export type RequestedMode = Mode | 'auto';
+
+export interface Document {
+  readonly id?: string;
+  readonly title?: string;
+  readonly text: string;
+}
+
+export interface BlockOptions {
+  readonly mode?: RequestedMode;
+  /** `none`, `head:TOKENS` or `deviation:SHARE`. */
+  readonly repair?: string;
+  readonly prefix_reuse?: boolean;
+}
+
+export interface ChatBody {
+  readonly model: string;
+  readonly messages: readonly { readonly role: 'system' | 'user'; readonly content: string }[];
+  readonly documents: readonly Document[];
+  readonly max_tokens: number;
+  readonly stream: true;
+  readonly stream_options: { readonly include_usage: true };
+  readonly block_attention: BlockOptions;
+}
+
+export interface ModelInfo {
+  readonly id: string;
+  readonly block_attention?: {
+    readonly architecture?: string;
+    readonly context_tokens: number;
+    readonly kv_bytes_per_token: number;
+    readonly parameters?: number;
+    readonly layers?: number;
+    readonly heads?: number;
+    readonly threads?: number;
+    readonly mode_default?: string;
+    /** Null where nobody measured whether block mode is good enough for the model. */
+    readonly verdict?: unknown;
+  };
+}
+
+export interface BlockAccount {
+  readonly id: string;
+  readonly status: 'hit' | 'miss';
+  /** memory, disk, redis, s3; `none` for a miss. */
+  readonly tier: string;
+  readonly tokens: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+export interface Account {
+  readonly mode: Mode;
+  readonly requested?: RequestedMode;
+  readonly reason?: string | null;
+  readonly repair?: string;
+  readonly ttft_ms: number;
+  readonly queue_ms?: number;
+  readonly timings?: {
+    readonly plan_ms: number;
+    readonly acquire_ms: number;
+    readonly prefill_ms: number;
+    readonly decode_ms: number;
+    readonly decode_tokens_per_second: number;
+  };
+  readonly tokens?: { readonly context: number; readonly question: number; readonly answer: number };
+  readonly reused_tokens?: number;
+  readonly blocks: readonly BlockAccount[];
+  readonly flops: { readonly spent: number; readonly full: number };
+}
+
+export interface Chunk {
+  readonly choices: readonly {
+    readonly delta?: { readonly content?: string };
+    readonly finish_reason?: string | null;
+  }[];
+  readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number };
+  readonly block_attention?: Account;
+  readonly error?: { readonly message: string; readonly code?: string };
+}
+
+export interface PlanBlock {
+  readonly id: string;
+  readonly kind: 'system' | 'passage' | 'turn' | 'text' | 'final';
+  readonly tokens: number;
+  /** The tier that holds the block now; null for none. */
+  readonly cached: string | null;
+}
+
+export interface Plan {
+  readonly context_tokens: number;
+  readonly question_tokens: number;
+  readonly kv_bytes: number;
+  readonly blocks: readonly PlanBlock[];
+}
+
+export interface BlocksJob {
+  readonly id: string;
+  readonly status: 'running' | 'done' | 'failed';
+  readonly done: number;
+  readonly total: number;
+  readonly error?: { readonly code: string; readonly message: string };
+}
