@@ -24,8 +24,8 @@ import { addDocs } from './routes/docs.ts';
 import { addModels } from './routes/models.ts';
 import { addOperations } from './routes/operations.ts';
 import { addPlan } from './routes/plan.ts';
-import { defaultShadow, ShadowChecks } from './shadow.ts';
 import { addPlayground } from './routes/playground.ts';
+import { defaultShadow, ShadowChecks } from './shadow.ts';
 import { Tenants } from './tenants.ts';
 
 export interface Server {
