@@ -1,5 +1,5 @@
 /** Debian's Chromium, where this machine has it, and a page that tells of every error and every foreign request. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,7 +56,6 @@ export class Browser {
 /** What axe-core finds against WCAG 2.2 AA, as text. */
 export async function accessibilityFaults(page: Page): Promise<string[]> {
   // By the debugger's protocol: the page's own policy lets no script in.
-  const { readFileSync } = await import('node:fs');
   await page.evaluate(readFileSync(axePath, 'utf8'));
   return page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
@@ -79,4 +78,9 @@ export function sidewaysScroll(page: Page): Promise<number> {
   return page.evaluate(
     'document.documentElement.scrollWidth - document.documentElement.clientWidth',
   ) as Promise<number>;
+}
+
+/** Chooses one of a few. */
+export function radio(page: Page, name: string): Promise<void> {
+  return page.getByRole('radio', { name, exact: true }).check();
 }

@@ -14,6 +14,7 @@ import { RacePanel } from './components/race-panel.tsx';
 import { SettingsPanel } from './components/settings-panel.tsx';
 import { SnippetView } from './components/snippet-view.tsx';
 import { nameBlocks } from './lib/block-names.ts';
+import { overflowOf } from './lib/overflow.ts';
 import { firstSample, samples } from './lib/samples.ts';
 import { type Measurement, measurementOf } from './state/measurements.ts';
 import { documentsOf, noPassages, type PassagesAction, reducePassages } from './state/passages.ts';
@@ -45,7 +46,8 @@ export function App() {
   const bodyOf = (mode: Mode) => chatBody({ model: model?.id ?? '', mode, settings, documents, question });
   const prompt = JSON.stringify([documents, question]);
   const askable = model !== undefined && question.trim() !== '';
-  const { plan, failure: planFailure } = usePlan(client, askable ? bodyOf('block') : undefined, version);
+  const { plan, failure: refusal } = usePlan(client, askable ? bodyOf('block') : undefined, version);
+  const planFailure = refusal ?? overflowOf(plan, model, settings.maxTokens);
   const busy = race.running || sweep.progress !== undefined;
   const blocks = useMemo(
     () =>

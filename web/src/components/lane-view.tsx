@@ -20,10 +20,10 @@ export function LaneView({ lane, now, plan, verified, onRetry }: Props) {
   const title = `lane-${mode}`;
   return (
     <section class={`lane lane-${mode} lane-is-${state}`} aria-labelledby={title}>
-      <h3 id={title}>
+      <h2 id={title}>
         <span class={`swatch swatch-${mode}`} aria-hidden="true" />
         {names[mode]}
-      </h3>
+      </h2>
       <p class="timer">
         <output aria-live="off">{timeText(lane, now)}</output>
         <span class="timer-label">{timerLabel(lane)}</span>

@@ -17,9 +17,9 @@ export interface Race {
   /** Why it did not come to a race. */
   readonly failure: Failure | undefined;
   /** Resolves to the lanes as they ended. */
-  start(request: RaceRequest): Promise<Lanes>;
-  stop(): void;
-  reset(): void;
+  readonly start: (request: RaceRequest) => Promise<Lanes>;
+  readonly stop: () => void;
+  readonly reset: () => void;
 }
 
 const idle: Lanes = { block: idleLane('block'), full: idleLane('full') };

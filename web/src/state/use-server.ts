@@ -12,8 +12,8 @@ export interface ServerState {
   readonly failure: Failure | undefined;
   readonly key: string;
   /** @param keep in this tab's session storage; else in memory only */
-  signIn(key: string, keep: boolean): void;
-  retry(): void;
+  readonly signIn: (key: string, keep: boolean) => void;
+  readonly retry: () => void;
 }
 
 export function useServer(): ServerState {

@@ -20,8 +20,8 @@ export interface Sweep {
   /** Undefined while none runs. */
   readonly progress: { readonly done: number; readonly total: number } | undefined;
   readonly failure: Failure | undefined;
-  start(request: SweepRequest): Promise<void>;
-  stop(): void;
+  readonly start: (request: SweepRequest) => Promise<void>;
+  readonly stop: () => void;
 }
 
 export function useSweep(onMeasured: (measurement: Measurement) => void): Sweep {

@@ -10,7 +10,7 @@ export function applyStoredTheme(): void {
   if (stored === 'light' || stored === 'dark') document.documentElement.dataset.theme = stored;
 }
 
-export function useTheme(): { readonly theme: Theme; toggle(): void } {
+export function useTheme(): { readonly theme: Theme; readonly toggle: () => void } {
   const [theme, setTheme] = useState(currentTheme);
   useEffect(() => {
     const system = matchMedia('(prefers-color-scheme: dark)');
