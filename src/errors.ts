@@ -40,6 +40,9 @@ export const errorCodes = {
   INDEX_NOT_FOUND: { status: 404, summary: 'There is no index of documents, or nothing of that folder in it.' },
   INDEX_INVALID: { status: 422, summary: 'The index of documents is damaged, or of another version.' },
   EMBEDDING_FAILED: { status: 502, summary: 'The embeddings server failed, or its vectors do not fit the index.' },
+  // Queue
+  QUEUE_UNREACHABLE: { status: 502, summary: 'The Redis that holds the job queue does not answer.' },
+  QUEUE_JOBS_FAILED: { status: 500, summary: 'Some passages of a queued corpus could not be encoded.' },
   // Server
   UNAUTHORIZED: { status: 401, summary: 'The API key is missing or unknown.' },
   NOT_FOUND: { status: 404, summary: 'The server has no such route or resource.' },

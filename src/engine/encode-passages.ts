@@ -41,7 +41,7 @@ export async function encodePassages(
       tokens += count;
       if (handle.status === 'miss') encodedTokens += count;
       bytes += handle.memory.bytes.byteLength;
-      if (blocks[i]?.kind === 'passage') onBlock?.(handle.key);
+      if (blocks[i]?.kind === 'passage') onBlock?.(handle.key, handle.status);
       handle.release();
     });
     // Tiers are written in the background; a warm-up that outruns them would lose what does not fit their queue.

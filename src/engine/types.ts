@@ -225,8 +225,8 @@ export interface EncodeOptions {
   readonly signal?: AbortSignal | undefined;
   readonly tenant?: string | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** Called with the key of every passage's block, in order. */
-  readonly onBlock?: ((key: BlockKey) => void) | undefined;
+  /** Called with the key of every passage's block, in order, and whether it was there (`hit`) or was encoded. */
+  readonly onBlock?: ((key: BlockKey, status: 'hit' | 'miss') => void) | undefined;
 }
 
 export interface ModelInfo {

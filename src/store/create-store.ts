@@ -5,12 +5,14 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BlockAttentionError } from '../errors.ts';
 import type { BlockStore } from './block-store.ts';
+import { RedisClaims } from './claims.ts';
 import { DiskTier } from './disk-tier.ts';
+import type { ClaimWait } from './lower-tiers.ts';
 import { nativeMemory } from './memory-source.ts';
 import { checkBytes } from './memory-store.ts';
 import { RemoteTier } from './remote-tier.ts';
 import { createSeal } from './seal.ts';
-import { backendOf, type SharedOptions } from './shared-options.ts';
+import { backendOf, parseSharedUrl, type SharedOptions } from './shared-options.ts';
 import type { BlockTier } from './tier.ts';
 import { TieredStore } from './tiered-store.ts';
 import { type StoreWarning, Warnings } from './warnings.ts';
@@ -36,10 +38,24 @@ export interface BlockStoreOptions {
   readonly storeKey?: Uint8Array | undefined;
   /** Bytes that may wait to be written to one tier. Defaults to a quarter of `memoryBytes`, but 64 MiB to 1 GiB. */
   readonly writeQueueBytes?: number | undefined;
+  /**
+   * Keeps machines that share a Redis from encoding the same block at the same time: the first Redis of `shared` holds
+   * the claims. `patient` waits for another machine about as long as encoding takes, `strict` as long as it lives.
+   * Defaults to none.
+   */
+  readonly claims?: ClaimOptions | undefined;
   /** Called once per cause of trouble. Defaults to a process warning. */
   readonly onWarning?: ((warning: StoreWarning) => void) | undefined;
   /** Tiers of one's own, below those above. Defaults to none. */
   readonly tiers?: readonly BlockTier[] | undefined;
+}
+
+export interface ClaimOptions {
+  readonly wait: ClaimWait;
+  /** URL of a Redis that holds the claims. Defaults to the first Redis of `shared`. */
+  readonly url?: string | undefined;
+  /** After how long without a sign of life a machine's claims are void, in ms. Defaults to 10,000. */
+  readonly leaseMs?: number | undefined;
 }
 
 const gib = 2 ** 30;
@@ -70,6 +86,7 @@ export async function createBlockStore(options: BlockStoreOptions = {}): Promise
   const remoteTtlMs = Math.min(ttlMs, options.ttlMs === undefined ? sharedTtlMs : ttlMs);
   // Shared options are checked before anything is opened.
   const backends = (options.shared ?? []).map((shared) => backendOf(shared, { ttlMs: remoteTtlMs, timeoutMs }));
+  const claims = claimsOf(options, { timeoutMs, retryMs, warnings });
   if (options.directory !== undefined) {
     const limits = { budgetBytes, tenantQuotaBytes, ttlMs };
     const disk = new DiskTier({ ...common, ...limits, directory: resolve(options.directory) });
@@ -78,7 +95,22 @@ export async function createBlockStore(options: BlockStoreOptions = {}): Promise
   }
   for (const backend of backends) tiers.push(new RemoteTier({ ...common, backend, timeoutMs, ttlMs: remoteTtlMs }));
   tiers.push(...(options.tiers ?? []));
-  return new TieredStore({ memoryBytes, tiers, writeQueueBytes: options.writeQueueBytes, warnings });
+  const { writeQueueBytes } = options;
+  return new TieredStore({ memoryBytes, tiers, writeQueueBytes, warnings, claims, claimWait: options.claims?.wait });
+}
+
+function claimsOf(
+  { claims, shared = [] }: BlockStoreOptions,
+  common: { readonly timeoutMs: number; readonly retryMs: number; readonly warnings: Warnings },
+): RedisClaims | undefined {
+  if (claims === undefined) return undefined;
+  const servers = claims.url === undefined ? shared : [claims.url];
+  for (const server of servers) {
+    const options = typeof server === 'string' ? parseSharedUrl(server) : server;
+    const leaseMs = limit('claims.leaseMs', claims.leaseMs, 10_000);
+    if ('redis' in options) return new RedisClaims({ ...options.redis, ...common, leaseMs });
+  }
+  throw new BlockAttentionError('INVALID_ARGUMENT', 'claims need a Redis: name one in shared, or in claims.url');
 }
 
 function limit(name: string, value: number | undefined, otherwise: number): number {

@@ -21,6 +21,8 @@ export interface Wanted {
   outcome: Outcome | undefined;
   /** Why no tier brought it. */
   reason: Decision;
+  /** Another machine is encoding it: it is looked for again. */
+  elsewhere: boolean;
 }
 
 export type Outcome = Pick<BlockHandle, 'status' | 'tier' | 'decision' | 'ms'>;
@@ -50,6 +52,13 @@ export interface Lower {
     found: (wanted: Wanted, block: Found) => void,
     acquisition: Acquisition,
   ): Promise<void>;
+  /**
+   * Those of the blocks that no tier brought that this process is to encode. The others get `elsewhere`: another
+   * machine is at it. Never throws.
+   */
+  claim(wanted: readonly Wanted[], acquisition: Acquisition): Promise<Wanted[]>;
+  /** A claimed block will not be encoded after all. */
+  disclaim(wanted: Wanted): void;
   /** A block came into memory, from a tier or (undefined) an encoder. The entry is held during the call. */
   arrived(wanted: Wanted, from: TierStats['name'] | undefined, acquisition: Acquisition): void;
 }
@@ -77,7 +86,11 @@ export class Flights {
       const pending = wanted.filter(({ entry }) => entry.memory === undefined);
       if (pending.length === 0) return;
       const orphans = pending.filter(({ entry }) => !this.#working.has(entry));
-      if (orphans.length > 0) await untilAborted(this.#fly(orphans, acquisition), signal);
+      if (orphans.length > 0) {
+        await untilAborted(this.#fly(orphans, acquisition), signal);
+        const waits = orphans.every(({ entry, elsewhere }) => elsewhere && entry.memory === undefined);
+        if (waits) await untilAborted(pause(pollMs), signal);
+      }
       else await this.#change(pending, signal);
     }
   }
@@ -97,10 +110,11 @@ export class Flights {
       item.outcome =
         found === undefined
           ? { status: 'miss', tier: 'none', decision: item.reason, ms: encodeMs }
-          : { status: 'hit', tier: found.tier, decision: 'loaded', ms: found.ms };
+          : { status: 'hit', tier: found.tier, decision: 'loaded', ms: item.elsewhere ? since(acquisition) : found.ms };
       this.#lower.arrived(item, found?.tier, acquisition);
       this.#finish(entry);
     };
+    let claimed: Wanted[] = [];
     try {
       await this.#lower.load(
         wanted,
@@ -111,7 +125,12 @@ export class Flights {
         acquisition,
       );
       throwIfAborted(acquisition.signal);
-      const missing = new Map(wanted.filter(isOurs).map((item): [BlockKey, Wanted] => [item.request.key, item]));
+      const absent = wanted.filter(isOurs);
+      if (absent.length === 0) return;
+      claimed = await this.#lower.claim(absent, acquisition);
+      throwIfAborted(acquisition.signal);
+      // None of them may have been taken over meanwhile.
+      const missing = new Map(claimed.filter(isOurs).map((item): [BlockKey, Wanted] => [item.request.key, item]));
       if (missing.size === 0) return;
       const commit = (request: BlockRequest, memory: NativeMemory, ms: number) => {
         const item = missing.get(request.key);
@@ -133,6 +152,7 @@ export class Flights {
         );
       }
     } finally {
+      for (const item of claimed) if (item.entry.memory === undefined) this.#lower.disclaim(item);
       for (const item of wanted) if (isOurs(item)) this.#finish(item.entry);
     }
   }
@@ -171,6 +191,17 @@ export class Flights {
       if (entry.memory !== undefined) throw new Error(`block store: block ${entry.key} is in flight and in memory`);
     }
   }
+}
+
+/** Pause between looks for a block that another machine encodes, in ms. */
+const pollMs = 40;
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function since({ startedAt }: Acquisition): number {
+  return performance.now() - startedAt;
 }
 
 function checkCommit(request: BlockRequest, memory: NativeMemory, item: Wanted | undefined): void {

@@ -11,7 +11,7 @@ export type {
   Tier,
   TierStats,
 } from './block-store.ts';
-export { type BlockStoreOptions, createBlockStore, defaultDirectory } from './create-store.ts';
+export { type BlockStoreOptions, type ClaimOptions, createBlockStore, defaultDirectory } from './create-store.ts';
 export { type BlockIdentity, blockKey, createIdentity, isBlockKey, modelDigest } from './identity.ts';
 export {
   type CleanReport,

@@ -4,6 +4,7 @@
  * A block found in one tier is written to the faster ones that lacked it. Nothing here fails a request.
  */
 import type { BlockKey, TierStats } from './block-store.ts';
+import type { Claims } from './claims.ts';
 import type { Acquisition, Found, Lower, Wanted } from './flights.ts';
 import type { ResidentSet } from './resident-set.ts';
 import { Speed } from './speed.ts';
@@ -19,6 +20,18 @@ function guarded<T>(tier: BlockTier, work: Promise<T>, instead: T, warnings: War
   });
 }
 
+/** `strict`: waits for as long as the other machine is alive. `patient`: at most about as long as encoding takes. */
+export type ClaimWait = 'patient' | 'strict';
+
+interface LowerTiersOptions {
+  readonly queueBytes: number;
+  readonly warnings: Warnings;
+  readonly claims?: Claims | undefined;
+  readonly claimWait?: ClaimWait | undefined;
+}
+
+const leastClaimPatienceMs = 500;
+
 /** Loading is given up when it has taken as long as encoding would, but never sooner than this. */
 const leastPatienceMs = 50;
 
@@ -26,9 +39,17 @@ export class LowerTiers implements Lower {
   readonly #tiers: readonly { readonly tier: BlockTier; readonly writer: WriteBehind }[];
   readonly #speed = new Speed();
   readonly #warnings: Warnings;
+  readonly #claims: Claims | undefined;
+  readonly #claimWait: ClaimWait;
 
-  constructor(tiers: readonly BlockTier[], resident: ResidentSet, queueBytes: number, warnings: Warnings) {
+  constructor(
+    tiers: readonly BlockTier[],
+    resident: ResidentSet,
+    { queueBytes, warnings, claims, claimWait = 'patient' }: LowerTiersOptions,
+  ) {
     this.#warnings = warnings;
+    this.#claims = claims;
+    this.#claimWait = claimWait;
     this.#tiers = tiers.map((tier) => ({ tier, writer: new WriteBehind(tier, resident, queueBytes, warnings) }));
   }
 
@@ -91,11 +112,45 @@ export class LowerTiers implements Lower {
     const { entry, request } = item;
     const { encodeMs } = entry;
     if (from === undefined) this.#speed.encoded(request.model ?? '', request.bytes, encodeMs);
-    if (!entry.indexed) return;
-    for (const { tier, writer } of this.#tiers) {
-      if (tier.name === from) return;
-      writer.enqueue(entry, { request, encodeMs, tenant: acquisition.tenant });
-    }
+    // Removed meanwhile: it goes nowhere.
+    const tiers = entry.indexed ? this.#tiers : [];
+    const known = tiers.findIndex(({ tier }) => tier.name === from);
+    const targets = known < 0 ? tiers : tiers.slice(0, known);
+    let open = targets.length;
+    const onEnd = () => {
+      open -= 1;
+      if (open <= 0) this.#claims?.release(request.key);
+    };
+    if (targets.length === 0) onEnd();
+    for (const { writer } of targets) writer.enqueue(entry, { request, encodeMs, tenant: acquisition.tenant }, onEnd);
+  }
+
+  async claim(wanted: readonly Wanted[], acquisition: Acquisition): Promise<Wanted[]> {
+    const claims = this.#claims;
+    if (claims === undefined) return [...wanted];
+    const taken = await claims.take(wanted.map(({ request }) => request.key));
+    const waitedMs = performance.now() - acquisition.startedAt;
+    const patienceMs = leastClaimPatienceMs + 2 * (this.#speed.encodeMs(modelOf(wanted), sizesOf(wanted)) ?? 500);
+    const impatient = this.#claimWait === 'patient' && waitedMs > patienceMs;
+    const ours = await Promise.all(
+      wanted.map(async (item) => {
+        const { key } = item.request;
+        if (!taken.has(key)) return impatient;
+        // Its last holder may have written it between our look and our claim. What tiers have but cannot give is encoded.
+        if (item.reason !== 'absent' || (await this.find(key)) === undefined) return true;
+        item.reason = 'unreadable';
+        claims.release(key);
+        return false;
+      }),
+    );
+    wanted.forEach((item, i) => {
+      item.elsewhere = ours[i] !== true;
+    });
+    return wanted.filter(({ elsewhere }) => !elsewhere);
+  }
+
+  disclaim({ request }: Wanted): void {
+    this.#claims?.release(request.key);
   }
 
   get pendingBytes(): number {
@@ -131,6 +186,7 @@ export class LowerTiers implements Lower {
 
   async close(): Promise<void> {
     await this.flush();
+    await this.#claims?.close();
     await Promise.all(this.#tiers.map(({ tier }) => tier.close()));
   }
 }

@@ -36,7 +36,7 @@ export class RedisBackend implements RemoteBackend {
 
   constructor(options: RedisOptionsOfStore) {
     this.#ttlMs = Math.min(options.ttlMs, 2 ** 40);
-    this.#client = connect(options);
+    this.#client = connectRedis(options);
     // Without a listener, a lost connection would end the process; failed commands report it as well.
     this.#client.on('error', () => {});
   }
@@ -163,7 +163,8 @@ function* rechunk(parts: readonly Uint8Array[]): Generator<Buffer> {
   if (pendingBytes > 0) yield Buffer.concat(pending);
 }
 
-function connect(options: RedisOptionsOfStore): Redis | Cluster {
+/** Fails commands instead of keeping them while there is no connection. Needs a listener of `error`. */
+export function connectRedis(options: RedisOptionsOfStore): Redis | Cluster {
   const { urls, timeoutMs, tls } = options;
   const retryStrategy = (attempt: number) => Math.min(100 * attempt, 2000);
   const common = {

@@ -7,8 +7,9 @@
 import { BlockAttentionError } from '../errors.ts';
 import type { NativeMemory } from '../ggml/memory.ts';
 import type { BlockHandle, BlockKey, BlockRequest, BlockStore, EncodeMisses, StoreStats, Tier } from './block-store.ts';
+import type { Claims } from './claims.ts';
 import { type Acquisition, Flights, type Outcome, throwIfAborted, type Wanted } from './flights.ts';
-import { LowerTiers } from './lower-tiers.ts';
+import { type ClaimWait, LowerTiers } from './lower-tiers.ts';
 import { ResidentSet } from './resident-set.ts';
 import type { BlockTier } from './tier.ts';
 import { Warnings } from './warnings.ts';
@@ -21,6 +22,10 @@ export interface TieredStoreOptions {
   /** Bytes that may wait to be written to one tier. Defaults to a quarter of the memory, but 64 MiB to 1 GiB. */
   readonly writeQueueBytes?: number | undefined;
   readonly warnings?: Warnings | undefined;
+  /** Keeps machines that share a tier from encoding the same block at the same time. Closed by the store. */
+  readonly claims?: Claims | undefined;
+  /** How long a block that another machine encodes is waited for. Defaults to `patient`: about as long as encoding takes. */
+  readonly claimWait?: ClaimWait | undefined;
 }
 
 export class TieredStore implements BlockStore {
@@ -32,10 +37,10 @@ export class TieredStore implements BlockStore {
   #closed = false;
 
   constructor(options: TieredStoreOptions) {
-    const { memoryBytes, tiers = [], warnings = new Warnings() } = options;
+    const { memoryBytes, tiers = [], warnings = new Warnings(), claims, claimWait } = options;
     const queueBytes = options.writeQueueBytes ?? Math.min(Math.max(memoryBytes / 4, 2 ** 26), 2 ** 30);
     this.#resident = new ResidentSet(memoryBytes);
-    this.#lower = new LowerTiers(tiers, this.#resident, queueBytes, warnings);
+    this.#lower = new LowerTiers(tiers, this.#resident, { queueBytes, warnings, claims, claimWait });
     this.#flights = new Flights(this.#resident, this.#lower);
   }
 
@@ -78,7 +83,7 @@ export class TieredStore implements BlockStore {
     return found.map(({ request, count, entry: present }): Wanted => {
       const entry = present ?? this.#resident.create(request.key, request.bytes, count);
       entry.uses += 1;
-      return { request, count, entry, reason: 'absent', outcome: entry.memory === undefined ? undefined : resident };
+      return { request, count, entry, reason: 'absent', elsewhere: false, outcome: entry.memory === undefined ? undefined : resident };
     });
   }
 

@@ -10,6 +10,7 @@ import { causeOf, type Warnings } from './warnings.ts';
 interface Job {
   readonly entry: Entry;
   readonly block: Omit<StoredBlock, 'payload'>;
+  readonly onEnd: () => void;
 }
 
 /** One block is prepared while another is on its way. */
@@ -35,15 +36,17 @@ export class WriteBehind {
     return this.#pendingBytes;
   }
 
-  enqueue(entry: Entry, block: Omit<StoredBlock, 'payload'>): void {
+  /** @param onEnd called once the block is written, or will not be */
+  enqueue(entry: Entry, block: Omit<StoredBlock, 'payload'>, onEnd: () => void): void {
     if (this.#pendingBytes > 0 && this.#pendingBytes + entry.bytes > this.#maxBytes) {
       const message = `block store: ${this.#tier.name} is slower than encoding; some blocks are not written to it`;
       this.#warnings.warn(this.#tier.name, 'write-queue', message);
+      onEnd();
       return;
     }
     this.#resident.startWrite(entry);
     this.#pendingBytes += entry.bytes;
-    this.#queue.push({ entry, block });
+    this.#queue.push({ entry, block, onEnd });
     this.#next();
   }
 
@@ -70,9 +73,10 @@ export class WriteBehind {
     }
   }
 
-  #done({ entry }: Job): void {
+  #done({ entry, onEnd }: Job): void {
     this.#pendingBytes -= entry.bytes;
     this.#resident.endWrite(entry);
+    onEnd();
   }
 
   /** Drops queued writes of these blocks; resolves when none is running any more. */

@@ -1,0 +1,51 @@
+/**
+ * What a job says: some passages, and whose they are. The worker's model decides what is computed from them.
+ *
+ * A job's id is a hash of what it says, so handing in the same passages twice gives the same jobs.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Passage } from '../engine/index.ts';
+
+const passageSchema = z.object({
+  id: z.string().optional(),
+  title: z.string().optional(),
+  text: z.string(),
+});
+
+/** Strict about the frame and lenient about passages: a bad passage is reported beside its good neighbours. */
+export const jobSchema = z.object({
+  passages: z.array(z.unknown()).min(1).max(1024),
+  tenant: z.string().optional(),
+});
+
+export interface EncodeJobData {
+  readonly passages: readonly Passage[];
+  /** Salt of the block keys. Defaults to none. */
+  readonly tenant?: string | undefined;
+}
+
+/** What a job did. */
+export interface EncodeJobResult {
+  /** Blocks that were missing and were encoded by this job. */
+  readonly encoded: number;
+  /** Blocks that were there already. */
+  readonly present: number;
+  /** Of the encoded blocks. */
+  readonly tokens: number;
+  readonly bytes: number;
+  readonly ms: number;
+  readonly worker: string;
+}
+
+export function readPassage(value: unknown): Passage | string {
+  const parsed = passageSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  return `${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'malformed'}`;
+}
+
+export function jobId({ passages, tenant }: EncodeJobData): string {
+  const content = JSON.stringify([tenant ?? '', passages.map(({ title, text }) => [title ?? '', text])]);
+  return `encode-${createHash('sha256').update(content).digest('hex').slice(0, 40)}`;
+}
