@@ -42,8 +42,8 @@ export const errorCodes = {
   EMBEDDING_FAILED: { status: 502, summary: 'The embeddings server failed, or its vectors do not fit the index.' },
   // Queue
   QUEUE_UNREACHABLE: { status: 502, summary: 'The Redis that holds the job queue does not answer.' },
-  QUEUE_JOBS_FAILED: { status: 500, summary: 'Some passages of a queued corpus could not be encoded.' },
   // Server
+  SERVER_UNREACHABLE: { status: 502, summary: 'The server that an adapter was given does not answer as it should.' },
   UNAUTHORIZED: { status: 401, summary: 'The API key is missing or unknown.' },
   NOT_FOUND: { status: 404, summary: 'The server has no such route or resource.' },
   REQUEST_TIMEOUT: { status: 408, summary: 'The request did not arrive whole in time.' },

@@ -8,6 +8,7 @@ export const loadOpenEngine = () => import('./open-engine.ts');
 export const loadOpenStore = () => import('./open-store.ts');
 export const loadEval = () => import('../eval/index.ts');
 export const loadTraining = () => import('../train/index.ts');
+export const loadQueue = () => import('../queue/index.ts');
 export const loadRag = () => import('../rag/index.ts');
 export const loadTokenCounter = () => import('../engine/index.ts');
 export const loadAskSource = () => import('./ask-source.ts');

@@ -129,6 +129,7 @@ export interface StoreFlags {
   readonly ttl?: number;
   readonly tenantQuota?: number;
   readonly shared?: readonly string[];
+  readonly claims?: 'patient' | 'strict' | 'none';
   /** File that holds the key. */
   readonly storeKey?: string;
 }
@@ -154,6 +155,14 @@ export function addStoreOptions(command: Command): Command {
         bytesOption('--tenant-quota'),
       ),
     );
+  command.addOption(
+    new Option(
+      '--claims <wait>',
+      'wait for a block that another machine of the shared Redis encodes: about as long as encoding takes, as long as it lives, or not',
+    )
+      .choices(['patient', 'strict', 'none'])
+      .default('patient'),
+  );
   return addSharedOption(addStoreKeyOption(command));
 }
 

@@ -7,6 +7,7 @@ import { addAsk } from './ask.ts';
 import { addBench } from './bench-ttft.ts';
 import { addDemo } from './demo.ts';
 import { addEncode } from './encode.ts';
+import { addEnqueue } from './enqueue.ts';
 import { reportError } from './errors.ts';
 import { addEval } from './eval.ts';
 import { addFinetune } from './finetune.ts';
@@ -21,6 +22,7 @@ import { addServe } from './serve.ts';
 import { addStore } from './store.ts';
 import { addVerify } from './verify.ts';
 import { addWatch } from './watch.ts';
+import { addWorker } from './worker.ts';
 
 /** Runs one command. @param argv arguments without node and script */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -59,6 +61,8 @@ function buildProgram(context: CommandContext): Command {
     addAsk,
     addSearch,
     addEncode,
+    addEnqueue,
+    addWorker,
     addForget,
     addServe,
     addStore,

@@ -69,7 +69,11 @@ async function missingOf({ store }: Engine, blocks: ReadonlyMap<BlockKey, Passag
 }
 
 /** The passage and its block's key, or why it can have none. */
-function check(engine: Engine, value: unknown, tenant: string | undefined): { passage: Passage; key: BlockKey } | string {
+function check(
+  engine: Engine,
+  value: unknown,
+  tenant: string | undefined,
+): { passage: Passage; key: BlockKey } | string {
   const passage = readPassage(value);
   if (typeof passage === 'string') return passage;
   try {

@@ -193,7 +193,17 @@ class Follower {
   summary(): EnqueueSummary {
     const { queued, jobs, encoded, present, tokens, bytes } = this.#totals;
     const ms = performance.now() - this.#started;
-    return { passages: queued, jobs, encoded, present, tokens, bytes, ms, workers: [...this.#workers], failed: this.#failed };
+    return {
+      passages: queued,
+      jobs,
+      encoded,
+      present,
+      tokens,
+      bytes,
+      ms,
+      workers: [...this.#workers],
+      failed: this.#failed,
+    };
   }
 }
 

@@ -136,12 +136,7 @@ class IdentityLease {
   readonly #leaseMs: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    connection: Awaited<ReturnType<typeof connectQueue>>,
-    key: string,
-    identity: string,
-    leaseMs: number,
-  ) {
+  constructor(connection: Awaited<ReturnType<typeof connectQueue>>, key: string, identity: string, leaseMs: number) {
     this.#connection = connection;
     this.#key = key;
     this.#identity = identity;

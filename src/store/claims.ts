@@ -62,9 +62,7 @@ export class RedisClaims implements Claims {
   async #take(key: BlockKey): Promise<boolean> {
     if (this.#held.has(key)) return true;
     try {
-      const answer = await this.#timed(
-        this.#client.set(claimKey(key), this.#owner, 'PX', this.#options.leaseMs, 'NX'),
-      );
+      const answer = await this.#timed(this.#client.set(claimKey(key), this.#owner, 'PX', this.#options.leaseMs, 'NX'));
       this.#breaker.succeeded();
       return answer !== null;
     } catch (error) {

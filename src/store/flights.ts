@@ -90,8 +90,7 @@ export class Flights {
         await untilAborted(this.#fly(orphans, acquisition), signal);
         const waits = orphans.every(({ entry, elsewhere }) => elsewhere && entry.memory === undefined);
         if (waits) await untilAborted(pause(pollMs), signal);
-      }
-      else await this.#change(pending, signal);
+      } else await this.#change(pending, signal);
     }
   }
 

@@ -20,7 +20,10 @@ function guarded<T>(tier: BlockTier, work: Promise<T>, instead: T, warnings: War
   });
 }
 
-/** `strict`: waits for as long as the other machine is alive. `patient`: at most about as long as encoding takes. */
+/**
+ * `strict`: waits for as long as the other machine is alive, and loads whatever there is. `patient`: waits at most about
+ * as long as encoding takes.
+ */
 export type ClaimWait = 'patient' | 'strict';
 
 interface LowerTiersOptions {
@@ -61,7 +64,9 @@ export class LowerTiers implements Lower {
     let rest = wanted;
     for (const { tier } of this.#tiers) {
       if (rest.length === 0 || acquisition.signal?.aborted) return;
-      const count = this.#speed.blocksToLoad(tier.name, modelOf(rest), sizesOf(rest));
+      // Whoever waits for others' encoding takes it, fast or not.
+      const all = this.#claims !== undefined && this.#claimWait === 'strict';
+      const count = all ? rest.length : this.#speed.blocksToLoad(tier.name, modelOf(rest), sizesOf(rest));
       const skipped = rest.slice(count);
       for (const item of skipped) if (item.reason === 'absent') item.reason = 'slower';
       const missed = await this.#loadFrom(tier, rest.slice(0, count), found, acquisition);
@@ -79,7 +84,8 @@ export class LowerTiers implements Lower {
     if (wanted.length === 0) return [];
     const patience = new AbortController();
     const stop = () => patience.abort();
-    const encodeMs = this.#speed.encodeMs(modelOf(wanted), sizesOf(wanted));
+    const hurried = this.#claims === undefined || this.#claimWait === 'patient';
+    const encodeMs = hurried ? this.#speed.encodeMs(modelOf(wanted), sizesOf(wanted)) : undefined;
     const timer = encodeMs === undefined ? undefined : setTimeout(stop, Math.max(encodeMs, leastPatienceMs));
     acquisition.signal?.addEventListener('abort', stop);
     const startedAt = performance.now();

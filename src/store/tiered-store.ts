@@ -83,7 +83,14 @@ export class TieredStore implements BlockStore {
     return found.map(({ request, count, entry: present }): Wanted => {
       const entry = present ?? this.#resident.create(request.key, request.bytes, count);
       entry.uses += 1;
-      return { request, count, entry, reason: 'absent', elsewhere: false, outcome: entry.memory === undefined ? undefined : resident };
+      return {
+        request,
+        count,
+        entry,
+        reason: 'absent',
+        elsewhere: false,
+        outcome: entry.memory === undefined ? undefined : resident,
+      };
     });
   }
 
