@@ -63,11 +63,17 @@ try {
     const redisMs = median(await acquireMs({ shared, sharedTimeoutMs: 30_000 }, 'redis')) ?? Number.NaN;
     rows.push(row('Redis on loopback', redisMs));
   }
-  for (const [name, gigabits] of [['1 Gbit/s', 1], ['10 Gbit/s', 10], ['25 Gbit/s', 25]] as const) {
+  for (const [name, gigabits] of [
+    ['1 Gbit/s', 1],
+    ['10 Gbit/s', 10],
+    ['25 Gbit/s', 25],
+  ] as const) {
     rows.push(row(`network of ${name}, declared`, (mib * 2 ** 20 * 8) / (gigabits * 1e6)));
   }
   const tokens = summary.tokens / summary.blocks;
-  console.error(`${round(tokens, 0)} tokens and ${round(mib, 1)} MiB per block; ${round((tokens * 1000) / encodeMs, 0)} tokens/s encoding`);
+  console.error(
+    `${round(tokens, 0)} tokens and ${round(mib, 1)} MiB per block; ${round((tokens * 1000) / encodeMs, 0)} tokens/s encoding`,
+  );
   console.error(`a tier pays above ${round((mib * 1000) / encodeMs, 0)} MiB/s`);
   report('break-even', options, rows);
 } finally {
