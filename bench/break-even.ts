@@ -17,7 +17,7 @@ const directory = await mkdtemp(join(tmpdir(), 'block-attention-bench-'));
 const redis = spawnSync('redis-server', ['--version']).status === 0 ? await RedisServer.start() : undefined;
 const words = ['river', 'stone', 'light', 'garden', 'letter', 'window', 'winter', 'morning', 'silver', 'road'];
 const passages = Array.from({ length: 8 }, (_, i) => ({
-  text: Array.from({ length: 480 }, (_, w) => words[(i * 31 + w * 7 + ((w * w) % 11)) % words.length]).join(' '),
+  text: Array.from({ length: 240 }, (_, w) => words[(i * 31 + w * 7 + ((w * w) % 11)) % words.length]).join(' '),
 }));
 
 /** Time per block of an engine that has to bring them from where they are. */
@@ -26,7 +26,7 @@ async function acquireMs(store: Parameters<typeof createBlockStore>[0], tier: st
   for (let run = 0; run < options.runs; run++) {
     const opened = await createBlockStore({ memoryBytes: 2 ** 30, ...store });
     const engine = await createEngine({ modelPath: options.path, threads: options.threads, store: opened });
-    const ask = () => engine.answer({ passages, question: 'Which?', maxTokens: 1 }).result;
+    const ask = () => engine.answer({ passages, question: 'Which?', mode: 'block', maxTokens: 1 }).result;
     if (tier === 'memory') await ask();
     const { blocks, timings } = await ask();
     const wrong = blocks.find((block) => block.tier !== tier && block.tokens > 100);

@@ -15,7 +15,7 @@ const result = streamText({
   model: blockAttention(),
   prompt: 'When was the Varn Bridge opened?',
   maxOutputTokens: 40,
-  providerOptions: { blockAttention: { documents } },
+  providerOptions: { blockAttention: { documents, mode: 'block' } },
 });
 for await (const piece of result.textStream) process.stdout.write(piece);
 console.log(`\n${JSON.stringify((await result.providerMetadata)?.blockAttention)}`);

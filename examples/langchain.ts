@@ -7,7 +7,7 @@ import { createEngine, resolveModel } from '../src/index.ts';
 
 const { path } = await resolveModel('smollm2-135m');
 await using engine = await createEngine({ modelPath: path });
-const llm = new ChatBlockAttention({ engine, maxTokens: 40 });
+const llm = new ChatBlockAttention({ engine, maxTokens: 40, blockAttention: { mode: 'block' } });
 const prompt = ChatPromptTemplate.fromMessages([
   ['system', 'Answer from the context.\n\n{context}'],
   ['human', '{question}'],

@@ -5,7 +5,7 @@ import { createEngine, resolveModel } from '../src/index.ts';
 
 const { path } = await resolveModel('smollm2-135m');
 await using engine = await createEngine({ modelPath: path });
-const llm = new BlockAttentionLLM({ engine, maxTokens: 40 });
+const llm = new BlockAttentionLLM({ engine, maxTokens: 40, blockAttention: { mode: 'block' } });
 // In a query engine: new RetrieverQueryEngine(retriever, synthesizer)
 const synthesizer = new BlockSynthesizer({ llm });
 const nodes = [

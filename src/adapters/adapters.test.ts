@@ -222,7 +222,7 @@ describe.each(['engine', 'url'])('over %s', (where) => {
     it('gives objects of a schema', async () => {
       const messages = [{ role: 'user' as const, content: question }];
       const { message } = await llm(40).chat({ messages, responseFormat: answerSchema });
-      expect(JSON.parse(String(message.content))).toEqual({ open: expect.any(Boolean) });
+      expect(answerSchema.parse(JSON.parse(typeof message.content === 'string' ? message.content : ''))).toBeDefined();
     });
 
     it('cancels and fails as asked', async () => {

@@ -171,7 +171,7 @@ class Follower {
 
   /** Events may be missed while the server is away. */
   async sweep(): Promise<void> {
-    for (const id of [...this.#open.keys()]) {
+    for (const id of this.#open.keys()) {
       const state = await this.#queue.getJobState(id).catch(() => 'unknown');
       if (state === 'completed' || state === 'failed') await this.look(id);
       if (state === 'unknown') await this.#vanished(id);
