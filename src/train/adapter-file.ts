@@ -22,12 +22,12 @@ export async function writeAdapter(path: string, { architecture, alpha, tensors 
       ['adapter.type', { string: 'lora' }],
       ['adapter.lora.alpha', { f32: alpha }],
     ]),
-    tensors.map(({ name, ne, values }) => ({
-      name,
+    tensors.map((tensor) => ({
+      name: tensor.name,
       type: TensorType.F32,
-      ne,
+      ne: tensor.ne,
       data: () => {
-        const { buffer, byteOffset, byteLength } = values();
+        const { buffer, byteOffset, byteLength } = tensor.values();
         return new Uint8Array(buffer, byteOffset, byteLength);
       },
     })),
