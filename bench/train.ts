@@ -2,7 +2,10 @@
  * A training step against PyTorch's on the same CPU, threads, shape and batch: all weights, and LoRA. Both compute the
  * same batch in f32: half of the rows with full attention, half with the block mask, loss on the response.
  *
- *   npx tsx bench/train.ts --python /path/to/python [--threads 2] [--runs 5] [--layers 4] [--embedding 576] [--rows 4]
+ *   npx tsx bench/train.ts --python /path/to/python [--threads 1] [--runs 5] [--layers 4] [--embedding 576] [--rows 4]
+ *
+ * Times are of the CPU, which other programs on the machine do not stretch: with --threads 1, what a step takes on a core
+ * of its own. --clock takes wall-clock time, for more threads on a machine at rest.
  *
  * Without --python, or where that Python has no torch, only our own times are printed.
  */
@@ -22,12 +25,13 @@ import { interleave, report, round, timed } from './harness.ts';
 const { values } = parseArgs({
   options: {
     python: { type: 'string' },
-    threads: { type: 'string', default: '2' },
+    threads: { type: 'string', default: '1' },
     runs: { type: 'string', default: '5' },
     layers: { type: 'string', default: '4' },
     embedding: { type: 'string', default: '576' },
     rows: { type: 'string', default: '4' },
     rank: { type: 'string', default: '16' },
+    clock: { type: 'boolean', default: false },
   },
 });
 const threads = Number(values.threads);
@@ -105,7 +109,8 @@ class Torch {
 
   async step(): Promise<number> {
     this.#send('step');
-    return (await this.#read())?.ms ?? Number.NaN;
+    const times = await this.#read();
+    return (values.clock ? times?.ms : times?.cpuMs) ?? Number.NaN;
   }
 
   stop(): void {
@@ -128,7 +133,12 @@ try {
     const overQ8 = rank === 0 ? undefined : await open(quantised);
     const torch = values.python === undefined ? undefined : await Torch.start(values.python, rank);
     if (torch === undefined) console.log('no PyTorch to compare with: give --python PATH of a Python that has torch');
-    const step = (of: TrainingSession) => () => timed(() => of.step(sequences, { learningRate: 1e-3 }));
+    const step = (of: TrainingSession) => async () => {
+      const busy = process.cpuUsage();
+      const ms = await timed(() => of.step(sequences, { learningRate: 1e-3 }));
+      const { user, system } = process.cpuUsage(busy);
+      return values.clock ? ms : (user + system) / 1000;
+    };
     const times = await interleave(
       [
         ['ours', step(session)],
@@ -152,6 +162,6 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-const name = `train: ${shape.layers} layers of ${embedding}, ${sequences.length} rows of ${rowTokens} tokens`;
+const name = `train, ${values.clock ? 'wall-clock' : 'CPU'} time: ${shape.layers} layers of ${embedding}, ${sequences.length} rows of ${rowTokens} tokens`;
 report(name, { path: 'random.gguf', threads, runs }, rows);
 process.exit();
