@@ -28,7 +28,7 @@ export class Browser {
 
   async open(): Promise<void> {
     this.#context = await chromium.launchPersistentContext(this.#folder, { executablePath, args, bypassCSP: false });
-    this.#context.setDefaultTimeout(20_000);
+    this.#context.setDefaultTimeout(60_000);
   }
 
   /** @param expected console errors that belong to the test, such as the browser's note on a 401 */

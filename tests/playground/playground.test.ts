@@ -1,0 +1,212 @@
+/** The built page in a real browser, on a real server: every control used, in both colour schemes, at both widths. */
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { accessibilityFaults, Browser, browserMissing, radio, sidewaysScroll } from './browser.ts';
+import { Served } from './served.ts';
+
+if (browserMissing) console.log(browserMissing);
+const served = new Served();
+const browser = new Browser();
+let url = '';
+let page: Page;
+
+const button = (name: string | RegExp) => page.getByRole('button', { name, exact: typeof name === 'string' });
+const titles = () => page.locator('.passage h3').allTextContents();
+const lane = (mode: 'block' | 'full') => page.locator(`.lane-${mode}`);
+const code = () => page.locator('.snippet code').textContent();
+const announced = () => page.locator('.announcer').textContent();
+
+async function race(): Promise<void> {
+  await button(/Run the race|^Ask$/).click();
+  await button(/Run the race|^Ask$/).waitFor({ timeout: 60_000 });
+}
+
+describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
+  beforeAll(async () => {
+    url = await served.open(16_384);
+    await browser.open();
+    page = await browser.page(url);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await served.close();
+  });
+
+  it('says what is served, and plans the first sample', async () => {
+    await page.getByText('16,384 tokens of context').waitFor();
+    await page.locator('.chip').first().waitFor();
+    expect(await page.locator('.chip').count()).toBe(12);
+    expect(await lane('full').locator('.answer').textContent()).toMatch(/^Reads all [\d,]+ tokens again/);
+    const figure = await page.locator('.mask-block').getAttribute('aria-label');
+    expect(figure).toMatch(/11 triangles on the diagonal/);
+    expect(await accessibilityFaults(page)).toEqual([]);
+  });
+
+  it('runs the race with one click: both answer, every block is a hit, both are in the chart', async () => {
+    await race();
+    for (const mode of ['block', 'full'] as const) {
+      await lane(mode).locator('.facts').waitFor();
+      expect(await lane(mode).locator('.timer').textContent()).toMatch(/^\d+\.\d\d sto the first token$/);
+      expect((await lane(mode).locator('.answer').textContent())?.length).toBeGreaterThan(5);
+    }
+    await page.locator('.chip-hit').first().waitFor();
+    expect(await page.locator('.chip-hit').count()).toBe(11);
+    expect(await page.locator('.verdict').textContent()).toMatch(/11 of 11 blocks reused/);
+    expect(await page.locator('.curve-block circle').count()).toBe(1);
+    expect(await page.locator('.curve-full rect').count()).toBe(1);
+    expect(await accessibilityFaults(page)).toEqual([]);
+  });
+
+  it('moves passages by keyboard and by dragging, and the blocks follow', async () => {
+    const [first, second, third] = await titles();
+    await button(new RegExp(`^Move ${first}`)).focus();
+    await page.keyboard.press('ArrowDown');
+    expect((await titles()).slice(0, 3)).toEqual([second, first, third]);
+    await expect.poll(announced).toContain('is now number 2 of 10');
+    // The focus stays with what was moved.
+    await page.keyboard.press('ArrowUp');
+    expect((await titles()).slice(0, 3)).toEqual([first, second, third]);
+    await page.keyboard.press('End');
+    expect((await titles()).at(-1)).toBe(first);
+    await page.keyboard.press('Home');
+    const from = await button(new RegExp(`^Move ${first}`)).boundingBox();
+    const to = await button(new RegExp(`^Move ${third}`)).boundingBox();
+    if (!from || !to) throw new Error('the handles are not drawn');
+    await page.mouse.move(from.x + 8, from.y + 8);
+    await page.mouse.down();
+    await page.mouse.move(to.x + 8, to.y + 20, { steps: 12 });
+    expect(await page.locator('.passage-dragged').count()).toBe(1);
+    await page.mouse.up();
+    expect(await titles()).toEqual([second, third, first, ...(await titles()).slice(3)]);
+    await expect.poll(() => page.locator('.chip-name').nth(3).textContent()).toBe(first);
+    expect(await page.locator('.passage-dragged').count()).toBe(0);
+  });
+
+  it('edits, removes, restores, adds, pastes and takes files', async () => {
+    const [first] = await titles();
+    await button(`Edit ${first}`).click();
+    await page.getByLabel('Title (optional)').fill('Renamed');
+    await page.getByLabel('Text', { exact: true }).fill('Another text.');
+    await button('Save').click();
+    expect((await titles())[0]).toBe('Renamed');
+    await button('Remove Renamed').click();
+    expect(await titles()).toHaveLength(9);
+    await button('Undo').click();
+    expect((await titles())[0]).toBe('Renamed');
+    await button('Add').click();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByLabel('Text', { exact: true }).fill('The tower clock is four minutes fast.');
+    await page.locator('.passage-form').getByRole('button', { name: 'Add' }).click();
+    expect(await titles()).toHaveLength(11);
+    await page.getByLabel('Text files to add').setInputFiles([
+      { name: 'notes.md', mimeType: 'text/markdown', buffer: Buffer.from('one\n---\ntwo') },
+      { name: 'photo.txt', mimeType: 'text/plain', buffer: Buffer.from([0xff, 0xd8, 0, 1]) },
+    ]);
+    await expect.poll(titles).toHaveLength(13);
+    expect((await titles()).slice(-2)).toEqual(['notes (1 of 2)', 'notes (2 of 2)']);
+    await expect.poll(announced).toContain('photo.txt');
+    await page.evaluate(`(() => {
+      const data = new DataTransfer();
+      data.setData('text/plain', 'pasted');
+      document.querySelector('.passages').dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
+      const dropped = new DataTransfer();
+      dropped.items.add(new File(['dropped'], 'drop.txt', { type: 'text/plain' }));
+      document.querySelector('.passages').dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, bubbles: true, cancelable: true }));
+    })()`);
+    await expect.poll(titles).toHaveLength(15);
+    expect((await titles()).slice(-2)).toEqual(['Passage 14', 'drop']);
+    await page.locator('.tools').getByRole('button', { name: 'Clear' }).click();
+    expect(await titles()).toEqual([]);
+    await page.getByText('No passages. Add one').waitFor();
+    await page.getByLabel('Sample').selectOption('support');
+    expect(await titles()).toHaveLength(6);
+    expect(await page.getByLabel('Question', { exact: true }).inputValue()).toContain('amber');
+  });
+
+  it('encodes within the request when asked to, and forgets what it kept', async () => {
+    await button('Forget states').click();
+    await expect.poll(announced).toContain('forgot');
+    await page.locator('summary', { hasText: 'Settings' }).click();
+    await page.getByLabel('Encode passages before').uncheck();
+    await page.getByLabel('Longest answer, in tokens').fill('3');
+    await radio(page, 'Together');
+    await race();
+    await page.locator('.chip-miss').first().waitFor();
+    expect(await page.locator('.chip-miss').count()).toBe(6);
+    expect(await code()).toContain('"max_tokens": 3');
+    await lane('block').getByText('Cut at the longest answer').waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
+  });
+
+  it('repairs, and asks one mode alone', async () => {
+    await radio(page, 'Block');
+    expect(await lane('full').count()).toBe(0);
+    await radio(page, 'Passage heads');
+    await page.getByLabel('Tokens of each head').fill('4');
+    await race();
+    await lane('block').getByText('Repaired: head:4').waitFor();
+    await radio(page, 'Most deviating');
+    await page.getByLabel('Percent of the context').fill('20');
+    await race();
+    await lane('block').getByText('Repaired: deviation:0.2').waitFor();
+    await radio(page, 'Full');
+    await race();
+    await lane('full').locator('.facts').waitFor();
+    await radio(page, 'Race both');
+    await radio(page, 'None');
+  });
+
+  it('measures growing prompts', async () => {
+    await button('Measure').click();
+    await button('Measure').waitFor({ timeout: 60_000 });
+    // 1, 2, 4 and 6 passages, and the races before.
+    expect(await page.locator('.curve-block circle').count()).toBeGreaterThanOrEqual(4);
+    await page.getByText('The figures').click();
+    expect(await page.locator('tbody tr').count()).toBeGreaterThanOrEqual(4);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.locator('.figure-panel').getByRole('button', { name: 'Clear' }).click();
+    await page.getByText('every first token becomes a point').waitFor();
+  });
+
+  it('shows the request as code, and copies it', async () => {
+    await radio(page, 'Python');
+    expect(await code()).toContain('from openai import OpenAI');
+    await radio(page, 'TypeScript');
+    expect(await code()).toContain("import OpenAI from 'openai'");
+    await button('Copy').click();
+    await expect.poll(announced).toBe('Copied.');
+  });
+
+  it('stops a race', async () => {
+    await page.getByLabel('Sample').selectOption('register');
+    await page.getByLabel('Longest answer, in tokens').fill('512');
+    await page.getByLabel('Encode passages before').check();
+    await button('Run the race').click();
+    await button('Stop').click();
+    await button('Run the race').waitFor();
+    expect(await page.locator('.lane-is-streaming, .lane-is-running').count()).toBe(0);
+    await page.getByLabel('Sample').selectOption('support');
+  });
+
+  it.each(['light', 'dark'] as const)('fits a phone, in %s, with nothing to find fault with', async (theme) => {
+    await page.emulateMedia({ colorScheme: theme });
+    await page.setViewportSize({ width: 360, height: 740 });
+    await expect.poll(() => sidewaysScroll(page)).toBe(0);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.setViewportSize({ width: 1280, height: 900 });
+    expect(await accessibilityFaults(page)).toEqual([]);
+  });
+
+  it('keeps the colours that were chosen', async () => {
+    await button('Use light colours').click();
+    const paper = 'getComputedStyle(document.documentElement).backgroundColor';
+    expect(await page.evaluate(paper)).toBe('rgb(245, 243, 237)');
+    await page.reload();
+    expect(await page.evaluate(paper)).toBe('rgb(245, 243, 237)');
+    await button('Use dark colours').click();
+  });
+
+  it('complained of nothing, and asked no other host', () => {
+    expect(browser.complaints).toEqual([]);
+  });
+});
