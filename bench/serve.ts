@@ -6,6 +6,7 @@
  *     npx tsx bench/serve.ts --llama-server /path/to/llama-server --context 4096 --requests 16
  *     npx tsx bench/serve.ts --minutes 10            our server alone, memory and errors over time
  *
+ * --limit gives up what is under way after so many seconds: then the TTFT of what was given up is a lower bound.
  * Without --llama-server that peer is skipped. Every server starts cold; a row says whether passages were encoded
  * before the clients came (POST /v1/blocks), which only this project's can do. TTFT is what the client sees.
  */
@@ -29,13 +30,14 @@ const { values } = parseArgs({
     zipf: { type: 'string', default: '1' },
     answer: { type: 'string', default: '32' },
     minutes: { type: 'string', default: '0' },
+    limit: { type: 'string', default: '0' },
     'llama-server': { type: 'string', default: '' },
     only: { type: 'string', default: '' },
   },
 });
-const [threads, context, clients, requests, corpusSize, zipf, answer, minutes] = (
-  ['threads', 'context', 'clients', 'requests', 'corpus', 'zipf', 'answer', 'minutes'] as const
-).map((name) => Number(values[name])) as [number, number, number, number, number, number, number, number];
+const [threads, context, clients, requests, corpusSize, zipf, answer, minutes, limit] = (
+  ['threads', 'context', 'clients', 'requests', 'corpus', 'zipf', 'answer', 'minutes', 'limit'] as const
+).map((name) => Number(values[name])) as [number, number, number, number, number, number, number, number, number];
 
 const perRequest = 10;
 // The invented words make about 2.2 tokens each.
@@ -59,6 +61,7 @@ if (binary !== '' && existsSync(binary)) {
   alternatives.push(['llama-server, cache-reuse', () => llamaServer(options, binary, ['--cache-reuse', '64']), false]);
 } else if (minutes === 0) console.log('llama-server is skipped: give its path with --llama-server');
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const rows: Record<string, string | number>[] = [];
 for (const [name, open, warm] of alternatives) {
   if (values.only !== '' && !values.only.split(',').some((part) => name.includes(part))) continue;
@@ -71,6 +74,7 @@ for (const [name, open, warm] of alternatives) {
     clients,
     answerTokens: answer,
     seconds: minutes > 0 ? minutes * 60 : undefined,
+    limitSeconds: limit > 0 ? limit : undefined,
     onSample: (sample, secondsIn) => {
       if (minutes === 0 || secondsIn < (line + 1) * 30) return;
       line = Math.floor(secondsIn / 30);
@@ -103,14 +107,16 @@ console.log(
 );
 
 function rowOf(name: string, { samples, errors, seconds }: LoadResult, mib: readonly [number, number]) {
+  const answered = samples.filter((sample) => sample.answered);
   const ttft = samples.map(({ ttftMs }) => ttftMs);
   const sum = (pick: (sample: (typeof samples)[number]) => number) =>
     samples.reduce((total, one) => total + pick(one), 0);
   return {
     server: name,
     requests: samples.length,
+    unanswered: samples.length - answered.length,
     errors: errors.length === 0 ? 0 : `${errors.length}: ${errors[0]}`,
-    promptTokens: Math.round(sum(({ promptTokens }) => promptTokens) / samples.length),
+    promptTokens: Math.round(sum(({ promptTokens }) => promptTokens) / answered.length),
     cachedShare: round(sum(({ cachedTokens }) => cachedTokens) / sum(({ promptTokens }) => promptTokens)),
     ttftP50Ms: round(quantile(ttft, 0.5), 0),
     ttftP95Ms: round(quantile(ttft, 0.95), 0),

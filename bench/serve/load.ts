@@ -10,6 +10,8 @@ export interface Sample {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly answerTokens: number;
+  /** False for a request that was given up: its times are what it had waited by then. */
+  readonly answered: boolean;
 }
 
 export interface LoadResult {
@@ -23,6 +25,8 @@ export interface LoadOptions {
   readonly answerTokens: number;
   /** Ends the run after this time: requests under way are finished. Defaults to when the trace ends. */
   readonly seconds?: number | undefined;
+  /** Gives up everything that is under way after this time. Defaults to never. */
+  readonly limitSeconds?: number | undefined;
   readonly onSample?: ((sample: Sample, secondsIn: number) => void) | undefined;
 }
 
@@ -32,7 +36,8 @@ export async function runLoad(
   trace: readonly TraceRequest[],
   options: LoadOptions,
 ): Promise<LoadResult> {
-  const { clients, answerTokens, seconds = Number.POSITIVE_INFINITY, onSample } = options;
+  const { clients, answerTokens, seconds = Number.POSITIVE_INFINITY, limitSeconds, onSample } = options;
+  const limit = limitSeconds === undefined ? undefined : AbortSignal.timeout(limitSeconds * 1000);
   const samples: Sample[] = [];
   const errors: string[] = [];
   const started = performance.now();
@@ -43,9 +48,9 @@ export async function runLoad(
       const index = next++;
       // A timed run goes through the trace again and again; one without time, once.
       const request = trace[Number.isFinite(seconds) ? index % trace.length : index];
-      if (request === undefined || elapsed() >= seconds) return;
+      if (request === undefined || elapsed() >= seconds || limit?.aborted === true) return;
       try {
-        const sample = await ask(target, target.body(request, answerTokens));
+        const sample = await ask(target, target.body(request, answerTokens), limit);
         samples.push(sample);
         onSample?.(sample, elapsed());
       } catch (error) {
@@ -57,27 +62,36 @@ export async function runLoad(
   return { samples, errors, seconds: elapsed() };
 }
 
-async function ask({ url }: Target, body: object): Promise<Sample> {
-  const headers = { 'content-type': 'application/json' };
+async function ask({ url }: Target, body: object, limit: AbortSignal | undefined): Promise<Sample> {
   const started = performance.now();
-  const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', headers, body: JSON.stringify(body) });
-  if (!response.ok || response.body === null)
-    throw new Error(`${response.status}: ${(await response.text()).slice(0, 200)}`);
   let ttftMs = Number.NaN;
   let usage = { prompt_tokens: 0, completion_tokens: 0, prompt_tokens_details: { cached_tokens: 0 } };
-  let rest = '';
-  const decoder = new TextDecoder();
-  for await (const bytes of response.body) {
-    rest += decoder.decode(bytes, { stream: true });
-    const events = rest.split('\n\n');
-    rest = events.pop() ?? '';
-    for (const event of events) {
-      if (!event.startsWith('data: {')) continue;
-      const chunk = JSON.parse(event.slice(6));
-      if (chunk.error) throw new Error(JSON.stringify(chunk.error));
-      if (Number.isNaN(ttftMs) && chunk.choices?.[0]?.delta?.content) ttftMs = performance.now() - started;
-      if (chunk.usage) usage = { ...usage, ...chunk.usage };
+  let answered = false;
+  const read = (event: string) => {
+    if (!event.startsWith('data: {')) return;
+    const chunk = JSON.parse(event.slice(6));
+    if (chunk.error) throw new Error(JSON.stringify(chunk.error));
+    if (Number.isNaN(ttftMs) && chunk.choices?.[0]?.delta?.content) ttftMs = performance.now() - started;
+    if (chunk.usage) usage = { ...usage, ...chunk.usage };
+  };
+  try {
+    const headers = { 'content-type': 'application/json' };
+    const request = { method: 'POST', headers, body: JSON.stringify(body), ...(limit && { signal: limit }) };
+    const response = await fetch(`${url}/v1/chat/completions`, request);
+    if (!response.ok || response.body === null) {
+      throw new Error(`${response.status}: ${(await response.text()).slice(0, 200)}`);
     }
+    let rest = '';
+    const decoder = new TextDecoder();
+    for await (const bytes of response.body) {
+      rest += decoder.decode(bytes, { stream: true });
+      const events = rest.split('\n\n');
+      rest = events.pop() ?? '';
+      for (const event of events) read(event);
+    }
+    answered = true;
+  } catch (error) {
+    if (limit?.aborted !== true) throw error;
   }
   const totalMs = performance.now() - started;
   return {
@@ -86,6 +100,7 @@ async function ask({ url }: Target, body: object): Promise<Sample> {
     promptTokens: usage.prompt_tokens,
     cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
     answerTokens: usage.completion_tokens,
+    answered,
   };
 }
 

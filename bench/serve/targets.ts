@@ -127,8 +127,9 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-/** Waits for a server. @returns the body of its answer */
+/** Waits for a server, which ends with this process at the latest. @returns the body of its answer */
 async function ready(child: ChildProcess, url: string, path: string): Promise<string> {
+  process.once('exit', () => child.kill('SIGKILL'));
   for (let tries = 0; tries < 600; tries++) {
     if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode} before it was ready`);
     const response = await fetch(url + path).catch(() => undefined);

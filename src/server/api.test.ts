@@ -100,6 +100,17 @@ it('says why auto became full attention, without a path of this machine', async 
   expect(reason).not.toContain(workplace.engine.model.path);
 });
 
+it('repairs on request, and accounts for it', async () => {
+  const plain = await ask(chat({ block_attention: { mode: 'block' } }));
+  expect(plain.block_attention).toMatchObject({ repair: 'none', repaired_tokens: 0 });
+  const { block_attention } = await ask(chat({ block_attention: { mode: 'block', repair: 'head:2' } }));
+  expect(block_attention).toMatchObject({ mode: 'block', repair: 'head:2' });
+  expect(block_attention.repaired_tokens).toBeGreaterThan(0);
+  const refused = await app().request(path, post(chat({ block_attention: { repair: 'head:0' } })));
+  expect(refused.status).toBe(400);
+  expect((await jsonOf(refused)).error.param).toBe('block_attention.repair');
+});
+
 describe('what an earlier answer left', () => {
   it('is counted as cached, and can be done without', async () => {
     const messages = [{ role: 'user', content: 'How long is the bridge that was opened in that year?' }];
