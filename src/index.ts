@@ -40,3 +40,12 @@ export {
 } from './models/index.ts';
 export { readPassages } from './prompt/index.ts';
 export * from './store/index.ts';
+export {
+  type FinetuneOptions,
+  type FinetuneProgress,
+  type FinetuneReport,
+  type FinetuneStart,
+  finetune,
+  readTrainingData,
+  type TrainingSample,
+} from './train/index.ts';

@@ -52,4 +52,4 @@ it('learns to look up what stands in blocks', async () => {
   expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 10);
   expect(full).toBeGreaterThan(0.9);
   expect(block).toBeGreaterThan(0.9);
-});
+}, 180_000);
