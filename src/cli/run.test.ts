@@ -32,8 +32,8 @@ describe('runCli', () => {
     [['models', '--nonsense'], "unknown option '--nonsense'"],
     [['models', 'nonsense'], 'too many arguments'],
     [['pull'], "missing required argument 'ref'"],
-    [['ask', '--model', 'm', 'question'], "required option '--passages <source>'"],
-    [['ask', '--model', 'm', '--passages', 'p', '--mode', 'fast', 'question'], 'Allowed choices are block, full'],
+    [['encode', '--model', 'm'], "required option '--passages <source>'"],
+    [['ask', '--model', 'm', '--passages', 'p', '--mode', 'fast', 'question'], 'Allowed choices are auto, block, full'],
   ])('refuses %j', async (argv, message) => {
     const { code, stdout, stderr } = await capture(argv);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

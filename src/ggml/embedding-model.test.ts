@@ -9,7 +9,7 @@ import {
   encoderShape,
   vocabulary,
   writeRandomEncoder,
-} from '../rag/testing/random-encoder.ts';
+} from '../../tests/support/random-encoder.ts';
 import { openEmbeddingModel } from './embedding-model.ts';
 
 let folder: string;

@@ -13,6 +13,7 @@ import { BlockAttentionError } from '../../errors.ts';
 export interface KnownFile {
   readonly bytes: number;
   readonly modifiedAt: number;
+  readonly touchedAt: number;
   /** When it was looked at, in ms since 1970. */
   readonly seenAt: number;
   /** Hex SHA-256; absent for files that could not be read. */

@@ -37,10 +37,10 @@ export async function readFile(
   parser: ParserProcess,
   options: ReadOptions,
 ): Promise<ReadFile> {
-  const { path, bytes, modifiedAt, realPath } = file;
-  const now = { bytes, modifiedAt, seenAt: Date.now() };
-  const same = before !== undefined && before.bytes === bytes && before.modifiedAt === modifiedAt;
-  if (same && before.seenAt - modifiedAt > clockMs) {
+  const { path, bytes, modifiedAt, touchedAt, realPath } = file;
+  const now = { bytes, modifiedAt, touchedAt, seenAt: Date.now() };
+  const times = before?.modifiedAt === modifiedAt && before.touchedAt === touchedAt;
+  if (times && before.bytes === bytes && before.seenAt - Math.max(modifiedAt, touchedAt) > clockMs) {
     const status = before.skipped === undefined ? 'unchanged' : 'skipped';
     return { path, known: before, rows: undefined, status, notes: [] };
   }

@@ -17,6 +17,8 @@ export interface FoundFile {
   readonly realPath: string;
   readonly bytes: number;
   readonly modifiedAt: number;
+  /** When its contents, name or rights changed last: also where a tool sets the time of change back. */
+  readonly touchedAt: number;
 }
 
 export interface WalkOptions {
@@ -95,7 +97,7 @@ async function fileAt(
       onSkip(path, 'it is no ordinary file');
       return undefined;
     }
-    return { path, realPath, bytes: found.size, modifiedAt: found.mtimeMs };
+    return { path, realPath, bytes: found.size, modifiedAt: found.mtimeMs, touchedAt: found.ctimeMs };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const reasons: Readonly<Record<string, string>> = {

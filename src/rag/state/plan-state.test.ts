@@ -82,7 +82,7 @@ describe('the plan of a state', () => {
 
   it('refuses what is no JSON', () => {
     const circle: Record<string, unknown> = {};
-    circle['self'] = circle;
+    circle.self = circle;
     for (const value of [undefined, () => 1, 1n, circle]) {
       expect(() => planState(value)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     }

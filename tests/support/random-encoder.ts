@@ -1,7 +1,8 @@
 /** A small BERT with seeded random weights, as a GGUF that libllama loads, and what of it a reference needs. For tests. */
-import { createPrng } from '../../../tests/support/prng.ts';
-import { type GgufEntry, type GgufTensorSource, writeGguf } from '../../ggml/gguf-writer.ts';
-import { TensorType } from '../../ggml/tensor.ts';
+
+import { type GgufEntry, type GgufTensorSource, writeGguf } from '../../src/ggml/gguf-writer.ts';
+import { TensorType } from '../../src/ggml/tensor.ts';
+import { createPrng } from './prng.ts';
 
 export const encoderShape = {
   embedding: 32,
