@@ -2,7 +2,6 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
 import {
   type EncoderWeights,
   encodeByDefinition,
@@ -10,6 +9,7 @@ import {
   vocabulary,
   writeRandomEncoder,
 } from '../../tests/support/random-encoder.ts';
+import { writeRandomModel } from '../../tests/support/random-model.ts';
 import { openEmbeddingModel } from './embedding-model.ts';
 
 let folder: string;

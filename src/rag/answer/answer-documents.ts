@@ -66,7 +66,8 @@ async function prepare(request: DocumentQuestion): Promise<Prepared> {
   const room = contextRoom(request);
   const hits = await find(index, question, history.at(-1)?.user, { maxTokens: room, ...retrieval, signal });
   const searchMs = performance.now() - started;
-  if (!mayAnswer(hits, minCoverage)) {
+  // A question that leans on the one before it names only a part of what it asks about.
+  if (!mayAnswer(hits, history.length > 0 ? minCoverage / 2 : minCoverage)) {
     const answer = { ...unasked(engine.chooseMode(rest), searchMs), citations: [], hits, inDocuments: false, searchMs };
     return { stream: only(notInDocuments), finish: () => Promise.resolve(answer) };
   }

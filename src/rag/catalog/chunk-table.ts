@@ -97,15 +97,24 @@ export class ChunkTable {
     const indices = await this.#table.listIndices();
     const has = (column: string) => indices.some(({ columns }) => columns.includes(column));
     const { Index } = await lance();
-    if (rows > 0 && !has('search')) {
+    const words = async () => {
       const stems = { stem: true, removeStopWords: true, asciiFolding: true, lowercase: true };
       const config = Index.fts({ ...stems, language, maxTokenLength: 60, withPosition: false });
-      await this.#table.createIndex('search', { config });
-    }
+      await this.#table.createIndex('search', { config, replace: true });
+    };
+    if (rows > 0 && !has('search')) await words();
     if (rows >= indexedFrom && !has('id')) await this.#table.createIndex('id', { config: Index.btree() });
     const wide = rows >= vectorIndexFrom && !has('vector') && (await this.dimensions()) !== undefined;
     if (wide) await this.#table.createIndex('vector', { config: Index.ivfFlat({ distanceType: 'cosine' }) });
-    await this.#table.optimize({ cleanupOlderThan: new Date(), deleteUnverified: true });
+    const tidy = { cleanupOlderThan: new Date(), deleteUnverified: true };
+    try {
+      await this.#table.optimize(tidy);
+    } catch (error) {
+      // LanceDB 0.30 now and then fails to add rows to its index of words. Made anew, the index holds them all.
+      if (!has('search')) throw error;
+      await words();
+      await this.#table.optimize(tidy);
+    }
   }
 
   /** The newest state, also of what other processes wrote. */
