@@ -1,15 +1,14 @@
 /** `bench ttft`: time to first token, block mode against full attention. */
-import { access, constants, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { TtftReport, TtftRow } from '../eval/index.ts';
-import { invalid } from './errors.ts';
 import { formatDuration } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { addComputeOptions, type ModelOptions, modelReferenceHelp } from './model-options.ts';
 import { listOption, numberOption } from './numbers.ts';
 import { Output } from './output.ts';
 import { showPull } from './pull.ts';
+import { checkWritable } from './svg-file.ts';
 import { ttftFooter, ttftHeader, ttftLine } from './ttft-card.ts';
 
 interface TtftFlags extends Omit<ModelOptions, 'context' | 'template'> {
@@ -92,15 +91,4 @@ async function run(flags: TtftFlags, { io }: CommandContext): Promise<void> {
     output.note(`curves drawn in ${svg}`);
   }
   output.result({ ...report, model: { ...report.model, name: model.name } });
-}
-
-async function checkWritable(file: string): Promise<void> {
-  try {
-    await access(dirname(resolve(file)), constants.W_OK);
-    await access(file, constants.W_OK).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
-  } catch (error) {
-    throw invalid(`--svg cannot be written: ${error instanceof Error ? error.message : String(error)}`, error);
-  }
 }

@@ -22,7 +22,7 @@ const row: DemoRow = {
   hit: 13,
   missed: 0,
   reusedBytes: 37_600_000,
-  flops: { spent: 1e10, full: 3e11, spentLinear: 9e9, fullLinear: 2e11 },
+  flops: { spent: 1e10, encoding: 0, full: 3e11, spentLinear: 9e9, fullLinear: 2e11 },
   agree: false,
 };
 

@@ -1,5 +1,6 @@
 /** The options that `eval` and `verify` share: which questions, and how they are answered. */
 import { type Command, Option } from 'commander';
+import { parseRepair, type Repair } from '../engine/repair.ts';
 import type { Difference, Interval } from '../eval/index.ts';
 import { addModelOptions, type ModelOptions } from './model-options.ts';
 import { numberOption } from './numbers.ts';
@@ -10,6 +11,7 @@ export interface EvalFlags extends ModelOptions {
   readonly passagesPerQuestion?: number;
   readonly maxTokens: number;
   readonly parallel: number;
+  readonly repair?: readonly Repair[];
   readonly resume?: string;
   readonly json?: boolean;
 }
@@ -29,9 +31,13 @@ export function addEvalOptions(command: Command): Command {
   count('--max-tokens', 'longest answer', 200);
   count('--parallel', 'questions in flight', 4);
   return command
+    .addOption(new Option('--repair <list>', repairHelp).argParser((text) => text.split(',').map(parseRepair)))
     .option('--resume <file>', 'go on from the answers in this file, and add to it')
     .option('--json', 'result as one line of JSON');
 }
+
+const repairHelp =
+  'repairs of block mode to measure, cheapest first, with commas between: head:TOKENS, deviation:SHARE';
 
 /** `43.0`: a share in percent. */
 export function percent(share: number): string {

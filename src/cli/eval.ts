@@ -1,17 +1,20 @@
 /** `eval`: accuracy on questions, per attention mode. */
+import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { Mode } from '../engine/index.ts';
-import type { EvaluationReport } from '../eval/index.ts';
+import type { EvaluationReport, EvaluationRow } from '../eval/index.ts';
 import { cacheFolder } from '../models/cache-folder.ts';
 import { invalid } from './errors.ts';
 import { addEvalOptions, differenceText, type EvalFlags, percent, percentInterval } from './eval-options.ts';
-import { formatCount, formatDuration, formatTable } from './format.ts';
+import { formatCount, formatDuration, formatFlops, formatMs, formatTable } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { loadEval, loadOpenEngine } from './lazy.ts';
 import { Output } from './output.ts';
+import { checkWritable } from './svg-file.ts';
 
 interface Flags extends EvalFlags {
   readonly modes: readonly Mode[];
+  readonly svg?: string;
 }
 
 export function addEval(program: Command, context: CommandContext): void {
@@ -22,22 +25,26 @@ export function addEval(program: Command, context: CommandContext): void {
     .addOption(
       new Option('--modes <list>', 'what to measure').argParser(parseModes).default(['full', 'block'], 'full,block'),
     )
+    .option('--svg <file>', 'draw accuracy against time to first token; measures one question at a time')
     .action((flags: Flags) => run(flags, context));
 }
 
 async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { evaluate, paperAccuracyRows, readQuestions } = await loadEval();
+  if (flags.svg !== undefined) await checkWritable(flags.svg);
+  const { accuracyChart, evaluate, paperAccuracyRows, readQuestions, rowName } = await loadEval();
   // What is wrong with the questions shows before a model is loaded.
   const questions = await readQuestions(flags.data, flags);
   const { openEngine } = await loadOpenEngine();
   await using opened = await openEngine(flags, { io, output });
   const { engine, model } = opened;
-  const { modes, maxTokens, parallel, template, resume, data } = flags;
+  const { modes, repair: repairs, maxTokens, template, resume, data, svg } = flags;
+  const parallel = svg === undefined ? flags.parallel : 1;
   const report = await evaluate({
     engine,
     questions,
     modes,
+    repairs,
     maxTokens,
     parallel,
     template,
@@ -53,7 +60,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
       });
     },
   }).finally(() => output.progress.clear());
-  for (const line of table(report)) output.print(line);
+  for (const line of table(report, rowName)) output.print(line);
   output.print();
   const paper = paperAccuracyRows.map(({ name, twoWiki, hotpotQa, nq, triviaQa, average }) => [
     name,
@@ -76,22 +83,40 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   if (report.reused > 0) output.note(`${formatCount(report.reused)} answers came from ${resume}`);
   if (report.skipped > 0)
     output.note(`warning: ${formatCount(report.skipped)} questions exceed the context and were left out`);
+  if (svg !== undefined) {
+    await writeFile(svg, await accuracyChart(report, { modelName: model.name }));
+    output.note(`curve drawn in ${svg}`);
+  }
   const { rows, ...rest } = report;
   output.result({ rows, ...rest, data, model: { ...engine.model, name: model.name }, kvType, attention, threads });
 }
 
-function table({ rows, difference }: EvaluationReport): string[] {
-  const cells = rows.map(({ mode, n, accuracy, interval, em, f1 }) => [
-    mode === 'full' ? 'full attention' : 'block mode',
-    formatCount(n),
-    percent(accuracy),
-    percentInterval(interval),
-    percent(em),
-    percent(f1),
+function table({ rows, difference }: EvaluationReport, nameOf: (row: EvaluationRow) => string): string[] {
+  const repaired = rows.some(({ repair }) => repair !== 'none');
+  const timed = rows.some(({ ttftMs }) => ttftMs !== null);
+  const head = ['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1'];
+  const cells = rows.map((row) => [
+    nameOf(row),
+    formatCount(row.n),
+    percent(row.accuracy),
+    percentInterval(row.interval),
+    percent(row.em),
+    percent(row.f1),
+    ...(repaired ? [row.gapClosed === null ? '' : `${percent(row.gapClosed)} %`] : []),
+    ...(timed
+      ? [row.ttftMs === null ? '' : formatMs(row.ttftMs), row.flops === null ? '' : formatFlops(row.flops)]
+      : []),
   ]);
+  const more = [...(repaired ? ['gap closed'] : []), ...(timed ? ['TTFT', 'FLOPs'] : [])];
+  const others = rows.flatMap((row) =>
+    row.repair === 'none' || row.difference === null
+      ? []
+      : [`${nameOf(row)}, minus full: ${differenceText(row.difference)}`],
+  );
   return [
-    ...formatTable([['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1'], ...cells], { left: 1 }),
+    ...formatTable([[...head, ...more], ...cells], { left: 1 }),
     ...(difference === null ? [] : [`block minus full: ${differenceText(difference)}`]),
+    ...others,
   ];
 }
 

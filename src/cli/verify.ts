@@ -1,17 +1,18 @@
 /** `verify`: may this model be used in block mode? */
 import { type Command, Option } from 'commander';
+import { parseRepair } from '../engine/repair.ts';
 import type { VerificationReport } from '../eval/index.ts';
+import { cacheFolder } from '../models/cache-folder.ts';
 import { addEvalOptions, differenceText, type EvalFlags, percent, percentInterval } from './eval-options.ts';
-import { formatCount, formatTable } from './format.ts';
+import { formatCount, formatMs, formatTable } from './format.ts';
 import type { CommandContext } from './io.ts';
-import { loadEval } from './lazy.ts';
-import { engineOptions } from './model-options.ts';
+import { loadEval, loadOpenEngine } from './lazy.ts';
 import { numberOption } from './numbers.ts';
 import { Output } from './output.ts';
-import { showPull } from './pull.ts';
 
 interface Flags extends EvalFlags {
   readonly tolerance: number;
+  readonly beside?: boolean;
 }
 
 export function addVerify(program: Command, context: CommandContext): void {
@@ -24,6 +25,7 @@ export function addVerify(program: Command, context: CommandContext): void {
         .argParser(numberOption('--tolerance', { min: 0.001, max: 0.5 }))
         .default(0.02),
     )
+    .option('--beside', "write the verdict beside the model's file too, to travel with it")
     .action((flags: Flags) => run(flags, context));
 }
 
@@ -38,14 +40,15 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
       `warning: ${questions.length} questions cannot give the verdict "block" at this tolerance: ${needed} can`,
     );
   }
-  const { cacheFolder, resolveModel } = await import('../models/index.ts');
-  const onPull = (progress: Parameters<typeof showPull>[1]) => showPull(output, progress);
-  const model = await resolveModel(flags.model, { env: io.env, signal: io.signal, onProgress: onPull });
-  output.progress.show({ label: `loading ${model.name}` });
+  const { openEngine } = await loadOpenEngine();
+  await using opened = await openEngine(flags, { io, output });
+  const { engine, model } = opened;
   const report = await verify({
-    ...engineOptions(flags),
-    modelPath: model.path,
+    engine,
+    template: flags.template,
     cacheDir: cacheFolder(io.env),
+    beside: flags.beside,
+    repairs: flags.repair ?? defaultRepairs.map(parseRepair),
     questions,
     tolerance,
     maxTokens,
@@ -67,8 +70,11 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   output.result({ ...report, data, model: { name: model.name, path: model.path } });
 }
 
+/** Tried in this order where block mode as it is loses too much. */
+const defaultRepairs = ['head:8', 'deviation:0.15', 'head:32'];
+
 function card(report: VerificationReport): string[] {
-  const { full, block, n, difference, agreement, firstToken, tolerance, verdict, reasons, storedAt } = report;
+  const { repair, repairs, besideAt, full, block, n, difference, agreement, firstToken, tolerance, verdict, reasons, storedAt } = report;
   const row = (name: string, { accuracy, interval, em, f1 }: typeof full) => [
     name,
     formatCount(n),
@@ -79,13 +85,15 @@ function card(report: VerificationReport): string[] {
   ];
   const head = ['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1'];
   return [
-    ...formatTable([head, row('full attention', full), row('block mode', block)], { left: 1 }),
+    ...formatTable([head, row('full attention', full), row('block mode', block), ...repairs.map((scores) => row(`repair ${scores.repair}`, scores))], { left: 1 }),
     `block minus full: ${differenceText(difference)}`,
+    ...repairs.map((tried) => `repair ${tried.repair} minus full: ${differenceText(tried.difference)}, ${tried.tokens.toFixed(0)} tokens in ${formatMs(tried.ms)}`),
     `answers agree: ${percent(agreement.exact)} % are equal, F1 of one against the other ${percent(agreement.f1)}`,
     `first token: KL ${firstToken.meanKl.toFixed(3)} nats (median ${firstToken.medianKl.toFixed(3)}, most ${firstToken.maxKl.toFixed(2)}), the same choice in ${percent(firstToken.sameTop)} %`,
     '',
-    `Verdict  ${verdict} (tolerance ${percent(tolerance)} points)`,
+    `Verdict  ${verdict}${repair === null ? '' : ` ${repair}`} (tolerance ${percent(tolerance)} points)`,
     ...reasons.map((reason) => `         ${reason}`),
     `Stored   ${storedAt ?? 'nowhere: the cache folder cannot be written'}`,
+    ...(besideAt === null ? [] : [`         ${besideAt}`]),
   ];
 }

@@ -168,7 +168,7 @@ function countFlops(
   const full = promptFlops(hp, 0, before + question);
   if (mode === 'full') {
     const rest = promptFlops(hp, reused, before + question - reused);
-    return { spent: rest.total, full: full.total, spentLinear: rest.linear, fullLinear: full.linear };
+    return { spent: rest.total, encoding: 0, full: full.total, spentLinear: rest.linear, fullLinear: full.linear };
   }
   const last = promptFlops(hp, before + reused, question - reused);
   const misses = new Map<string, number>();
@@ -177,10 +177,12 @@ function countFlops(
   });
   let spent = last.total + repaired.total;
   let spentLinear = last.linear + repaired.linear;
+  let encoding = 0;
   for (const tokens of misses.values()) {
     const cost = encodeFlops(hp, tokens);
-    spent += cost.total;
+    encoding += cost.total;
     spentLinear += cost.linear;
   }
-  return { spent, full: full.total, spentLinear, fullLinear: full.linear };
+  spent += encoding;
+  return { spent, encoding, full: full.total, spentLinear, fullLinear: full.linear };
 }

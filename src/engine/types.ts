@@ -181,6 +181,8 @@ export interface AnswerResult {
 /** Operations counted with attention, and for the matrices alone, as the paper counts. */
 export interface FlopsReport {
   readonly spent: number;
+  /** The part of `spent` that encoded blocks no tier held. */
+  readonly encoding: number;
   readonly full: number;
   readonly spentLinear: number;
   readonly fullLinear: number;

@@ -6,14 +6,14 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Engine, Mode, PromptTemplate } from '../engine/index.ts';
+import { type Engine, formatRepair, type Mode, noRepair, type PromptTemplate, type Repair } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { weightsDigest } from '../model/index.ts';
 import { cacheFolder } from '../models/index.ts';
 import { promptFormat } from '../prompt/index.ts';
-import { bootstrapInterval, type Difference, type Interval, mean, pairedDifference } from './bootstrap.ts';
+import type { Difference } from './bootstrap.ts';
+import { type EvaluationRow, scoreRows } from './evaluation-rows.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { type Scores, scoreAnswer } from './metrics.ts';
 import type { Question } from './questions.ts';
 import { ResultsFile, resultKey } from './results-file.ts';
 import { runJobs } from './run-jobs.ts';
@@ -23,6 +23,8 @@ export interface EvaluateOptions {
   readonly questions: readonly Question[];
   /** Defaults to full and block. */
   readonly modes?: readonly Mode[] | undefined;
+  /** Repairs of block mode to measure besides block mode as it is, one row each. Defaults to none. */
+  readonly repairs?: readonly Repair[] | undefined;
   /** Longest answer, in tokens. Defaults to 200, as in the paper. */
   readonly maxTokens?: number | undefined;
   /** Questions in flight. Defaults to 4. */
@@ -36,21 +38,6 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told after every answer. `reused` answers came from the file. */
   readonly onProgress?: ((progress: { done: number; total: number; reused: number }) => void) | undefined;
-}
-
-export interface EvaluationRow {
-  readonly mode: Mode;
-  /** Questions scored. */
-  readonly n: number;
-  /** Shares in [0, 1]: see metrics.ts. */
-  readonly accuracy: number;
-  readonly em: number;
-  readonly f1: number;
-  /** 95 % interval of the accuracy. */
-  readonly interval: Interval;
-  /** Means, in tokens. */
-  readonly promptTokens: number;
-  readonly answerTokens: number;
 }
 
 export interface EvaluationReport {
@@ -75,10 +62,14 @@ const answerSchema = z.object({
   text: z.string(),
   promptTokens: z.number(),
   answerTokens: z.number(),
+  /** To the first token, look-up, loading and encoding of blocks not counted, in ms. */
+  readyMs: z.number().optional(),
+  /** Operations to the first token. */
+  flops: z.number().optional(),
   /** The prompt does not fit the context: there is no answer. */
   overflow: z.boolean().optional(),
 });
-type Answer = z.infer<typeof answerSchema>;
+export type Answer = z.infer<typeof answerSchema>;
 
 /** @throws INVALID_ARGUMENT; INVALID_DATA for the file; ABORTED; what Engine.answer() throws, but CONTEXT_OVERFLOW */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationReport> {
@@ -100,39 +91,38 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationRepo
     options.resume === undefined
       ? ResultsFile.memory<Answer>()
       : await ResultsFile.open<Answer>(options.resume, answerSchema);
-  const answers = new Map<Mode, Answer[]>(modes.map((mode) => [mode, []]));
-  const jobs = questions.flatMap((question, index) => [...new Set(modes)].map((mode) => ({ question, index, mode })));
+  const variants = variantsOf(modes, options.repairs ?? []);
+  const jobs = questions.flatMap((question, index) => variants.map((variant) => ({ question, index, variant })));
   let [done, reused] = [0, 0];
-  await runJobs(jobs, { parallel, signal }, async ({ question, index, mode }, either) => {
+  await runJobs(jobs, { parallel, signal }, async ({ question, index, variant }, either) => {
+    const { mode, repair, answers } = variant;
     const key = resultKey([
       settings,
       mode,
       question.question,
       question.passages.map(({ title, text }) => [title, text]),
+      ...(repair.method === 'none' ? [] : [formatRepair(repair)]),
     ]);
     let answer = file.get(key);
     if (answer === undefined) {
-      answer = await ask(engine, question, { mode, maxTokens, signal: either });
+      answer = await ask(engine, question, { mode, repair, maxTokens, signal: either });
       await file.add(key, answer);
     } else reused++;
-    const list = answers.get(mode);
-    if (list !== undefined) list[index] = answer;
+    answers[index] = answer;
     done++;
     onProgress?.({ done, total: jobs.length, reused });
   });
-  const scored = [...answers].map(([mode, list]) => score(mode, list, questions));
-  if (scored.some(({ row }) => row.n === 0)) {
+  const rows = scoreRows(variants, questions);
+  if (rows.some(({ n }) => n === 0)) {
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',
       `no question fits the context of ${model.contextTokens} tokens: give fewer or shorter passages per question`,
     );
   }
-  const accuracy = (mode: Mode) => scored.find((entry) => entry.row.mode === mode)?.scores.map((s) => s.accuracy);
-  const [full, block] = [accuracy('full'), accuracy('block')];
   return {
-    rows: scored.map(({ row }) => row),
-    difference: full === undefined || block === undefined ? null : pairedDifference(block, full),
-    skipped: questions.length - (scored[0]?.row.n ?? 0),
+    rows,
+    difference: rows.find(({ mode, repair }) => mode === 'block' && repair === 'none')?.difference ?? null,
+    skipped: questions.length - (rows[0]?.n ?? 0),
     reused,
     maxTokens,
     weights,
@@ -144,13 +134,34 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationRepo
 async function ask(
   engine: Engine,
   { question, passages }: Question,
-  { mode, maxTokens, signal }: { readonly mode: Mode; readonly maxTokens: number; readonly signal: AbortSignal },
+  {
+    mode,
+    repair,
+    maxTokens,
+    signal,
+  }: { readonly mode: Mode; readonly repair: Repair; readonly maxTokens: number; readonly signal: AbortSignal },
 ): Promise<Answer> {
   try {
-    const stream = engine.answer({ passages, question, mode, maxTokens, stop: answerStops, signal });
-    const { text, tokens, stopReason } = await stream.result;
+    const stream = engine.answer({
+      passages,
+      question,
+      mode,
+      repair,
+      maxTokens,
+      stop: answerStops,
+      prefixReuse: false,
+      signal,
+    });
+    const { text, tokens, stopReason, ttftMs, timings, flops } = await stream.result;
     if (stopReason === 'aborted') throw new BlockAttentionError('ABORTED', 'the evaluation was cancelled');
-    return { text, promptTokens: tokens.context + tokens.question, answerTokens: tokens.answer };
+    // As if all blocks were there: what encoding them cost counts once, whatever is asked of them.
+    return {
+      text,
+      promptTokens: tokens.context + tokens.question,
+      answerTokens: tokens.answer,
+      readyMs: ttftMs - timings.acquireMs,
+      flops: flops.spent - flops.encoding,
+    };
   } catch (error) {
     // Both modes read the same prompt, so both leave it out.
     if (BlockAttentionError.isInstance(error) && error.code === 'CONTEXT_OVERFLOW') {
@@ -160,24 +171,16 @@ async function ask(
   }
 }
 
-function score(mode: Mode, answers: readonly Answer[], questions: readonly Question[]) {
-  const kept = answers.flatMap((answer, i) => {
-    const question = questions[i];
-    return question === undefined || answer.overflow ? [] : [{ answer, gold: question.answers }];
-  });
-  const scores: Scores[] = kept.map(({ answer, gold }) => scoreAnswer(answer.text, gold));
-  const accuracy = scores.map((entry) => entry.accuracy);
-  const row: EvaluationRow = {
-    mode,
-    n: kept.length,
-    accuracy: mean(accuracy),
-    em: mean(scores.map(({ em }) => em)),
-    f1: mean(scores.map(({ f1 }) => f1)),
-    interval: bootstrapInterval(accuracy),
-    promptTokens: mean(kept.map(({ answer }) => answer.promptTokens)),
-    answerTokens: mean(kept.map(({ answer }) => answer.answerTokens)),
-  };
-  return { row, scores };
+/** What is measured: each mode as it is, and block mode with each repair. */
+function variantsOf(modes: readonly Mode[], repairs: readonly Repair[]) {
+  const repaired = new Map(repairs.map((repair) => [formatRepair(repair), repair]));
+  repaired.delete('none');
+  return [...new Set(modes)].flatMap((mode) =>
+    [noRepair, ...(mode === 'block' ? repaired.values() : [])].map((repair) => {
+      const answers: Answer[] = [];
+      return { mode, repair, answers };
+    }),
+  );
 }
 
 function checkCounts(values: Readonly<Record<string, number>>): void {

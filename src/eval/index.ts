@@ -1,6 +1,10 @@
 /** The door of measurements. */
+
+export { accuracyChart } from './accuracy-chart.ts';
 export { bootstrapInterval, type Difference, type Interval, pairedDifference } from './bootstrap.ts';
-export { type EvaluateOptions, type EvaluationReport, type EvaluationRow, evaluate } from './evaluate.ts';
+export { type EvaluateOptions, type EvaluationReport, evaluate } from './evaluate.ts';
+export type { EvaluationRow } from './evaluation-rows.ts';
+export { rowName } from './evaluation-rows.ts';
 export { type FirstToken, firstTokenKl } from './first-token.ts';
 export type { Machine } from './machine.ts';
 export { normalizeAnswer, type Scores, scoreAnswer, tokenF1 } from './metrics.ts';

@@ -1,10 +1,7 @@
-/**
- * The curves of a TTFT report as an SVG: time to first token over prompt length, both axes logarithmic.
- *
- * The drawing library is heavy and loaded on first use.
- */
+/** The curves of a TTFT report as an SVG: time to first token over prompt length, both axes logarithmic. */
 import type { TopLevelSpec } from 'vega-lite';
 import type { Machine } from './machine.ts';
+import { renderChart } from './render-chart.ts';
 import type { TtftReport, TtftRow } from './ttft.ts';
 
 export interface TtftChartOptions {
@@ -26,14 +23,8 @@ const shapes = ['circle', 'square'];
 const colours = ['#d55e00', '#0072b2'];
 
 /** The chart as SVG text. @param report at least one row */
-export async function ttftChart(report: TtftReport, options: TtftChartOptions): Promise<string> {
-  const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')]);
-  const view = new View(parse(compile(ttftSpec(report, options)).spec), { renderer: 'none' });
-  try {
-    return await view.toSVG();
-  } finally {
-    view.finalize();
-  }
+export function ttftChart(report: TtftReport, options: TtftChartOptions): Promise<string> {
+  return renderChart(ttftSpec(report, options));
 }
 
 /** The chart as a Vega-Lite specification. */

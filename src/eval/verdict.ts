@@ -1,7 +1,6 @@
 /**
  * The rule that decides whether a model may be used in block mode. Pure; engine/verdict-store.ts keeps what it decides.
  */
-import type { StoredVerdict } from '../engine/index.ts';
 import type { Difference, Interval } from './bootstrap.ts';
 
 export interface Evidence {
@@ -19,7 +18,7 @@ export interface Evidence {
  *   2. full attention is right often enough for a loss to show: its accuracy's lower end exceeds the tolerance;
  *   3. the lower end of the paired 95 % interval of accuracy(block) − accuracy(full) is at least −tolerance.
  * @param tolerance accuracy that block mode may lose, as a share in (0, 1)
- * @returns the verdict, and a sentence for each condition that fails
+ * @returns the verdict, a sentence for each condition that fails, and whether it is the third alone, which less loss mends
  */
 export function decide({ n, fullInterval, difference }: Evidence, tolerance: number) {
   const reasons: string[] = [];
@@ -33,12 +32,13 @@ export function decide({ n, fullInterval, difference }: Evidence, tolerance: num
       `full attention itself may be right in only ${points(fullInterval[0])} of 100, so a loss would not show: give questions that the model can answer`,
     );
   }
+  const repairable = reasons.length === 0;
   const [low] = difference.interval;
   if (!(low >= -tolerance)) {
     reasons.push(`block mode may lose up to ${points(-low)} of accuracy, more than the ${points(tolerance)} allowed`);
   }
-  const verdict: StoredVerdict['verdict'] = reasons.length === 0 ? 'block' : 'full';
-  return { verdict, reasons };
+  const verdict: 'block' | 'full' = reasons.length === 0 ? 'block' : 'full';
+  return { verdict, reasons, repairable };
 }
 
 /** Questions that rule 1 asks for. */

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
-import { createEngine, readVerdict } from '../engine/index.ts';
+import { createEngine, type Engine, parseRepair, readVerdict } from '../engine/index.ts';
 import type { Question } from './questions.ts';
-import { Reader } from './reader.ts';
 import { type VerifyOptions, verify } from './verify.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-verify-'));
@@ -13,36 +12,23 @@ const modelPath = join(folder, 'model.gguf');
 const compute = { modelPath, device: 'cpu', threads: 1, cacheDir: folder } as const;
 const passages = [{ text: 'the bridge was opened in 1911.' }, { text: 'the answer is in the passage.' }];
 const asked = ['when was it?', 'what is the answer?', 'where is the passage?', 'who?'];
-const modes = ['full', 'block'] as const;
 let questions: Question[];
+let engine: Engine;
 beforeAll(async () => {
   await writeRandomModel(modelPath, { family: 'llama', contextTokens: 512 }, 5);
-  await using engine = await createEngine(compute);
+  engine = await createEngine(compute);
   questions = [];
   for (const question of asked) {
     const { text } = await engine.answer({ question, passages, mode: 'full', maxTokens: 6 }).result;
     questions.push({ question, passages, answers: [text] });
   }
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-const run = (more: Partial<VerifyOptions> = {}) => verify({ ...compute, questions, maxTokens: 6, ...more });
-
-describe('Reader', () => {
-  it('says what the engine says, in both modes', async () => {
-    await using engine = await createEngine(compute);
-    await using reader = await Reader.open(compute);
-    const { signal } = new AbortController();
-    for (const question of questions) {
-      for (const mode of modes) {
-        const { text } = await engine.answer({ ...question, mode, maxTokens: 6 }).result;
-        const reading = await reader.read(question, { mode, maxTokens: 6, stop: [], signal });
-        expect(reading.text).toBe(text);
-        expect(reading.logits).toHaveLength(engine.model.vocabulary);
-      }
-    }
-  });
+afterAll(async () => {
+  await engine.close();
+  rmSync(folder, { recursive: true, force: true });
 });
+
+const run = (more: Partial<VerifyOptions> = {}) => verify({ engine, cacheDir: folder, questions, maxTokens: 6, ...more });
 
 describe('verify', () => {
   it('compares, decides and remembers', async () => {
@@ -62,14 +48,40 @@ describe('verify', () => {
   it('trusts block mode where it is full attention', async () => {
     // Without passages the prompt is one block: both modes are the same computation.
     const question = 'what is the answer?';
-    await using reader = await Reader.open(compute);
-    const { signal } = new AbortController();
     const ask = { question, answers: [], passages: [] };
-    const { text } = await reader.read(ask, { mode: 'full', maxTokens: 6, stop: [], signal });
+    const { text } = await engine.answer({ ...ask, mode: 'full', maxTokens: 6 }).result;
     const report = await run({ questions: Array(6).fill({ ...ask, answers: [text] }), tolerance: 0.5, parallel: 1 });
     expect(report).toMatchObject({ verdict: 'block', reasons: [], n: 6, agreement: { exact: 1, f1: 1 } });
     expect(report.firstToken).toEqual({ meanKl: 0, medianKl: 0, maxKl: 0, sameTop: 1 });
     expect((await readVerdict(report.identity, { cacheDir: folder }))?.verdict).toBe('block');
+  });
+
+  it('finds the cheapest repair that is good enough, and gives it to the engine', async () => {
+    // Gold answers are full attention's, which block mode must miss and a whole repair must find.
+    const right = await Promise.all(
+      questions.map(async (question) => {
+        const { text } = await engine.answer({ ...question, mode: 'block', maxTokens: 6 }).result;
+        return text !== question.answers[0];
+      }),
+    );
+    const missed = questions.find((_, i) => right[i]);
+    if (missed === undefined) throw new Error('the modes agree on every question: change the seed of the model');
+    const repairs = ['head:1', 'head:500', 'deviation:1'].map(parseRepair);
+    const report = await run({ questions: Array(6).fill(missed), tolerance: 0.5, repairs, beside: true });
+    const used = report.repairs.at(-1);
+    expect(report).toMatchObject({ verdict: 'block with repair', repair: used?.repair, reasons: [expect.stringContaining('may lose up to')] });
+    expect(report.repairs.map(({ repair }) => repair)).toEqual(['head:1', 'head:500'].slice(0, report.repairs.length));
+    expect(used).toMatchObject({ accuracy: 1, difference: { value: 0 }, reasons: [] });
+    expect(used?.tokens).toBeGreaterThan(0);
+    expect(report.besideAt).toBe(`${modelPath}.verdict.json`);
+    // An engine made from now on obeys.
+    await using obeying = await createEngine(compute);
+    const { mode, repair, reason } = await obeying.answer({ ...missed, maxTokens: 6 }).result;
+    expect(mode).toBe('block');
+    expect(repair?.tokens).toBeGreaterThan(0);
+    expect(reason).toContain(`repair ${used?.repair}`);
+    await using elsewhere = await createEngine({ ...compute, cacheDir: join(folder, 'other') });
+    expect(elsewhere.verdict?.verdict).toBe('block with repair');
   });
 
   it('goes on where it stopped', async () => {

@@ -5,7 +5,14 @@
  */
 import { z } from 'zod';
 import {
+  type Engine,
+  formatRepair,
+  type Mode,
+  noRepair,
+  type PromptTemplate,
+  type Repair,
   type StoredVerdict,
+  verdictBeside,
   type VerdictIdentity,
   verdictIdentity,
   verdictPath,
@@ -18,14 +25,26 @@ import { answerStops } from './evaluate.ts';
 import { firstTokenKl } from './first-token.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { median } from './median.ts';
-import { normalizeAnswer, scoreAnswer, tokenF1 } from './metrics.ts';
+import { normalizeAnswer, type Scores, scoreAnswer, tokenF1 } from './metrics.ts';
 import type { Question } from './questions.ts';
-import { Reader, type ReaderOptions } from './reader.ts';
 import { ResultsFile, resultKey } from './results-file.ts';
 import { runJobs } from './run-jobs.ts';
 import { decide } from './verdict.ts';
 
-export interface VerifyOptions extends ReaderOptions {
+export interface VerifyOptions {
+  /** The engine that will serve: its model, template and KV type are what the verdict is about. */
+  readonly engine: Engine;
+  /** The template the engine was made with. Defaults to `auto`. */
+  readonly template?: PromptTemplate | undefined;
+  /** Folder of verdicts and remembered digests. Defaults to the user's cache folder. */
+  readonly cacheDir?: string | undefined;
+  /** Writes the verdict beside the model's file as well, to travel with it. Defaults to false. */
+  readonly beside?: boolean | undefined;
+  /**
+   * Repairs to try in this order, cheapest first, where block mode as it is loses too much. Each is one more chance to
+   * pass by luck: give few. Defaults to none.
+   */
+  readonly repairs?: readonly Repair[] | undefined;
   readonly questions: readonly Question[];
   /** Accuracy that block mode may lose, as a share in (0, 1). Defaults to 0.02. */
   readonly tolerance?: number | undefined;
@@ -47,9 +66,23 @@ export interface ModeScores {
   readonly interval: Interval;
 }
 
+export interface RepairScores extends ModeScores {
+  readonly repair: string;
+  /** accuracy(block with repair) − accuracy(full), paired. */
+  readonly difference: Difference;
+  /** Context tokens recomputed per question, in the mean, and the time that took. */
+  readonly tokens: number;
+  readonly ms: number;
+  readonly reasons: readonly string[];
+}
+
 export interface VerificationReport {
   readonly verdict: StoredVerdict['verdict'];
-  /** Why not `block`: a sentence per condition that fails. */
+  /** The cheapest repair within the tolerance, for the verdict `block with repair`; else null. */
+  readonly repair: string | null;
+  /** Repairs that were tried, in order. */
+  readonly repairs: readonly RepairScores[];
+  /** Why not `block`: a sentence per condition that block mode as it is fails. */
   readonly reasons: readonly string[];
   readonly tolerance: number;
   /** Questions answered in both modes. */
@@ -72,10 +105,14 @@ export interface VerificationReport {
   readonly identity: VerdictIdentity;
   /** Where the verdict is stored; null where it could not be. */
   readonly storedAt: string | null;
+  /** Where it lies beside the model; null unless asked for. */
+  readonly besideAt: string | null;
   readonly machine: Machine;
   readonly seconds: number;
 }
 
+const repairedSchema = z.object({ text: z.string(), tokens: z.number(), ms: z.number() });
+type Repaired = z.infer<typeof repairedSchema>;
 const pairSchema = z.object({
   full: z.string(),
   block: z.string(),
@@ -94,94 +131,190 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
     if (!Number.isSafeInteger(value) || value < 1) throw invalid(`${name} is ${value}: give a whole number from 1`);
   }
   const started = performance.now();
-  const identity = await verdictIdentity(options);
+  const { engine, template, cacheDir } = options;
+  const { kvType, model } = engine;
+  const identity = await verdictIdentity({ modelPath: model.path, template, kvType, cacheDir });
   await using file =
     options.resume === undefined
-      ? ResultsFile.memory<Pair>()
-      : await ResultsFile.open<Pair>(options.resume, pairSchema);
-  await using reader = await Reader.open(options);
+      ? ResultsFile.memory<Pair | Repaired>()
+      : await ResultsFile.open<Pair | Repaired>(options.resume, z.union([pairSchema, repairedSchema]));
+  const keyOf = (question: Question, ...more: unknown[]) => {
+    const texts = question.passages.map(({ title, text }) => [title, text]);
+    return resultKey(['verify', identity, maxTokens, answerStops, model.contextTokens, question.question, texts, ...more]);
+  };
   const pairs: Pair[] = [];
   let done = 0;
+  let total = questions.length;
+  const step = () => onProgress?.({ done: ++done, total });
   await runJobs([...questions.entries()], { parallel, signal }, async ([index, question], either) => {
-    const texts = question.passages.map(({ title, text }) => [title, text]);
-    const key = resultKey([
-      'verify',
-      identity,
-      maxTokens,
-      answerStops,
-      options.contextTokens,
-      question.question,
-      texts,
-    ]);
-    let pair = file.get(key);
-    if (pair === undefined) {
-      pair = await compare(reader, question, maxTokens, either);
-      await file.add(key, pair);
-    }
+    const key = keyOf(question);
+    const known = file.get(key);
+    const pair = known !== undefined && 'full' in known ? known : await compare(engine, question, maxTokens, either);
+    if (known === undefined) await file.add(key, pair);
     pairs[index] = pair;
-    onProgress?.({ done: ++done, total: questions.length });
+    step();
   });
   const { full, block, ...figures } = summarise(pairs, questions);
-  const decided = decide({ n: figures.n, fullInterval: full.interval, difference: figures.difference }, tolerance);
-  const evidence = { tolerance, n: figures.n, difference: figures.difference };
   // Nothing was measured: there is nothing to remember, and no number to write.
   if (figures.n === 0) throw invalid('no question fits the context: give fewer or shorter passages per question');
+  const decided = decide({ n: figures.n, fullInterval: full.interval, difference: figures.difference }, tolerance);
+  const repairs: RepairScores[] = [];
+  // What lacks questions or right answers is not mended by any repair.
+  if (decided.verdict === 'full' && decided.repairable) {
+    for (const repair of options.repairs ?? []) {
+      const answers: Repaired[] = [];
+      total += questions.length;
+      await runJobs([...questions.entries()], { parallel, signal }, async ([index, question], either) => {
+        if (pairs[index]?.overflow) return step();
+        const key = keyOf(question, formatRepair(repair));
+        const known = file.get(key);
+        const answer =
+          known !== undefined && 'ms' in known ? known : await readRepaired(engine, question, repair, maxTokens, either);
+        if (known === undefined) await file.add(key, answer);
+        answers[index] = answer;
+        step();
+      });
+      const scores = repairScores(repair, answers, pairs, questions);
+      const { reasons } = decide({ n: figures.n, fullInterval: full.interval, difference: scores.difference }, tolerance);
+      repairs.push({ ...scores, reasons });
+      if (reasons.length === 0) break;
+    }
+  }
+  const found = repairs.find(({ reasons }) => reasons.length === 0);
+  const verdict = found === undefined ? decided.verdict : 'block with repair';
+  const difference = found?.difference ?? figures.difference;
+  const stored: Omit<StoredVerdict, 'version'> = {
+    verdict,
+    repair: found?.repair ?? null,
+    reasons: decided.reasons,
+    tolerance,
+    n: figures.n,
+    identity,
+    fullAccuracy: full.accuracy,
+    blockAccuracy: (found ?? block).accuracy,
+    difference: { value: difference.value, interval: [...difference.interval] },
+    measuredAt: new Date().toISOString(),
+  };
   const storedAt = await writeVerdict(
-    {
-      ...decided,
-      ...evidence,
-      identity,
-      fullAccuracy: full.accuracy,
-      blockAccuracy: block.accuracy,
-      difference: { value: evidence.difference.value, interval: [...evidence.difference.interval] },
-      repair: null,
-      measuredAt: new Date().toISOString(),
-    },
-    verdictPath(identity, options.cacheDir ?? cacheFolder()),
+    stored,
+    verdictPath(identity, cacheDir ?? cacheFolder()),
     // What was measured for hours is not thrown away for a folder that cannot be written.
   ).catch(() => null);
+  const besideAt = options.beside
+    ? await writeVerdict(stored, verdictBeside(model.path)).catch(() => null)
+    : null;
   return {
-    ...decided,
+    verdict,
+    reasons: decided.reasons,
+    repair: stored.repair,
+    repairs,
     tolerance,
     full,
     block,
     ...figures,
     identity,
     storedAt,
+    besideAt,
     machine: describeMachine(),
     seconds: (performance.now() - started) / 1000,
   };
 }
 
-async function compare(reader: Reader, question: Question, maxTokens: number, signal: AbortSignal): Promise<Pair> {
+async function compare(engine: Engine, question: Question, maxTokens: number, signal: AbortSignal): Promise<Pair> {
   try {
-    const full = await reader.read(question, { mode: 'full', maxTokens, stop: answerStops, signal });
-    const block = await reader.read(question, { mode: 'block', maxTokens, stop: answerStops, signal });
+    const full = await read(engine, question, 'full', noRepair, maxTokens, signal);
+    const block = await read(engine, question, 'block', noRepair, maxTokens, signal);
     const { kl, sameTop } = firstTokenKl(full.logits, block.logits);
-    return { full: full.text, block: block.text, kl, sameTop };
+    return { full: full.result.text, block: block.result.text, kl, sameTop };
   } catch (error) {
     if (BlockAttentionError.isInstance(error) && error.code === 'CONTEXT_OVERFLOW') return overflowed;
     throw error;
   }
 }
 
-function summarise(pairs: readonly Pair[], questions: readonly Question[]) {
-  const kept = pairs.flatMap((pair, i) => (pair.overflow ? [] : [{ ...pair, gold: questions[i]?.answers ?? [] }]));
-  const side = (mode: 'full' | 'block') => kept.map((pair) => scoreAnswer(pair[mode], pair.gold));
-  const [full, block] = [side('full'), side('block')];
-  const scores = (list: typeof full): ModeScores => ({
+async function readRepaired(
+  engine: Engine,
+  question: Question,
+  repair: Repair,
+  maxTokens: number,
+  signal: AbortSignal,
+): Promise<Repaired> {
+  const { result } = await read(engine, question, 'block', repair, maxTokens, signal);
+  return { text: result.text, tokens: result.repair?.tokens ?? 0, ms: result.repair?.ms ?? 0 };
+}
+
+/** A greedy answer as users get it, and the logits its first token was drawn from, [vocabulary]. */
+async function read(
+  engine: Engine,
+  { question, passages }: Question,
+  mode: Mode,
+  repair: Repair,
+  maxTokens: number,
+  signal: AbortSignal,
+) {
+  let logits = new Float32Array(0);
+  const stream = engine.answer({
+    question,
+    passages,
+    mode,
+    repair,
+    maxTokens,
+    stop: answerStops,
+    prefixReuse: false,
+    signal,
+    onPromptLogits: (all) => {
+      logits = all.slice();
+    },
+  });
+  const result = await stream.result;
+  if (result.stopReason === 'aborted') throw new BlockAttentionError('ABORTED', 'the verification was cancelled');
+  return { result, logits };
+}
+
+function repairScores(
+  repair: Repair,
+  answers: readonly Repaired[],
+  pairs: readonly Pair[],
+  questions: readonly Question[],
+): Omit<RepairScores, 'reasons'> {
+  const kept = questions.flatMap(({ answers: gold }, i) => {
+    const [pair, answer] = [pairs[i], answers[i]];
+    return pair === undefined || pair.overflow || answer === undefined ? [] : [{ pair, answer, gold }];
+  });
+  const scores = kept.map(({ answer, gold }) => scoreAnswer(answer.text, gold));
+  const full = kept.map(({ pair, gold }) => scoreAnswer(pair.full, gold).accuracy);
+  return {
+    repair: formatRepair(repair),
+    ...modeScores(scores),
+    difference: pairedDifference(
+      scores.map(({ accuracy }) => accuracy),
+      full,
+    ),
+    tokens: mean(kept.map(({ answer }) => answer.tokens)),
+    ms: mean(kept.map(({ answer }) => answer.ms)),
+  };
+}
+
+function modeScores(list: readonly Scores[]): ModeScores {
+  return {
     accuracy: mean(list.map(({ accuracy }) => accuracy)),
     em: mean(list.map(({ em }) => em)),
     f1: mean(list.map(({ f1 }) => f1)),
     interval: bootstrapInterval(list.map(({ accuracy }) => accuracy)),
-  });
+  };
+}
+
+function summarise(pairs: readonly Pair[], questions: readonly Question[]) {
+  const kept = pairs.flatMap((pair, i) => (pair.overflow ? [] : [{ ...pair, gold: questions[i]?.answers ?? [] }]));
+  const side = (mode: 'full' | 'block') => kept.map((pair) => scoreAnswer(pair[mode], pair.gold));
+  const [full, block] = [side('full'), side('block')];
   const normal = kept.map((pair) => [normalizeAnswer(pair.full), normalizeAnswer(pair.block)] as const);
   const kl = kept.map((pair) => pair.kl);
   return {
     n: kept.length,
     skipped: questions.length - kept.length,
-    full: scores(full),
-    block: scores(block),
+    full: modeScores(full),
+    block: modeScores(block),
     difference: pairedDifference(
       block.map(({ accuracy }) => accuracy),
       full.map(({ accuracy }) => accuracy),

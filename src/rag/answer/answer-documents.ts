@@ -124,6 +124,6 @@ function unasked({ mode, requested, reason }: ModeChoice, searchMs: number): Ans
     ttftMs: searchMs,
     timings: { planMs: 0, acquireMs: 0, prefillMs: 0, decodeMs: 0, decodeTokensPerSecond: 0 },
     blocks: [],
-    flops: { spent: 0, full: 0, spentLinear: 0, fullLinear: 0 },
+    flops: { spent: 0, encoding: 0, full: 0, spentLinear: 0, fullLinear: 0 },
   };
 }

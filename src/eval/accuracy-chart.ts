@@ -1,0 +1,125 @@
+/** Accuracy against time to first token, a point per mode and repair, as an SVG. */
+import type { TopLevelSpec } from 'vega-lite';
+import type { EvaluationReport } from './evaluate.ts';
+import { type EvaluationRow, rowName } from './evaluation-rows.ts';
+import { renderChart } from './render-chart.ts';
+
+export interface AccuracyChartOptions {
+  /** Name of the model as people know it. */
+  readonly modelName: string;
+}
+
+interface Point {
+  readonly name: string;
+  readonly group: string;
+  readonly ms: number;
+  readonly accuracy: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+const groups = ['Full attention', 'Block mode', 'Repair of heads', 'Repair of deviating tokens'];
+/** Okabe and Ito's: told apart by all kinds of colour vision, and with the shapes in grey. */
+const colours = ['#d55e00', '#0072b2', '#009e73', '#cc79a7'];
+const shapes = ['circle', 'square', 'triangle-up', 'diamond'];
+
+/** The chart as SVG text. Rows without a measured time are left out. */
+export function accuracyChart(report: EvaluationReport, options: AccuracyChartOptions): Promise<string> {
+  return renderChart(spec(report, options));
+}
+
+function spec({ rows, machine }: EvaluationReport, { modelName }: AccuracyChartOptions): TopLevelSpec {
+  const points = rows.flatMap((row): Point[] => {
+    if (row.ttftMs === null) return [];
+    const [low, high] = row.interval;
+    return [
+      {
+        name: rowName(row),
+        group: groupOf(row),
+        ms: row.ttftMs,
+        accuracy: row.accuracy * 100,
+        low: low * 100,
+        high: high * 100,
+      },
+    ];
+  });
+  const used = groups.filter((group) => points.some((point) => point.group === group));
+  const pick = <T>(values: readonly T[]) => values.filter((_, i) => used.includes(groups[i] ?? ''));
+  const n = rows[0]?.n ?? 0;
+  const x = {
+    field: 'ms',
+    type: 'quantitative',
+    title: 'Time to first token, ms, median (blocks cached)',
+    scale: { zero: true, nice: true, padding: 24 },
+    axis: { grid: false },
+  } as const;
+  const scale = { zero: false, nice: true } as const;
+  const legend = { title: null, orient: 'bottom', labelLimit: 320, columns: 2 } as const;
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
+    width: 640,
+    height: 380,
+    padding: { left: 12, right: 100, top: 12, bottom: 12 },
+    background: 'white',
+    title: {
+      text: `Accuracy against time to first token, ${modelName}`,
+      subtitle: [`${n} questions, ${machine.cpu}, ${machine.cores} cores. Bars are 95 % intervals of the accuracy.`],
+      anchor: 'start',
+      fontSize: 18,
+      subtitleFontSize: 12,
+      subtitleColor: '#444',
+      subtitlePadding: 6,
+      offset: 16,
+    },
+    data: { values: points },
+    encoding: {
+      x,
+      color: { field: 'group', type: 'nominal', scale: { domain: used, range: pick(colours) }, legend },
+    },
+    layer: [
+      {
+        // A curve per kind of repair, from the little to the much.
+        transform: [{ filter: "indexof(datum.group, 'Repair') === 0" }],
+        mark: { type: 'line', strokeWidth: 2 },
+        encoding: { y: { field: 'accuracy', type: 'quantitative', scale } },
+      },
+      {
+        mark: { type: 'rule', strokeWidth: 1.5, opacity: 0.5 },
+        encoding: { y: { field: 'low', type: 'quantitative', scale }, y2: { field: 'high' } },
+      },
+      {
+        mark: { type: 'point', filled: true, size: 90, opacity: 1 },
+        encoding: {
+          y: {
+            field: 'accuracy',
+            type: 'quantitative',
+            title: 'Accuracy, % (answer contained)',
+            scale,
+            axis: { gridColor: '#ddd' },
+          },
+          shape: { field: 'group', type: 'nominal', scale: { domain: used, range: pick(shapes) }, legend },
+        },
+      },
+      {
+        mark: { type: 'text', align: 'left', baseline: 'middle', dx: 10, fontSize: 12 },
+        encoding: {
+          y: { field: 'accuracy', type: 'quantitative', scale },
+          text: { field: 'name', type: 'nominal' },
+        },
+      },
+    ],
+    config: {
+      font: 'Helvetica, Arial, sans-serif',
+      axis: { labelFontSize: 13, titleFontSize: 14, titlePadding: 10, titleFontWeight: 'normal', domainColor: '#888' },
+      legend: { labelFontSize: 13, symbolSize: 90, symbolOpacity: 1 },
+      view: { stroke: null },
+    },
+  };
+}
+
+function groupOf({ mode, repair }: EvaluationRow): string {
+  const [full, block, head, deviation] = groups;
+  if (mode === 'full') return full ?? '';
+  if (repair === 'none') return block ?? '';
+  return (repair.startsWith('head') ? head : deviation) ?? '';
+}

@@ -1,0 +1,86 @@
+/** From answers to the rows of a table: scores, their intervals, and what full attention does better. Pure. */
+import { formatRepair, type Mode, type Repair } from '../engine/index.ts';
+import { bootstrapInterval, type Difference, type Interval, mean, pairedDifference } from './bootstrap.ts';
+import type { Answer } from './evaluate.ts';
+import { median } from './median.ts';
+import { scoreAnswer } from './metrics.ts';
+import type { Question } from './questions.ts';
+
+export interface EvaluationRow {
+  readonly mode: Mode;
+  /** As parseRepair() reads it; `none` in full mode. */
+  readonly repair: string;
+  /** Questions scored. */
+  readonly n: number;
+  /** Shares in [0, 1]: see metrics.ts. */
+  readonly accuracy: number;
+  readonly em: number;
+  readonly f1: number;
+  /** 95 % interval of the accuracy. */
+  readonly interval: Interval;
+  /** accuracy(this) − accuracy(full) on the same questions; null in full mode, and where it was not measured. */
+  readonly difference: Difference | null;
+  /** Share of the gap between block mode and full attention that a repair closes; null where there is no gap. */
+  readonly gapClosed: number | null;
+  /** Means, in tokens. */
+  readonly promptTokens: number;
+  readonly answerTokens: number;
+  /**
+   * Median time to first token in ms, and mean operations to it, as if all blocks had been there. null where answers
+   * come from a file that does not tell. Requests in flight slow each other down: measure times with one at a time.
+   */
+  readonly ttftMs: number | null;
+  readonly flops: number | null;
+}
+
+/** What people call a row. */
+export function rowName({ mode, repair }: Pick<EvaluationRow, 'mode' | 'repair'>): string {
+  if (mode === 'full') return 'full attention';
+  return repair === 'none' ? 'block mode' : `block, repair ${repair}`;
+}
+
+/** The answers of one mode and repair, by question. */
+export interface Variant {
+  readonly mode: Mode;
+  readonly repair: Repair;
+  readonly answers: readonly Answer[];
+}
+
+export function scoreRows(variants: readonly Variant[], questions: readonly Question[]): EvaluationRow[] {
+  const scored = variants.map((variant) => ({ ...variant, ...score(variant.answers, questions) }));
+  const of = (wanted: Mode) =>
+    scored.find(({ mode, repair }) => mode === wanted && repair.method === 'none')?.accuracies;
+  const [full, block] = [of('full'), of('block')];
+  const gap = full === undefined || block === undefined ? 0 : mean(full) - mean(block);
+  return scored.map(({ mode, repair, accuracies, row }) => ({
+    mode,
+    repair: formatRepair(repair),
+    ...row,
+    difference: mode === 'full' || full === undefined ? null : pairedDifference(accuracies, full),
+    gapClosed:
+      repair.method === 'none' || !(gap > 0) || block === undefined ? null : (mean(accuracies) - mean(block)) / gap,
+  }));
+}
+
+function score(answers: readonly Answer[], questions: readonly Question[]) {
+  const kept = answers.flatMap((answer, i) => {
+    const question = questions[i];
+    return question === undefined || answer.overflow ? [] : [{ answer, gold: question.answers }];
+  });
+  const scores = kept.map(({ answer, gold }) => scoreAnswer(answer.text, gold));
+  const accuracies = scores.map(({ accuracy }) => accuracy);
+  const known = (part: 'readyMs' | 'flops') => kept.flatMap(({ answer }) => answer[part] ?? []);
+  const flops = known('flops');
+  const row = {
+    n: kept.length,
+    accuracy: mean(accuracies),
+    em: mean(scores.map(({ em }) => em)),
+    f1: mean(scores.map(({ f1 }) => f1)),
+    interval: bootstrapInterval(accuracies),
+    promptTokens: mean(kept.map(({ answer }) => answer.promptTokens)),
+    answerTokens: mean(kept.map(({ answer }) => answer.answerTokens)),
+    ttftMs: median(known('readyMs')) ?? null,
+    flops: flops.length === 0 ? null : mean(flops),
+  };
+  return { row, accuracies };
+}
