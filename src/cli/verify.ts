@@ -74,7 +74,21 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
 const defaultRepairs = ['head:8', 'deviation:0.15', 'head:32'];
 
 function card(report: VerificationReport): string[] {
-  const { repair, repairs, besideAt, full, block, n, difference, agreement, firstToken, tolerance, verdict, reasons, storedAt } = report;
+  const {
+    repair,
+    repairs,
+    besideAt,
+    full,
+    block,
+    n,
+    difference,
+    agreement,
+    firstToken,
+    tolerance,
+    verdict,
+    reasons,
+    storedAt,
+  } = report;
   const row = (name: string, { accuracy, interval, em, f1 }: typeof full) => [
     name,
     formatCount(n),
@@ -85,9 +99,20 @@ function card(report: VerificationReport): string[] {
   ];
   const head = ['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1'];
   return [
-    ...formatTable([head, row('full attention', full), row('block mode', block), ...repairs.map((scores) => row(`repair ${scores.repair}`, scores))], { left: 1 }),
+    ...formatTable(
+      [
+        head,
+        row('full attention', full),
+        row('block mode', block),
+        ...repairs.map((scores) => row(`repair ${scores.repair}`, scores)),
+      ],
+      { left: 1 },
+    ),
     `block minus full: ${differenceText(difference)}`,
-    ...repairs.map((tried) => `repair ${tried.repair} minus full: ${differenceText(tried.difference)}, ${tried.tokens.toFixed(0)} tokens in ${formatMs(tried.ms)}`),
+    ...repairs.map(
+      (tried) =>
+        `repair ${tried.repair} minus full: ${differenceText(tried.difference)}, ${tried.tokens.toFixed(0)} tokens in ${formatMs(tried.ms)}`,
+    ),
     `answers agree: ${percent(agreement.exact)} % are equal, F1 of one against the other ${percent(agreement.f1)}`,
     `first token: KL ${firstToken.meanKl.toFixed(3)} nats (median ${firstToken.medianKl.toFixed(3)}, most ${firstToken.maxKl.toFixed(2)}), the same choice in ${percent(firstToken.sameTop)} %`,
     '',

@@ -28,7 +28,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const run = (more: Partial<VerifyOptions> = {}) => verify({ engine, cacheDir: folder, questions, maxTokens: 6, ...more });
+const run = (more: Partial<VerifyOptions> = {}) =>
+  verify({ engine, cacheDir: folder, questions, maxTokens: 6, ...more });
 
 describe('verify', () => {
   it('compares, decides and remembers', async () => {
@@ -69,7 +70,11 @@ describe('verify', () => {
     const repairs = ['head:1', 'head:500', 'deviation:1'].map(parseRepair);
     const report = await run({ questions: Array(6).fill(missed), tolerance: 0.5, repairs, beside: true });
     const used = report.repairs.at(-1);
-    expect(report).toMatchObject({ verdict: 'block with repair', repair: used?.repair, reasons: [expect.stringContaining('may lose up to')] });
+    expect(report).toMatchObject({
+      verdict: 'block with repair',
+      repair: used?.repair,
+      reasons: [expect.stringContaining('may lose up to')],
+    });
     expect(report.repairs.map(({ repair }) => repair)).toEqual(['head:1', 'head:500'].slice(0, report.repairs.length));
     expect(used).toMatchObject({ accuracy: 1, difference: { value: 0 }, reasons: [] });
     expect(used?.tokens).toBeGreaterThan(0);

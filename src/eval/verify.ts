@@ -12,8 +12,8 @@ import {
   type PromptTemplate,
   type Repair,
   type StoredVerdict,
-  verdictBeside,
   type VerdictIdentity,
+  verdictBeside,
   verdictIdentity,
   verdictPath,
   writeVerdict,
@@ -140,7 +140,16 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
       : await ResultsFile.open<Pair | Repaired>(options.resume, z.union([pairSchema, repairedSchema]));
   const keyOf = (question: Question, ...more: unknown[]) => {
     const texts = question.passages.map(({ title, text }) => [title, text]);
-    return resultKey(['verify', identity, maxTokens, answerStops, model.contextTokens, question.question, texts, ...more]);
+    return resultKey([
+      'verify',
+      identity,
+      maxTokens,
+      answerStops,
+      model.contextTokens,
+      question.question,
+      texts,
+      ...more,
+    ]);
   };
   const pairs: Pair[] = [];
   let done = 0;
@@ -169,13 +178,18 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
         const key = keyOf(question, formatRepair(repair));
         const known = file.get(key);
         const answer =
-          known !== undefined && 'ms' in known ? known : await readRepaired(engine, question, repair, maxTokens, either);
+          known !== undefined && 'ms' in known
+            ? known
+            : await readRepaired(engine, question, repair, maxTokens, either);
         if (known === undefined) await file.add(key, answer);
         answers[index] = answer;
         step();
       });
       const scores = repairScores(repair, answers, pairs, questions);
-      const { reasons } = decide({ n: figures.n, fullInterval: full.interval, difference: scores.difference }, tolerance);
+      const { reasons } = decide(
+        { n: figures.n, fullInterval: full.interval, difference: scores.difference },
+        tolerance,
+      );
       repairs.push({ ...scores, reasons });
       if (reasons.length === 0) break;
     }
@@ -200,9 +214,7 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
     verdictPath(identity, cacheDir ?? cacheFolder()),
     // What was measured for hours is not thrown away for a folder that cannot be written.
   ).catch(() => null);
-  const besideAt = options.beside
-    ? await writeVerdict(stored, verdictBeside(model.path)).catch(() => null)
-    : null;
+  const besideAt = options.beside ? await writeVerdict(stored, verdictBeside(model.path)).catch(() => null) : null;
   return {
     verdict,
     reasons: decided.reasons,

@@ -1,0 +1,136 @@
+/**
+ * One model answering in both modes with its first token's logits, which the engine keeps to itself.
+ *
+ * The same plan, blocks, runner and generation as Engine.answer() has; a test holds the two equal.
+ */
+import { join } from 'node:path';
+import { chooseAttention } from '../engine/attention-choice.ts';
+import { generate } from '../engine/generate.ts';
+import { BlockSource, type EngineOptions, type Mode, type PromptTemplate, Runner } from '../engine/index.ts';
+import { BlockAttentionError } from '../errors.ts';
+import { Backend, createSampler, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
+import { KvLayout, type KvType, Model, Sequence, weightsDigest } from '../model/index.ts';
+import { cacheFolder } from '../models/index.ts';
+import { planRag, promptVersion, tokenizePlan } from '../prompt/index.ts';
+import { type BlockStore, createMemoryStore } from '../store/index.ts';
+import type { Question } from './questions.ts';
+
+export type ReaderOptions = Pick<
+  EngineOptions,
+  'modelPath' | 'device' | 'threads' | 'kvType' | 'attention' | 'repack' | 'contextTokens' | 'template' | 'cacheDir'
+>;
+
+export interface ReadOptions {
+  readonly mode: Mode;
+  readonly maxTokens: number;
+  readonly stop: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+export interface Reading {
+  readonly text: string;
+  /** Of the answer's first token, [vocabulary]. */
+  readonly logits: Float32Array;
+}
+
+/** Blocks are seldom read twice while a model is verified. */
+const storeBytes = 2 ** 30;
+
+interface ReaderParts {
+  readonly model: Model;
+  readonly tokenizer: VocabTokenizer;
+  readonly store: BlockStore;
+  readonly runner: Runner;
+  readonly source: BlockSource;
+  readonly template: PromptTemplate;
+  readonly contextTokens: number;
+}
+
+export class Reader implements AsyncDisposable {
+  readonly #parts: ReaderParts;
+  readonly #cleanup: readonly (() => void | Promise<void>)[];
+
+  private constructor(parts: ReaderParts, cleanup: readonly (() => void | Promise<void>)[]) {
+    this.#parts = parts;
+    this.#cleanup = cleanup;
+  }
+
+  /** @throws what createEngine() throws */
+  static async open(options: ReaderOptions): Promise<Reader> {
+    const kvType: KvType = options.kvType ?? 'f16';
+    const cleanup: (() => void | Promise<void>)[] = [];
+    try {
+      const backend = await Backend.open({ device: options.device, threads: options.threads });
+      cleanup.unshift(() => backend.dispose());
+      const model = await Model.load(options.modelPath, backend, { repack: options.repack });
+      cleanup.unshift(() => model.dispose());
+      const contextTokens = model.contextTokens(options.contextTokens);
+      const tokenizer = await openTokenizer(options.modelPath);
+      cleanup.unshift(() => tokenizer.dispose());
+      const weights = await weightsDigest(options.modelPath, join(options.cacheDir ?? cacheFolder(), 'digests'));
+      const store = createMemoryStore({ budgetBytes: storeBytes });
+      cleanup.unshift(() => store.close());
+      const layout = new KvLayout(model.hyperParameters, kvType);
+      const { factory, keepsScores } = chooseAttention(options.attention ?? 'auto', model, layout);
+      const scoreBytes = keepsScores ? undefined : Number.POSITIVE_INFINITY;
+      const runner = new Runner({ model, attention: factory, scoreBytes });
+      cleanup.unshift(() => runner.close());
+      const source = new BlockSource({ model, runner, store, layout, weights, tokenizer: promptVersion(tokenizer) });
+      cleanup.unshift(() => source.dispose());
+      const template = options.template ?? 'auto';
+      return new Reader({ model, tokenizer, store, runner, source, template, contextTokens }, cleanup);
+    } catch (error) {
+      for (const release of cleanup) await release();
+      throw error;
+    }
+  }
+
+  /** Answers greedily. @throws CONTEXT_OVERFLOW, ABORTED, and what planning throws */
+  async read({ question, passages }: Question, options: ReadOptions): Promise<Reading> {
+    const { model, tokenizer, runner, source, template, contextTokens } = this.#parts;
+    const { mode, maxTokens, stop, signal } = options;
+    const plan = tokenizePlan(planRag({ template, passages, question }, tokenizer), tokenizer);
+    const tokens = plan.blocks.map((block) => block.tokens);
+    const context = mode === 'block' ? tokens.slice(0, -1) : [];
+    const final = Int32Array.from(tokens.slice(context.length).flatMap((block) => Array.from(block)));
+    const needed = tokens.reduce((sum, block) => sum + block.length, 0) + maxTokens;
+    if (needed > contextTokens) {
+      throw new BlockAttentionError(
+        'CONTEXT_OVERFLOW',
+        `prompt and answer need ${needed} tokens, the context holds ${contextTokens}: give fewer passages`,
+      );
+    }
+    const handles = await source.acquire(context, { signal });
+    let sequence: Sequence | undefined;
+    try {
+      const blocks = handles.map((handle, i) => ({
+        memory: source.memoryOf(handle),
+        tokens: context[i]?.length ?? 0,
+      }));
+      sequence = new Sequence(model.backend, source.growingLayout, blocks, final.length + maxTokens);
+      const prompt = await runner.prompt(sequence, final, { logits: 'last', priority: 1, signal });
+      const logits = prompt.logits.slice();
+      using sampler = createSampler({}, tokenizer);
+      const { text, stopReason } = await generate({
+        runner,
+        tokenizer,
+        sampler,
+        sequence,
+        logits: prompt.logits,
+        maxTokens,
+        stop,
+        signal,
+        push: () => {},
+      });
+      if (stopReason === 'aborted') throw new BlockAttentionError('ABORTED', 'the verification was cancelled');
+      return { text, logits };
+    } finally {
+      sequence?.dispose();
+      for (const handle of handles) source.release(handle);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const release of this.#cleanup) await release();
+  }
+}
