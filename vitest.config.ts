@@ -8,6 +8,7 @@ export default defineConfig({
       'tests/**/*.test.ts',
       'bench/**/*.test.ts',
       'web/**/*.test.ts',
+      'reproduce/**/*.test.ts',
     ],
     // Native compute saturates the machine from one file already.
     pool: 'forks',

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { TtftReport, TtftRow } from '../eval/index.ts';
+import { defaultModel } from '../models/aliases.ts';
 import { formatDuration } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { addComputeOptions, type ModelOptions, modelReferenceHelp } from './model-options.ts';
@@ -31,7 +32,7 @@ export function addBench(program: Command, context: CommandContext): void {
   const command = bench
     .command('ttft')
     .description('time to first token with all passages cached, against full prefill of the same prompt')
-    .requiredOption('--model <ref>', modelReferenceHelp)
+    .option('--model <ref>', modelReferenceHelp, defaultModel)
     .addOption(
       new Option('--lengths <list>', 'whole prompts, in tokens')
         .argParser(listOption('--lengths'))

@@ -1,11 +1,6 @@
-/** What the demo reads and asks. All of it is invented: a model cannot know it from elsewhere. */
+/** What the demo reads and asks with general models. All of it is invented: a model cannot know it from elsewhere. */
 import type { Passage } from '../engine/index.ts';
-
-export interface DemoQuestion {
-  readonly question: string;
-  /** Words that a right answer contains. */
-  readonly expected: string;
-}
+import type { DemoQuestion } from './demo-facts.ts';
 
 export const demoQuestions: readonly DemoQuestion[] = [
   { question: 'When was the Vellmar Bridge opened?', expected: '1911' },

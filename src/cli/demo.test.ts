@@ -3,6 +3,7 @@ import { capture } from '../../tests/support/cli-capture.ts';
 import { smollm2 } from '../../tests/support/real-models.ts';
 import { type DemoRow, demoCard, demoHeader, demoNote, demoSummary } from './demo-card.ts';
 import { demoPassages, demoQuestions } from './demo-corpus.ts';
+import { demoFacts } from './demo-facts.ts';
 
 const row: DemoRow = {
   question: 'When was the Vellmar Bridge opened?',
@@ -79,19 +80,24 @@ describe('the demo card', () => {
   });
 });
 
-it('asks what the corpus answers', () => {
-  expect(new Set(demoPassages.map(({ id }) => id)).size).toBe(demoPassages.length);
-  for (const { expected } of demoQuestions) {
-    expect(demoPassages.filter(({ text }) => text.includes(expected)).length).toBe(1);
+it.each([
+  ['general models', { passages: demoPassages, questions: demoQuestions }],
+  ['the embedded model', demoFacts()],
+])('asks what the corpus for %s answers', (_, { passages, questions }) => {
+  expect(new Set(passages.map(({ title }) => title)).size).toBe(passages.length);
+  expect(questions).toHaveLength(3);
+  for (const { expected } of questions) {
+    expect(passages.filter(({ text }) => text.includes(expected)).length).toBe(1);
   }
 });
 
-it('says what to do when there is no model', async () => {
+it('answers from blocks with the embedded model, without a network', async () => {
   const env = { BLOCK_ATTENTION_OFFLINE: '1', BLOCK_ATTENTION_CACHE: '/nonexistent/cache' };
-  const { code, stdout, stderr } = await capture(['demo', '--json'], { env });
-  expect(code).toBe(1);
-  expect(JSON.parse(stdout)).toHaveProperty('error.code', 'MODEL_NOT_FOUND');
-  expect(stderr).toContain('demo --model FILE.gguf');
+  const { code, json } = await capture(['demo', '--json'], { env });
+  expect(code).toBe(0);
+  const { questions, model } = json() as { questions: { block: { right: boolean } }[]; model: { name: string } };
+  expect(model.name).toBe('embedded');
+  expect(questions.map(({ block }) => block.right)).toEqual([true, true, true]);
 });
 
 describe('demo', () => {

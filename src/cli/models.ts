@@ -13,14 +13,19 @@ export function addModels(program: Command, { io }: CommandContext): void {
     .action(async (options: { json?: boolean }) => {
       const output = new Output(io, options);
       const cached = await listModels({ env: io.env });
-      const aliases = Object.entries(modelAliases).map(([name, { summary, sources }]) => ({
+      const aliases = Object.entries(modelAliases).map(([name, { summary, sources, file }]) => ({
         name,
         summary,
         sources,
+        carried: file !== undefined,
         cached: cached.some(({ reference }) => sources.some((source) => sameReference(source, reference))),
       }));
       output.print(output.bold('Aliases'));
-      const rows = aliases.map(({ name, summary, cached }) => [`  ${name}`, cached ? 'cached' : '', summary]);
+      const rows = aliases.map(({ name, summary, cached, carried }) => [
+        `  ${name}`,
+        carried ? 'here' : cached ? 'cached' : '',
+        summary,
+      ]);
       for (const line of formatTable(rows, { left: 3 })) output.print(line);
       output.print();
       output.print(output.bold(`Cache ${modelsFolder({ env: io.env })}`));

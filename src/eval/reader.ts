@@ -25,6 +25,17 @@ export interface ReadOptions {
   readonly maxTokens: number;
   readonly stop: readonly string[];
   readonly signal: AbortSignal;
+  /**
+   * Block mode at positions other than the prompt's own, to measure what re-encoding is worth: from the token counts of
+   * the context blocks, where each begins, and the position of the question. Defaults to one after the other.
+   */
+  readonly places?: ((tokens: readonly number[]) => Places) | undefined;
+}
+
+export interface Places {
+  readonly starts: readonly number[];
+  /** Position of the question's first token. */
+  readonly first: number;
 }
 
 export interface Reading {
@@ -88,7 +99,7 @@ export class Reader implements AsyncDisposable {
   /** Answers greedily. @throws CONTEXT_OVERFLOW, ABORTED, and what planning throws */
   async read({ question, passages }: Question, options: ReadOptions): Promise<Reading> {
     const { model, tokenizer, runner, source, template, contextTokens } = this.#parts;
-    const { mode, maxTokens, stop, signal } = options;
+    const { mode, maxTokens, stop, signal, places } = options;
     const plan = tokenizePlan(planRag({ template, passages, question }, tokenizer), tokenizer);
     const tokens = plan.blocks.map((block) => block.tokens);
     const context = mode === 'block' ? tokens.slice(0, -1) : [];
@@ -107,7 +118,14 @@ export class Reader implements AsyncDisposable {
         memory: source.memoryOf(handle),
         tokens: context[i]?.length ?? 0,
       }));
-      sequence = new Sequence(model.backend, source.growingLayout, blocks, final.length + maxTokens);
+      sequence = new Sequence(
+        model.backend,
+        source.growingLayout,
+        blocks,
+        final.length + maxTokens,
+        undefined,
+        places?.(blocks.map(({ tokens: count }) => count)),
+      );
       const prompt = await runner.prompt(sequence, final, { logits: 'last', priority: 1, signal });
       const logits = prompt.logits.slice();
       using sampler = createSampler({}, tokenizer);

@@ -3,8 +3,10 @@
  *
  * Invariant: the sources of one alias hold the same bytes, so that blocks encoded from one serve a user of the other.
  * Where an alias has several sources each therefore carries the file's SHA-256. Aliases with one source follow `main`
- * of a repository, and the checksum the hub announces for it.
+ * of a repository, and the checksum the hub announces for it. One alias has a file in this package instead.
  */
+import { fileURLToPath } from 'node:url';
+
 const smollm2 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
 const gemma3 = 'a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818';
 
@@ -12,9 +14,19 @@ export interface ModelAlias {
   readonly summary: string;
   /** References in the forms of `parseModelReference`, the preferred one first. */
   readonly sources: readonly string[];
+  /** Absolute path of a file that this package carries: nothing is fetched, and there are no sources. */
+  readonly file?: string;
 }
 
+/** The model that commands use when none is named. */
+export const defaultModel = 'embedded';
+
 export const modelAliases: Readonly<Record<string, ModelAlias>> = {
+  embedded: {
+    summary: 'reader of short facts, 1M parameters, trained for block mode (see docs/reproduction.md), in this package',
+    sources: [],
+    file: fileURLToPath(new URL('../../models/embedded.gguf', import.meta.url)),
+  },
   'smollm2-135m': {
     summary: 'SmolLM2 135M Instruct, Q4_1, 98 MB, Apache-2.0',
     sources: [

@@ -1,5 +1,5 @@
 /** Getting GGUF models onto the machine: references, aliases, the cache, and fetching into it. */
-export { type ModelAlias, modelAliases } from './aliases.ts';
+export { defaultModel, type ModelAlias, modelAliases } from './aliases.ts';
 export { type CachedModel, listModels, type ModelRecord } from './cache.ts';
 export { cacheFolder, type Environment, modelsFolder } from './cache-folder.ts';
 export { withFolderLock } from './folder-lock.ts';

@@ -205,7 +205,10 @@ describe('resolveModel', () => {
   });
 
   it('explains a path where no file is', async () => {
-    const missing = { code: 'MODEL_NOT_FOUND', message: expect.stringMatching(/'smollm3'.*aliases: smollm2-135m/) };
+    const missing = {
+      code: 'MODEL_NOT_FOUND',
+      message: expect.stringMatching(/'smollm3'.*aliases: embedded, smollm2-135m/),
+    };
     await expect(resolveModel('smollm3')).rejects.toMatchObject(missing);
     await mkdir(join(cacheDir, 'folder'));
     await expect(resolveModel(join(cacheDir, 'folder'))).rejects.toThrow(/not a file: name the .gguf in it/);

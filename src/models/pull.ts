@@ -45,7 +45,7 @@ export interface ResolvedModel {
   readonly path: string;
   /** The alias, or the file's name without `.gguf`. */
   readonly name: string;
-  /** Where it came from; `file` when the reference was a path. */
+  /** Where it came from; `file` when the reference was a path, or an alias of a file in this package. */
   readonly source: 'file' | 'hub' | 'url' | 'pypi';
   /** Hex SHA-256 of the file as it was fetched; undefined for paths, which are not read. */
   readonly sha256: string | undefined;
@@ -60,6 +60,8 @@ export interface ResolvedModel {
 export async function resolveModel(text: string, options: PullOptions = {}): Promise<ResolvedModel> {
   const reference = parseModelReference(text);
   if (reference.kind === 'path') return existingFile(reference.path);
+  const carried = carriedFile(reference);
+  if (carried !== undefined) return carried;
   return (await findCached(reference, sourcesOf(reference), options)) ?? pullModel(text, options);
 }
 
@@ -72,6 +74,8 @@ export async function resolveModel(text: string, options: PullOptions = {}): Pro
 export async function pullModel(text: string, options: PullOptions = {}): Promise<ResolvedModel> {
   const reference = parseModelReference(text);
   if (reference.kind === 'path') return existingFile(reference.path);
+  const carried = carriedFile(reference);
+  if (carried !== undefined) return carried;
   const sources = sourcesOf(reference);
   const env = options.env ?? process.env;
   // A whole copy from a later source is better than another download from an earlier one.
@@ -162,6 +166,14 @@ async function findCached(
     if (cached !== undefined) return resolved(cached, reference, source);
   }
   return undefined;
+}
+
+/** The file of an alias that this package carries. */
+function carriedFile(reference: ModelReference): Promise<ResolvedModel> | undefined {
+  if (reference.kind !== 'alias') return undefined;
+  const { name } = reference;
+  const file = modelAliases[name]?.file;
+  return file === undefined ? undefined : existingFile(file).then((model) => ({ ...model, name }));
 }
 
 async function existingFile(path: string): Promise<ResolvedModel> {
