@@ -108,7 +108,7 @@ async function ask(question: string | undefined, options: AskOptions, context: C
     if (result.stopReason === 'aborted') break;
   }
   if (options.chat === true) output.result({ turns, ...about });
-  else output.result({ ...(turns[0] ?? {}), ...about });
+  else output.result(Object.assign({}, turns[0], about));
 }
 
 /** The one question, or in a chat the lines of standard input. */

@@ -33,7 +33,7 @@ const meanPooling = 1;
 const defaultMostTokens = 2048;
 
 interface Calls {
-  tokenize(
+  readonly tokenize: (
     vocab: bigint,
     text: Uint8Array,
     length: number,
@@ -41,12 +41,12 @@ interface Calls {
     room: number,
     special: boolean,
     parse: boolean,
-  ): number;
-  dimensions(model: bigint): number;
-  trainedContext(model: bigint): number;
-  pooling(ctx: bigint): number;
-  vocabularyType(vocab: bigint): number;
-  embeddings(ctx: bigint, sequence: number): bigint | null;
+  ) => number;
+  readonly dimensions: (model: bigint) => number;
+  readonly trainedContext: (model: bigint) => number;
+  readonly pooling: (ctx: bigint) => number;
+  readonly vocabularyType: (vocab: bigint) => number;
+  readonly embeddings: (ctx: bigint, sequence: number) => bigint | null;
 }
 let bound: Calls | undefined;
 

@@ -121,7 +121,7 @@ export function encodeByDefinition({ get }: EncoderWeights, ids: readonly number
     const name = (part: string) => `blk.${layer}.${part}`;
     const [q, k, v] = ['attn_q', 'attn_k', 'attn_v'].map((part) => states.map((x) => linear(name(part), x)));
     const attended = states.map((_, i) => {
-      const out = new Array<number>(embedding).fill(0);
+      const out = Array.from({ length: embedding }, () => 0);
       for (let head = 0; head < heads; head++) {
         const part = (x: readonly number[] | undefined) => (x ?? []).slice(head * headDim, (head + 1) * headDim);
         const query = part(q?.[i]);

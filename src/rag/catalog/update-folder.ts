@@ -118,7 +118,7 @@ export async function updateFolder(
   for (const [done, file] of found.entries()) {
     if (signal?.aborted) throw new BlockAttentionError('ABORTED', 'cancelled', { cause: signal.reason });
     onProgress?.({ phase: 'reading', done, total: found.length, path: file.path });
-    const options = { root, count: counter.count, targetTokens, maxFileBytes };
+    const options = { root, count: (text: string) => counter.count(text), targetTokens, maxFileBytes };
     const result = await readFile(file, usable[file.path], parser, options);
     // A file that is back under a name the index knows from other settings is a change, not an addition.
     const known =

@@ -32,8 +32,8 @@ export async function watchFolder(index: DocumentIndex, folder: string, options:
     followSymlinks: false,
     ignored: (path, stats) => {
       const name = basename(path);
-      if (path !== root && (name === 'node_modules' || (name.startsWith('.') && !/ignore$/.test(name)))) return true;
-      return stats?.isFile() === true && fileType(path) === undefined && !/ignore$/.test(name);
+      if (path !== root && (name === 'node_modules' || (name.startsWith('.') && !name.endsWith('ignore')))) return true;
+      return stats?.isFile() === true && fileType(path) === undefined && !name.endsWith('ignore');
     },
   });
   watcher.on('all', () => {

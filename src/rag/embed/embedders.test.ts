@@ -34,14 +34,15 @@ async function readBody(request: IncomingMessage): Promise<Seen['body']> {
 }
 
 beforeAll(async () => {
-  server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await readBody(request);
     seen.push({ url: request.url, key: request.headers.authorization, body });
     const fault = faults.shift();
     if (fault !== undefined) return fault(response, body);
     const data = body.input.map((text, index) => ({ index, embedding: vectorOf(text) })).reverse();
     response.end(JSON.stringify({ object: 'list', data }));
-  });
+  };
+  server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const bound = server.address();
   address = `http://127.0.0.1:${typeof bound === 'object' && bound !== null ? bound.port : 0}/v1/embeddings?model=tiny`;
