@@ -189,14 +189,17 @@ if (!embedded) console.warn('skipped: no model comes with the package');
 describe.skipIf(!embedded)('the model that comes with the package', () => {
   it('goes from an empty folder to a cited answer, offline', async () => {
     mkdirSync(workspace.path('fresh'));
-    writeFileSync(workspace.path('fresh/bridge.md'), '# Bridge\n\nThe bridge was opened in 1911 by the mayor.\n');
+    writeFileSync(
+      workspace.path('fresh/bridge.md'),
+      '# Bridge\n\nThe owner of the bridge is Mara Teller. The bridge was opened in 1911.\n',
+    );
     const own = ['--index', workspace.path('fresh-index'), '--json'];
     const indexed = await workspace.run(['index', workspace.path('fresh'), ...machine, ...own]);
     expect(indexed.json()).toMatchObject({ files: { total: 1 }, blocks: { encoded: 1 }, model: 'embedded' });
     // In the documents' own words: what the model knows is little.
-    const result = (await ask('When was the bridge opened?', ...own)).json();
+    const result = (await ask('Who is the owner of the bridge?', ...own)).json();
     expect(result.blocks).toMatchObject([{ id: 'system' }, { id: 'bridge.md:3', status: 'hit' }]);
-    expect(result.answer).toMatch(/1911/);
+    expect(result.answer).toMatch(/Mara Teller/);
     expect(result).toMatchObject({ inDocuments: true, citations: [{ source: 'bridge.md:3' }] });
   });
 });
