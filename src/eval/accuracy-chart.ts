@@ -34,7 +34,7 @@ function spec({ rows, machine }: EvaluationReport, { modelName }: AccuracyChartO
     const [low, high] = row.interval;
     return [
       {
-        name: rowName(row),
+        name: row.repair === 'none' ? rowName(row) : row.repair,
         group: groupOf(row),
         ms: row.ttftMs,
         accuracy: row.accuracy * 100,
@@ -46,20 +46,22 @@ function spec({ rows, machine }: EvaluationReport, { modelName }: AccuracyChartO
   const used = groups.filter((group) => points.some((point) => point.group === group));
   const pick = <T>(values: readonly T[]) => values.filter((_, i) => used.includes(groups[i] ?? ''));
   const n = rows[0]?.n ?? 0;
+  const times = points.map(({ ms }) => ms);
+  const domain = [Math.min(...times) / 1.25, Math.max(...times) * 1.5];
   const x = {
     field: 'ms',
-    type: 'quantitative',
-    title: 'Time to first token, ms, median (blocks cached)',
-    scale: { zero: true, nice: true, padding: 24 },
+    type: 'quantitative' as const,
+    title: 'Time to first token, ms, median, blocks cached (log scale)',
+    scale: { type: 'log' as const, domain, nice: false },
     axis: { grid: false },
-  } as const;
+  };
   const scale = { zero: false, nice: true } as const;
   const legend = { title: null, orient: 'bottom', labelLimit: 320, columns: 2 } as const;
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
     width: 640,
     height: 380,
-    padding: { left: 12, right: 100, top: 12, bottom: 12 },
+    padding: { left: 12, right: 16, top: 12, bottom: 12 },
     background: 'white',
     title: {
       text: `Accuracy against time to first token, ${modelName}`,
@@ -100,13 +102,22 @@ function spec({ rows, machine }: EvaluationReport, { modelName }: AccuracyChartO
           shape: { field: 'group', type: 'nominal', scale: { domain: used, range: pick(shapes) }, legend },
         },
       },
-      {
-        mark: { type: 'text', align: 'left', baseline: 'middle', dx: 10, fontSize: 12 },
-        encoding: {
-          y: { field: 'accuracy', type: 'quantitative', scale },
-          text: { field: 'name', type: 'nominal' },
+      // Neighbours are of different kinds as a rule: one kind's names stand below its points.
+      ...[false, true].map((below) => ({
+        transform: [{ filter: `(datum.group === '${groups[3]}') === ${below}` }],
+        mark: {
+          type: 'text' as const,
+          align: 'left' as const,
+          baseline: 'middle' as const,
+          dx: 7,
+          dy: below ? 12 : -12,
+          fontSize: 12,
         },
-      },
+        encoding: {
+          y: { field: 'accuracy', type: 'quantitative' as const, scale },
+          text: { field: 'name', type: 'nominal' as const },
+        },
+      })),
     ],
     config: {
       font: 'Helvetica, Arial, sans-serif',

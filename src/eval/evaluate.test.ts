@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
-import { createEngine, type Engine } from '../engine/index.ts';
+import { createEngine, type Engine, parseRepair } from '../engine/index.ts';
+import { accuracyChart } from './accuracy-chart.ts';
 import { type EvaluateOptions, evaluate } from './evaluate.ts';
 import type { Question } from './questions.ts';
 
@@ -48,6 +49,26 @@ describe('evaluate', () => {
     expect(full?.promptTokens).toBe(block?.promptTokens);
     expect(full?.answerTokens).toBeLessThanOrEqual(6);
     expect(skipped).toBe(0);
+  });
+
+  it('measures repairs beside block mode, and draws them', async () => {
+    const repairs = ['head:500', 'head:1', 'none'].map(parseRepair);
+    const report = await run({ repairs, parallel: 1 });
+    expect(report.rows.map(({ mode, repair }) => `${mode} ${repair}`)).toEqual([
+      'full none',
+      'block none',
+      'block head:500',
+      'block head:1',
+    ]);
+    const [full, block, whole, little] = report.rows;
+    // With every token computed anew the answers are full attention's.
+    expect(whole?.accuracy).toBe(full?.accuracy);
+    expect(whole?.difference?.value).toBe(0);
+    expect(little?.flops).toBeGreaterThan(block?.flops ?? 0);
+    expect(whole?.flops).toBeGreaterThan(little?.flops ?? 0);
+    const svg = await accuracyChart(report, { modelName: 'a model' });
+    for (const text of ['a model', 'full attention', 'block mode', 'head:500', 'head:1']) expect(svg).toContain(text);
+    expect(svg).not.toMatch(/NaN|undefined/);
   });
 
   it('goes on where it stopped, and answers anew under other settings', async () => {
