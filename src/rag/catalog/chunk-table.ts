@@ -11,6 +11,8 @@ const name = 'chunks';
 const numbers: readonly (keyof ChunkRow)[] = ['startLine', 'endLine', 'page', 'tokens', 'position'];
 /** Rows from which a look-up by id goes through an index. */
 const indexedFrom = 5000;
+/** Rows up to which files and the index of words are made anew after a change. */
+const anewUpTo = 20_000;
 /** Rows from which vectors are searched through an index instead of one by one. */
 const vectorIndexFrom = 100_000;
 
@@ -91,9 +93,15 @@ export class ChunkTable {
     return inOrder(rows.map((row) => ({ id: String(row.id), score: 1 - Number(row._distance) })));
   }
 
-  /** Brings the search index up to date and drops what deleted rows left on the disk. For the only writer. */
-  async settle(language: string): Promise<void> {
+  /**
+   * Brings the search index up to date and cleans up after earlier states. For the only writer.
+   * @param purge take the text of removed rows off the disk, too. In a table too large to be written anew, LanceDB does
+   *   so when a tenth of a file's rows are gone.
+   */
+  async settle(language: string, { purge }: { readonly purge: boolean }): Promise<void> {
     const rows = await this.count();
+    // An update writes rows to new files, and files without rows are deleted below.
+    if (purge && rows > 0 && rows <= anewUpTo) await this.#table.update({ valuesSql: { position: 'position' } });
     const indices = await this.#table.listIndices();
     const has = (column: string) => indices.some(({ columns }) => columns.includes(column));
     const { Index } = await lance();
@@ -102,7 +110,8 @@ export class ChunkTable {
       const config = Index.fts({ ...stems, language, maxTokenLength: 60, withPosition: false });
       await this.#table.createIndex('search', { config, replace: true });
     };
-    if (rows > 0 && !has('search')) await words();
+    // Making it anew takes no longer than a moment, and LanceDB 0.30 now and then fails to add rows to it.
+    if (rows > 0 && (rows <= anewUpTo || !has('search'))) await words();
     if (rows >= indexedFrom && !has('id')) await this.#table.createIndex('id', { config: Index.btree() });
     const wide = rows >= vectorIndexFrom && !has('vector') && (await this.dimensions()) !== undefined;
     if (wide) await this.#table.createIndex('vector', { config: Index.ivfFlat({ distanceType: 'cosine' }) });
@@ -110,7 +119,7 @@ export class ChunkTable {
     try {
       await this.#table.optimize(tidy);
     } catch (error) {
-      // LanceDB 0.30 now and then fails to add rows to its index of words. Made anew, the index holds them all.
+      // See above. Made anew, the index holds all rows.
       if (!has('search')) throw error;
       await words();
       await this.#table.optimize(tidy);

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Engine, openTokenCounter } from '../../engine/index.ts';
@@ -153,6 +153,48 @@ describe('an index', () => {
       writeFileSync(join(corpus.index, 'index.json'), text);
       await expect(corpus.openIndex()).rejects.toMatchObject({ code: 'INDEX_INVALID' });
     }
+  });
+
+  it('takes the text of a removed document off the disk', async () => {
+    using tokenizer = await openTokenCounter(corpus.model);
+    await using index = await corpus.openIndex();
+    for (let i = 0; i < 40; i++) corpus.put(`more/${i}.md`, `# Note ${i}\n\nSaid in confidence number${i}.\n`);
+    await index.update(corpus.docs, { tokenizer });
+    const holds = (word: string) =>
+      readdirSync(corpus.index, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .some((entry) => readFileSync(join(entry.parentPath, entry.name)).includes(word));
+    expect(holds('number17')).toBe(true);
+    corpus.remove('more/17.md');
+    await index.update(corpus.docs, { tokenizer });
+    expect([holds('number17'), holds('number18')]).toEqual([false, true]);
+  });
+
+  it('brings in order what a run left that ended before its search index was made', async () => {
+    using tokenizer = await openTokenCounter(corpus.model);
+    await using index = await corpus.openIndex();
+    await index.update(corpus.docs, { tokenizer });
+    const path = join(corpus.index, 'index.json');
+    const manifest = JSON.parse(readFileSync(path, 'utf8'));
+    rmSync(join(corpus.index, 'tables'), { recursive: true });
+    writeFileSync(path, JSON.stringify({ ...manifest, unsettled: true, folders: {} }));
+    await using again = await corpus.openIndex();
+    const signal = AbortSignal.abort();
+    await expect(again.update(corpus.docs, { tokenizer, signal })).rejects.toMatchObject({ code: 'ABORTED' });
+    await again.update(corpus.docs, { tokenizer });
+    expect((await again.search('harbour')).length).toBeGreaterThan(0);
+    expect(JSON.parse(readFileSync(path, 'utf8'))).not.toHaveProperty('unsettled');
+  });
+
+  it.skipIf(process.platform === 'win32' || process.getuid?.() === 0)('keeps what it cannot see for now', async () => {
+    using tokenizer = await openTokenCounter(corpus.model);
+    await using index = await corpus.openIndex();
+    await index.update(corpus.docs, { tokenizer });
+    chmodSync(join(corpus.docs, 'sub'), 0o000);
+    const { files: counts } = await index.update(corpus.docs, { tokenizer });
+    chmodSync(join(corpus.docs, 'sub'), 0o700);
+    expect(counts).toMatchObject({ removed: 0, skipped: [{ path: 'sub' }] });
+    expect((await index.search('bridge')).length).toBeGreaterThan(0);
   });
 
   it('is not made by those who only read', async () => {

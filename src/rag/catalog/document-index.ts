@@ -10,6 +10,7 @@ import { BlockAttentionError } from '../../errors.ts';
 import { cacheFolder, type Environment, withFolderLock } from '../../models/index.ts';
 import type { BlockStore } from '../../store/index.ts';
 import type { Embedder } from '../embed/embedder.ts';
+import { type ParserLimits, ParserProcess } from '../load/parser-process.ts';
 import { type SearchParts, searchChunks } from '../search/search-chunks.ts';
 import {
   type Chunk,
@@ -27,7 +28,7 @@ import { lance } from './lance.ts';
 import { type Manifest, readManifest, writeManifest } from './manifest.ts';
 import { type UpdateOptions, updateFolder } from './update-folder.ts';
 
-export interface IndexOptions {
+export interface IndexOptions extends ParserLimits {
   /** Folder of the index. Defaults to `defaultIndexDirectory()`. */
   readonly directory?: string | undefined;
   /** Make the index if there is none. Defaults to true. */
@@ -97,6 +98,7 @@ export async function openIndex(options: IndexOptions = {}): Promise<DocumentInd
       chunks,
       blocks,
       embedder,
+      parser: new ParserProcess(options),
       close: () => connection.close(),
     },
   );
@@ -106,6 +108,8 @@ interface Parts {
   readonly chunks: ChunkTable;
   readonly blocks: BlockTable;
   readonly embedder: Embedder | undefined;
+  /** Started by the first file that is read, and kept: starting it takes longer than most files. */
+  readonly parser: ParserProcess;
   readonly close: () => void;
 }
 
@@ -149,7 +153,7 @@ export class DocumentIndex implements AsyncDisposable {
    */
   update(folder: string, options: UpdateOptions & { onWait?: () => void } = {}): Promise<IndexSummary> {
     return this.#exclusively(async () => {
-      const { chunks, blocks, embedder } = this.#parts;
+      const { chunks, blocks, embedder, parser } = this.#parts;
       if (this.#manifest.embedder !== undefined && embedder === undefined) {
         const { reference } = this.#manifest.embedder;
         throw new BlockAttentionError(
@@ -157,7 +161,7 @@ export class DocumentIndex implements AsyncDisposable {
           `the index has embeddings of ${reference}: open it with those`,
         );
       }
-      const parts = { directory: this.directory, manifest: this.#manifest, chunks, blocks, embedder };
+      const parts = { directory: this.directory, manifest: this.#manifest, chunks, blocks, embedder, parser };
       const { summary, manifest } = await updateFolder(parts, folder, options);
       this.#manifest = manifest;
       return summary;
@@ -181,10 +185,13 @@ export class DocumentIndex implements AsyncDisposable {
       }
       const { chunks, blocks } = this.#parts;
       const before = await chunks.count();
+      await writeManifest(this.directory, { ...this.#manifest, unsettled: true });
       await chunks.remove(root);
-      this.#manifest = { ...this.#manifest, folders };
+      await writeManifest(this.directory, { ...this.#manifest, folders, unsettled: true });
+      await chunks.settle(this.#manifest.language, { purge: true });
+      const { unsettled: _, ...rest } = this.#manifest;
+      this.#manifest = { ...rest, folders };
       await writeManifest(this.directory, this.#manifest);
-      await chunks.settle(this.#manifest.language);
       const forgotten = store === undefined ? 0 : await forgetBlocks(chunks, blocks, (keys) => store.remove(keys));
       await blocks.settle();
       return { chunks: before - (await chunks.count()), blocks: forgotten };
@@ -249,6 +256,7 @@ export class DocumentIndex implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#parts.parser[Symbol.asyncDispose]();
     this.#parts.chunks.close();
     this.#parts.blocks.close();
     this.#parts.close();
@@ -269,7 +277,8 @@ export class DocumentIndex implements AsyncDisposable {
     this.#check();
     const body = async () => {
       // What another process wrote while this one waited.
-      this.#manifest = { ...this.#manifest, ...(await readManifest(this.directory)) };
+      const { unsettled: _, ...own } = this.#manifest;
+      this.#manifest = { ...own, ...(await readManifest(this.directory)) };
       await this.#parts.chunks.refresh();
       return work();
     };

@@ -1,5 +1,6 @@
 /** The blocks of a folder's chunks into the store: exactly those that are missing. */
 import type { Engine } from '../../engine/index.ts';
+import { throwIfAborted } from '../throw-if-aborted.ts';
 import { passageOf } from '../types.ts';
 import type { BlockTable } from './block-table.ts';
 import { chunkOf } from './chunk-rows.ts';
@@ -39,7 +40,7 @@ export async function encodeChunks(
   const totals = { encoded: 0, present: 0, encodedTokens: 0, bytes: 0 };
   let done = 0;
   for (let i = 0; i < ids.length; i += rowsAtOnce) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const part = (await chunks.rows(ids.slice(i, i + rowsAtOnce))).map(chunkOf);
     const passages = part.map(passageOf);
     const keys = engine.blockKeys(passages, { tenant });

@@ -51,6 +51,8 @@ export interface Manifest {
   /** Of stemming and stop words. */
   readonly language: string;
   readonly embedder?: EmbedderRecord | undefined;
+  /** A run has begun to change the tables and not yet brought the search index up to date and cleaned up. */
+  readonly unsettled?: boolean | undefined;
   readonly folders: Readonly<Record<string, KnownFolder>>;
 }
 

@@ -10,8 +10,9 @@ import type { Engine, TokenCounter } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { BlockKey, BlockStore } from '../../store/index.ts';
 import type { Embedder } from '../embed/embedder.ts';
-import { type ParserLimits, ParserProcess } from '../load/parser-process.ts';
+import type { ParserProcess } from '../load/parser-process.ts';
 import { walkFolder } from '../load/walk-folder.ts';
+import { throwIfAborted } from '../throw-if-aborted.ts';
 import type { IndexSummary, SkippedFile } from '../types.ts';
 import type { BlockTable } from './block-table.ts';
 import type { ChunkRow } from './chunk-rows.ts';
@@ -30,7 +31,7 @@ export interface UpdateProgress {
   readonly path?: string | undefined;
 }
 
-export interface UpdateOptions extends ParserLimits {
+export interface UpdateOptions {
   /** Encodes the chunks' blocks as it goes. Either this or `tokenizer` is needed. */
   readonly engine?: Engine | undefined;
   /** Counts tokens when there is no engine: `openTokenCounter(modelPath)`. */
@@ -59,6 +60,7 @@ export interface UpdateParts {
   readonly chunks: ChunkTable;
   readonly blocks: BlockTable;
   readonly embedder: Embedder | undefined;
+  readonly parser: ParserProcess;
 }
 
 const defaultChunkTokens = 256;
@@ -87,13 +89,22 @@ export async function updateFolder(
 
   const skipped: SkippedFile[] = [];
   const onSkip = (path: string, reason: string) => skipped.push({ path, reason });
-  const found = await walkFolder(root, { ignoreFiles: options.ignoreFiles, signal, onSkip });
+  const unreadable: string[] = [];
+  const onUnreadable = (path: string) => unreadable.push(path);
+  const found = await walkFolder(root, { ignoreFiles: options.ignoreFiles, signal, onSkip, onUnreadable });
   const files: Record<string, KnownFile> = {};
   const counts = { added: 0, changed: 0, unchanged: 0, skipped: 0 };
   const notes: SkippedFile[] = [];
   let [added, removed] = [0, 0];
   let pendingPaths: string[] = [];
   let pendingRows: ChunkRow[] = [];
+  let touched = false;
+  const unsettled = (manifest: Manifest): Manifest => ({ ...manifest, unsettled: true });
+  // Before the tables change: whoever comes after a crash knows that there is something to bring in order.
+  const unsettle = async () => {
+    if (!touched) await writeManifest(directory, unsettled(parts.manifest));
+    touched = true;
+  };
   const commit = async () => {
     if (pendingPaths.length === 0) return;
     const old = await chunks.select(
@@ -104,22 +115,25 @@ export async function updateFolder(
     const fresh = pendingRows.filter(({ id }) => !oldIds.has(id)).length;
     added += fresh;
     removed += oldIds.size - (pendingRows.length - fresh);
+    await unsettle();
     await chunks.replace(root, pendingPaths, await embedded(pendingRows, parts.embedder, signal));
     [pendingPaths, pendingRows] = [[], []];
     // What is in the table by now need not be read again should this run be interrupted.
-    await writeManifest(directory, withFolder({ cut, files: { ...usable, ...files }, updatedAt: Date.now() }));
+    await writeManifest(
+      directory,
+      unsettled(withFolder({ cut, files: { ...usable, ...files }, updatedAt: Date.now() })),
+    );
   };
   const withFolder = (known: KnownFolder): Manifest => ({
     ...parts.manifest,
     ...(options.model !== undefined && { model: options.model }),
     folders: { ...parts.manifest.folders, [root]: known },
   });
-  await using parser = new ParserProcess(options);
   for (const [done, file] of found.entries()) {
-    if (signal?.aborted) throw new BlockAttentionError('ABORTED', 'cancelled', { cause: signal.reason });
+    throwIfAborted(signal);
     onProgress?.({ phase: 'reading', done, total: found.length, path: file.path });
     const options = { root, count: (text: string) => counter.count(text), targetTokens, maxFileBytes };
-    const result = await readFile(file, usable[file.path], parser, options);
+    const result = await readFile(file, usable[file.path], parts.parser, options);
     // A file that is back under a name the index knows from other settings is a change, not an addition.
     const known =
       result.status === 'added' && before?.files[file.path]?.skipped === undefined && before?.files[file.path];
@@ -136,17 +150,26 @@ export async function updateFolder(
 
   onProgress?.({ phase: 'indexing', done: found.length, total: found.length });
   const inTable = new Set((await chunks.select(['path'], `root = ${literal(root)}`)).map(({ path }) => path));
+  for (const path of unreadable.length === 0 ? [] : Object.keys(usable)) {
+    // What cannot be seen for now is not gone.
+    const hidden = unreadable.some((above) => above === '' || path.startsWith(`${above}/`));
+    const known = usable[path];
+    if (hidden && known !== undefined) files[path] ??= known;
+  }
   const gone = [...inTable].filter((path) => files[path] === undefined);
+  if (gone.length > 0) await unsettle();
   for (let i = 0; i < gone.length; i += 500) {
     const part = gone.slice(i, i + 500);
     const condition = `root = ${literal(root)} AND path IN (${part.map(literal).join(', ')})`;
     removed += await chunks.count(condition);
     await chunks.remove(root, part);
   }
-  const manifest = withFolder({ cut, files, updatedAt: Date.now() });
+  const { unsettled: left = false, ...manifest } = withFolder({ cut, files, updatedAt: Date.now() });
+  if (touched || left || before === undefined) {
+    await writeManifest(directory, unsettled(manifest));
+    await chunks.settle(manifest.language, { purge: removed > 0 || left });
+  }
   await writeManifest(directory, manifest);
-  const changed = added > 0 || removed > 0 || before === undefined;
-  if (changed) await chunks.settle(manifest.language);
 
   const remover = blockRemover(options);
   const forgotten = remover === undefined ? 0 : await forgetBlocks(chunks, blocks, remover);

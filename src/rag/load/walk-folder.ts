@@ -8,6 +8,7 @@
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
+import { throwIfAborted } from '../throw-if-aborted.ts';
 import { fileType } from './file-types.ts';
 
 export interface FoundFile {
@@ -27,6 +28,8 @@ export interface WalkOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told what is left out although it looks like a document: path and reason. */
   readonly onSkip?: ((path: string, reason: string) => void) | undefined;
+  /** Told of folders that cannot be looked into; the root is ``. */
+  readonly onUnreadable?: ((path: string) => void) | undefined;
 }
 
 const neverEntered: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'bower_components']);
@@ -47,9 +50,10 @@ export async function walkFolder(root: string, options: WalkOptions = {}): Promi
   const files: FoundFile[] = [];
   const waiting: { path: string; rules: readonly Rules[] }[] = [{ path: '', rules: [] }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const here = join(root, next.path);
     const entries = await readdir(here, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+      options.onUnreadable?.(next.path);
       onSkip(next.path === '' ? '.' : next.path, `the folder cannot be read: ${error.code ?? error.message}`);
       return [];
     });
