@@ -1,0 +1,163 @@
+/**
+ * Retrieval on paragraphs with known questions, and telling questions the index cannot answer:
+ *   npx tsx bench/retrieval.ts --data FOLDER [--every 6]
+ * FOLDER holds JSONL files of `{title, text, questions: [{question}]}` or `{question, title, text}`. Recall is compared with a
+ * plain BM25 (k1 1.2, b 0.75, words in lower case, nothing else) over the same paragraphs.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { describeMachine } from '../src/eval/machine.ts';
+import { openIndex } from '../src/rag/index.ts';
+import { round } from './harness.ts';
+
+interface Paragraph {
+  readonly title: string;
+  readonly text: string;
+  readonly questions: readonly string[];
+}
+
+const { values } = parseArgs({ options: { data: { type: 'string' }, every: { type: 'string', default: '6' } } });
+if (values.data === undefined) throw new Error('--data FOLDER is missing');
+const every = Number(values.every);
+/** A word is a token: paragraphs stay whole whatever the tokenizer. */
+const tokenizer = { count: (text: string) => text.match(/\S+/g)?.length ?? 0, identity: 'words' };
+
+function read(file: string): Paragraph[] {
+  const merged = new Map<string, { title: string; text: string; questions: string[] }>();
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    if (line.trim() === '') continue;
+    const { title, text, question, questions } = JSON.parse(line);
+    const entry = merged.get(`${title}\0${text}`) ?? { title: String(title).replaceAll('_', ' '), text, questions: [] };
+    if (question !== undefined) entry.questions.push(question);
+    for (const item of questions ?? []) entry.questions.push(item.question);
+    merged.set(`${title}\0${text}`, entry);
+  }
+  return [...merged.values()];
+}
+
+/** One Markdown file per paragraph: what users have, through the whole pipeline. */
+async function indexOf(paragraphs: readonly Paragraph[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'block-attention-retrieval-'));
+  for (const [i, { title, text }] of paragraphs.entries()) {
+    writeFileSync(join(folder, `${i}.md`), `# ${title}\n\n${text.replaceAll(/\s+/g, ' ')}\n`);
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'block-attention-index-'));
+  const index = await openIndex({ directory });
+  await index.update(folder, { tokenizer, chunkTokens: 2000 });
+  const close = async () => {
+    await index.close();
+    for (const path of [folder, directory]) rmSync(path, { recursive: true });
+  };
+  return { index, close };
+}
+
+const wordsOf = (text: string) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+
+function plainBm25(texts: readonly string[]): (question: string) => number[] {
+  const postings = new Map<string, Map<number, number>>();
+  const lengths = texts.map((text, i) => {
+    const words = wordsOf(text);
+    for (const word of words) {
+      const list = postings.get(word) ?? new Map<number, number>();
+      list.set(i, (list.get(i) ?? 0) + 1);
+      postings.set(word, list);
+    }
+    return words.length;
+  });
+  const mean = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
+  return (question) => {
+    const scores = new Map<number, number>();
+    for (const word of wordsOf(question)) {
+      const list = postings.get(word);
+      if (list === undefined) continue;
+      const idf = Math.log(1 + (texts.length - list.size + 0.5) / (list.size + 0.5));
+      for (const [i, count] of list) {
+        const norm = count + 1.2 * (0.25 + (0.75 * (lengths[i] ?? 0)) / mean);
+        scores.set(i, (scores.get(i) ?? 0) + (idf * count * 2.2) / norm);
+      }
+    }
+    return [...scores]
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 10)
+      .map(([i]) => i);
+  };
+}
+
+const files = readdirSync(values.data).filter((name) => name.endsWith('.jsonl'));
+const sets = new Map(files.map((name) => [name, read(join(values.data ?? '', name))]));
+const all = [...sets.values()].flat();
+const rows: Record<string, string | number>[] = [];
+
+{
+  const { index, close } = await indexOf(all);
+  const plain = plainBm25(all.map(({ title, text }) => `${title}\n${text}`));
+  let number = 0;
+  for (const [name, paragraphs] of sets) {
+    const counts = { questions: 0, at1: 0, at10: 0, plain10: 0, ms: 0 };
+    for (const paragraph of paragraphs) {
+      const id = all.indexOf(paragraph);
+      for (const question of paragraph.questions) {
+        if (paragraph.questions.length > 1 && number++ % every !== 0) continue;
+        const started = performance.now();
+        const found = (await index.search(question, { top: 10 })).map(({ chunk }) => Number.parseInt(chunk.path, 10));
+        counts.ms += performance.now() - started;
+        counts.questions += 1;
+        // The same text may stand in two paragraphs.
+        const same = (i: number) => all[i]?.text === paragraph.text;
+        if (found.some(same)) counts.at10 += 1;
+        if (found[0] !== undefined && same(found[0])) counts.at1 += 1;
+        if (plain(question).includes(id)) counts.plain10 += 1;
+      }
+    }
+    const share = (count: number) => round(count / counts.questions, 3);
+    const recall = {
+      'recall@1': share(counts.at1),
+      'recall@10': share(counts.at10),
+      'plain BM25 @10': share(counts.plain10),
+    };
+    rows.push({
+      data: name,
+      paragraphs: all.length,
+      questions: counts.questions,
+      ...recall,
+      ms: round(counts.ms / counts.questions),
+    });
+  }
+  await close();
+}
+
+// Every other subject left out of the index: its questions cannot be answered from it.
+const floors: Record<string, string | number>[] = [];
+const byTitle = [...sets.values()].find((paragraphs) => paragraphs.some(({ questions }) => questions.length > 1));
+if (byTitle !== undefined) {
+  const titles = [...new Set(byTitle.map(({ title }) => title))];
+  const inside = new Set(titles.filter((_, i) => i % 2 === 0));
+  const { index, close } = await indexOf(byTitle.filter(({ title }) => inside.has(title)));
+  const coverages: { known: boolean; coverage: number }[] = [];
+  let number = 0;
+  for (const { title, questions } of byTitle) {
+    for (const question of questions) {
+      if (number++ % every !== 0) continue;
+      const hits = await index.search(question, { top: 3 });
+      coverages.push({ known: inside.has(title), coverage: Math.max(0, ...hits.map(({ coverage }) => coverage)) });
+    }
+  }
+  await close();
+  const known = coverages.filter((entry) => entry.known);
+  const unknown = coverages.filter((entry) => !entry.known);
+  let ordered = 0;
+  for (const a of known)
+    for (const b of unknown) ordered += a.coverage > b.coverage ? 1 : a.coverage === b.coverage ? 0.5 : 0;
+  const auc = round(ordered / (known.length * unknown.length), 3);
+  for (const floor of [0.3, 0.35, 0.4, 0.45, 0.5]) {
+    const below = (list: typeof coverages) =>
+      round(list.filter(({ coverage }) => coverage < floor).length / list.length, 3);
+    floors.push({ floor, auc, 'refused, in the index': below(known), 'refused, not in the index': below(unknown) });
+  }
+}
+
+console.table(rows);
+console.table(floors);
+console.log(JSON.stringify({ bench: 'retrieval', machine: describeMachine(), rows, floors }));
