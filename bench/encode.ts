@@ -1,29 +1,38 @@
-/** Encoding throughput of 512-token blocks against llama.cpp's prefill of as many. `npx tsx bench/encode.ts` */
+/**
+ * Encoding throughput of 512-token blocks against llama.cpp's prefill of as many, with and without the native linear
+ * layers. `npm run bench -- encode`
+ */
 import { openReference } from '../src/ggml/index.ts';
-import { forwardStep, Sequence } from '../src/model/index.ts';
+import { type AttentionFactory, forwardStep, Model, Sequence } from '../src/model/index.ts';
 import { benchOptions, interleave, openBench, report, round, someTokens, timed } from './harness.ts';
 
 const options = await benchOptions({ runs: 5 });
 const bench = await openBench(options);
-const { backend, model, layout, allocator, paths } = bench;
-const tokens = someTokens(model.hyperParameters.vocabulary, 512, 1);
+const { backend, layout, allocator, paths } = bench;
+const tokens = someTokens(bench.model.hyperParameters.vocabulary, 512, 1);
 const references = await Promise.all(
   [true, false].map((flashAttention) =>
     openReference(options.path, { contextTokens: 1024, threads: options.threads, flashAttention }),
   ),
 );
+const [best] = paths;
+if (best === undefined) throw new Error('no attention path');
+const stockLinear = await Model.load(options.path, backend, { linear: 'ggml' });
+
+const encode = (model: Model, attention: AttentionFactory) => () =>
+  timed(async () => {
+    const sequence = new Sequence(backend, layout, [], tokens.length);
+    await forwardStep(model, attention, allocator, [{ sequence, tokens, logits: 'none' }]);
+    sequence.dispose();
+  });
 
 const times = await interleave(
   [
     ...paths.map(([name, attention]): [string, () => Promise<number>] => [
-      name,
-      () =>
-        timed(async () => {
-          const sequence = new Sequence(backend, layout, [], tokens.length);
-          await forwardStep(model, attention, allocator, [{ sequence, tokens, logits: 'none' }]);
-          sequence.dispose();
-        }),
+      `${name} attention`,
+      encode(bench.model, attention),
     ]),
+    [`${best[0]} attention, ggml's linear layers`, encode(stockLinear, best[1])],
     ...references.map((reference, i): [string, () => Promise<number>] => [
       i === 0 ? 'llama.cpp, flash attention' : 'llama.cpp',
       async () => {

@@ -46,7 +46,7 @@ const isas = {
 
 /** What can be built: sources for every ISA, plain sources, and how the parts are linked. */
 const kernel = {
-  perIsa: ['src/kernel.cpp', 'src/training.cpp'],
+  perIsa: ['src/kernel.cpp', 'src/linear.cpp', 'src/training.cpp'],
   plain: ['src/dispatch.cpp', 'src/training-dispatch.cpp'],
   flags: fast,
 };
@@ -63,12 +63,12 @@ const products = {
   },
   test: {
     ...kernel,
-    files: ['random', 'contract'].map((name) => ({ name, plain: [`test/${name}.cpp`], link: [] })),
+    files: ['random', 'contract', 'linear'].map((name) => ({ name, plain: [`test/${name}.cpp`], link: [] })),
   },
   sanitize: {
     ...kernel,
     flags: sanitizers,
-    files: ['random', 'contract'].map((name) => ({
+    files: ['random', 'contract', 'linear'].map((name) => ({
       name: `${name}-sanitized`,
       plain: [`test/${name}.cpp`],
       link: ['-fsanitize=address,undefined'],

@@ -12,7 +12,7 @@
 #pragma once
 #include <stdint.h>
 
-#define BA_ABI_VERSION 1
+#define BA_ABI_VERSION 2
 enum { BA_F32 = 0, BA_F16 = 1, BA_Q8_0 = 8 };  // ggml's type numbers
 
 typedef struct {

@@ -166,3 +166,33 @@ EXPORT int32_t ba_run(const ba_params *params, const float *q, float *out, int32
   free(threads);
   return enough ? 0 : 2;
 }
+
+// --- linear layers -----------------------------------------------------------------------------------------------
+
+EXPORT int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows) {
+  return chosen->linear->packed_bytes(type, k, n, rows);
+}
+
+EXPORT void ba_linear_pack(ggml_tensor *dst, int ith, int nth, void *type) {
+  const ggml_tensor *x = dst->src[0];
+  const int64_t x_row = (int64_t)(x->nb[1] / sizeof(float));
+  chosen->linear->pack({(int32_t)(intptr_t)type, x->ne[0], 0, x->ne[1], nullptr, 0, (const float *)x->data, x_row,
+                        (char *)dst->data, nullptr, 0},
+                       ith, nth);
+}
+
+EXPORT void ba_linear_multiply(ggml_tensor *dst, int ith, int nth, void *) {
+  const ggml_tensor *w = dst->src[1];
+  chosen->linear->multiply({w->type, w->ne[0], w->ne[1], dst->ne[1], (const char *)w->data, (int64_t)w->nb[1], nullptr, 0,
+                            (char *)dst->src[0]->data, (float *)dst->data, (int64_t)(dst->nb[1] / sizeof(float))},
+                           ith, nth);
+}
+
+EXPORT int32_t ba_linear_run(int32_t type, const void *weight, int64_t weight_row, int64_t k, int64_t n, const float *x,
+                             int64_t rows, void *packed, float *y, int32_t ith, int32_t nth) {
+  if (chosen->linear->packed_bytes(type, k, n, rows) < 0) return 1;
+  const ba::Product p = {type, k, n, rows, (const char *)weight, weight_row, x, k, (char *)packed, y, n};
+  chosen->linear->pack(p, 0, 1);
+  chosen->linear->multiply(p, ith, nth);
+  return 0;
+}

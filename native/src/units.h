@@ -125,9 +125,6 @@ BA_INLINE int64_t for_units(const Problem &problem, F f) {
   return unit.at;
 }
 
-// Thread ith works on [share(ith), share(ith + 1)) of the cost axis.
-BA_INLINE int64_t share(int64_t total, int32_t ith, int32_t nth) { return total / nth * ith + total % nth * ith / nth; }
-
 // The first row of a thread's partial results of a unit. Threads' stretches follow each other as units do, so with
 // MAX_ROWS to spare per thread no two of them meet.
 BA_INLINE int64_t partial_row(const Unit &unit, int32_t ith) { return unit.partial_row + (int64_t)ith * MAX_ROWS; }

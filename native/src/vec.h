@@ -69,6 +69,8 @@ BA_INLINE T larger(T a, T b) {
   return a > b ? a : b;
 }
 BA_INLINE int32_t round_up(int32_t x, int32_t to) { return (x + to - 1) / to * to; }
+// Thread ith of nth works on [share(ith), share(ith + 1)) of a total.
+BA_INLINE int64_t share(int64_t total, int32_t ith, int32_t nth) { return total / nth * ith + total % nth * ith / nth; }
 BA_INLINE int64_t align64(int64_t bytes) { return (bytes + 63) & ~INT64_C(63); }
 
 BA_INLINE vf load(const float *p) { return *(const vf_any *)p; }

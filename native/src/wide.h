@@ -4,27 +4,11 @@
 // be converted to f32, never transposed, and the softmax needs no horizontal operation. Rows lie in panels of up to
 // PANEL vectors: q [dim][lanes], scores [key][lanes], output [dim][lanes].
 #pragma once
+#include "micro.h"
 #include "work.h"
 
 namespace BA_NS {
 namespace {
-
-// c[MR][NV * L] = a[MR][k] * b[k][NV * L], added to c * factor when ADD.
-template <int MR, int NV, bool ADD>
-BA_INLINE void multiply(const float *a, int64_t a_stride, const float *b, int32_t k, float *c, const vf *factor) {
-  vf sum[MR][NV];
-  BA_UNROLL for (int r = 0; r < MR; r++) BA_UNROLL for (int v = 0; v < NV; v++) sum[r][v] =
-      ADD ? load(c + (r * NV + v) * L) * factor[v] : (vf){};
-  for (int32_t i = 0; i < k; i++) {
-    vf x[NV];
-    BA_UNROLL for (int v = 0; v < NV; v++) x[v] = load(b + ((int64_t)i * NV + v) * L);
-    BA_UNROLL for (int r = 0; r < MR; r++) {
-      const vf y = splat(a[r * a_stride + i]);
-      BA_UNROLL for (int v = 0; v < NV; v++) sum[r][v] += y * x[v];
-    }
-  }
-  BA_UNROLL for (int r = 0; r < MR; r++) BA_UNROLL for (int v = 0; v < NV; v++) store(c + (r * NV + v) * L, sum[r][v]);
-}
 
 // Scores to weights, in place; brings maximum and sum up to date and returns by what earlier output shrinks.
 template <int NV>
@@ -74,18 +58,6 @@ static void attend_panel(const Work &w, int32_t row, const float *q, int32_t key
   for (int32_t i = 0; i < w.dim; i += MR)
     multiply<MR, NV, true>(w.v + (int64_t)i * w.v_stride, w.v_stride, w.scores, keys, out + (int64_t)i * NV * L,
                            factor);
-}
-
-// Vectors of the panel that starts `left` vectors before the end: 4 are two panels of 2, which is faster than 3 and 1.
-BA_INLINE int panel_vectors(int left) { return left == 4 ? 2 : smaller(left, (int)PANEL); }
-
-template <class F>
-BA_INLINE void for_panels(int32_t rows, F f) {
-  const int vectors = (rows + L - 1) / L;
-  for (int at = 0, n; at < vectors; at += n) {
-    n = panel_vectors(vectors - at);
-    f(at * L, n * L);
-  }
 }
 
 static void load_wide(const Problem &problem, const Unit &unit, const Rows &q, const Work &w) {

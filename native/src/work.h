@@ -1,6 +1,7 @@
 // One thread's working memory, and where partial results go.
 #pragma once
 #include "kernel.h"
+#include "micro.h"
 #include "types.h"
 #include "units.h"
 
@@ -13,7 +14,6 @@ static const float NO_SCORE = -1e30f, REAL_SCORE = -1e29f, MASKED = -3e38f;
 enum {
   WIDE_TILE = 64,     // keys converted at a time: K, V and scores of one must stay near the L1 cache
   NARROW_TILE = 512,  // keys read at a time: long enough to stream along the rows of V
-  PANEL = 3,          // vectors of query rows that a micro-kernel holds
 };
 
 using ba::Rows;

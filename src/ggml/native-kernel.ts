@@ -11,7 +11,7 @@ import koffi from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 
 /** BA_ABI_VERSION of native/src/block_attention.h that attention-arguments.ts writes. */
-export const nativeKernelAbi = 1;
+export const nativeKernelAbi = 2;
 
 export interface NativeKernel {
   /** Instruction set the running CPU was given: `avx512`, `avx512_256`, `avx2`, `neon` or `baseline`. */
@@ -21,6 +21,7 @@ export interface NativeKernel {
   /** Addresses of the two graph nodes' functions, of type ggml_custom_op_t. Their userdata is a ba_op. */
   readonly attend: bigint;
   readonly merge: bigint;
+  readonly linear: NativeLinearCalls;
   /**
    * Bytes of scratch that ba_params at this address need with up to `threads` threads. Depends on the heads and on each
    * sequence's numbers of blocks and queries, not on lengths, positions or addresses.
@@ -32,6 +33,15 @@ export interface NativeKernel {
    * @throws INVALID_ARGUMENT when the parameters contradict themselves; MODEL_TOO_LARGE without memory for scratch.
    */
   run(params: bigint, q: Float32Array, out: Float32Array, threads: number): void;
+}
+
+/** Linear layers of many rows: native/src/block_linear.h. */
+export interface NativeLinearCalls {
+  /** Addresses of the two graph nodes' functions. The userdata of `pack` is the weight's type, of `multiply` nothing. */
+  readonly pack: bigint;
+  readonly multiply: bigint;
+  /** Bytes of packed rows, a multiple of 4; -1 where weights of this type and shape [inputs, outputs] are not taken. */
+  packedBytes(type: number, inputs: number, outputs: number, rows: number): number;
 }
 
 /** A kernel, or why there is none. */
@@ -84,6 +94,9 @@ export function openKernel(path: string): NativeKernelState {
       out: Float32Array,
       threads: number,
     ) => number;
+    const packedBytes = library.func(
+      'int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows)',
+    ) as (type: number, inputs: number, outputs: number, rows: number) => number | bigint;
     return {
       reason: undefined,
       kernel: {
@@ -91,6 +104,11 @@ export function openKernel(path: string): NativeKernelState {
         path,
         attend: library.symbol('ba_attend') as bigint,
         merge: library.symbol('ba_merge') as bigint,
+        linear: {
+          pack: library.symbol('ba_linear_pack') as bigint,
+          multiply: library.symbol('ba_linear_multiply') as bigint,
+          packedBytes: (type, inputs, outputs, rows) => Number(packedBytes(type, inputs, outputs, rows)),
+        },
         scratchBytes(params, threads) {
           const bytes = Number(scratchBytes(params, threads));
           if (bytes < 0) throw contradiction(threads);

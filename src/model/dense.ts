@@ -24,6 +24,7 @@ export async function denseForward(
       model,
       attentionTensors: 24,
       tokens: { length: tokens.length, data: () => tokens },
+      prompt: true,
       outputs: logits === 'last' ? Int32Array.of(last) : Int32Array.from({ length: tokens.length }, (_, i) => i),
       attention: (g, inputs) =>
         new DenseAttention(

@@ -8,6 +8,7 @@ import type { GraphContext } from '../ggml/graph-context.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { HyperParameters } from './hyper-parameters.ts';
 import type { Layer, Linear, NamedWeights } from './layers.ts';
+import type { LinearPath } from './linear-native.ts';
 
 /** How queries meet keys in one graph. */
 export interface Attention {
@@ -30,6 +31,7 @@ export interface ForwardModel {
  * @param tokens i32 [tokens]
  * @param outputs i32 [outputs]: rows whose logits are wanted; null when only keys and values matter (encoding), in which
  *   case the last layer stops once its keys and values are written.
+ * @param path multiplies all rows; what only the wanted rows meet, usually one, stays ggml's
  * @returns logits f32 [vocabulary, outputs], or null
  */
 export function buildForward(
@@ -38,31 +40,34 @@ export function buildForward(
   tokens: Tensor,
   outputs: Tensor | null,
   attention: Attention,
+  path?: LinearPath,
 ): Tensor | null {
   const { hyperParameters: hp, weights } = model;
+  let linear = linearMap(g, path);
   let x = g.getRows(weights.embedding, tokens);
   if (hp.embeddingScale !== 1) x = g.scale(x, hp.embeddingScale);
   for (const [index, layer] of weights.layers.entries()) {
     const last = index === hp.layers - 1;
     const h = norm(g, x, layer.attentionNorm, hp);
-    const { q, k, v } = projections(g, layer, h, hp);
+    const { q, k, v } = projections(g, linear, layer, h, hp);
     const attended = attention.attend(index, q, k, v);
     if (last && outputs === null) {
       // Keys and values are all that an encoded block keeps: the rest of the last layer feeds nothing.
       return null;
     }
-    let a = linear(g, layer.attentionOutput, attended);
+    let a = linear(layer.attentionOutput, attended);
     if (last && outputs !== null) {
       a = g.getRows(a, outputs);
       x = g.getRows(x, outputs);
+      linear = linearMap(g, undefined);
     }
     if (layer.attentionPostNorm) a = norm(g, a, layer.attentionPostNorm, hp);
     x = g.add(a, x);
-    let f = feedForward(g, layer, norm(g, x, layer.feedForwardNorm, hp), hp);
+    let f = feedForward(g, linear, layer, norm(g, x, layer.feedForwardNorm, hp), hp);
     if (layer.feedForwardPostNorm) f = norm(g, f, layer.feedForwardPostNorm, hp);
     x = g.add(f, x);
   }
-  let logits = linear(g, weights.output, norm(g, x, weights.outputNorm, hp));
+  let logits = linear(weights.output, norm(g, x, weights.outputNorm, hp));
   if (hp.logitSoftcap !== 0) {
     logits = g.scale(g.tanh(g.scale(logits, 1 / hp.logitSoftcap)), hp.logitSoftcap);
   }
@@ -73,20 +78,24 @@ function norm(g: GraphContext, x: Tensor, weight: Tensor, hp: HyperParameters): 
   return g.mul(g.rmsNorm(x, hp.normEpsilon), weight);
 }
 
-function linear(g: GraphContext, { weight, bias, adapter }: Linear, x: Tensor): Tensor {
-  let y = g.mulMat(weight, x);
-  if (adapter) y = g.add(y, g.mulMat(adapter.b, g.scale(g.mulMat(adapter.a, x), adapter.scale)));
-  return bias ? g.add(y, bias) : y;
+type LinearMap = (linear: Linear, x: Tensor) => Tensor;
+
+function linearMap(g: GraphContext, path: LinearPath | undefined): LinearMap {
+  return ({ weight, stored, bias, adapter }, x) => {
+    let y = path?.(stored, x) ?? g.mulMat(weight, x);
+    if (adapter) y = g.add(y, g.mulMat(adapter.b, g.scale(g.mulMat(adapter.a, x), adapter.scale)));
+    return bias ? g.add(y, bias) : y;
+  };
 }
 
-function projections(g: GraphContext, layer: Layer, h: Tensor, hp: HyperParameters) {
+function projections(g: GraphContext, linear: LinearMap, layer: Layer, h: Tensor, hp: HyperParameters) {
   const { headDim, heads, kvHeads } = hp;
   const tokens = h.ne[1];
   let q: Tensor;
   let k: Tensor;
   let v: Tensor;
   if ('fused' in layer.qkv) {
-    const qkv = linear(g, layer.qkv.fused, h); // [(heads + 2 kvHeads) * headDim, tokens]
+    const qkv = linear(layer.qkv.fused, h); // [(heads + 2 kvHeads) * headDim, tokens]
     const rows = headDim * 4;
     const part = (n: number, first: number) =>
       g.view(qkv, [headDim, n, tokens, 1], rows, qkv.nb[1], qkv.nb[2], first * rows);
@@ -94,27 +103,27 @@ function projections(g: GraphContext, layer: Layer, h: Tensor, hp: HyperParamete
     k = part(kvHeads, heads);
     v = part(kvHeads, heads + kvHeads);
   } else {
-    q = g.reshape(linear(g, layer.qkv.q, h), headDim, heads, tokens);
-    k = g.reshape(linear(g, layer.qkv.k, h), headDim, kvHeads, tokens);
-    v = g.reshape(linear(g, layer.qkv.v, h), headDim, kvHeads, tokens);
+    q = g.reshape(linear(layer.qkv.q, h), headDim, heads, tokens);
+    k = g.reshape(linear(layer.qkv.k, h), headDim, kvHeads, tokens);
+    v = g.reshape(linear(layer.qkv.v, h), headDim, kvHeads, tokens);
   }
   if (layer.queryNorm) q = norm(g, q, layer.queryNorm, hp);
   if (layer.keyNorm) k = norm(g, k, layer.keyNorm, hp);
   return { q, k, v };
 }
 
-function feedForward(g: GraphContext, layer: Layer, h: Tensor, hp: HyperParameters): Tensor {
+function feedForward(g: GraphContext, linear: LinearMap, layer: Layer, h: Tensor, hp: HyperParameters): Tensor {
   let gate: Tensor;
   let up: Tensor;
   if ('fused' in layer.gateUp) {
-    const both = linear(g, layer.gateUp.fused, h); // [2 * feedForward, tokens]
+    const both = linear(layer.gateUp.fused, h); // [2 * feedForward, tokens]
     const width = hp.feedForwardLength;
     const half = (first: number) => g.view(both, [width, h.ne[1], 1, 1], both.nb[1], both.nb[2], both.nb[3], first * 4);
     gate = half(0);
     up = half(width);
   } else {
-    gate = linear(g, layer.gateUp.gate, h);
-    up = linear(g, layer.gateUp.up, h);
+    gate = linear(layer.gateUp.gate, h);
+    up = linear(layer.gateUp.up, h);
   }
-  return linear(g, layer.down, hp.family.activation === 'gelu' ? g.geglu(gate, up) : g.swiglu(gate, up));
+  return linear(layer.down, hp.family.activation === 'gelu' ? g.geglu(gate, up) : g.swiglu(gate, up));
 }

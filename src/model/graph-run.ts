@@ -19,6 +19,8 @@ export interface GraphRequest {
   /** Rows whose logits are wanted; null when only keys and values matter. */
   readonly outputs: Int32Array | null;
   readonly attention: (g: GraphContext, inputs: GraphInputs) => Attention;
+  /** Whether this is a prompt: then the model's own linear path is taken, where there is one. */
+  readonly prompt: boolean;
 }
 
 /** A placed graph of the forward pass. Valid until disposed, or until its allocator places another graph. */
@@ -30,7 +32,7 @@ export class ForwardGraph {
   readonly #allocator: GraphAllocator;
 
   constructor(request: GraphRequest, allocator: GraphAllocator) {
-    const { model, attentionTensors, tokens, outputs, attention } = request;
+    const { model, attentionTensors, tokens, outputs, attention, prompt } = request;
     this.#model = model;
     this.#allocator = allocator;
     const g = new GraphContext((attentionTensors + tensorsPerLayer) * model.hyperParameters.layers + 64);
@@ -39,7 +41,14 @@ export class ForwardGraph {
     try {
       const tokenInput = this.#inputs.integers(tokens.length, tokens.data);
       const outputInput = outputs === null ? null : this.#inputs.integers(outputs.length, () => outputs);
-      this.#logits = buildForward(g, model, tokenInput, outputInput, attention(g, this.#inputs));
+      this.#logits = buildForward(
+        g,
+        model,
+        tokenInput,
+        outputInput,
+        attention(g, this.#inputs),
+        prompt ? model.linear?.(g) : undefined,
+      );
       if (this.#logits !== null) g.output(this.#logits);
       allocator.place(g);
     } catch (error) {

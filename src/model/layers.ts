@@ -14,7 +14,10 @@ export interface LowRank {
 
 /** A linear map: y = weight x + bias. */
 export interface Linear {
+  /** For ggml's product: repacked for its kernels where that was asked for. */
   readonly weight: Tensor; // [in, out]
+  /** As it lies in the file. */
+  readonly stored: Tensor; // [in, out]
   readonly bias: Tensor | undefined; // [out]
   readonly adapter?: LowRank | undefined;
 }
@@ -61,17 +64,20 @@ export function bindWeights(weights: WeightSource, hp: HyperParameters): NamedWe
   const kvDim = kvHeads * headDim;
   const linear = (name: string, input: number, output: number): Linear => ({
     weight: weights.matrix(`${name}.weight`, input, output),
+    stored: weights.require(`${name}.weight`, input, output),
     bias: weights.optional(`${name}.bias`, output),
     adapter: weights.adapter?.(`${name}.weight`),
   });
   const embedding = weights.require('token_embd.weight', d, vocabulary);
   const factorsName = hp.ropes.find((rope) => rope?.factorsTensor !== undefined)?.factorsTensor;
   const dims = hp.ropes.find((rope) => rope !== undefined)?.dims ?? 0;
+  const head = weights.find('output.weight') ? 'output.weight' : 'token_embd.weight';
   return {
     embedding,
     outputNorm: weights.require('output_norm.weight', d),
     output: {
-      weight: weights.matrix(weights.find('output.weight') ? 'output.weight' : 'token_embd.weight', d, vocabulary),
+      weight: weights.matrix(head, d, vocabulary),
+      stored: weights.require(head, d, vocabulary),
       bias: weights.optional('output.bias', vocabulary),
     },
     ropeFactors: factorsName === undefined ? undefined : weights.require(factorsName, dims / 2),

@@ -5,15 +5,23 @@
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
 import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
+import type { GraphContext } from '../ggml/graph-context.ts';
+import { loadNativeKernel, type NativeKernel } from '../ggml/native-kernel.ts';
 import type { ForwardModel } from './forward.ts';
 import { type HyperParameters, readHyperParameters } from './hyper-parameters.ts';
 import { bindWeights, type NamedWeights } from './layers.ts';
+import { type LinearPath, nativeLinear } from './linear-native.ts';
 import { ropeContextLimit } from './rope.ts';
 import { Weights } from './weights.ts';
 
 export interface ModelOptions {
   /** Rearrange quantised weights for the CPU's widest kernels, as llama.cpp does. Defaults to true. */
   readonly repack?: boolean | undefined;
+  /**
+   * How linear layers of many rows are computed: `auto` takes the native kernel where it is built and fits, `ggml` never.
+   * Defaults to `auto`.
+   */
+  readonly linear?: 'auto' | 'ggml' | undefined;
 }
 
 export class Model implements ForwardModel {
@@ -22,14 +30,23 @@ export class Model implements ForwardModel {
   readonly hyperParameters: HyperParameters;
   readonly weights: NamedWeights;
   readonly parameters: number;
+  /** Another way than ggml's to multiply the rows of a prompt, for one graph. */
+  readonly linear: ((g: GraphContext) => LinearPath) | undefined;
   readonly #storage: Weights;
 
-  private constructor(file: GgufFile, backend: Backend, hyperParameters: HyperParameters, storage: Weights) {
+  private constructor(
+    file: GgufFile,
+    backend: Backend,
+    hyperParameters: HyperParameters,
+    storage: Weights,
+    kernel: NativeKernel | undefined,
+  ) {
     this.file = file;
     this.backend = backend;
     this.hyperParameters = hyperParameters;
     this.#storage = storage;
     this.parameters = storage.parameters;
+    this.linear = kernel && ((g) => nativeLinear(kernel, g));
     this.weights = bindWeights(storage, hyperParameters);
   }
 
@@ -42,7 +59,8 @@ export class Model implements ForwardModel {
     const hyperParameters = readHyperParameters(file);
     const storage = new Weights(file, backend, options.repack ?? true);
     try {
-      return new Model(file, backend, hyperParameters, storage);
+      const kernel = backend.isCpu && options.linear !== 'ggml' ? loadNativeKernel() : undefined;
+      return new Model(file, backend, hyperParameters, storage, kernel);
     } catch (error) {
       storage.dispose();
       throw error;

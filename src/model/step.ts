@@ -74,6 +74,7 @@ export async function forwardStep(
       model,
       attentionTensors: tensorBound(steps.map((step) => step.sequence)),
       tokens: { length: tokens.length, data: () => tokens },
+      prompt: true,
       outputs: wanted.length > 0 ? Int32Array.from(wanted) : null,
       attention: (g, inputs) => attention(g, inputs, rows),
     },
@@ -115,6 +116,7 @@ export class DecodeGraph {
           model,
           attentionTensors: tensorBound(sequences),
           tokens: { length: sequences.length, data: () => this.#tokens },
+          prompt: false,
           outputs: Int32Array.from(sequences, (_, row) => row),
           attention: (g, inputs) =>
             attention(

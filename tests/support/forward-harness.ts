@@ -71,12 +71,12 @@ export class ForwardHarness {
     path: string,
     kvType: KvType,
     attention: AttentionPath = portableAttention,
-    options: { readonly threads?: number; readonly repack?: boolean } = {},
+    options: { readonly threads?: number; readonly repack?: boolean; readonly linear?: 'auto' | 'ggml' } = {},
   ): Promise<ForwardHarness> {
     const backend = await Backend.open({ device: 'cpu', threads: options.threads ?? 1 });
     return new ForwardHarness(
       backend,
-      await Model.load(path, backend, { repack: options.repack ?? false }),
+      await Model.load(path, backend, { repack: options.repack ?? false, linear: options.linear }),
       kvType,
       attention,
     );

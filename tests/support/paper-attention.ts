@@ -118,6 +118,7 @@ export async function paperForward(
       model,
       attentionTensors: 64,
       tokens: { length: final.length, data: () => final },
+      prompt: true,
       outputs: Int32Array.of(final.length - 1),
       attention: build,
     },

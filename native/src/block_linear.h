@@ -1,0 +1,33 @@
+// Contract between src/ggml (TypeScript, through koffi) and the linear layers of many rows: y = W x.
+//
+// Two graph nodes, because threads may only meet at the barrier between nodes:
+//   ba_linear_pack(dst, ith, nth, type)      dst->src[0] = x [k, rows] f32, rows may be strided. dst: ba_linear_packed_bytes
+//                                            of memory, x in the form that weights of `type` (as an integer in the
+//                                            pointer) are multiplied with. May serve several products.
+//   ba_linear_multiply(dst, ith, nth, null)  dst->src[0] = the packed rows, dst->src[1] = W [k, n] of ggml's layout, its
+//                                            rows contiguous; dst [n, rows] f32. Splits n over the threads.
+// Nothing is kept between calls: weights are unpacked a tile at a time, which many rows share.
+//
+// Quantised weights meet rows of int8, rounded as ggml rounds them for the same weights (q8_0, q8_1, q8_K); f16 and bf16
+// weights meet rows rounded to the same type, f32 weights meet the rows as they are. Sums are in f32. A row's result does
+// not depend on the other rows.
+#pragma once
+#include <stdint.h>
+
+struct ggml_tensor;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+// Bytes of `rows` packed rows of k elements, or -1 where this CPU's build does not take weights of this ggml type and
+// shape [k, n]: n must be a multiple of 8, k of the type's group.
+int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows);
+void ba_linear_pack(struct ggml_tensor *dst, int ith, int nth, void *type);
+void ba_linear_multiply(struct ggml_tensor *dst, int ith, int nth, void *unused);
+// The same without ggml, for tests: x [rows][k], y [rows][n], rows of the weight weight_row bytes apart. Packs all and
+// computes the outputs of thread ith of nth. 0, or 1 where ba_linear_packed_bytes refuses.
+int32_t ba_linear_run(int32_t type, const void *weight, int64_t weight_row, int64_t k, int64_t n, const float *x,
+                      int64_t rows, void *packed, float *y, int32_t ith, int32_t nth);
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,41 @@
+// What one ISA's build of the linear layers offers to linear-dispatch.cpp.
+#pragma once
+#include "block_linear.h"
+
+namespace ba {
+
+// ggml's numbers of the weight types that are taken.
+enum WeightType {
+  W_F32 = 0,
+  W_F16 = 1,
+  W_Q4_0 = 2,
+  W_Q4_1 = 3,
+  W_Q5_0 = 6,
+  W_Q5_1 = 7,
+  W_Q8_0 = 8,
+  W_Q4_K = 12,
+  W_Q5_K = 13,
+  W_Q6_K = 14,
+  W_BF16 = 30,
+};
+
+struct Product {
+  int32_t type;
+  int64_t k, n, rows;
+  const char *weight;  // [n] rows of weight_row bytes
+  int64_t weight_row;
+  const float *x;  // [rows] of x_row floats
+  int64_t x_row;
+  char *packed;
+  float *y;  // [rows] of y_row floats
+  int64_t y_row;
+};
+
+struct Linear {
+  int64_t (*packed_bytes)(int32_t type, int64_t k, int64_t n, int64_t rows);
+  // Every thread of [0, nth) calls pack; after all have returned every one calls multiply.
+  void (*pack)(const Product &p, int32_t ith, int32_t nth);
+  void (*multiply)(const Product &p, int32_t ith, int32_t nth);
+};
+
+}  // namespace ba
