@@ -1,6 +1,6 @@
 /**
  * One layer's attention of a final block, 50 queries × 32,768 keys: the fused kernel and stock operations over blocks
- * against ggml's flash_attn_ext over one contiguous cache. `npx tsx bench/attention.ts`
+ * against ggml's flash_attn_ext over one contiguous cache. `npm run bench -- attention`
  *
  * The kernel's share of the machine's measured peak: `node native/build.mjs --bench`, then `native/build/bench`.
  */

@@ -1,6 +1,6 @@
 /**
  * Decoding after 8,192 tokens of context in 512-token blocks, one sequence and eight that share the passages, against
- * llama.cpp with the same context in its cache. `npx tsx bench/decode.ts`
+ * llama.cpp with the same context in its cache. `npm run bench -- decode`
  */
 import { openReference } from '../src/ggml/index.ts';
 import { DecodeGraph, forwardStep, Sequence } from '../src/model/index.ts';

@@ -1,7 +1,7 @@
 /**
  * What encryption at rest costs: the first answer after a restart from a plain folder and from an encrypted one, 16
  * blocks of 512 tokens in the page cache. Encrypted blocks are decrypted into memory instead of being mapped.
- * `npx tsx bench/sealed-store.ts`
+ * `npm run bench -- sealed-store`
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';

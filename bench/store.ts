@@ -1,6 +1,6 @@
 /**
  * The first answer after a restart, 8,192 tokens of context from files in the page cache, against an answer whose blocks
- * are in memory; and what look-up, keys and pins cost. `npx tsx bench/store.ts`
+ * are in memory; and what look-up, keys and pins cost. `npm run bench -- store`
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

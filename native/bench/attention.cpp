@@ -152,6 +152,11 @@ int main(int argc, char **argv) {
              bandwidth[threads]);
     json += text;
   }
+  // With 0 tokens: the machine alone.
+  if (tokens <= 0) {
+    printf("%s}\n", json.c_str());
+    return 0;
+  }
   printf("%-28s %8s %10s %7s %9s %7s\n", "case", "ms", "GFLOP/s", "% peak", "KV GB/s", "% read");
   for (int type : {BA_F16, BA_Q8_0})
     for (int block : {512, 128})

@@ -13,6 +13,7 @@ export interface ModelOptions {
   readonly kvType?: EngineOptions['kvType'];
   readonly attention?: EngineOptions['attention'];
   readonly template?: EngineOptions['template'];
+  readonly linear?: 'auto' | 'ggml';
   readonly repack?: boolean;
 }
 
@@ -80,12 +81,17 @@ export function addComputeOptions(command: Command): Command {
     .addOption(
       new Option('--attention <path>', 'attention kernel').choices(['auto', 'native', 'portable']).default('auto'),
     )
+    .addOption(
+      new Option('--linear <path>', "linear layers of prompts: the native kernel where it fits, or ggml's alone")
+        .choices(['auto', 'ggml'])
+        .default('auto'),
+    )
     .option('--no-repack', 'use quantised weights as they lie in the file: slower, no second copy in memory');
 }
 
 export function engineOptions(options: ModelOptions): Omit<EngineOptions, 'modelPath'> {
-  const { device, threads, context, kvType, attention, template, repack } = options;
-  return { device, threads, contextTokens: context, kvType, attention, template, repack };
+  const { device, threads, context, kvType, attention, linear, template, repack } = options;
+  return { device, threads, contextTokens: context, kvType, attention, linear, template, repack };
 }
 
 export interface SamplingFlags {

@@ -74,7 +74,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   try {
     const backend = await Backend.open({ device: options.device, threads: options.threads });
     cleanup.push(() => backend.dispose());
-    const model = await Model.load(options.modelPath, backend, { repack: options.repack });
+    const model = await Model.load(options.modelPath, backend, { repack: options.repack, linear: options.linear });
     cleanup.push(() => model.dispose());
     const contextTokens = model.contextTokens(options.contextTokens);
     const tokenizer = await openTokenizer(options.modelPath);

@@ -37,6 +37,11 @@ export interface EngineOptions {
   readonly attention?: 'auto' | 'native' | 'portable' | undefined;
   /** Rearrange quantised weights for the CPU's widest kernels: faster, at the price of a copy. Defaults to true. */
   readonly repack?: boolean | undefined;
+  /**
+   * How the linear layers of prompts are computed: `auto` takes the native kernel where it is built and fits the weights,
+   * `ggml` never. Both round alike up to the order of sums. Defaults to `auto`.
+   */
+  readonly linear?: 'auto' | 'ggml' | undefined;
   /** How passages and question become a prompt. Defaults to `auto`: the model's chat template, else a plain one. */
   readonly template?: PromptTemplate | undefined;
   /**

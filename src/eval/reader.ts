@@ -17,7 +17,16 @@ import type { Question } from './questions.ts';
 
 export type ReaderOptions = Pick<
   EngineOptions,
-  'modelPath' | 'device' | 'threads' | 'kvType' | 'attention' | 'repack' | 'contextTokens' | 'template' | 'cacheDir'
+  | 'modelPath'
+  | 'device'
+  | 'threads'
+  | 'kvType'
+  | 'attention'
+  | 'linear'
+  | 'repack'
+  | 'contextTokens'
+  | 'template'
+  | 'cacheDir'
 >;
 
 export interface ReadOptions {

@@ -33,6 +33,7 @@ export class Model implements ForwardModel {
   /** Another way than ggml's to multiply the rows of a prompt, for one graph. */
   readonly linear: ((g: GraphContext) => LinearPath) | undefined;
   readonly #storage: Weights;
+  readonly #kernel: NativeKernel | undefined;
 
   private constructor(
     file: GgufFile,
@@ -46,6 +47,7 @@ export class Model implements ForwardModel {
     this.hyperParameters = hyperParameters;
     this.#storage = storage;
     this.parameters = storage.parameters;
+    this.#kernel = kernel;
     this.linear = kernel && ((g) => nativeLinear(kernel, g));
     this.weights = bindWeights(storage, hyperParameters);
   }
@@ -93,7 +95,7 @@ export class Model implements ForwardModel {
   firstLayers(layers: number): Model {
     const { hyperParameters: hp } = this;
     const part = { ...hp, layers, ropes: hp.ropes.slice(0, layers), windowed: hp.windowed.slice(0, layers) };
-    return new Model(this.file, this.backend, part, this.#storage);
+    return new Model(this.file, this.backend, part, this.#storage, this.#kernel);
   }
 
   dispose(): void {

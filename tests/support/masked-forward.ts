@@ -27,6 +27,7 @@ export function maskedForward<R extends MaskedRow>(
       attentionTensors: 24,
       tokens: { length: rows.length, data: () => Int32Array.from(rows, ({ token }) => token) },
       outputs: Int32Array.of(rows.length - 1),
+      prompt: true,
       attention: (g, inputs) => new MaskedAttention(g, inputs, model, rows, sees),
     },
     allocator,

@@ -1,0 +1,26 @@
+/**
+ * `npm run bench -- NAME [options]`: runs one benchmark; without a name, lists them.
+ *
+ * Each prints a card for people and, as its last line, one line of JSON for machines.
+ */
+const benchmarks: Readonly<Record<string, string>> = {
+  ttft: 'time to first token against full prefill, kept prefixes in the same and in shuffled order, and the floor',
+  attention: "one layer's attention, 50 queries × 32,768 keys, against flash_attn_ext",
+  encode: "encoding of 512-token blocks against llama.cpp's prefill",
+  decode: 'decoding after 8,192 tokens, one sequence and eight that share passages',
+  store: 'the first answer after a restart; look-up, keys and pins',
+  start: 'a whole `ask` on a warm store, from process start',
+  serve: 'a server under load, against llama-server',
+  train: 'a training step against PyTorch',
+  'kv-types': 'element types of stored states: bytes, error, time',
+  'sealed-store': 'what encryption at rest costs',
+};
+
+const [name] = process.argv.splice(2, 1);
+if (name === undefined || !Object.hasOwn(benchmarks, name)) {
+  if (name !== undefined && name !== '--help') console.error(`unknown benchmark ${name}`);
+  console.log('npm run bench -- NAME [--model REF] [--threads N] [--runs N]\n');
+  for (const [known, what] of Object.entries(benchmarks)) console.log(`  ${known.padEnd(14)}${what}`);
+  process.exit(name === undefined || name === '--help' ? 0 : 2);
+}
+await import(`./${name}.ts`);

@@ -1,0 +1,109 @@
+/**
+ * Time to first token with all passages encoded, everything counted, against what else one could do with llama.cpp of
+ * the same binaries: prefill the whole prompt; restore the kept state of the same passages in the same order; restore a
+ * state whose passages come in another order, where only what both begin with can be kept. And against the floor: the
+ * operations of the final block at the machine's measured multiply-add peak, or one read of weights and states.
+ * `npm run bench -- ttft [--tokens 4096]`
+ */
+import { parseArgs } from 'node:util';
+import { createEngine, type EngineOptions } from '../src/engine/index.ts';
+import { exactPrompt } from '../src/eval/ttft-prompt.ts';
+import { openReference, openTokenizer, type Reference } from '../src/ggml/index.ts';
+import { resolveModel } from '../src/models/index.ts';
+import { interleave, report, round, timed } from './harness.ts';
+import { measurePeak } from './peak.ts';
+
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string', default: 'smollm2-135m' },
+    threads: { type: 'string', default: '2' },
+    runs: { type: 'string', default: '3' },
+    tokens: { type: 'string', default: '4096' },
+    /** Without the slow peers: our own variants and the floor alone. */
+    peers: { type: 'string', default: 'all' },
+  },
+});
+const [threads, runs, length] = [Number(values.threads), Number(values.runs), Number(values.tokens)];
+const { path } = await resolveModel(values.model);
+const peak = measurePeak(threads);
+const tokenizer = await openTokenizer(path);
+const prompt = exactPrompt({ tokens: length, questionTokens: 50, blockTokens: 512, tokenizer });
+
+async function ours(options: Partial<EngineOptions>) {
+  const engine = await createEngine({
+    modelPath: path,
+    threads,
+    template: 'plain',
+    contextTokens: length + 1,
+    storeBytes: 2 ** 40,
+    ...options,
+  });
+  const request = { system: prompt.system, passages: prompt.passages, question: prompt.question, maxTokens: 1 };
+  const answer = () => engine.answer({ ...request, mode: 'block' }).result;
+  console.error(`encoding ${length} tokens …`);
+  const first = await answer();
+  return { answer, flops: first.flops.spent, bytes: first.blocks.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+const best = await ours({});
+const plainLinear = await ours({ linear: 'ggml' });
+const portable = await ours({ attention: 'portable', linear: 'ggml' });
+const alternatives: [string, () => Promise<number>][] = [
+  ['block mode', async () => (await best.answer()).ttftMs],
+  ["block mode, ggml's linear layers", async () => (await plainLinear.answer()).ttftMs],
+  ['block mode, stock operations alone', async () => (await portable.answer()).ttftMs],
+];
+
+async function decodeAll(reference: Reference, tokens: Int32Array): Promise<void> {
+  for (let first = 0; first < tokens.length; first += 2048)
+    await reference.decode(tokens.subarray(first, first + 2048), { logits: 'last' });
+}
+
+if (values.peers === 'all') {
+  const contextTokens = Math.ceil((length + 1) / 256) * 256;
+  const context = prompt.tokens.subarray(0, length - 50);
+  const question = prompt.tokens.subarray(length - 50);
+  // The same passages in another order share only the instruction with what is kept.
+  const instruction = prompt.blockTokens[0] ?? 0;
+  for (const flashAttention of [true, false]) {
+    const reference = await openReference(path, { contextTokens, threads, flashAttention });
+    console.error(`llama.cpp reads ${context.length} tokens …`);
+    await decodeAll(reference, prompt.tokens.subarray(0, instruction));
+    const begin = await reference.saveState();
+    await decodeAll(reference, context.subarray(instruction));
+    const whole = await reference.saveState();
+    const name = `llama.cpp${flashAttention ? ', flash attention' : ''}`;
+    const from = (state: Uint8Array, rest: Int32Array) => () =>
+      timed(async () => {
+        await reference.restoreState(state);
+        await decodeAll(reference, rest);
+      });
+    alternatives.push(
+      [
+        `${name}: full prefill`,
+        async () => {
+          await reference.clear();
+          return timed(() => decodeAll(reference, prompt.tokens));
+        },
+      ],
+      [`${name}: kept prefix, same order`, from(whole, question)],
+      [`${name}: kept prefix, shuffled`, from(begin, prompt.tokens.subarray(instruction))],
+    );
+  }
+}
+
+const times = await interleave(alternatives, runs);
+const full = Math.min(...Object.entries(times).map(([name, ms]) => (name.endsWith('full prefill') ? ms : Infinity)));
+const floorMs = peak && Math.max(best.flops / peak.gflops / 1e6, best.bytes / peak.readGbPerSecond / 1e6);
+const rows: Record<string, string | number>[] = Object.entries(times).map(([way, ms]) => ({
+  way,
+  ms: round(ms, 1),
+  ...(Number.isFinite(full) && { lessThanFull: `${round(100 - (100 * ms) / full, 2)} %` }),
+  ...(floorMs !== undefined && { timesFloor: round(ms / floorMs) }),
+}));
+if (peak !== undefined && floorMs !== undefined) {
+  const way = `floor (${peak.gflops} GFLOP/s f32, ${peak.readGbPerSecond} GB/s)`;
+  rows.push({ way, ms: round(floorMs, 1) });
+}
+report(`ttft, ${length} tokens`, { path, threads, runs }, rows);
+process.exit(0);
