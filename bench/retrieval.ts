@@ -29,7 +29,11 @@ function read(file: string): Paragraph[] {
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     if (line.trim() === '') continue;
     const { title, text, question, questions } = JSON.parse(line);
-    const entry = merged.get(`${title}\0${text}`) ?? { title: String(title).replaceAll('_', ' '), text, questions: [] };
+    const entry = merged.get(`${title}\0${text}`) ?? {
+      title: String(title).replaceAll('_', ' '),
+      text,
+      questions: [] as string[],
+    };
     if (question !== undefined) entry.questions.push(question);
     for (const item of questions ?? []) entry.questions.push(item.question);
     merged.set(`${title}\0${text}`, entry);

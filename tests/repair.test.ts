@@ -106,6 +106,8 @@ describe.each(attentionPaths)('$name attention', ({ attention }: AttentionPathCa
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
 
+    // ggml looks gelu up in a table of halves: the last bit of its input moves its output by 5e-4.
+    const bound = spec.family === 'gemma3' ? 2e-3 : 1e-4;
     it('computes any tokens anew as the reference does', async () => {
       const harness = await ForwardHarness.open(path, 'f32', attention);
       try {
@@ -119,7 +121,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }: AttentionPathCa
             await recompute(harness, blocks, marked);
             const logits = await harness.append(harness.sequence(blocks, final.length), final);
             const expected = await expectedLogits(harness, tokens, marked, final);
-            expect(relativeError(logits, expected)).toBeLessThanOrEqual(2e-4);
+            expect(relativeError(logits, expected)).toBeLessThanOrEqual(bound);
             harness.clear();
           }),
           { numRuns: 12 },

@@ -64,8 +64,13 @@ describe('clients as they are', () => {
     const answer = (await client.chat.completions.create(body)) as { block_attention?: { blocks: { id: string }[] } };
     expect(answer.block_attention?.blocks.map(({ id }) => id)).toEqual(['system', 'a']);
     const controller = new AbortController();
-    const aborted = client.chat.completions.create({ ...request, max_tokens: 900 }, { signal: controller.signal });
-    setTimeout(() => controller.abort(), 20);
+    // An answer that cannot end early.
+    const endless = zodResponseFormat(z.object({ all: z.array(z.boolean()).min(250) }), 'long');
+    const long = { ...request, max_tokens: 900, response_format: endless };
+    const aborted = client.chat.completions.create(long, { signal: controller.signal });
+    aborted.catch(() => undefined);
+    await expect.poll(() => workplace.engine.usage().kvBytes, { interval: 1 }).toBeGreaterThan(0);
+    controller.abort();
     await expect(aborted).rejects.toBeInstanceOf(OpenAI.APIUserAbortError);
     await expect.poll(() => workplace.engine.usage().kvBytes, { timeout: 10_000 }).toBe(0);
   });
