@@ -3,6 +3,7 @@ export type { ModeChoice, ModeRequest } from './engine/choose-mode.ts';
 export { createEngine } from './engine/engine.ts';
 export { formatRepair, parseRepair, type Repair } from './engine/repair.ts';
 export type {
+  AdapterInfo,
   AnswerRequest,
   AnswerResult,
   AnswerStream,

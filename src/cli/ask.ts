@@ -89,6 +89,7 @@ async function ask(question: string | undefined, options: AskOptions, context: C
   const { engine, model, loadMs } = opened;
   const about = {
     model: { name: model.name, path: model.path, architecture: engine.model.architecture },
+    adapter: engine.model.adapter,
     kvType: engine.kvType,
     attention: engine.attention,
     threads: engine.threads,

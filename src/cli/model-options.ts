@@ -15,6 +15,8 @@ export interface ModelOptions {
   readonly template?: EngineOptions['template'];
   readonly linear?: 'auto' | 'ggml';
   readonly repack?: boolean;
+  readonly adapter?: string;
+  readonly adapterScale?: number;
 }
 
 export const modelReferenceHelp =
@@ -63,6 +65,12 @@ export function addModeOptions(command: Command): Command {
 /** Adds how a model is to run. */
 export function addComputeOptions(command: Command): Command {
   return command
+    .option('--adapter <file>', 'LoRA to apply while the model runs: a GGUF that `finetune` wrote or llama.cpp loads')
+    .addOption(
+      new Option('--adapter-scale <x>', "what the adapter's change is multiplied by (default: 1)").argParser(
+        numberOption('--adapter-scale'),
+      ),
+    )
     .addOption(
       new Option('--device <name>', 'where to compute')
         .choices(['auto', 'cpu', 'cuda', 'vulkan', 'metal'])
@@ -90,8 +98,19 @@ export function addComputeOptions(command: Command): Command {
 }
 
 export function engineOptions(options: ModelOptions): Omit<EngineOptions, 'modelPath'> {
-  const { device, threads, context, kvType, attention, linear, template, repack } = options;
-  return { device, threads, contextTokens: context, kvType, attention, linear, template, repack };
+  const { device, threads, context, kvType, attention, linear, template, repack, adapter, adapterScale } = options;
+  return {
+    device,
+    threads,
+    contextTokens: context,
+    kvType,
+    attention,
+    linear,
+    template,
+    repack,
+    adapter,
+    adapterScale,
+  };
 }
 
 export interface SamplingFlags {

@@ -25,7 +25,7 @@ export function addVerify(program: Command, context: CommandContext): void {
         .argParser(numberOption('--tolerance', { min: 0.001, max: 0.5 }))
         .default(0.02),
     )
-    .option('--beside', "write the verdict beside the model's file too, to travel with it")
+    .option('--beside', "write the verdict beside the model's file, or the adapter's, too, to travel with it")
     .action((flags: Flags) => run(flags, context));
 }
 

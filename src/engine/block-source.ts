@@ -27,6 +27,8 @@ export interface BlockSourceOptions {
   readonly layout: KvLayout;
   /** Hex SHA-256 of the model's file. */
   readonly weights: string;
+  /** adapterIdentity() of the model's adapter. Defaults to none. */
+  readonly adapter?: string | undefined;
   /** Version of tokenizer and templates. */
   readonly tokenizer: string;
   /** Bytes of block copies a device other than the CPU may hold. Defaults to 1 GiB. */
@@ -58,10 +60,11 @@ export class BlockSource {
   identity(tenant = ''): BlockIdentity {
     let identity = this.#identities.get(tenant);
     if (identity === undefined) {
-      const { model, weights, tokenizer, layout } = this.#options;
+      const { model, weights, adapter, tokenizer, layout } = this.#options;
       const { ropes, window, windowed } = model.hyperParameters;
       identity = createIdentity({
         weights,
+        adapter,
         tokenizer,
         rope: JSON.stringify([ropes, window, windowed]),
         kvType: layout.type,

@@ -4,7 +4,7 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import { checkRepair, formatRepair, noRepair, parseRepair, type Repair } from './repair.ts';
-import type { Mode, RequestedMode } from './types.ts';
+import type { AdapterInfo, Mode, RequestedMode } from './types.ts';
 import type { StoredVerdict } from './verdict-store.ts';
 
 export interface ModeRequest {
@@ -19,6 +19,7 @@ export interface ModeDefaults {
   readonly verdict: StoredVerdict | undefined;
   /** For the advice to verify. */
   readonly modelPath: string;
+  readonly adapter?: Pick<AdapterInfo, 'path' | 'scale'> | null;
 }
 
 export interface ModeChoice {
@@ -39,9 +40,9 @@ export function chooseMode(request: ModeRequest, defaults: ModeDefaults): ModeCh
   const asked = wanted && checkRepair(wanted);
   if (requested === 'full') return { mode: 'full', repair: noRepair, requested, reason: null };
   if (requested === 'block') return { mode: 'block', repair: asked ?? noRepair, requested, reason: null };
-  const { verdict, modelPath } = defaults;
+  const { verdict, modelPath, adapter } = defaults;
   if (verdict === undefined) {
-    const advice = `block-attention verify --model ${JSON.stringify(modelPath)} --data questions.jsonl`;
+    const advice = `block-attention verify --model ${JSON.stringify(modelPath)}${adapterFlags(adapter)} --data questions.jsonl`;
     const reason = `no verdict on this model: find out whether block mode is good enough with \`${advice}\`, or ask for mode block`;
     return { mode: 'full', repair: noRepair, requested, reason };
   }
@@ -67,6 +68,11 @@ export function chooseMode(request: ModeRequest, defaults: ModeDefaults): ModeCh
 export function checkMode(mode: RequestedMode): RequestedMode {
   if (modes.includes(mode)) return mode;
   throw new BlockAttentionError('INVALID_ARGUMENT', `mode is ${String(mode)}: use auto, block or full`);
+}
+
+function adapterFlags(adapter: ModeDefaults['adapter']): string {
+  if (!adapter) return '';
+  return ` --adapter ${JSON.stringify(adapter.path)}${adapter.scale === 1 ? '' : ` --adapter-scale ${adapter.scale}`}`;
 }
 
 function points(share: number): string {

@@ -3,9 +3,11 @@
  * life; each step of it is a module beside this one.
  */
 
+import { join } from 'node:path';
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
-import { type AttentionFactory, KvLayout, Model } from '../model/index.ts';
+import { type AdapterOptions, type AttentionFactory, adapterIdentity, KvLayout, Model } from '../model/index.ts';
+import { cacheFolder } from '../models/index.ts';
 import { createTokenMemo, promptVersion, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
 import { answer } from './answer.ts';
@@ -21,6 +23,7 @@ import { checkRepair } from './repair.ts';
 import { Runner } from './runner.ts';
 import { tokenCounter } from './token-counter.ts';
 import type {
+  AdapterInfo,
   AnswerRequest,
   AnswerStream,
   EncodeOptions,
@@ -55,13 +58,15 @@ export interface EngineParts {
   /** Passages come again with every question: their tokens are kept. */
   readonly memo: TokenMemo;
   readonly modes: ModeDefaults;
+  readonly adapter: AdapterInfo | null;
   /** How a model with these weights attends. */
   readonly attention: (model: Model, layout: KvLayout) => AttentionFactory;
 }
 
 /**
  * Loads a model and makes it ready to answer.
- * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, BACKEND_UNAVAILABLE, INVALID_ARGUMENT
+ * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, ADAPTER_INVALID, BACKEND_UNAVAILABLE,
+ *   INVALID_ARGUMENT
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const kvType = options.kvType ?? 'f16';
@@ -70,18 +75,24 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
   const mode = checkMode(options.mode ?? 'auto');
   const repair = options.repair && checkRepair(options.repair);
+  const lora = adapterOptions(options);
   const cleanup: (() => void | Promise<void>)[] = [];
   try {
     const backend = await Backend.open({ device: options.device, threads: options.threads });
     cleanup.push(() => backend.dispose());
-    const model = await Model.load(options.modelPath, backend, { repack: options.repack, linear: options.linear });
+    const model = await Model.load(options.modelPath, backend, {
+      repack: options.repack,
+      linear: options.linear,
+      adapter: lora,
+    });
     cleanup.push(() => model.dispose());
     const contextTokens = model.contextTokens(options.contextTokens);
     const tokenizer = await openTokenizer(options.modelPath);
     cleanup.push(() => tokenizer.dispose());
     const { modelPath, cacheDir, template = 'auto' } = options;
-    const identity = await verdictIdentity({ modelPath, template, kvType, cacheDir });
-    const verdict = await readVerdict(identity, { cacheDir, modelPath });
+    const adapter = await describeAdapter(model, cacheDir);
+    const identity = await verdictIdentity({ modelPath, template, kvType, adapter: adapter?.identity, cacheDir });
+    const verdict = await readVerdict(identity, { cacheDir, beside: adapter?.path ?? modelPath });
     const store = options.store ?? createMemoryStore({ budgetBytes: options.storeBytes ?? defaultStoreBytes });
     if (options.store === undefined) cleanup.push(() => store.close());
     const layout = new KvLayout(model.hyperParameters, kvType);
@@ -98,6 +109,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       store,
       layout,
       weights: identity.weights,
+      adapter: adapter?.identity,
       tokenizer: promptVersion(tokenizer),
     });
     cleanup.push(() => source.dispose());
@@ -116,7 +128,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       contextTokens,
       template,
       memo: createTokenMemo(),
-      modes: { mode, repair, verdict, modelPath },
+      modes: { mode, repair, verdict, modelPath, adapter },
+      adapter,
       attention: (part, states) => chooseAttention(attention.name, part, states).factory,
     };
     return new LocalEngine(parts, { store, kvType, attention: attention.name, threads: backend.threads, cleanup });
@@ -231,7 +244,19 @@ function checkPrefixBytes(bytes: number): number {
   throw new BlockAttentionError('INVALID_ARGUMENT', `prefixBytes is ${bytes}: give a number of bytes of at least 0`);
 }
 
-function modelInfo({ model, source, contextTokens }: EngineParts): ModelInfo {
+function adapterOptions({ adapter: path, adapterScale: scale }: EngineOptions): AdapterOptions | undefined {
+  if (path !== undefined) return { path, scale };
+  if (scale === undefined) return undefined;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `adapterScale is ${scale} without an adapter: name its file`);
+}
+
+async function describeAdapter({ adapter }: Model, cacheDir: string = cacheFolder()): Promise<AdapterInfo | null> {
+  if (adapter === undefined) return null;
+  const { path, scale, rank } = adapter;
+  return { path, scale, rank, identity: await adapterIdentity({ path, scale }, join(cacheDir, 'digests')) };
+}
+
+function modelInfo({ model, source, contextTokens, adapter }: EngineParts): ModelInfo {
   const hp = model.hyperParameters;
   return {
     path: model.file.path,
@@ -247,5 +272,6 @@ function modelInfo({ model, source, contextTokens }: EngineParts): ModelInfo {
     trainedContext: hp.trainedContext,
     contextTokens,
     kvBytesPerToken: source.layout.bytesPerToken,
+    adapter,
   };
 }

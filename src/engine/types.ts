@@ -42,6 +42,13 @@ export interface EngineOptions {
    * `ggml` never. Both round alike up to the order of sums. Defaults to `auto`.
    */
   readonly linear?: 'auto' | 'ggml' | undefined;
+  /**
+   * Path of a LoRA's GGUF, such as `finetune --lora` writes or llama.cpp loads: applied while the model runs, its weights
+   * stay as they lie. Blocks and verdicts are the adapted model's own. Defaults to none.
+   */
+  readonly adapter?: string | undefined;
+  /** What the adapter's change is multiplied by, besides its own alpha / rank. Defaults to 1. */
+  readonly adapterScale?: number | undefined;
   /** How passages and question become a prompt. Defaults to `auto`: the model's chat template, else a plain one. */
   readonly template?: PromptTemplate | undefined;
   /**
@@ -183,7 +190,10 @@ export interface AnswerResult {
   readonly flops: FlopsReport;
 }
 
-/** Operations counted with attention, and for the matrices alone, as the paper counts. */
+/**
+ * Operations counted with attention, and for the matrices alone, as the paper counts. An adapter's own, a percent or two,
+ * are left out.
+ */
 export interface FlopsReport {
   readonly spent: number;
   /** The part of `spent` that encoded blocks no tier held. */
@@ -251,6 +261,17 @@ export interface ModelInfo {
   readonly contextTokens: number;
   /** Bytes of stored K and V per token, all layers. */
   readonly kvBytesPerToken: number;
+  /** The adapter it runs with; null for none. */
+  readonly adapter: AdapterInfo | null;
+}
+
+export interface AdapterInfo {
+  readonly path: string;
+  readonly scale: number;
+  /** The greatest of its maps. */
+  readonly rank: number;
+  /** What block keys and verdicts say about it: digest of the file, and the scale unless it is 1. */
+  readonly identity: string;
 }
 
 export interface EngineUsage {

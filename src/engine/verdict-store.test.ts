@@ -16,7 +16,7 @@ const cache = join(folder, 'cache');
 const modelPath = join(folder, 'model.gguf');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const readVerdict = (wanted: VerdictIdentity) => read(wanted, { cacheDir: cache, modelPath });
+const readVerdict = (wanted: VerdictIdentity) => read(wanted, { cacheDir: cache, beside: modelPath });
 const writeVerdict = (stored: Omit<StoredVerdict, 'version'>) => write(stored, verdictPath(stored.identity, cache));
 
 const identity: VerdictIdentity = { weights: 'ab'.repeat(32), template: 'auto 1', kvType: 'f16' };
@@ -39,9 +39,24 @@ describe('readVerdict', () => {
     await writeVerdict({ ...verdict, verdict: 'full' });
     await writeVerdict(verdict);
     expect(await readVerdict(identity)).toEqual({ version: 1, ...verdict });
-    const others = [{ weights: 'cd'.repeat(32) }, { template: 'plain 1' }, { kvType: 'q8_0' as const }];
+    const others = [
+      { weights: 'cd'.repeat(32) },
+      { template: 'plain 1' },
+      { kvType: 'q8_0' as const },
+      { adapter: 'ef'.repeat(32) },
+    ];
     for (const other of others) expect(await readVerdict({ ...identity, ...other })).toBeUndefined();
     expect(readdirSync(join(cache, 'verdicts'))).toHaveLength(1);
+  });
+
+  it("keeps verdicts on a model's adapters apart", async () => {
+    const adapted = (adapter: string) => ({ ...verdict, identity: { ...identity, adapter } });
+    const [one, half] = [adapted('12'.repeat(32)), adapted(`${'12'.repeat(32)} x 0.5`)];
+    await writeVerdict({ ...one, n: 1 });
+    await writeVerdict({ ...half, n: 2 });
+    expect((await readVerdict(one.identity))?.n).toBe(1);
+    expect((await readVerdict(half.identity))?.n).toBe(2);
+    expect((await readVerdict(identity))?.n).toBe(200);
   });
 
   it('takes nothing broken or foreign for a verdict', async () => {

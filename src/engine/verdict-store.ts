@@ -1,7 +1,8 @@
 /**
  * Verdicts on models: what `verify` found, kept in the cache folder, or beside the model by whoever made it.
  *
- * A verdict belongs to the model's file, the prompt template and the type of stored keys and values, wherever it lies.
+ * A verdict belongs to the model's file, its adapter, the prompt template and the type of stored keys and values, wherever
+ * it lies.
  * Anything that cannot be read, or is about another file, is no verdict.
  */
 import { createHash, randomUUID } from 'node:crypto';
@@ -20,13 +21,20 @@ export interface VerdictIdentity {
   /** Name of the template and version of the built-in ones. */
   readonly template: string;
   readonly kvType: KvType;
+  /** adapterIdentity() of the adapter; absent without one. */
+  readonly adapter?: string | undefined;
 }
 
 const interval = z.tuple([z.number(), z.number()]);
 const difference = z.object({ value: z.number(), interval });
 const storedSchema = z.object({
   version: z.literal(1),
-  identity: z.object({ weights: z.string(), template: z.string(), kvType: z.enum(['f32', 'f16', 'q8_0']) }),
+  identity: z.object({
+    weights: z.string(),
+    template: z.string(),
+    kvType: z.enum(['f32', 'f16', 'q8_0']),
+    adapter: z.string().optional(),
+  }),
   verdict: z.enum(['block', 'block with repair', 'full']),
   /** The repair of `block with repair`, as parseRepair() reads it; null for the other verdicts. */
   repair: z.string().nullable().default(null),
@@ -51,31 +59,34 @@ export interface VerdictIdentityOptions {
   readonly template?: PromptTemplate | undefined;
   /** Defaults to `f16`. */
   readonly kvType?: KvType | undefined;
+  /** adapterIdentity() of the adapter. Defaults to none. */
+  readonly adapter?: string | undefined;
   /** Defaults to the user's cache folder. */
   readonly cacheDir?: string | undefined;
 }
 
 export async function verdictIdentity(options: VerdictIdentityOptions): Promise<VerdictIdentity> {
-  const { modelPath, template = 'auto', kvType = 'f16', cacheDir = cacheFolder() } = options;
+  const { modelPath, template = 'auto', kvType = 'f16', adapter, cacheDir = cacheFolder() } = options;
   const weights = await weightsDigest(modelPath, join(cacheDir, 'digests'));
-  return { weights, template: `${template} ${promptFormat}`, kvType };
+  return { weights, template: `${template} ${promptFormat}`, kvType, ...(adapter !== undefined && { adapter }) };
 }
 
-/** Where a model's maker puts the verdict that travels with it. */
-export function verdictBeside(modelPath: string): string {
-  return `${modelPath}.verdict.json`;
+/** Where the maker of a model, or of an adapter, puts the verdict that travels with it. */
+export function verdictBeside(path: string): string {
+  return `${path}.verdict.json`;
 }
 
 /**
- * The verdict on a model: the user's own, else the one beside the model's file, if it is about this very file.
+ * The verdict on a model: the user's own, else the one beside the model's or adapter's file, if it is about these very
+ * files.
  * @param cacheDir defaults to the user's cache folder
  */
 export async function readVerdict(
   identity: VerdictIdentity,
-  { cacheDir = cacheFolder(), modelPath }: { readonly cacheDir?: string | undefined; readonly modelPath?: string } = {},
+  { cacheDir = cacheFolder(), beside }: { readonly cacheDir?: string | undefined; readonly beside?: string } = {},
 ): Promise<StoredVerdict | undefined> {
   const own = await readFrom(verdictPath(identity, cacheDir), identity);
-  return own ?? (modelPath === undefined ? undefined : await readFrom(verdictBeside(modelPath), identity));
+  return own ?? (beside === undefined ? undefined : await readFrom(verdictBeside(beside), identity));
 }
 
 /** Replaces the verdict, whole or not at all. @returns its path. @throws what the file system does */
@@ -116,6 +127,6 @@ async function readFrom(path: string, identity: VerdictIdentity): Promise<Stored
   }
 }
 
-function canonical({ weights, template, kvType }: VerdictIdentity): string {
-  return JSON.stringify([weights, template, kvType]);
+function canonical({ weights, template, kvType, adapter }: VerdictIdentity): string {
+  return JSON.stringify([weights, template, kvType, ...(adapter === undefined ? [] : [adapter])]);
 }

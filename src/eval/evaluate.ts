@@ -86,6 +86,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationRepo
     maxTokens,
     answerStops,
     model.contextTokens,
+    ...(model.adapter === null ? [] : [model.adapter.identity]),
   ];
   await using file =
     options.resume === undefined

@@ -13,6 +13,8 @@ export interface LlamaCppOptions {
   readonly threads: number;
   /** Ways to try, by whether they use flash attention. At least one. */
   readonly flashAttention: readonly boolean[];
+  readonly adapter?: string | undefined;
+  readonly adapterScale?: number | undefined;
 }
 
 export interface LlamaCppResult {
@@ -28,7 +30,8 @@ const chunkTokens = 2048;
 export class LlamaCppYardstick implements AsyncDisposable {
   #ways: { readonly flashAttention: boolean; readonly reference: Reference; readonly times: number[] }[] = [];
 
-  static async open({ modelPath, tokens, threads, flashAttention }: LlamaCppOptions): Promise<LlamaCppYardstick> {
+  static async open(options: LlamaCppOptions): Promise<LlamaCppYardstick> {
+    const { modelPath, tokens, threads, flashAttention, adapter, adapterScale } = options;
     const yardstick = new LlamaCppYardstick();
     try {
       for (const flash of flashAttention) {
@@ -36,6 +39,8 @@ export class LlamaCppYardstick implements AsyncDisposable {
           contextTokens: Math.ceil((tokens + 1) / 256) * 256,
           threads,
           flashAttention: flash,
+          adapter,
+          adapterScale,
         });
         yardstick.#ways.push({ flashAttention: flash, reference, times: [] });
       }

@@ -21,7 +21,10 @@ import { median } from './median.ts';
 import { LlamaCppYardstick } from './ttft-llama.ts';
 import { type ExactPrompt, exactPrompt } from './ttft-prompt.ts';
 
-type ComputeOptions = Pick<EngineOptions, 'modelPath' | 'device' | 'threads' | 'kvType' | 'attention' | 'cacheDir'>;
+type ComputeOptions = Pick<
+  EngineOptions,
+  'modelPath' | 'device' | 'threads' | 'kvType' | 'attention' | 'cacheDir' | 'adapter' | 'adapterScale'
+>;
 
 export interface TtftOptions extends ComputeOptions {
   /** Lengths of whole prompts, in tokens. They may exceed what the model was trained for: the time is the same. */
@@ -102,7 +105,7 @@ export async function benchTtft(options: TtftOptions): Promise<TtftReport> {
   for (const prompt of prompts) {
     options.onProgress?.(`${prompt.tokens.length} tokens: loading`);
     // An engine per length: memory holds the blocks of one length at a time.
-    const { modelPath, device, threads, kvType, attention, cacheDir } = options;
+    const { modelPath, device, threads, kvType, attention, cacheDir, adapter, adapterScale } = options;
     await using engine = await createEngine({
       modelPath,
       device,
@@ -110,6 +113,8 @@ export async function benchTtft(options: TtftOptions): Promise<TtftReport> {
       kvType,
       attention,
       cacheDir,
+      adapter,
+      adapterScale,
       template: 'plain',
       contextTokens: prompt.tokens.length + 1,
       storeBytes: 2 ** 40,
@@ -150,7 +155,7 @@ interface Bench {
 
 async function measureLength(prompt: ExactPrompt, before: TtftRow | undefined, bench: Bench): Promise<TtftRow> {
   const { engine, runs, reference, options } = bench;
-  const { signal, onProgress, modelPath, maxFullTokens = Infinity } = options;
+  const { signal, onProgress, modelPath, maxFullTokens = Infinity, adapter, adapterScale } = options;
   const tokens = prompt.tokens.length;
   const { system, passages, question } = prompt;
   const answer = (mode: 'block' | 'full') =>
@@ -168,7 +173,14 @@ async function measureLength(prompt: ExactPrompt, before: TtftRow | undefined, b
   const flashAttention = typeof known === 'boolean' ? [known] : [true, false];
   await using yardstick =
     measureFull && reference === 'llama.cpp'
-      ? await LlamaCppYardstick.open({ modelPath, tokens, threads: engine.threads, flashAttention })
+      ? await LlamaCppYardstick.open({
+          modelPath,
+          tokens,
+          threads: engine.threads,
+          flashAttention,
+          adapter,
+          adapterScale,
+        })
       : undefined;
   const block: AnswerResult[] = [];
   const full: number[] = [];

@@ -38,7 +38,7 @@ export interface VerifyOptions {
   readonly template?: PromptTemplate | undefined;
   /** Folder of verdicts and remembered digests. Defaults to the user's cache folder. */
   readonly cacheDir?: string | undefined;
-  /** Writes the verdict beside the model's file as well, to travel with it. Defaults to false. */
+  /** Writes the verdict beside the model's file, or its adapter's, as well, to travel with it. Defaults to false. */
   readonly beside?: boolean | undefined;
   /**
    * Repairs to try in this order, cheapest first, where block mode as it is loses too much. Each is one more chance to
@@ -105,7 +105,7 @@ export interface VerificationReport {
   readonly identity: VerdictIdentity;
   /** Where the verdict is stored; null where it could not be. */
   readonly storedAt: string | null;
-  /** Where it lies beside the model; null unless asked for. */
+  /** Where it lies beside the model or adapter; null unless asked for. */
   readonly besideAt: string | null;
   readonly machine: Machine;
   readonly seconds: number;
@@ -133,7 +133,13 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   const started = performance.now();
   const { engine, template, cacheDir } = options;
   const { kvType, model } = engine;
-  const identity = await verdictIdentity({ modelPath: model.path, template, kvType, cacheDir });
+  const identity = await verdictIdentity({
+    modelPath: model.path,
+    template,
+    kvType,
+    adapter: model.adapter?.identity,
+    cacheDir,
+  });
   await using file =
     options.resume === undefined
       ? ResultsFile.memory<Pair | Repaired>()
@@ -214,7 +220,8 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
     verdictPath(identity, cacheDir ?? cacheFolder()),
     // What was measured for hours is not thrown away for a folder that cannot be written.
   ).catch(() => null);
-  const besideAt = options.beside ? await writeVerdict(stored, verdictBeside(model.path)).catch(() => null) : null;
+  const beside = verdictBeside(model.adapter?.path ?? model.path);
+  const besideAt = options.beside ? await writeVerdict(stored, beside).catch(() => null) : null;
   return {
     verdict,
     reasons: decided.reasons,

@@ -23,6 +23,8 @@ export interface ReferenceOptions {
   readonly batch?: number | undefined;
   /** A LoRA adapter's GGUF to add to the weights. Defaults to none. */
   readonly adapter?: string | undefined;
+  /** Defaults to 1. */
+  readonly adapterScale?: number | undefined;
   /** Let llama.cpp repack quantised weights for this CPU, as it does by default. Defaults to true. */
   readonly repack?: boolean | undefined;
 }
@@ -85,7 +87,7 @@ export async function openReference(path: string, options: ReferenceOptions): Pr
     );
   }
   try {
-    if (options.adapter !== undefined) await attachAdapter(model, context, options.adapter);
+    if (options.adapter !== undefined) await attachAdapter(model, context, options.adapter, options.adapterScale);
   } catch (error) {
     calls.free(context);
     model.free();
@@ -95,7 +97,7 @@ export async function openReference(path: string, options: ReferenceOptions): Pr
 }
 
 /** The model owns the adapter from then on. @throws MODEL_INVALID when llama.cpp does not take it */
-async function attachAdapter(model: LlamaModel, context: bigint, path: string): Promise<void> {
+async function attachAdapter(model: LlamaModel, context: bigint, path: string, scale = 1): Promise<void> {
   const { llama } = library();
   const init = llama.func('void *llama_adapter_lora_init(void *model, const char *path)') as KoffiFunc<
     (model: bigint, path: string) => bigint | null
@@ -104,7 +106,7 @@ async function attachAdapter(model: LlamaModel, context: bigint, path: string): 
     'int32_t llama_set_adapters_lora(void *ctx, void **adapters, size_t count, float *scales)',
   ) as (ctx: bigint, adapters: bigint[], count: number, scales: Float32Array) => number;
   const adapter = await call(init, model.handle, path);
-  if (adapter === null || attach(context, [adapter], 1, Float32Array.of(1)) !== 0) {
+  if (adapter === null || attach(context, [adapter], 1, Float32Array.of(scale)) !== 0) {
     throw new BlockAttentionError('MODEL_INVALID', `${path}: llama.cpp does not take this adapter for the model`);
   }
 }

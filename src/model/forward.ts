@@ -81,9 +81,14 @@ function norm(g: GraphContext, x: Tensor, weight: Tensor, hp: HyperParameters): 
 type LinearMap = (linear: Linear, x: Tensor) => Tensor;
 
 function linearMap(g: GraphContext, path: LinearPath | undefined): LinearMap {
+  const product = (stored: Tensor, weight: Tensor, x: Tensor) => path?.(stored, x) ?? g.mulMat(weight, x);
   return ({ weight, stored, bias, adapter }, x) => {
-    let y = path?.(stored, x) ?? g.mulMat(weight, x);
-    if (adapter) y = g.add(y, g.mulMat(adapter.b, g.scale(g.mulMat(adapter.a, x), adapter.scale)));
+    let y = product(stored, weight, x);
+    if (adapter) {
+      const low = product(adapter.a, adapter.a, x); // [rank, tokens]
+      const scaled = adapter.scale === 1 ? low : g.scale(low, adapter.scale);
+      y = g.add(y, product(adapter.b, adapter.b, scaled));
+    }
     return bias ? g.add(y, bias) : y;
   };
 }

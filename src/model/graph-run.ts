@@ -10,6 +10,8 @@ import type { Model } from './model.ts';
 
 /** Tensors per layer outside attention, generously. */
 const tensorsPerLayer = 48;
+/** What an adapter adds to them. */
+const adapterTensors = 56;
 
 export interface GraphRequest {
   readonly model: Model;
@@ -35,7 +37,8 @@ export class ForwardGraph {
     const { model, attentionTensors, tokens, outputs, attention, prompt } = request;
     this.#model = model;
     this.#allocator = allocator;
-    const g = new GraphContext((attentionTensors + tensorsPerLayer) * model.hyperParameters.layers + 64);
+    const perLayer = attentionTensors + tensorsPerLayer + (model.adapter === undefined ? 0 : adapterTensors);
+    const g = new GraphContext(perLayer * model.hyperParameters.layers + 64);
     this.#context = g;
     this.#inputs = new GraphInputs(g);
     try {

@@ -1,4 +1,5 @@
 /** The door of the models: loading one, laying out its states, running tokens through it. */
+export { type AdapterOptions, adapterIdentity } from './adapter.ts';
 export { convertBlock, type StoredBlock } from './convert-kv.ts';
 export { copyPrefix } from './copy-prefix.ts';
 export { denseForward } from './dense.ts';

@@ -79,6 +79,7 @@ export function bindWeights(weights: WeightSource, hp: HyperParameters): NamedWe
       weight: weights.matrix(head, d, vocabulary),
       stored: weights.require(head, d, vocabulary),
       bias: weights.optional('output.bias', vocabulary),
+      adapter: weights.adapter?.(head),
     },
     ropeFactors: factorsName === undefined ? undefined : weights.require(factorsName, dims / 2),
     layers: Array.from({ length: hp.layers }, (_, index) => {

@@ -7,6 +7,7 @@ import type { Backend } from '../ggml/backend.ts';
 import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
 import { loadNativeKernel, type NativeKernel } from '../ggml/native-kernel.ts';
+import { Adapter, type AdapterOptions } from './adapter.ts';
 import type { ForwardModel } from './forward.ts';
 import { type HyperParameters, readHyperParameters } from './hyper-parameters.ts';
 import { bindWeights, type NamedWeights } from './layers.ts';
@@ -22,6 +23,8 @@ export interface ModelOptions {
    * Defaults to `auto`.
    */
   readonly linear?: 'auto' | 'ggml' | undefined;
+  /** Changes the model while it runs. Defaults to none. */
+  readonly adapter?: AdapterOptions | undefined;
 }
 
 export class Model implements ForwardModel {
@@ -52,19 +55,27 @@ export class Model implements ForwardModel {
     this.weights = bindWeights(storage, hyperParameters);
   }
 
+  /** What changes the weights while they are used. */
+  get adapter(): Adapter | undefined {
+    return this.#storage.applied;
+  }
+
   /**
    * Loads a GGUF file. Weights are memory-mapped on the CPU.
-   * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE
+   * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, ADAPTER_INVALID
    */
   static async load(path: string, backend: Backend, options: ModelOptions = {}): Promise<Model> {
     const file = await openGguf(path);
     const hyperParameters = readHyperParameters(file);
-    const storage = new Weights(file, backend, options.repack ?? true);
+    const adapter = options.adapter && (await Adapter.load(options.adapter, file, backend));
+    let storage: Weights | undefined;
     try {
+      storage = new Weights(file, backend, options.repack ?? true, adapter);
       const kernel = backend.isCpu && options.linear !== 'ggml' ? loadNativeKernel() : undefined;
       return new Model(file, backend, hyperParameters, storage, kernel);
     } catch (error) {
-      storage.dispose();
+      if (storage === undefined) adapter?.dispose();
+      else storage.dispose();
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 /**
  * The weights of a model as tensors: mapped from the file where the device reads host memory, uploaded elsewhere.
  *
- * Immutable and shared by every graph. Owns the mapping and the device buffer; valid until `dispose()`.
+ * Immutable and shared by every graph. Owns the mapping, the device buffer and the adapter; valid until `dispose()`.
  */
 import { totalmem } from 'node:os';
 import { BlockAttentionError } from '../errors.ts';
@@ -10,6 +10,8 @@ import type { GgufFile } from '../ggml/gguf-file.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
 import { mapFile } from '../ggml/memory.ts';
 import { type Shape, type Tensor, typeName } from '../ggml/tensor.ts';
+import type { Adapter } from './adapter.ts';
+import type { LowRank } from './layers.ts';
 
 export class Weights {
   readonly #path: string;
@@ -19,12 +21,15 @@ export class Weights {
   readonly #release: (() => void)[] = [];
   /** Number of weights, the embedding counted once. */
   readonly parameters: number;
+  /** What changes them while they are used. */
+  readonly applied: Adapter | undefined;
 
   /**
    * @param repack rearrange matrices for the CPU's widest kernels, at the price of a copy in memory
+   * @param applied taken over, to be freed with the weights. Defaults to none
    * @throws MODEL_TOO_LARGE when the file is larger than the machine's memory.
    */
-  constructor(file: GgufFile, backend: Backend, repack: boolean) {
+  constructor(file: GgufFile, backend: Backend, repack: boolean, applied?: Adapter) {
     if (file.bytes > totalmem()) {
       throw new BlockAttentionError(
         'MODEL_TOO_LARGE',
@@ -32,6 +37,7 @@ export class Weights {
       );
     }
     this.#path = file.path;
+    this.applied = applied;
     const mapping = mapFile(file.path);
     const context = new GraphContext(2 * file.tensors.size + 8);
     this.#release.push(() => context.dispose());
@@ -76,6 +82,11 @@ export class Weights {
     return this.#repacked.get(name) ?? plain;
   }
 
+  /** The adapter of a matrix, by the matrix's name in the file. */
+  adapter(name: string): LowRank | undefined {
+    return this.applied?.find(name);
+  }
+
   /** A tensor by its name in the file. */
   find(name: string): Tensor | undefined {
     return this.#tensors.get(name);
@@ -103,6 +114,7 @@ export class Weights {
   }
 
   dispose(): void {
+    this.applied?.dispose();
     for (const release of this.#release.splice(0).reverse()) release();
   }
 }

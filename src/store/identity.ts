@@ -13,7 +13,7 @@ import type { BlockKey } from './block-store.ts';
 export interface BlockIdentity {
   /** Digest of the weights' file, in hex. */
   readonly weights: string;
-  /** Digest of an adapter merged into the weights; empty without one. */
+  /** What identifies an adapter applied to the weights; empty without one. */
   readonly adapter: string;
   /** Version of tokenizer and template. */
   readonly tokenizer: string;

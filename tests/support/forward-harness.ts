@@ -2,6 +2,7 @@
 import { Backend, type GraphAllocator } from '../../src/ggml/backend.ts';
 import { allocateMemory, type NativeMemory } from '../../src/ggml/memory.ts';
 import {
+  type AdapterOptions,
   type AttentionFactory,
   convertBlock,
   DecodeGraph,
@@ -71,12 +72,21 @@ export class ForwardHarness {
     path: string,
     kvType: KvType,
     attention: AttentionPath = portableAttention,
-    options: { readonly threads?: number; readonly repack?: boolean; readonly linear?: 'auto' | 'ggml' } = {},
+    options: {
+      readonly threads?: number;
+      readonly repack?: boolean;
+      readonly linear?: 'auto' | 'ggml';
+      readonly adapter?: AdapterOptions;
+    } = {},
   ): Promise<ForwardHarness> {
     const backend = await Backend.open({ device: 'cpu', threads: options.threads ?? 1 });
     return new ForwardHarness(
       backend,
-      await Model.load(path, backend, { repack: options.repack ?? false, linear: options.linear }),
+      await Model.load(path, backend, {
+        repack: options.repack ?? false,
+        linear: options.linear,
+        adapter: options.adapter,
+      }),
       kvType,
       attention,
     );

@@ -40,6 +40,7 @@ export function ttftReport(rows: readonly TtftRow[]): TtftReport {
       vocabulary: 49_152,
       trainedContext: 8192,
       kvBytesPerToken: 23_040,
+      adapter: null,
     },
     kvType: 'f16',
     attention: 'portable',

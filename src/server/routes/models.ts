@@ -7,9 +7,11 @@ import { modelsSchema } from '../response-schemas.ts';
 export function addModels(app: App, { engine, modelName, created, shadow }: ServerContext): void {
   const model = () => {
     const { architecture, contextTokens, kvBytesPerToken, parameters, layers, heads, kvHeads, headDim } = engine.model;
+    const { adapter } = engine.model;
     const block_attention = {
       architecture,
       parameters,
+      adapter: adapter && { rank: adapter.rank, scale: adapter.scale, identity: adapter.identity },
       layers,
       heads,
       kv_heads: kvHeads,
