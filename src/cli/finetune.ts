@@ -19,6 +19,8 @@ interface Flags {
   readonly full?: boolean;
   readonly alpha?: number;
   readonly modes: readonly TrainingMode[];
+  readonly distill?: number;
+  readonly blockDropout?: number;
   readonly epochs: number;
   readonly batch: number;
   readonly batchTokens: number;
@@ -75,6 +77,18 @@ export function addFinetune(program: Command, context: CommandContext): void {
     new Option('--modes <list>', 'modes each sample is trained in')
       .argParser(parseModes)
       .default(['full', 'block'], 'full,block'),
+  );
+  number(
+    '--distill',
+    'share',
+    'of what is minimised, the divergence from the starting model with full attention; the rest is the answers (default: 0)',
+    { min: 0, max: 1 },
+  );
+  number(
+    '--block-dropout',
+    'p',
+    'probability that a passage sees those before it, in block mode, drawn anew in each step (default: 0)',
+    { min: 0, max: 0.99 },
   );
   number('--epochs', 'n', 'passes over the data', whole, 1);
   number('--batch', 'n', 'samples of a step, each in every mode', whole, 64);
@@ -138,11 +152,12 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   });
   output.progress.clear();
   output.progress.show({ label: 'reading samples' });
-  const { full = false, lora, lr, json: _, ...rest } = flags;
+  const { full = false, lora, lr, distill, json: _, ...rest } = flags;
   const report = await finetune({
     ...rest,
     model: path,
     lora: full ? null : (lora ?? 16),
+    distill: distill === 0 ? undefined : distill,
     learningRate: lr,
     signal: io.signal,
     onStart: (start) => {
@@ -179,7 +194,10 @@ function progressText({ step, steps, loss, tokensPerSecond, secondsLeft }: Finet
 
 function validationText(validation: Validation): string {
   return Object.entries(validation)
-    .map(([mode, { loss, accuracy }]) => `${mode} loss ${loss.toFixed(3)}, ${percent(accuracy)} % right`)
+    .map(([mode, { loss, divergence, accuracy }]) => {
+      const apart = divergence === undefined ? '' : `, divergence ${divergence.toFixed(3)}`;
+      return `${mode} loss ${loss.toFixed(3)}${apart}, ${percent(accuracy)} % right`;
+    })
     .join('; ');
 }
 
@@ -197,14 +215,25 @@ function reportLines({
   const rows = (['full', 'block'] as const).flatMap((mode) => {
     const [first, last] = [before?.[mode], after?.[mode]];
     if (first === undefined || last === undefined) return [];
-    const cells = [first.loss.toFixed(3), last.loss.toFixed(3), percent(first.accuracy), percent(last.accuracy)];
+    const apart = [first, last].flatMap(({ divergence }) => (divergence === undefined ? [] : divergence.toFixed(3)));
+    const cells = [
+      first.loss.toFixed(3),
+      last.loss.toFixed(3),
+      ...apart,
+      percent(first.accuracy),
+      percent(last.accuracy),
+    ];
     return [[mode === 'full' ? 'full attention' : 'block mode', ...cells]];
   });
+  const distilled = Object.values(before ?? {}).some(({ divergence }) => divergence !== undefined);
+  const apartHead = distilled ? ['divergence before', 'after'] : [];
   const written = writtenStep === steps ? '' : `, written as of step ${writtenStep}, the best on held-out samples`;
   return [
     ...(rows.length === 0
       ? []
-      : formatTable([['held-out samples', 'loss before', 'after', '% right before', 'after'], ...rows], { left: 1 })),
+      : formatTable([['held-out samples', 'loss before', 'after', ...apartHead, '% right before', 'after'], ...rows], {
+          left: 1,
+        })),
     `${steps} steps${ended === 'early' ? ', stopped early' : ''}${written}`,
     `${formatCount(tokens)} tokens in ${formatDuration(seconds * 1000)}, ${formatCount(tokensPerSecond)} tok/s`,
     ...(files.adapter === undefined ? [] : [`Adapter  ${files.adapter}`]),

@@ -75,6 +75,8 @@ export interface Bindings {
   add_inplace(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   sub(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   sqr(ctx: Ptr, a: Ptr): Ptr;
+  log(ctx: Ptr, a: Ptr): Ptr;
+  sum_rows(ctx: Ptr, a: Ptr): Ptr;
   silu(ctx: Ptr, a: Ptr): Ptr;
   scale_bias(ctx: Ptr, a: Ptr, s: number, b: number): Ptr;
   silu_back(ctx: Ptr, gradient: Ptr, x: Ptr): Ptr;
@@ -186,6 +188,8 @@ const signatures: Record<keyof Bindings, string> = {
   add_inplace: 'void *$(void *ctx, void *a, void *b)',
   sub: 'void *$(void *ctx, void *a, void *b)',
   sqr: 'void *$(void *ctx, void *a)',
+  log: 'void *$(void *ctx, void *a)',
+  sum_rows: 'void *$(void *ctx, void *a)',
   silu: 'void *$(void *ctx, void *a)',
   scale_bias: 'void *$(void *ctx, void *a, float s, float b)',
   silu_back: 'void *$(void *ctx, void *gradient, void *x)',

@@ -17,6 +17,16 @@ export interface FinetuneOptions {
   readonly alpha?: number | undefined;
   /** Modes each sample is trained in. Defaults to both, as in the paper. */
   readonly modes?: readonly TrainingMode[] | undefined;
+  /**
+   * Block distillation: share, in (0, 1], of the divergence from the starting model with full attention in what is
+   * minimised, on the response; the rest is the cross-entropy of the answers. Defaults to none.
+   */
+  readonly distill?: number | undefined;
+  /**
+   * Block dropout: probability, in [0, 1), with which a context block of a sample in block mode sees all before it. Drawn
+   * anew in every step. Defaults to 0.
+   */
+  readonly blockDropout?: number | undefined;
   /** Passes over the data. Defaults to 1, as in the paper. */
   readonly epochs?: number | undefined;
   /** Samples of an optimizer step, each in every mode. Defaults to 64, as in the paper. */
@@ -91,7 +101,10 @@ export interface FinetuneProgress {
   readonly steps: number;
   /** Passes over the data, begun ones included. */
   readonly epoch: number;
+  /** What was minimised. */
   readonly loss: number;
+  /** From the teacher, in nats; only with `distill`. */
+  readonly divergence?: number;
   readonly learningRate: number;
   readonly gradientNorm: number;
   readonly tokensPerSecond: number;

@@ -35,11 +35,13 @@ const options = (more: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
 });
 
 describe('a fine-tuning run', () => {
-  it.each([
-    ['adapters', 4],
-    ['all weights', null],
-  ])('lowers the loss in both modes and resumes to the same bits: %s', async (_, lora) => {
-    const whole = options({ lora, epochs: 3 });
+  it.each<[string, Partial<FinetuneOptions>]>([
+    ['adapters', {}],
+    ['all weights', { lora: null }],
+    ['adapters, distilled, with block dropout', { distill: 0.5, blockDropout: 0.5 }],
+    ['all weights, distilled', { lora: null, distill: 0.25 }],
+  ])('lowers the loss in both modes and resumes to the same bits: %s', async (_, more) => {
+    const whole = options({ ...more, epochs: 3 });
     const losses: number[] = [];
     const onProgress = ({ loss }: FinetuneProgress) => losses.push(loss);
     const report = await finetune({ ...whole, onProgress });
@@ -47,7 +49,7 @@ describe('a fine-tuning run', () => {
     for (const mode of ['full', 'block'] as const) {
       expect(report.after?.[mode]?.loss).toBeLessThan(report.before?.[mode]?.loss ?? 0);
     }
-    const interrupted = options({ lora, epochs: 3 });
+    const interrupted = options({ ...more, epochs: 3 });
     const controller = new AbortController();
     const stopped = finetune({
       ...interrupted,
@@ -58,7 +60,7 @@ describe('a fine-tuning run', () => {
     const rest: number[] = [];
     await finetune({ ...interrupted, resume: true, onProgress: ({ loss }) => rest.push(loss) });
     expect(rest).toEqual(losses.slice(4));
-    const result = lora === null ? 'model.gguf' : 'adapter.gguf';
+    const result = more.lora === null ? 'model.gguf' : 'adapter.gguf';
     expect(readFileSync(join(interrupted.out, result)).equals(readFileSync(join(whole.out, result)))).toBe(true);
   });
 
@@ -82,6 +84,9 @@ describe('a fine-tuning run', () => {
     [{ epochs: 0 }, 'epochs is 0'],
     [{ lora: 0 }, 'rank 0'],
     [{ modes: [] }, 'modes is empty'],
+    [{ distill: 0 }, 'distill is 0: give a share above 0, at most 1'],
+    [{ distill: Number.NaN }, 'distill is NaN'],
+    [{ blockDropout: 1 }, 'blockDropout is 1: give a probability from 0 to below 1'],
     [{ batchTokens: 1e12 }, 'training needs about'],
     [{ resume: true }, 'checkpoint.gguf does not exist'],
   ])('refuses %j', async (more, message) => {
@@ -92,6 +97,8 @@ describe('a fine-tuning run', () => {
     const run = options({ epochs: 1 });
     await finetune(run);
     await expect(finetune(run)).rejects.toThrow('give --resume to go on');
+    await expect(finetune({ ...run, distill: 0.5, resume: true })).rejects.toThrow('other data or options');
+    await expect(finetune({ ...run, blockDropout: 0.1, resume: true })).rejects.toThrow('other data or options');
     await expect(finetune({ ...run, seed: 2, resume: true })).rejects.toThrow('other data or options');
     await expect(finetune({ ...run, lora: 8, resume: true })).rejects.toThrow('tensors of another shape');
     await expect(finetune({ ...run, lora: null, resume: true })).rejects.toThrow('other parameters');

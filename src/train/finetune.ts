@@ -1,6 +1,7 @@
 /**
  * Block fine-tuning of a model (paper section 5): every sample with the full and with the block mask, cross-entropy on
- * the response, AdamW under warm-up and decay. Writes checkpoints on the way, and an adapter or a model in the end.
+ * the response, AdamW under warm-up and decay. Writes checkpoints on the way, and an adapter or a model in the end. From the
+ * follow-up paper: distillation from the starting model with full attention, and block dropout.
  *
  * A run is a function of its model, data, options and seed: resumed from a checkpoint it takes the same steps.
  */
@@ -14,6 +15,7 @@ import { openGguf } from '../ggml/gguf-file.ts';
 import { readHyperParameters } from '../model/hyper-parameters.ts';
 import type { FinetuneOptions, FinetuneReport, Validation } from './finetune-options.ts';
 import { estimateMemory, requireMemory } from './memory-estimate.ts';
+import { openBlocks } from './open-blocks.ts';
 import { sequenceTokens } from './packing.ts';
 import { shuffled } from './random.ts';
 import { learningRateAt } from './schedule.ts';
@@ -80,12 +82,15 @@ class Run {
     const { lora = 16, alpha, seed = 1, batchTokens = 2048, threads, device, weightDecay, clip } = options;
     const response = set.training.reduce((sum, sample) => sum + sample.responseTokens, 0) / set.training.length;
     const outputs = Math.ceil((response * Math.max(batchTokens, set.longest)) / Math.max(1, set.longest)) + 32;
-    const memoryBytes = estimateMemory(file, hyperParameters, { lora, batchTokens, longest: set.longest, outputs });
+    const { distill } = options;
+    const need = { lora, batchTokens, longest: set.longest, outputs, teacher: distill !== undefined };
+    const memoryBytes = estimateMemory(file, hyperParameters, need);
     requireMemory(memoryBytes);
     await prepareFolder(options);
     const session = await TrainingSession.open({
       model: options.model,
       lora: lora === null ? undefined : { rank: lora, alpha, seed },
+      distill,
       batchTokens,
       threads,
       device,
@@ -203,13 +208,14 @@ class Run {
   }
 
   async #step(learningRate: number) {
-    const { seed = 1 } = this.#options;
+    const { seed = 1, blockDropout = 0 } = this.#options;
     const index = this.#session.steps;
     const epoch = Math.floor(index / this.#stepsPerEpoch);
     const at = (index % this.#stepsPerEpoch) * this.#batch;
     const samples = shuffled(this.#set.training, seed + 1 + epoch).slice(at, at + this.#batch);
     try {
-      return await this.#session.step(inModes(samples, this.#modes), { learningRate });
+      const sequences = inModes(samples, this.#modes);
+      return await this.#session.step(openBlocks(sequences, blockDropout, [seed, index]), { learningRate });
     } catch (error) {
       if (!BlockAttentionError.isInstance(error) || error.code !== 'TRAINING_DIVERGED') throw error;
       const path = this.#path(checkpointName);
@@ -230,7 +236,11 @@ class Run {
 
   /** Keeps the weights when the mean loss of all modes is the lowest so far. */
   async #judge(validation: Validation): Promise<void> {
-    const loss = mean(Object.values(validation).map((report) => report.loss));
+    const { distill = 0 } = this.#options;
+    const mixed = Object.values(validation).map(
+      ({ loss: own, divergence = 0 }) => (1 - distill) * own + distill * divergence,
+    );
+    const loss = mean(mixed);
     const { best } = this.#note;
     if (best !== null && loss >= best.loss) {
       this.#note = { ...this.#note, stale: this.#note.stale + 1 };
@@ -284,7 +294,9 @@ async function prepareFolder({ out, resume = false }: FinetuneOptions): Promise<
 /** All that the steps depend on, but for the learning rate, which may be lowered after a run diverged. */
 function runDigest(options: FinetuneOptions, { digest, training }: TrainingSet): string {
   const { lora = 16, alpha, modes, epochs = 1, batch = 64, warmup, decay, weightDecay, clip, seed = 1 } = options;
+  const { distill, blockDropout = 0 } = options;
   const parts = [digest, training.length, lora, alpha, modes, epochs, batch, warmup, decay, weightDecay, clip, seed];
+  if (distill !== undefined || blockDropout > 0) parts.push(distill, blockDropout);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
@@ -304,12 +316,21 @@ function checkOptions(options: FinetuneOptions): void {
     if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
     throw new BlockAttentionError('INVALID_ARGUMENT', `${name} is ${value}: give a whole number of at least 1`);
   }
-  const { learningRate, modes, validationShare } = options;
+  const { learningRate, modes, validationShare, distill, blockDropout } = options;
   if (learningRate !== undefined && !(learningRate > 0 && Number.isFinite(learningRate))) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `learningRate is ${learningRate}: give a number above 0`);
   }
   if (validationShare !== undefined && !(validationShare >= 0 && validationShare < 1)) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `validationShare is ${validationShare}: give a share below 1`);
+  }
+  if (distill !== undefined && !(distill > 0 && distill <= 1)) {
+    throw new BlockAttentionError('INVALID_ARGUMENT', `distill is ${distill}: give a share above 0, at most 1`);
+  }
+  if (blockDropout !== undefined && !(blockDropout >= 0 && blockDropout < 1)) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `blockDropout is ${blockDropout}: give a probability from 0 to below 1`,
+    );
   }
   if (modes?.length === 0)
     throw new BlockAttentionError('INVALID_ARGUMENT', 'modes is empty: give full, block or both');

@@ -16,7 +16,8 @@ import { makeBatch } from './batch.ts';
 import { LowRankParameters } from './low-rank-parameters.ts';
 import { packRows } from './packing.ts';
 import { FullParameters, readTensor, type TrainableWeights } from './parameters.ts';
-import { TrainingGraph } from './training-graph.ts';
+import { FrozenTeacher } from './teacher.ts';
+import { type Teacher, TrainingGraph } from './training-graph.ts';
 import { TrainingSession } from './training-session.ts';
 import type { TrainingSequence } from './types.ts';
 
@@ -40,14 +41,14 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Two sequences in both modes; the short ones share a row. */
+/** Two sequences in both modes, blocks of one open; the short ones share a row. */
 function sequences(vocabulary: number): TrainingSequence[] {
   const prng = createPrng(5);
   const tokens = (count: number) => Int32Array.from({ length: count }, () => prng.integer(vocabulary));
   const long = [tokens(5), tokens(9), tokens(7), tokens(8)];
   const short = [tokens(3), tokens(4), tokens(6)];
   return (['full', 'block'] as const).flatMap((mode) => [
-    { blocks: long, responseTokens: 5, mode },
+    { blocks: long, responseTokens: 5, mode, open: [false, false, true] },
     { blocks: short, responseTokens: 3, mode },
   ]);
 }
@@ -62,6 +63,7 @@ async function disagreements(
   tolerance: number,
   change: number,
   smooth: TrainableWeights = storage,
+  teacher?: Teacher,
 ): Promise<string[]> {
   const hp = readHyperParameters(file);
   const model = { hyperParameters: hp, weights: bindWeights(storage, hp) };
@@ -69,17 +71,22 @@ async function disagreements(
   const batch = makeBatch(packRows(sequences(hp.vocabulary)), window);
   const count = batch.owners.filter((owner) => owner >= 0).length;
   const weights = Float32Array.from(batch.owners, (owner) => (owner < 0 ? 0 : 1 / count));
-  const training = new TrainingGraph(backend, model, storage, true, batch);
+  const training = new TrainingGraph(backend, model, storage, true, batch, teacher);
   const plain = new TrainingGraph(
     backend,
     { hyperParameters: hp, weights: bindWeights(smooth, hp) },
     smooth,
     false,
     batch,
+    teacher,
   );
   const loss = async () => {
-    const { probabilities } = await plain.run(batch, weights);
-    return probabilities.reduce((sum, p, i) => sum - (weights[i] ?? 0) * Math.log(p), 0);
+    const { probabilities, divergence } = await plain.run(batch, weights);
+    const taught = teacher?.weight ?? 0;
+    return probabilities.reduce(
+      (sum, p, i) => sum + (weights[i] ?? 0) * (taught * (divergence[i] ?? 0) - (1 - taught) * Math.log(p)),
+      0,
+    );
   };
   await training.run(batch, weights);
   const wrong: string[] = [];
@@ -122,6 +129,23 @@ describe.each(kernels)('gradients by %s equal differences of the loss', (nodes) 
     const storage = new FullParameters(file, backend, kernel());
     // ggml looks gelu up in a table of halves.
     const wrong = await disagreements(file, storage, spec.family === 'gemma3' ? 0.04 : 0.01, 0.05);
+    storage.dispose();
+    expect(wrong).toEqual([]);
+  });
+
+  it.each([
+    ['llama', 0.4],
+    ['gemma3', 1],
+  ] as const)('all weights, with a teacher: %s, share %d', async (family, weight) => {
+    const [path, other] = [join(folder, `taught-${family}.gguf`), join(folder, `teacher-${family}.gguf`)];
+    await writeRandomModel(path, { family, layers: 2 }, 11);
+    await writeRandomModel(other, { family, layers: 2 }, 12);
+    const file = await openGguf(path);
+    const storage = new FullParameters(file, backend, kernel());
+    const teacherFile = await openGguf(other);
+    const teacher = new FrozenTeacher(teacherFile, readHyperParameters(teacherFile), backend, weight);
+    const wrong = await disagreements(file, storage, family === 'gemma3' ? 0.04 : 0.01, 0.05, storage, teacher);
+    teacher.dispose();
     storage.dispose();
     expect(wrong).toEqual([]);
   });

@@ -12,6 +12,8 @@ export interface MemoryNeed {
   readonly longest: number;
   /** Response tokens of a part that is computed at once, about. */
   readonly outputs: number;
+  /** Whether the starting model is asked, too. */
+  readonly teacher: boolean;
 }
 
 const f32 = 4;
@@ -20,7 +22,9 @@ const copies = 4;
 
 /** Bytes, within a third or so. */
 export function estimateMemory(file: GgufFile, hp: HyperParameters, need: MemoryNeed): number {
-  return weightBytes(file, need.lora) + activationBytes(hp, need);
+  // Adapters train over the very pages that the teacher reads.
+  const mapped = need.teacher && need.lora === null ? file.bytes : 0;
+  return weightBytes(file, need.lora) + mapped + activationBytes(hp, need);
 }
 
 function weightBytes(file: GgufFile, lora: number | null): number {
@@ -36,13 +40,13 @@ function weightBytes(file: GgufFile, lora: number | null): number {
 }
 
 /** What the forward pass keeps of every layer, and the scratch of one layer on the way back. */
-function activationBytes(hp: HyperParameters, { batchTokens, longest, outputs }: MemoryNeed): number {
+function activationBytes(hp: HyperParameters, { batchTokens, longest, outputs, teacher }: MemoryNeed): number {
   const { embeddingLength: d, feedForwardLength: ff, heads, kvHeads, headDim, layers, vocabulary } = hp;
   const tokens = Math.max(batchTokens, longest);
   const scores = heads * longest;
   const kept = 9 * d + 5 * heads * headDim + 6 * kvHeads * headDim + 3 * ff + scores;
   const scratch = 4 * (d + ff) + 3 * scores;
-  return f32 * (tokens * (layers * kept + scratch) + 3 * vocabulary * outputs);
+  return f32 * (tokens * (layers * kept + scratch) + (teacher ? 6 : 3) * vocabulary * outputs);
 }
 
 /** @throws MODEL_TOO_LARGE when the machine has not that much */

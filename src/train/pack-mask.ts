@@ -2,8 +2,8 @@
  * What the tokens of packed rows see, in two forms: runs of keys for the native attention, and a mask for ggml's.
  *
  * A token sees what is before it in its own sequence: everything in full mode; in block mode only its own block, except
- * for final blocks, which see all of the context (paper sections 2 and 5), and of final blocks themselves. Padding sees
- * itself, so that no softmax is empty.
+ * for final blocks, which see all of the context (paper sections 2 and 5), and of final blocks themselves, and for blocks
+ * that are open, which see all before them. Padding sees itself, so that no softmax is empty.
  */
 import { finalBlocks, type PackedRows, type Placed } from './packing.ts';
 
@@ -30,15 +30,15 @@ export function packRuns({ rows, rowTokens }: PackedRows, window = 0): Int32Arra
 }
 
 function placeRuns(runs: Int32Array, base: number, { start, sequence }: Placed, reach: number): void {
-  const { blocks, mode } = sequence;
+  const { blocks, mode, open = [] } = sequence;
   /** Context keys [start, contextEnd), the last of which lies `before` tokens back, and the own ones from `own` on. */
   const put = (query: number, contextEnd: number, before: number, own: number) => {
     const first = Math.min(contextEnd, Math.max(start, contextEnd - Math.max(0, reach - before)));
     runs.set([first, contextEnd, Math.max(own, query + 1 - reach), query + 1], (base + query) * 4);
   };
   let blockStart = start;
-  for (const block of blocks.slice(0, -1)) {
-    const own = mode === 'full' ? start : blockStart;
+  for (const [index, block] of blocks.slice(0, -1).entries()) {
+    const own = mode === 'full' || open[index] === true ? start : blockStart;
     for (let query = blockStart; query < blockStart + block.length; query++) put(query, start, 0, own);
     blockStart += block.length;
   }
@@ -47,6 +47,12 @@ function placeRuns(runs: Int32Array, base: number, { start, sequence }: Placed, 
     for (let i = 0; i < tokens.length; i++) put(blockStart + i, contextEnd, i + 1, blockStart);
     blockStart += tokens.length;
   }
+}
+
+/** The same rows, read with full attention. */
+export function inFullMode({ rows, rowTokens }: PackedRows): PackedRows {
+  const full = (placed: Placed): Placed => ({ ...placed, sequence: { ...placed.sequence, mode: 'full' } });
+  return { rowTokens, rows: rows.map((row) => row.map(full)) };
 }
 
 /** The additive mask in f16, [rows][rowTokens queries][rowTokens keys]: 0 where a query sees a key, else -infinity. */

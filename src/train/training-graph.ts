@@ -10,20 +10,32 @@ import { type Attention, buildForward, type ForwardModel } from '../model/forwar
 import { GraphInputs } from '../model/graph-inputs.ts';
 import type { Batch, BatchShape } from './batch.ts';
 import { NativePackedAttention } from './native-packed-attention.ts';
-import { packMask, packRuns } from './pack-mask.ts';
+import { inFullMode, packMask, packRuns } from './pack-mask.ts';
 import { PackedAttention } from './packed-attention.ts';
+import type { PackedRows } from './packing.ts';
 import type { TrainableWeights } from './parameters.ts';
 import { responseLoss } from './response-loss.ts';
 import { Tape } from './tape.ts';
 
 /** Tensors per layer of forward and backward pass together, generously. */
 const tensorsPerLayer = 320;
+/** Of a teacher's forward pass. */
+const teacherTensors = 80;
 
 export interface GraphResult {
   /** Probability of each label. */
   readonly probabilities: Float32Array; // [outputs]
   /** Likeliest token of each prediction; evaluation only. */
   readonly likeliest: Int32Array; // [outputs]
+  /** KL divergence of each prediction from the teacher's; empty without one. */
+  readonly divergence: Float32Array; // [outputs]
+}
+
+/** A frozen model whose predictions with full attention are to be met. */
+export interface Teacher {
+  readonly model: ForwardModel;
+  /** Share of the divergence in the loss, in (0, 1]; the rest is cross-entropy. */
+  readonly weight: number;
 }
 
 export class TrainingGraph {
@@ -33,18 +45,23 @@ export class TrainingGraph {
   readonly #allocator: GraphAllocator;
   readonly #probabilities: Tensor;
   readonly #likeliest: Tensor | undefined;
+  readonly #divergence: Tensor | undefined;
   readonly #outputs: number;
   readonly #lossScale: number;
   #batch: Batch | undefined;
   #weights = new Float32Array(0);
 
-  /** @param training whether to differentiate, or only to evaluate */
+  /**
+   * @param training whether to differentiate, or only to evaluate
+   * @param teacher reads every batch as well, with full attention. Defaults to none
+   */
   constructor(
     backend: Backend,
     model: ForwardModel,
     trainable: TrainableWeights,
     training: boolean,
     shape: BatchShape,
+    teacher?: Teacher,
   ) {
     const { rows, rowTokens, outputs } = shape;
     const { layers, vocabulary } = model.hyperParameters;
@@ -53,7 +70,8 @@ export class TrainingGraph {
     const parameters = training ? trainable.parameters : [];
     this.#lossScale = trainable.lossScale;
     const { kernel } = trainable;
-    this.#tape = new Tape(tensorsPerLayer * layers + 2 * parameters.length + 256, kernel);
+    const perLayer = tensorsPerLayer + (teacher === undefined ? 0 : teacherTensors);
+    this.#tape = new Tape(perLayer * layers + 2 * parameters.length + 256, kernel);
     this.#inputs = new GraphInputs(this.#tape);
     this.#allocator = backend.allocator();
     try {
@@ -65,31 +83,46 @@ export class TrainingGraph {
       const positions = inputs.integers(tokens, () => this.#current.positions);
       const { window } = model.hyperParameters;
       const twice = <T>(make: (window: number) => T) => [make(0), shape.windowed ? make(window) : undefined] as const;
-      const makeAttention = (): Attention => {
+      const makeAttention = (packed: () => PackedRows): Attention => {
         const layout = { rows, rowTokens, positions };
         if (kernel === undefined) {
           const [mask, windowMask] = twice((reach) => {
-            const input = inputs.half(rowTokens, rowTokens * rows, () => packMask(this.#current.packed, reach));
+            const input = inputs.half(rowTokens, rowTokens * rows, () => packMask(packed(), reach));
             return g.reshape(input, rowTokens, rowTokens, 1, rows);
           });
           return new PackedAttention(g, model, { ...layout, mask, windowMask });
         }
-        const [runs, windowRuns] = twice((reach) =>
-          inputs.integers(4 * tokens, () => packRuns(this.#current.packed, reach)),
-        );
+        const [runs, windowRuns] = twice((reach) => inputs.integers(4 * tokens, () => packRuns(packed(), reach)));
         return new NativePackedAttention(g, inputs, kernel, model, { ...layout, runs, windowRuns });
       };
-      const attention = makeAttention();
       const tokenInput = inputs.integers(tokens, () => this.#current.tokens);
       const outputRows = inputs.integers(outputs, () => this.#current.outputRows);
-      const logits = buildForward(g, model, tokenInput, outputRows, attention);
-      if (logits === null) throw new Error('a forward pass with outputs has logits');
+      const forward = (read: ForwardModel, packed: () => PackedRows): Tensor => {
+        const logits = buildForward(g, read, tokenInput, outputRows, makeAttention(packed));
+        if (logits === null) throw new Error('a forward pass with outputs has logits');
+        return logits;
+      };
+      // Computed first, so that nothing but its result is kept while the model itself is.
+      const taught =
+        teacher &&
+        g.silently(() =>
+          g.expand(
+            g.softMax(
+              forward(teacher.model, () => inFullMode(this.#current.packed)),
+              null,
+              1,
+            ),
+          ),
+        );
+      const logits = forward(model, () => this.#current.packed);
       const at = () => this.#current.labels.map((label, output) => output * vocabulary + label);
-      const { softmax, probabilities, gradient } = responseLoss(g, logits, {
+      const { softmax, probabilities, divergence, gradient } = responseLoss(g, logits, {
         labels: inputs.integers(outputs, at),
         labelRows: inputs.rows(outputs, () => BigInt64Array.from(at(), BigInt)),
         weights: inputs.floats([1, outputs], () => this.#weights.map((weight) => weight * this.#lossScale)),
+        teacher: teacher && taught && { probabilities: taught, weight: teacher.weight },
       });
+      this.#divergence = divergence;
       this.#probabilities = probabilities;
       this.#likeliest = !training ? g.output(g.argmax(softmax)) : undefined;
       if (training) g.backward(logits, gradient());
@@ -120,7 +153,9 @@ export class TrainingGraph {
     this.#backend.read(this.#probabilities, probabilities);
     const likeliest = new Int32Array(this.#likeliest === undefined ? 0 : this.#outputs);
     if (this.#likeliest !== undefined) this.#backend.read(this.#likeliest, likeliest);
-    return { probabilities, likeliest };
+    const divergence = new Float32Array(this.#divergence === undefined ? 0 : this.#outputs);
+    if (this.#divergence !== undefined) this.#backend.read(this.#divergence, divergence);
+    return { probabilities, likeliest, divergence };
   }
 
   dispose(): void {

@@ -50,6 +50,30 @@ async function referenceLoss(path: string, sequences: readonly TrainingSequence[
   return sum / count;
 }
 
+/** llama.cpp's logits that predict the response, full attention. */
+async function referenceRows(path: string, sequences: readonly TrainingSequence[], adapter?: string) {
+  const options = { contextTokens: 512, threads: 1, kvType: 'f32', repack: false, adapter } as const;
+  await using reference = await openReference(path, options);
+  const rows: Float32Array[] = [];
+  for (const { blocks, responseTokens } of sequences) {
+    const tokens = Int32Array.from(blocks.flatMap((block) => [...block]));
+    await reference.clear();
+    const all = await reference.decode(tokens, { logits: 'all' });
+    rows.push(...all.slice(-responseTokens - 1, -1).map((row) => row.slice()));
+  }
+  return rows;
+}
+
+function klDivergence(teacher: Float32Array, student: Float32Array): number {
+  const logs = (row: Float32Array) => {
+    const most = Math.max(...row);
+    const total = Math.log(row.reduce((sum, x) => sum + Math.exp(x - most), 0)) + most;
+    return Array.from(row, (x) => x - total);
+  };
+  const [t, s] = [logs(teacher), logs(student)];
+  return t.reduce((sum, log, i) => sum + Math.exp(log) * (log - (s[i] ?? 0)), 0);
+}
+
 describe('a training session', () => {
   it.each(['llama', 'qwen3', 'gemma3'] as const)("%s: the loss in full mode is llama.cpp's", async (family) => {
     const { path, session } = await open({ family });
@@ -100,6 +124,54 @@ describe('a training session', () => {
       session.dispose();
     },
   );
+
+  it('an open block sees what is before it as if they were one', async () => {
+    const { session } = await open({ family: 'gemma3' }, 8);
+    const prng = createPrng(13);
+    const tokens = (count: number) =>
+      Int32Array.from({ length: count }, () => prng.integer(session.hyperParameters.vocabulary));
+    const [a, b, c, final] = [tokens(5), tokens(7), tokens(6), tokens(9)];
+    if (!a || !b || !c || !final) throw new Error('four blocks');
+    const lossOf = async (blocks: Int32Array[], more: Partial<TrainingSequence> = {}) =>
+      (await session.evaluate([{ blocks, responseTokens: 4, mode: 'block', ...more }])).loss;
+    const joined = Int32Array.from([...a, ...b]);
+    const plain = await lossOf([a, b, c, final]);
+    expect(await lossOf([a, b, c, final], { open: [false, true, false] })).toBeCloseTo(
+      await lossOf([joined, c, final]),
+      5,
+    );
+    expect(await lossOf([a, b, c, final], { open: [false, true, true] })).toBeCloseTo(
+      await lossOf([a, b, c, final], { mode: 'full' }),
+      5,
+    );
+    expect(Math.abs(plain - (await lossOf([a, b, c, final], { open: [false, true, false] })))).toBeGreaterThan(1e-3);
+    await expect(lossOf([a, final], { open: [false, true] })).rejects.toThrow(/says of 2 context blocks .* has 1/);
+    session.dispose();
+  });
+
+  it("distils: the divergence is that of llama.cpp's logits, and falls in block mode", async () => {
+    const path = join(folder, 'distilled.gguf');
+    await writeRandomModel(path, { family: 'llama', tiedHead: true }, 9);
+    const session = await TrainingSession.open({ model: path, threads: 1, lora: { rank: 8 }, distill: 1 });
+    const sequences = someSequences(session.hyperParameters.vocabulary, 7);
+    const inMode = (mode: 'full' | 'block') => sequences.map((sequence): TrainingSequence => ({ ...sequence, mode }));
+    expect((await session.evaluate(inMode('full'))).divergence).toBeLessThan(1e-6);
+    const before = (await session.evaluate(inMode('block'))).divergence ?? 0;
+    expect(before).toBeGreaterThan(0.1);
+    const first = await session.step(inMode('block'), { learningRate: 1e-2 });
+    expect(first.loss).toBeCloseTo(before, 4);
+    expect(first.divergence).toBe(first.loss);
+    for (let i = 0; i < 30; i++) await session.step(inMode('block'), { learningRate: 1e-2 });
+    expect((await session.evaluate(inMode('block'))).divergence).toBeLessThan(before / 4);
+    const adapter = join(folder, 'distilled-adapter.gguf');
+    await session.saveAdapter(adapter);
+    const { divergence = 0 } = await session.evaluate(inMode('full'));
+    session.dispose();
+    const [taught, own] = [await referenceRows(path, sequences), await referenceRows(path, sequences, adapter)];
+    const expected = taught.map((row, i) => klDivergence(row, own[i] ?? row));
+    expect(divergence).toBeGreaterThan(0.01);
+    expect(divergence / (expected.reduce((sum, x) => sum + x, 0) / expected.length)).toBeCloseTo(1, 2);
+  });
 
   it('counts sequences by their weight', async () => {
     const { session } = await open({ family: 'llama' }, 6);

@@ -17,6 +17,7 @@ import { type LowRankOptions, LowRankParameters } from './low-rank-parameters.ts
 import { contextTokens, finalBlocks, packRows, sequenceTokens, splitRows } from './packing.ts';
 import { FullParameters, readTensor, type TrainableWeights } from './parameters.ts';
 import { readState, writeState } from './state-file.ts';
+import { FrozenTeacher } from './teacher.ts';
 import { TrainingGraph } from './training-graph.ts';
 import type { EvaluationReport, StepReport, TrainingSequence } from './types.ts';
 import { type SaveOptions, saveModel } from './write-model.ts';
@@ -26,6 +27,11 @@ export interface TrainingOptions extends Partial<AdamWSettings> {
   readonly model: string;
   /** Train adapters of low rank over the frozen weights. Defaults to training all weights, in f32. */
   readonly lora?: LowRankOptions | undefined;
+  /**
+   * Share, in (0, 1], of the divergence from the starting model with full attention in what is minimised; the rest is the
+   * cross-entropy of the labels. Defaults to none: the starting model is not asked.
+   */
+  readonly distill?: number | undefined;
   readonly device?: Device | undefined;
   /** Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
   readonly threads?: number | undefined;
@@ -46,6 +52,7 @@ export class TrainingSession {
   readonly #backend: Backend;
   readonly #storage: TrainableWeights;
   readonly #model: ForwardModel;
+  readonly #teacher: FrozenTeacher | undefined;
   readonly #optimizer: AdamW;
   readonly #batchTokens: number;
   readonly #graphs = new Map<string, TrainingGraph>();
@@ -56,8 +63,10 @@ export class TrainingSession {
     hyperParameters: HyperParameters,
     backend: Backend,
     storage: TrainableWeights,
+    teacher: FrozenTeacher | undefined,
     options: TrainingOptions,
   ) {
+    this.#teacher = teacher;
     this.hyperParameters = hyperParameters;
     this.#file = file;
     this.#backend = backend;
@@ -71,18 +80,24 @@ export class TrainingSession {
 
   /** @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, INVALID_ARGUMENT */
   static async open(options: TrainingOptions): Promise<TrainingSession> {
-    const { batchTokens = 2048 } = options;
+    const { batchTokens = 2048, distill } = options;
     if (!Number.isInteger(batchTokens) || batchTokens < 1) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `batchTokens is ${batchTokens}: give a positive integer`);
+    }
+    if (distill !== undefined && !(distill > 0 && distill <= 1)) {
+      throw new BlockAttentionError('INVALID_ARGUMENT', `distill is ${distill}: give a share above 0, at most 1`);
     }
     const file = await openGguf(options.model);
     const hyperParameters = readHyperParameters(file);
     const backend = await Backend.open({ device: options.device ?? 'cpu', threads: options.threads });
     let storage: TrainableWeights | undefined;
+    let teacher: FrozenTeacher | undefined;
     try {
       storage = options.lora ? new LowRankParameters(file, backend, options.lora) : new FullParameters(file, backend);
-      return new TrainingSession(file, hyperParameters, backend, storage, options);
+      if (distill !== undefined) teacher = new FrozenTeacher(file, hyperParameters, backend, distill);
+      return new TrainingSession(file, hyperParameters, backend, storage, teacher, options);
     } catch (error) {
+      teacher?.dispose();
       storage?.dispose();
       backend.dispose();
       throw error;
@@ -95,7 +110,8 @@ export class TrainingSession {
   }
 
   /**
-   * One optimizer step on the mean loss of all response tokens of `sequences`.
+   * One optimizer step on the mean loss of all response tokens of `sequences`: cross-entropy, or its mix with the
+   * divergence from the teacher.
    * @throws TRAINING_DIVERGED, with the weights as they were, when the loss or the gradient is not finite;
    *   INVALID_ARGUMENT, CONTEXT_OVERFLOW for sequences that cannot be trained on.
    */
@@ -103,13 +119,18 @@ export class TrainingSession {
     this.#check(sequences);
     const responseTokens = sequences.reduce((sum, sequence) => sum + responseTokensOf(sequence), 0);
     const shares = lossShares(sequences);
+    const taught = this.#teacher?.weight ?? 0;
     let loss = 0;
+    let meanDivergence = 0;
     let computedTokens = 0;
     for (const batch of this.#batches(sequences)) {
       const weights = Float32Array.from(batch.owners, (owner) => shares[owner] ?? 0);
-      const { probabilities } = await this.#graph(batch, true).run(batch, weights);
+      const { probabilities, divergence } = await this.#graph(batch, true).run(batch, weights);
       probabilities.forEach((probability, i) => {
-        if ((weights[i] ?? 0) > 0) loss += (weights[i] ?? 0) * negativeLog(probability);
+        const weight = weights[i] ?? 0;
+        if (weight === 0) return;
+        loss += weight * ((1 - taught) * negativeLog(probability) + taught * (divergence[i] ?? 0));
+        meanDivergence += weight * (divergence[i] ?? 0);
       });
       computedTokens += batch.tokens.length;
     }
@@ -123,21 +144,25 @@ export class TrainingSession {
     }
     await this.#optimizer.step(options.learningRate, gradientNorm);
     const tokens = sequences.reduce((sum, sequence) => sum + sequenceTokens(sequence), 0);
-    return { loss, gradientNorm, tokens, computedTokens, responseTokens };
+    const divergence = this.#teacher === undefined ? {} : { divergence: meanDivergence };
+    return { loss, ...divergence, gradientNorm, tokens, computedTokens, responseTokens };
   }
 
   /** Loss and accuracy on sequences, without learning from them. */
   async evaluate(sequences: readonly TrainingSequence[]): Promise<EvaluationReport> {
     this.#check(sequences);
     let loss = 0;
+    let divergenceSum = 0;
     let right = 0;
     let responseTokens = 0;
     const wrong = new Set<number>();
     for (const batch of this.#batches(sequences)) {
-      const { probabilities, likeliest } = await this.#graph(batch, false).run(batch, new Float32Array(batch.outputs));
+      const result = await this.#graph(batch, false).run(batch, new Float32Array(batch.outputs));
+      const { probabilities, likeliest, divergence } = result;
       batch.owners.forEach((owner, i) => {
         if (owner < 0) return;
         loss += negativeLog(probabilities[i] ?? 0);
+        divergenceSum += divergence[i] ?? 0;
         responseTokens++;
         if (likeliest[i] === batch.labels[i]) right++;
         else wrong.add(owner);
@@ -145,6 +170,7 @@ export class TrainingSession {
     }
     return {
       loss: loss / responseTokens,
+      ...(this.#teacher === undefined ? {} : { divergence: divergenceSum / responseTokens }),
       tokenAccuracy: right / responseTokens,
       accuracy: 1 - wrong.size / sequences.length,
       responseTokens,
@@ -199,6 +225,7 @@ export class TrainingSession {
     this.#disposed = true;
     for (const graph of this.#graphs.values()) graph.dispose();
     this.#optimizer.dispose();
+    this.#teacher?.dispose();
     this.#storage.dispose();
     this.#backend.dispose();
   }
@@ -222,7 +249,7 @@ export class TrainingSession {
         stale.dispose();
         this.#graphs.delete(oldest);
       }
-      graph = new TrainingGraph(this.#backend, this.#model, this.#storage, training, shape);
+      graph = new TrainingGraph(this.#backend, this.#model, this.#storage, training, shape, this.#teacher);
     }
     this.#graphs.delete(key);
     this.#graphs.set(key, graph); // last used, last disposed
@@ -234,7 +261,13 @@ export class TrainingSession {
     if (sequences.length === 0) throw new BlockAttentionError('INVALID_ARGUMENT', 'no sequences: give at least one');
     const { vocabulary, trainedContext } = this.hyperParameters;
     sequences.forEach((sequence, index) => {
-      const { blocks, weight = 1 } = sequence;
+      const { blocks, weight = 1, open = [] } = sequence;
+      if (open.length > Math.max(0, blocks.length - 1)) {
+        throw new BlockAttentionError(
+          'INVALID_ARGUMENT',
+          `sequence ${index} says of ${open.length} context blocks whether they are open, and has ${blocks.length - 1}`,
+        );
+      }
       const finals = finalBlocks(sequence);
       const all = [...blocks.slice(0, -1), ...finals.map(({ tokens }) => tokens)];
       if (finals.length === 0 || all.some((block) => block.length === 0)) {

@@ -11,6 +11,11 @@ export interface TrainingSequence {
   readonly responseTokens: number;
   readonly mode: TrainingMode;
   /**
+   * In block mode: context blocks, by index, that see all before them, as a final block does (block dropout). Defaults to
+   * none, which is what is served.
+   */
+  readonly open?: readonly boolean[] | undefined;
+  /**
    * Further final blocks after the same context, such as other questions on the passages. Each sees the context and
    * itself, at the positions that follow the context, so every one trains what it would alone. Defaults to none.
    */
@@ -28,8 +33,10 @@ export interface FinalBlock {
 }
 
 export interface StepReport {
-  /** Mean cross-entropy of the response tokens, in nats, before the step. */
+  /** What was minimised, in nats per response token, before the step: cross-entropy, or with a teacher its mix with the divergence. */
   readonly loss: number;
+  /** Mean KL divergence of the predictions from the teacher's, in nats; absent without one. */
+  readonly divergence?: number;
   /** Euclidean length of the gradient before clipping. */
   readonly gradientNorm: number;
   /** Tokens of the sequences. */
@@ -42,6 +49,8 @@ export interface StepReport {
 export interface EvaluationReport {
   /** Mean cross-entropy of the response tokens, in nats. */
   readonly loss: number;
+  /** Mean KL divergence of the predictions from the teacher's, in nats; absent without one. */
+  readonly divergence?: number;
   /** Share of response tokens that are the likeliest, given all tokens before them. */
   readonly tokenAccuracy: number;
   /** Share of sequences whose response tokens are all the likeliest: what greedy decoding would write. */

@@ -1,0 +1,28 @@
+/**
+ * The model a run starts from, frozen: with full attention it is what the model in training is to agree with (block
+ * distillation, the follow-up paper). Mapped from the file, so it takes no memory that the file's pages do not.
+ */
+import type { Backend } from '../ggml/backend.ts';
+import type { GgufFile } from '../ggml/gguf-file.ts';
+import type { ForwardModel } from '../model/forward.ts';
+import type { HyperParameters } from '../model/hyper-parameters.ts';
+import { bindWeights } from '../model/layers.ts';
+import { Weights } from '../model/weights.ts';
+import type { Teacher } from './training-graph.ts';
+
+export class FrozenTeacher implements Teacher {
+  readonly model: ForwardModel;
+  readonly weight: number;
+  readonly #weights: Weights;
+
+  /** Owns its mapping. @param weight share of the divergence in the loss */
+  constructor(file: GgufFile, hyperParameters: HyperParameters, backend: Backend, weight: number) {
+    this.#weights = new Weights(file, backend, false);
+    this.model = { hyperParameters, weights: bindWeights(this.#weights, hyperParameters) };
+    this.weight = weight;
+  }
+
+  dispose(): void {
+    this.#weights.dispose();
+  }
+}
