@@ -201,7 +201,7 @@ function checkPair({ path }: GgufFile, base: GgufFile, name: string, { a, b }: P
   const flat = [a, b].every(({ ne }) => ne[2] === 1 && ne[3] === 1);
   if (!flat || a.ne[0] !== inputs || b.ne[1] !== outputs || a.ne[1] !== b.ne[0] || b.ne[0] < 1) {
     throw invalid(
-      `${path}: the factors of ${name} are [${a.ne.slice(0, 2)}] and [${b.ne.slice(0, 2)}], ` +
+      `${path}: the factors of ${name} are [${a.ne.slice(0, 2).join(',')}] and [${b.ne.slice(0, 2).join(',')}], ` +
         `the model's matrix is [${inputs},${outputs}]: use the model it was trained on`,
     );
   }

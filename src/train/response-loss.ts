@@ -26,7 +26,7 @@ export interface ResponseLoss {
   /** f32 [1, outputs]: KL divergence of each prediction from the teacher's, in nats. */
   readonly divergence: Tensor | undefined;
   /** Makes the gradient of the loss by the logits. Call it after all else that reads the softmax. */
-  gradient(): Tensor;
+  readonly gradient: () => Tensor;
 }
 
 /** Keeps logarithms finite where a probability underflows. */
