@@ -155,6 +155,28 @@ describe('data', () => {
     expect((await run('eval', '--data', out, '--modes', 'block', '--json')).json()).toMatchObject({ rows: [{ n: 3 }] });
   });
 
+  it('writes tasks on chunks of documents', async () => {
+    const out = workspace.path('documents.jsonl');
+    const made = await workspace.run([
+      'data',
+      '--count',
+      '5',
+      '--passages',
+      '4',
+      '--documents',
+      '--out',
+      out,
+      '--json',
+    ]);
+    expect(made.json()).toMatchObject({ tasks: 5, documents: true });
+    const kinds = readFileSync(out, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { kind: string }).kind);
+    expect(kinds).toContain('continued');
+    expect((await run('eval', '--data', out, '--modes', 'block', '--json')).json()).toMatchObject({ rows: [{ n: 5 }] });
+  });
+
   it.each([
     [['--out', 'no/such/folder/x'], '--out cannot be written'],
     [['--out', 'x', '--count', '0'], '--count is "0"'],

@@ -16,6 +16,7 @@ interface Flags {
   readonly passages: number;
   readonly hops: '1' | '2' | 'both';
   readonly names: number;
+  readonly documents?: boolean;
   readonly out: string;
   readonly json?: boolean;
 }
@@ -34,8 +35,18 @@ export function addData(program: Command, context: CommandContext): void {
       new Option('--split <name>', 'splits share no entity').choices(['train', 'validation', 'test']).default('train'),
     )
     .addOption(count('--passages', 'passages per task', 10, 2, 20))
-    .addOption(new Option('--hops <n>', 'passages needed for an answer').choices(['1', '2', 'both']).default('both'))
-    .addOption(count('--names', 'most names of a kind: fewer make a smaller vocabulary', 64, 4, 64))
+    .addOption(
+      new Option('--hops <n>', 'passages needed for an answer (not with --documents)')
+        .choices(['1', '2', 'both'])
+        .default('both'),
+    )
+    .addOption(
+      count('--names', 'most names of a kind: fewer make a smaller vocabulary (not with --documents)', 64, 4, 64),
+    )
+    .option(
+      '--documents',
+      'chunks of documents, of which some go on without the name, instead of passages that stand alone',
+    )
     .requiredOption('--out <file>', 'JSONL file to write')
     .option('--json', 'result as one line of JSON')
     .action((flags: Flags) => run(flags, context));
@@ -43,9 +54,9 @@ export function addData(program: Command, context: CommandContext): void {
 
 async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { generateReadingTasks, taskVocabulary } = await loadEval();
-  const { hops, out, json: _, ...rest } = flags;
-  const tasks = generateReadingTasks({ ...rest, hops: hopsOf[hops] });
+  const { generateDocumentTasks, generateReadingTasks, taskVocabulary } = await loadEval();
+  const { hops, out, documents = false, json: _, ...rest } = flags;
+  const tasks = documents ? generateDocumentTasks(rest) : generateReadingTasks({ ...rest, hops: hopsOf[hops] });
   try {
     await writeFile(out, tasks.map((task) => `${JSON.stringify(task)}\n`).join(''));
   } catch (error) {
@@ -53,5 +64,5 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   }
   const words = taskVocabulary(tasks).size;
   output.print(`${formatCount(tasks.length)} tasks written to ${out}, of ${formatCount(words)} different words`);
-  output.result({ ...rest, hops: hopsOf[hops], file: out, tasks: tasks.length, words });
+  output.result({ ...rest, documents, hops: hopsOf[hops], file: out, tasks: tasks.length, words });
 }

@@ -109,6 +109,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       logits,
       maxTokens,
       stop: request.stop ?? [],
+      afterSpace: plan.answerAfterSpace,
       signal,
       push: (piece) => sink.push(piece),
       group: tenant,

@@ -26,6 +26,8 @@ export interface GenerateOptions {
   readonly logits: Float32Array;
   readonly maxTokens: number;
   readonly stop: readonly string[];
+  /** Drops a space that the answer begins with. Defaults to false. */
+  readonly afterSpace?: boolean | undefined;
   readonly signal: AbortSignal;
   readonly push: (piece: string) => void;
   /** Who it is for: groups get equal shares. Defaults to one that all share. */
@@ -39,7 +41,7 @@ export interface GenerateOptions {
 /** Generates until an end token, a stop string, the limit, or the signal, which ends the answer where it is. */
 export async function generate(options: GenerateOptions): Promise<Generation> {
   const { runner, tokenizer, sampler, sequence, maxTokens, signal, push, group, onToken, topLogprobs = 0 } = options;
-  const text = new TextAssembler(options.stop);
+  const text = new TextAssembler(options.stop, options.afterSpace);
   const tokens: number[] = [];
   // Tokens of text that is held back: a stop string would drop them.
   const held: TokenReport[] = [];

@@ -51,6 +51,17 @@ describe('TextAssembler', () => {
     expect(assembler.push(encoder.encode('ough'))).toBe('ENough');
   });
 
+  it('drops one space at the start where the layout has it', () => {
+    const text = (...parts: string[]) => {
+      const assembler = new TextAssembler(['END'], true);
+      return parts.map((part) => assembler.push(encoder.encode(part))).join('') + assembler.finish();
+    };
+    expect(text(' two', ' words')).toBe('two words');
+    expect(text(' ', ' word')).toBe(' word');
+    expect(text('', ' word')).toBe('word');
+    expect(text('word', ' word')).toBe('word word');
+  });
+
   it('refuses empty and too many stop strings', () => {
     expect(() => new TextAssembler([''])).toThrow(/stop\[0\]/);
     expect(() => new TextAssembler(Array.from({ length: 17 }, (_, i) => String(i)))).toThrow(/at most 16/);

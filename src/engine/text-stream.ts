@@ -21,10 +21,13 @@ export class TextAssembler {
   #held = '';
   #text = '';
   #stopped = false;
+  #space: boolean;
 
-  constructor(stops: readonly string[] = []) {
+  /** @param afterSpace drops a space that the text begins with */
+  constructor(stops: readonly string[] = [], afterSpace = false) {
     checkStops(stops);
     this.#stops = stops;
+    this.#space = afterSpace;
   }
 
   /** Everything given out so far. */
@@ -58,7 +61,8 @@ export class TextAssembler {
 
   #take(decoded: string): string {
     if (this.#stopped) return '';
-    this.#held += decoded;
+    this.#held += this.#space && decoded.startsWith(' ') ? decoded.slice(1) : decoded;
+    if (decoded !== '') this.#space = false;
     let end = -1;
     for (const stop of this.#stops) {
       const at = this.#held.indexOf(stop);

@@ -2,6 +2,13 @@
 
 export { accuracyChart } from './accuracy-chart.ts';
 export { bootstrapInterval, type Difference, type Interval, pairedDifference } from './bootstrap.ts';
+export {
+  type DocumentTask,
+  type DocumentTaskKind,
+  type DocumentTaskOptions,
+  documentTaskKinds,
+  generateDocumentTasks,
+} from './document-tasks.ts';
 export { type EvaluateOptions, type EvaluationReport, evaluate } from './evaluate.ts';
 export type { EvaluationRow } from './evaluation-rows.ts';
 export { rowName } from './evaluation-rows.ts';

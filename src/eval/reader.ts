@@ -146,6 +146,7 @@ export class Reader implements AsyncDisposable {
         logits: prompt.logits,
         maxTokens,
         stop,
+        afterSpace: plan.answerAfterSpace,
         signal,
         push: () => {},
       });

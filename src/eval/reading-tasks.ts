@@ -108,7 +108,7 @@ export function generateReadingTasks(options: ReadingTaskOptions): ReadingTask[]
 }
 
 /** Different words of tasks, in lower case and without punctuation. */
-export function taskVocabulary(tasks: readonly ReadingTask[]): Set<string> {
+export function taskVocabulary(tasks: readonly Question[]): Set<string> {
   const texts = tasks.flatMap(({ question, answers, passages }) => [
     question,
     ...answers,

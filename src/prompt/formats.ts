@@ -100,5 +100,5 @@ export function plainFormat({ system, passages, turns, turnKind, question }: Pro
     blocks.push(block(`${turnKind}-${index}`, turnKind, [plain(text)]));
   }
   blocks.push(block('final', 'final', [plain(`Question: ${question}\nAnswer:`)]));
-  return { blocks, bos: 'auto' };
+  return { blocks, bos: 'auto', answerAfterSpace: true };
 }

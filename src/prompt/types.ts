@@ -39,6 +39,8 @@ export interface BlockPlan {
   readonly blocks: readonly PlannedBlock[];
   /** `auto`: BOS in front of the first block if the tokenizer asks for it. `never`: only what the template writes. */
   readonly bos: 'auto' | 'never';
+  /** The layout puts a space before the answer, which the model writes: it is no part of the answer. Defaults to false. */
+  readonly answerAfterSpace?: true;
 }
 
 export interface TokenizedBlock extends PlannedBlock {
