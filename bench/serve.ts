@@ -15,8 +15,9 @@ import { parseArgs } from 'node:util';
 import { describeMachine } from '../src/eval/machine.ts';
 import { resolveModel } from '../src/models/index.ts';
 import { round } from './harness.ts';
+import { nodeLlamaCppInstalled } from './peers/open-peer.ts';
 import { type LoadResult, quantile, residentMib, runLoad } from './serve/load.ts';
-import { llamaServer, ourServer, type Target, type TargetOptions } from './serve/targets.ts';
+import { llamaServer, nodeLlamaCpp, ourServer, type Target, type TargetOptions } from './serve/targets.ts';
 import { makeTrace } from './serve/trace.ts';
 
 const { values } = parseArgs({
@@ -60,6 +61,8 @@ if (binary !== '' && existsSync(binary)) {
   alternatives.push(['llama-server, prompt cache', () => llamaServer(options, binary), false]);
   alternatives.push(['llama-server, cache-reuse', () => llamaServer(options, binary, ['--cache-reuse', '64']), false]);
 } else if (minutes === 0) console.log('llama-server is skipped: give its path with --llama-server');
+
+if (nodeLlamaCppInstalled()) alternatives.push(['node-llama-cpp', () => nodeLlamaCpp(options), false]);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const rows: Record<string, string | number>[] = [];

@@ -99,22 +99,41 @@ export async function llamaServer(
     name: ['llama-server', ...flags].join(' '),
     url,
     pid: child.pid ?? 0,
-    body: ({ passages, question }, max_tokens) => ({
-      model: 'model',
-      messages: [
-        {
-          role: 'user',
-          content: `${announcement}\n\n${passages.map(({ title, text }) => `- Title: ${title}\n${text}\n`).join('')}\n\nQuestion: ${question}`,
-        },
-      ],
-      max_tokens,
-      temperature: 0,
-      stream: true,
-      stream_options: { include_usage: true },
-      cache_prompt: true,
-    }),
+    body: (request, answerTokens) => ({ ...plainBody(request, answerTokens), cache_prompt: true }),
     warm: undefined,
     [Symbol.asyncDispose]: () => end(child),
+  };
+}
+
+/** What an application on node-llama-cpp does; where it is installed (nodeLlamaCppInstalled). */
+export async function nodeLlamaCpp({ model, threads, clients, contextTokens }: TargetOptions): Promise<Target> {
+  const port = await freePort();
+  const script = fileURLToPath(new URL('../peers/node-llama-cpp-server.mjs', import.meta.url));
+  const child = spawn(process.execPath, [script, model, ...[threads, clients, contextTokens, port].map(String)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await ready(child, url, '/');
+  return {
+    name: 'node-llama-cpp',
+    url,
+    pid: child.pid ?? 0,
+    body: plainBody,
+    warm: undefined,
+    [Symbol.asyncDispose]: () => end(child),
+  };
+}
+
+/** For servers that know no documents: one message. */
+function plainBody({ passages, question }: TraceRequest, max_tokens: number): object {
+  const documents = passages.map(({ title, text }) => `- Title: ${title}\n${text}\n`).join('');
+  return {
+    model: 'model',
+    messages: [{ role: 'user', content: `${announcement}\n\n${documents}\n\nQuestion: ${question}` }],
+    max_tokens,
+    temperature: 0,
+    stream: true,
+    stream_options: { include_usage: true },
   };
 }
 
