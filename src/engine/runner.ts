@@ -39,7 +39,7 @@ export interface RunnerOptions {
   readonly attention: AttentionFactory;
   /** Most tokens of one prompt batch. Defaults to 512. */
   readonly batchTokens?: number | undefined;
-  /** The same while others wait for their next token. Defaults to 128. */
+  /** The same while others wait for their next token or get their first one. Defaults to 128. */
   readonly busyBatchTokens?: number | undefined;
   /** Bytes that one sequence's score matrix may take. Defaults to 256 MiB. */
   readonly scoreBytes?: number | undefined;
@@ -68,6 +68,7 @@ export class Runner {
       busyBatchTokens: options.busyBatchTokens ?? 128,
       batchSequences: 64,
       chunkTokens: ({ sequence, tokens }) => this.mostTokens(sequence.position + tokens.length),
+      givesToken: ({ logits }) => logits === 'last',
     });
   }
 

@@ -17,6 +17,7 @@ function make(batchTokens = 8, chunk = 8, busyBatchTokens?: number) {
     busyBatchTokens,
     batchSequences: 4,
     chunkTokens: () => chunk,
+    givesToken: ({ priority }) => priority > 0,
   });
 }
 
@@ -35,6 +36,28 @@ describe('Scheduler', () => {
         "2:1+8",
         "2:9+8",
         "2:17+3 3:0+2",
+      ]
+    `);
+  });
+
+  it('lets who gets a first token wait for few others', () => {
+    const scheduler = make(40, 40, 8);
+    // Two encodes, five short questions, one long prompt whose answer is waited for.
+    for (const i of [0, 1]) scheduler.addPrompt(prompt(i, 12));
+    for (const i of [2, 3, 4, 5, 6]) scheduler.addPrompt(prompt(i, 5, 1));
+    scheduler.addPrompt(prompt(7, 60, 1));
+    const batches: string[] = [];
+    for (let work = scheduler.next(); work; work = scheduler.next()) {
+      if (work.kind === 'prompt')
+        batches.push(work.chunks.map((c) => `${c.task.sequence}:${c.first}+${c.count}`).join(' '));
+    }
+    expect(batches).toMatchInlineSnapshot(`
+      [
+        "2:0+5 3:0+5",
+        "4:0+5 5:0+5",
+        "6:0+5 7:0+35",
+        "0:0+12 7:35+25",
+        "1:0+12",
       ]
     `);
   });

@@ -42,12 +42,17 @@ export type Work<P, D> =
 export interface SchedulerOptions<P> {
   /** Tokens of one prompt batch. */
   readonly batchTokens: number;
-  /** The same while sequences wait for their next token: what these wait for. Defaults to `batchTokens`. */
+  /**
+   * The same while sequences wait for their next token, or when the batch gives one its first: what these wait
+   * for. Defaults to `batchTokens`.
+   */
   readonly busyBatchTokens?: number | undefined;
   /** Sequences of one decode batch. */
   readonly batchSequences: number;
   /** Most tokens of this task that one batch may hold, at least 1: bounds the memory of long contexts. */
   readonly chunkTokens: (task: P) => number;
+  /** Whether somebody gets a first token when this task is done. Defaults to no. */
+  readonly givesToken?: ((task: P) => boolean) | undefined;
 }
 
 interface Entry<P> {
@@ -108,13 +113,16 @@ export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
   }
 
   #chunks(): Chunk<P>[] {
-    const { batchTokens, busyBatchTokens = batchTokens, chunkTokens } = this.#options;
+    const { batchTokens, busyBatchTokens = batchTokens, chunkTokens, givesToken = () => false } = this.#options;
     const limit = this.#decodes.length > 0 ? busyBatchTokens : batchTokens;
     const chunks: Chunk<P>[] = [];
     const open = this.#prompts.slice();
     let room = limit;
+    let urgent = false;
     let aged = ++this.#batches % agingEvery === 0;
     while (room > 0 && open.length > 0) {
+      // Somebody gets a first token from this batch, and would wait for whatever else was put into it.
+      if (urgent && limit - room >= busyBatchTokens) break;
       const early = aged;
       const entry = early ? open[0] : this.#choose(open);
       aged = false;
@@ -129,7 +137,9 @@ export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
       this.#turns.serve(task.group, count, early);
       entry.done += count;
       room -= count;
-      if (entry.done === task.tokens.length) this.#prompts.splice(this.#prompts.indexOf(entry), 1);
+      if (entry.done < task.tokens.length) continue;
+      this.#prompts.splice(this.#prompts.indexOf(entry), 1);
+      urgent ||= givesToken(task);
     }
     return chunks;
   }
