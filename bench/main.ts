@@ -12,6 +12,7 @@ const benchmarks: Readonly<Record<string, string>> = {
   start: 'a whole `ask` on a warm store, from process start',
   serve: 'a server under load, against llama-server',
   train: 'a training step against PyTorch',
+  'break-even': 'loading a block against encoding it',
   'kv-types': 'element types of stored states: bytes, error, time',
   'sealed-store': 'what encryption at rest costs',
 };

@@ -63,12 +63,16 @@ const products = {
   },
   test: {
     ...kernel,
-    files: ['random', 'contract', 'linear'].map((name) => ({ name, plain: [`test/${name}.cpp`], link: [] })),
+    files: ['random', 'contract', 'linear', 'training'].map((name) => ({
+      name,
+      plain: [`test/${name}.cpp`],
+      link: [],
+    })),
   },
   sanitize: {
     ...kernel,
     flags: sanitizers,
-    files: ['random', 'contract', 'linear'].map((name) => ({
+    files: ['random', 'contract', 'linear', 'training'].map((name) => ({
       name: `${name}-sanitized`,
       plain: [`test/${name}.cpp`],
       link: ['-fsanitize=address,undefined'],
