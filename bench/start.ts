@@ -36,7 +36,12 @@ try {
       main,
       'ask',
       ...common,
-      ...['--mode', 'block', '--max-tokens', '1', '--json', 'When was lighthouse 12 lit?'],
+      '--mode',
+      'block',
+      '--max-tokens',
+      '1',
+      '--json',
+      'When was lighthouse 12 lit?',
     ]);
     const ms = performance.now() - started;
     const answer = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as {

@@ -42,6 +42,9 @@ describe('--adapter', () => {
     expect((await workspace.run(['eval', ...rest, ...resume])).json()).toMatchObject({ reused: 0 });
     const adapted = (await workspace.run(['eval', ...rest, ...resume, '--adapter', adapter])).json();
     expect(adapted).toMatchObject({ reused: 0, model: { adapter: { rank: 4 } } });
+    const card = (await workspace.run(['eval', ...rest.slice(0, -1), '--adapter', adapter, '--adapter-scale', '2']))
+      .stdout;
+    expect(card).toMatch(/\nAdapter {2}.*lora\.gguf, rank 4, scaled by 2\n/);
     const verified = (await workspace.run(['verify', ...rest, '--beside', '--adapter', adapter])).json();
     expect(verified).toMatchObject({
       identity: { adapter: expect.stringMatching(/^[0-9a-f]{64}$/) },

@@ -1,6 +1,7 @@
 /** The options that `eval` and `verify` share: which questions, and how they are answered. */
 import { type Command, Option } from 'commander';
 import { parseRepair, type Repair } from '../engine/repair.ts';
+import type { ModelInfo } from '../engine/types.ts';
 import type { Difference, Interval } from '../eval/index.ts';
 import { addModelOptions, type ModelOptions } from './model-options.ts';
 import { numberOption } from './numbers.ts';
@@ -38,6 +39,12 @@ export function addEvalOptions(command: Command): Command {
 
 const repairHelp =
   'repairs of block mode to measure, cheapest first, with commas between: head:TOKENS, deviation:SHARE';
+
+/** What the model runs with, for cards. */
+export function adapterLines({ adapter }: Pick<ModelInfo, 'adapter'>): string[] {
+  if (adapter === null) return [];
+  return [`Adapter  ${adapter.path}, rank ${adapter.rank}${adapter.scale === 1 ? '' : `, scaled by ${adapter.scale}`}`];
+}
 
 /** `43.0`: a share in percent. */
 export function percent(share: number): string {

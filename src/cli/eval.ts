@@ -5,7 +5,14 @@ import type { Mode } from '../engine/index.ts';
 import type { EvaluationReport, EvaluationRow } from '../eval/index.ts';
 import { cacheFolder } from '../models/cache-folder.ts';
 import { invalid } from './errors.ts';
-import { addEvalOptions, differenceText, type EvalFlags, percent, percentInterval } from './eval-options.ts';
+import {
+  adapterLines,
+  addEvalOptions,
+  differenceText,
+  type EvalFlags,
+  percent,
+  percentInterval,
+} from './eval-options.ts';
 import { formatCount, formatDuration, formatFlops, formatMs, formatTable } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { loadEval, loadOpenEngine } from './lazy.ts';
@@ -74,6 +81,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   output.print();
   const { kvType, attention, threads } = engine;
   output.print(`Model    ${model.name} (${model.path})`);
+  for (const line of adapterLines(engine.model)) output.print(line);
   output.print(
     `Setting  ${threads} threads, keys and values ${kvType}, answers of at most ${maxTokens} tokens, greedy`,
   );

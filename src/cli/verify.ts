@@ -3,7 +3,14 @@ import { type Command, Option } from 'commander';
 import { parseRepair } from '../engine/repair.ts';
 import type { VerificationReport } from '../eval/index.ts';
 import { cacheFolder } from '../models/cache-folder.ts';
-import { addEvalOptions, differenceText, type EvalFlags, percent, percentInterval } from './eval-options.ts';
+import {
+  adapterLines,
+  addEvalOptions,
+  differenceText,
+  type EvalFlags,
+  percent,
+  percentInterval,
+} from './eval-options.ts';
 import { formatCount, formatMs, formatTable } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { loadEval, loadOpenEngine } from './lazy.ts';
@@ -64,7 +71,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
       });
     },
   }).finally(() => output.progress.clear());
-  for (const line of card(report)) output.print(line);
+  for (const line of [...card(report), ...adapterLines(engine.model)]) output.print(line);
   if (report.skipped > 0)
     output.note(`warning: ${formatCount(report.skipped)} questions exceed the context and were left out`);
   output.result({ ...report, data, model: { name: model.name, path: model.path } });

@@ -191,8 +191,8 @@ export interface AnswerResult {
 }
 
 /**
- * Operations counted with attention, and for the matrices alone, as the paper counts. An adapter's own, a percent or two,
- * are left out.
+ * Operations counted with attention, and for the matrices alone, as the paper counts. An adapter's own
+ * are left out: at rank 16, 5 % of the matrices' in a model of 135M, less in larger ones.
  */
 export interface FlopsReport {
   readonly spent: number;
