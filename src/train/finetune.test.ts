@@ -99,6 +99,9 @@ describe('a fine-tuning run', () => {
     await expect(finetune(run)).rejects.toThrow('give --resume to go on');
     await expect(finetune({ ...run, distill: 0.5, resume: true })).rejects.toThrow('other data or options');
     await expect(finetune({ ...run, blockDropout: 0.1, resume: true })).rejects.toThrow('other data or options');
+    const other = join(folder, 'other.gguf');
+    await writeRandomModel(other, { family: 'llama', layers: 2, tiedHead: true }, 6);
+    await expect(finetune({ ...run, model: other, resume: true })).rejects.toThrow('of a run with another model');
     await expect(finetune({ ...run, seed: 2, resume: true })).rejects.toThrow('other data or options');
     await expect(finetune({ ...run, lora: 8, resume: true })).rejects.toThrow('tensors of another shape');
     await expect(finetune({ ...run, lora: null, resume: true })).rejects.toThrow('other parameters');

@@ -13,6 +13,8 @@ import { z } from 'zod';
 import { BlockAttentionError } from '../errors.ts';
 import { openGguf } from '../ggml/gguf-file.ts';
 import { readHyperParameters } from '../model/hyper-parameters.ts';
+import { weightsDigest } from '../model/weights-digest.ts';
+import { cacheFolder } from '../models/index.ts';
 import type { FinetuneOptions, FinetuneReport, Validation } from './finetune-options.ts';
 import { estimateMemory, requireMemory } from './memory-estimate.ts';
 import { openBlocks } from './open-blocks.ts';
@@ -61,7 +63,12 @@ class Run {
   readonly #memoryBytes: number;
   #note: Note;
 
-  private constructor(options: FinetuneOptions, set: TrainingSet, session: TrainingSession, memoryBytes: number) {
+  private constructor(
+    options: FinetuneOptions,
+    set: TrainingSet,
+    session: TrainingSession,
+    { memoryBytes, weights }: { readonly memoryBytes: number; readonly weights: string },
+  ) {
     this.#options = options;
     this.#set = set;
     this.#session = session;
@@ -70,7 +77,7 @@ class Run {
     this.#batch = options.batch ?? 64;
     this.#stepsPerEpoch = Math.ceil(set.training.length / this.#batch);
     this.#steps = this.#stepsPerEpoch * (options.epochs ?? 1);
-    this.#note = { run: runDigest(options, set), best: null, stale: 0 };
+    this.#note = { run: runDigest(options, set, weights), best: null, stale: 0 };
   }
 
   static async prepare(options: FinetuneOptions): Promise<Run> {
@@ -87,6 +94,7 @@ class Run {
     const memoryBytes = estimateMemory(file, hyperParameters, need);
     requireMemory(memoryBytes);
     await prepareFolder(options);
+    const weights = await weightsDigest(options.model, join(cacheFolder(), 'digests'));
     const session = await TrainingSession.open({
       model: options.model,
       lora: lora === null ? undefined : { rank: lora, alpha, seed },
@@ -97,7 +105,7 @@ class Run {
       ...(weightDecay === undefined ? {} : { weightDecay }),
       ...(clip === undefined ? {} : { clip }),
     });
-    const run = new Run(options, set, session, memoryBytes);
+    const run = new Run(options, set, session, { memoryBytes, weights });
     try {
       if (options.resume === true) await run.#resume();
       return run;
@@ -118,7 +126,7 @@ class Run {
     if (!note.success || note.data.run !== this.#note.run) {
       throw new BlockAttentionError(
         'CHECKPOINT_INVALID',
-        `${path} is of a run with other data or options: give the same ones, or another --out`,
+        `${path} is of a run with another model, other data or options: give the same ones, or another --out`,
       );
     }
     this.#note = note.data;
@@ -292,10 +300,24 @@ async function prepareFolder({ out, resume = false }: FinetuneOptions): Promise<
 }
 
 /** All that the steps depend on, but for the learning rate, which may be lowered after a run diverged. */
-function runDigest(options: FinetuneOptions, { digest, training }: TrainingSet): string {
+function runDigest(options: FinetuneOptions, { digest, training }: TrainingSet, weights: string): string {
   const { lora = 16, alpha, modes, epochs = 1, batch = 64, warmup, decay, weightDecay, clip, seed = 1 } = options;
   const { distill, blockDropout = 0 } = options;
-  const parts = [digest, training.length, lora, alpha, modes, epochs, batch, warmup, decay, weightDecay, clip, seed];
+  const parts = [
+    weights,
+    digest,
+    training.length,
+    lora,
+    alpha,
+    modes,
+    epochs,
+    batch,
+    warmup,
+    decay,
+    weightDecay,
+    clip,
+    seed,
+  ];
   if (distill !== undefined || blockDropout > 0) parts.push(distill, blockDropout);
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
