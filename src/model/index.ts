@@ -1,14 +1,13 @@
 /** The door of the models: loading one, laying out its states, running tokens through it. */
 export { type AdapterOptions, adapterIdentity } from './adapter.ts';
 export { convertBlock, type StoredBlock } from './convert-kv.ts';
-export { copyPrefix } from './copy-prefix.ts';
 export { denseForward } from './dense.ts';
 export { type StatePair, stateDeviation } from './deviation.ts';
-export { type Family, families } from './families.ts';
-export { encodeFlops, type Flops, linearWeights, promptFlops, recomputeFlops } from './flops.ts';
+export type { Family } from './families.ts';
+export { encodeFlops, type Flops, promptFlops, recomputeFlops } from './flops.ts';
 export { concatenate } from './graph-run.ts';
 export type { HyperParameters } from './hyper-parameters.ts';
-export { KvLayout, type KvType, kvLayoutVersion } from './kv-layout.ts';
+export { KvLayout, type KvType } from './kv-layout.ts';
 export { Model } from './model.ts';
 export { batchRuns, type ContextStates, markedRuns, type Run, recomputeSteps } from './recompute.ts';
 export { type ContextBlock, Sequence } from './sequence.ts';

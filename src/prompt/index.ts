@@ -9,14 +9,13 @@ export {
   planDemonstrations,
   planDialogue,
   planRag,
-  promptTemplates,
   type RagRequest,
   type TemplateOptions,
 } from './plans.ts';
 export { promptFormat, promptVersion } from './prompt-version.ts';
 export { splitQuestion, turnsIntoFinal } from './reshape.ts';
 export { type CodeSegmentOptions, segmentCode } from './segment-code.ts';
-export { defaultMaxBlocks, segmentText } from './segment-text.ts';
+export { segmentText } from './segment-text.ts';
 export { createTokenMemo, type TokenMemo } from './token-memo.ts';
 export { tokenizePlan } from './tokenize-plan.ts';
 export {

@@ -40,24 +40,3 @@ export interface ParsedDocument {
 
 /** Thrown by parsers for a file that holds nothing to read; the message says why, without naming the file. */
 export class UnreadableFile extends Error {}
-
-/** Line numbers of offsets in a text. Offsets must not decrease from call to call. */
-export class LineCounter {
-  readonly #text: string;
-  #offset = 0;
-  #line = 1;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  /** 1-based line of an offset. */
-  at(offset: number): number {
-    for (let next = this.#text.indexOf('\n', this.#offset); next >= 0 && next < offset; ) {
-      this.#line += 1;
-      this.#offset = next + 1;
-      next = this.#text.indexOf('\n', this.#offset);
-    }
-    return this.#line;
-  }
-}
