@@ -4,6 +4,7 @@
  * Alternatives take turns within one run, so that a machine whose speed drifts does not favour one of them; figures are
  * medians, and claims are ratios.
  */
+import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../src/eval/machine.ts';
 import { median } from '../src/eval/median.ts';
@@ -100,7 +101,15 @@ export function report(name: string, options: BenchOptions, rows: readonly Recor
     `${name} · ${machine.cpu}, ${options.threads} threads, Node ${machine.node} · ${options.path.split('/').at(-1)}`,
   );
   console.table(rows);
-  console.log(JSON.stringify({ bench: name, machine, threads: options.threads, runs: options.runs, rows }));
+  printResult({ bench: name, machine, threads: options.threads, runs: options.runs, rows });
+}
+
+/** Prints the line for machines; `npm run bench -- NAME --save FILE` adds it to a file, too. */
+export function printResult(result: { readonly bench: string; readonly [field: string]: unknown }): void {
+  const line = JSON.stringify(result);
+  console.log(line);
+  const file = process.env.BLOCK_ATTENTION_BENCH_FILE;
+  if (file) appendFileSync(file, `${line}\n`);
 }
 
 export const round = (value: number, digits = 2) => Number(value.toFixed(digits));

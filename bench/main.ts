@@ -16,12 +16,17 @@ const benchmarks: Readonly<Record<string, string>> = {
   'break-even': 'loading a block against encoding it',
   'kv-types': 'element types of stored states: bytes, error, time',
   'sealed-store': 'what encryption at rest costs',
+  retrieval: 'recall of passages against plain BM25',
+  state: 'a JSON state of 300 blocks of which few change',
+  chart: 'draws what was saved: --from FILE --out FOLDER',
 };
 
 const [name] = process.argv.splice(2, 1);
+const save = process.argv.indexOf('--save');
+if (save !== -1) process.env.BLOCK_ATTENTION_BENCH_FILE = process.argv.splice(save, 2)[1];
 if (name === undefined || !Object.hasOwn(benchmarks, name)) {
   if (name !== undefined && name !== '--help') console.error(`unknown benchmark ${name}`);
-  console.log('npm run bench -- NAME [--model REF] [--threads N] [--runs N]\n');
+  console.log('npm run bench -- NAME [--model REF] [--threads N] [--runs N] [--save FILE]\n');
   for (const [known, what] of Object.entries(benchmarks)) console.log(`  ${known.padEnd(14)}${what}`);
   process.exit(name === undefined || name === '--help' ? 0 : 2);
 }

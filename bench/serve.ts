@@ -14,7 +14,7 @@ import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../src/eval/machine.ts';
 import { resolveModel } from '../src/models/index.ts';
-import { round } from './harness.ts';
+import { printResult, round } from './harness.ts';
 import { nodeLlamaCppInstalled } from './peers/open-peer.ts';
 import { type LoadResult, quantile, residentMib, runLoad } from './serve/load.ts';
 import { llamaServer, nodeLlamaCpp, ourServer, type Target, type TargetOptions } from './serve/targets.ts';
@@ -94,20 +94,7 @@ console.log(
   `serve · ${machine.cpu}, ${threads} threads, Node ${machine.node} · ${path.split('/').at(-1)} · ${clients} clients`,
 );
 console.table(rows);
-console.log(
-  JSON.stringify({
-    bench: 'serve',
-    machine,
-    threads,
-    context,
-    clients,
-    requests,
-    corpus: corpusSize,
-    zipf,
-    answer,
-    rows,
-  }),
-);
+printResult({ bench: 'serve', machine, threads, context, clients, requests, corpus: corpusSize, zipf, answer, rows });
 
 function rowOf(name: string, { samples, errors, seconds }: LoadResult, mib: readonly [number, number]) {
   const answered = samples.filter((sample) => sample.answered);
