@@ -1,12 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openGguf } from './gguf-file.ts';
 import { type GgufEntry, type GgufTensorSource, writeGguf } from './gguf-writer.ts';
 import { TensorType } from './tensor.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function tensor(name: string, ne: number[], data: Uint8Array | Uint8Array[]): GgufTensorSource {
   return { name, type: TensorType.F32, ne, data: () => data };

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -81,6 +81,7 @@ describe.skipIf(!present)('the tokenizer of a SentencePiece model', () => {
 
 describe('a file that is no model', () => {
   const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const file = (name: string, bytes: Uint8Array | string) => {
     const path = join(folder, name);
     writeFileSync(path, bytes);

@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { readPassages } from './passages.ts';
 
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'block-attention-passages-'));
+  return () => rmSync(folder, { recursive: true, force: true });
 });
 
 function put(name: string, content: string | Uint8Array): string {
@@ -103,6 +104,7 @@ describe('a folder', () => {
 
   it('follows links inside, in circles too, and leaves out those that lead away', async () => {
     const outside = mkdtempSync(join(tmpdir(), 'block-attention-outside-'));
+    onTestFinished(() => rmSync(outside, { recursive: true, force: true }));
     writeFileSync(join(outside, 'secret.txt'), 'secret');
     put('in/a.txt', 'a');
     symlinkSync(join(folder, 'in'), join(folder, 'in', 'loop'));

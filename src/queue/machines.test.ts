@@ -60,6 +60,7 @@ describe.skipIf(!redisInstalled)('two workers and two servers', () => {
   let command: BuiltCommand;
   let workspace: Workspace;
   let redis: RedisServer;
+  const clients: Redis[] = [];
   let client: Redis | undefined;
   const machines: Machine[] = [];
   /** Writes of blocks: key to the addresses of the writers. */
@@ -73,7 +74,11 @@ describe.skipIf(!redisInstalled)('two workers and two servers', () => {
     writeFileSync(workspace.passages, corpus.map((passage) => JSON.stringify(passage)).join('\n'));
     redis = await RedisServer.start();
     client = new Redis(redis.url);
-    const monitor = await new Redis(redis.url).monitor();
+    const watching = new Redis(redis.url);
+    const monitor = await watching.monitor();
+    clients.push(client, watching, monitor);
+    // Told when the server stops.
+    for (const each of clients) each.on('error', () => {});
     monitor.on('monitor', (_time: string, args: readonly string[], source: string) => {
       const [name = '', key = ''] = args;
       if (name.toLowerCase() !== 'set' || !/^block-attention:\{[0-9a-f]{64}\}$/.test(key)) return;
@@ -82,7 +87,7 @@ describe.skipIf(!redisInstalled)('two workers and two servers', () => {
   }, 300_000);
   afterAll(async () => {
     for (const { child } of machines) child.kill('SIGKILL');
-    client?.disconnect();
+    for (const each of clients) each.disconnect();
     await redis?.stop();
     workspace[Symbol.dispose]();
     command[Symbol.dispose]();

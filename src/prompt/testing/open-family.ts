@@ -1,4 +1,6 @@
 /** libllama tokenizers of the template families, and how to show a plan in a snapshot. */
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { loadLibrary } from '../../ggml/library.ts';
 import type { Tokenizer } from '../../ggml/tokenizer.ts';
 import { openTokenizer } from '../../ggml/vocab.ts';
@@ -8,7 +10,12 @@ import { type VocabularySpec, writeVocabulary } from './vocabulary-file.ts';
 
 export async function openVocabulary(spec: VocabularySpec): Promise<Tokenizer> {
   await loadLibrary('cpu');
-  return openTokenizer(writeVocabulary(spec));
+  const path = writeVocabulary(spec);
+  try {
+    return await openTokenizer(path);
+  } finally {
+    rmSync(dirname(path), { recursive: true, force: true });
+  }
 }
 
 export async function openFamilies(): Promise<Record<FamilyName, Tokenizer>> {

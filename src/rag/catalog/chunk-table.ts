@@ -11,7 +11,7 @@ const name = 'chunks';
 const numbers: readonly (keyof ChunkRow)[] = ['startLine', 'endLine', 'page', 'tokens', 'position'];
 /** Rows from which a look-up by id goes through an index. */
 const indexedFrom = 5000;
-/** Rows up to which files and the index of words are made anew after a change. */
+/** Rows up to which files are written anew after rows were removed. */
 const anewUpTo = 20_000;
 /** Rows from which vectors are searched through an index instead of one by one. */
 const vectorIndexFrom = 100_000;
@@ -105,25 +105,17 @@ export class ChunkTable {
     const indices = await this.#table.listIndices();
     const has = (column: string) => indices.some(({ columns }) => columns.includes(column));
     const { Index } = await lance();
-    const words = async () => {
+    if (rows > 0) {
+      // Made anew each time: LanceDB 0.30 now and then panics when `optimize` has rows to add to an index of words. With
+      // all rows in the index it leaves the index alone.
       const stems = { stem: true, removeStopWords: true, asciiFolding: true, lowercase: true };
       const config = Index.fts({ ...stems, language, maxTokenLength: 60, withPosition: false });
       await this.#table.createIndex('search', { config, replace: true });
-    };
-    // Making it anew takes no longer than a moment, and LanceDB 0.30 now and then fails to add rows to it.
-    if (rows > 0 && (rows <= anewUpTo || !has('search'))) await words();
+    }
     if (rows >= indexedFrom && !has('id')) await this.#table.createIndex('id', { config: Index.btree() });
     const wide = rows >= vectorIndexFrom && !has('vector') && (await this.dimensions()) !== undefined;
     if (wide) await this.#table.createIndex('vector', { config: Index.ivfFlat({ distanceType: 'cosine' }) });
-    const tidy = { cleanupOlderThan: new Date(), deleteUnverified: true };
-    try {
-      await this.#table.optimize(tidy);
-    } catch (error) {
-      // See above. Made anew, the index holds all rows.
-      if (!has('search')) throw error;
-      await words();
-      await this.#table.optimize(tidy);
-    }
+    await this.#table.optimize({ cleanupOlderThan: new Date(), deleteUnverified: true });
   }
 
   /** The newest state, also of what other processes wrote. */

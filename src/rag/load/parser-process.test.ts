@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { pdfOf } from '../testing/pdf.ts';
 import { ParserProcess } from './parser-process.ts';
 
@@ -39,6 +39,7 @@ describe('the parsing process', () => {
   it('opens nothing outside the folder, whatever was put in its place', async () => {
     await using parser = new ParserProcess();
     const outside = mkdtempSync(join(tmpdir(), 'block-attention-outside-'));
+    onTestFinished(() => rmSync(outside, { recursive: true, force: true }));
     writeFileSync(join(outside, 'secret.md'), 'secret');
     symlinkSync(join(outside, 'secret.md'), join(root, 'a.md'));
     symlinkSync(outside, join(root, 'sub'));

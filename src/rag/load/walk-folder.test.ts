@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { walkFolder } from './walk-folder.ts';
 
 let root: string;
@@ -44,6 +44,7 @@ describe('walking a folder', () => {
 
   it('never leaves the folder, and ends in circles of links', async () => {
     const outside = mkdtempSync(join(tmpdir(), 'block-attention-outside-'));
+    onTestFinished(() => rmSync(outside, { recursive: true, force: true }));
     writeFileSync(join(outside, 'secret.md'), 'secret');
     put('in/a.md', '..b.md');
     symlinkSync(join(root, 'in'), join(root, 'in', 'loop'));
