@@ -1,4 +1,5 @@
 /** LanceDB, loaded when an index is opened: its native library is large, and not there for every platform. */
+import { availableParallelism } from 'node:os';
 import type { Connection, Table } from '@lancedb/lancedb';
 import { BlockAttentionError } from '../../errors.ts';
 
@@ -8,6 +9,7 @@ let loaded: Promise<typeof import('@lancedb/lancedb')> | undefined;
 
 /** @throws BACKEND_UNAVAILABLE where LanceDB has no build for this platform */
 export function lance(): Promise<typeof import('@lancedb/lancedb')> {
+  if (loaded === undefined) leaveThreads();
   loaded ??= import('@lancedb/lancedb').catch((error: unknown) => {
     loaded = undefined;
     throw new BlockAttentionError(
@@ -17,6 +19,17 @@ export function lance(): Promise<typeof import('@lancedb/lancedb')> {
     );
   });
   return loaded;
+}
+
+/**
+ * LanceDB 0.30 writes an index of words by threads that hold a place in a pool and wait for others of the same pool: on
+ * machines with few cores it waits forever once the index is large, which may be some thousand passages. So there are
+ * twice as many places as writers, unless the environment says otherwise. Read once, when the library starts.
+ */
+function leaveThreads(): void {
+  const threads = Math.max(4, availableParallelism());
+  process.env.LANCE_CPU_THREADS ??= String(threads);
+  process.env.LANCE_FTS_NUM_SHARDS ??= String(threads >> 1);
 }
 
 /** A text as a literal of a filter. */
