@@ -77,7 +77,7 @@ async function draw(file: string, bars: readonly Bar[], title: string, subtitle:
         type: 'nominal',
         sort: { field: 'ms' },
         title: null,
-        axis: { labelLimit: 340, labelFontSize: 12 },
+        axis: { labelLimit: 0, labelFontSize: 12 },
       },
       x: {
         field: 'ms',
@@ -102,7 +102,7 @@ async function draw(file: string, bars: readonly Bar[], title: string, subtitle:
       },
       { mark: { type: 'text', align: 'left', dx: 5, fontSize: 12 }, encoding: { text: { field: 'label' } } },
     ],
-    config: { view: { stroke: null }, axis: { labelLimit: 400 }, legend: { labelLimit: 300 } },
+    config: { view: { stroke: null }, axis: { labelLimit: 0 }, legend: { labelLimit: 300 } },
   };
   writeFileSync(join(values.out ?? '', file), await renderChart(spec));
   console.log(join(values.out ?? '', file));

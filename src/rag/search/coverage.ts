@@ -1,8 +1,8 @@
 /**
  * How much of a question a chunk speaks of: its words, weighed by how rare they are in the index.
  *
- * On SQuAD questions it tells those the index can answer from those about other subjects with an AUC of 0.96, BM25's
- * own score with 0.94 (docs/log.md), and unlike a score it means the same in every index.
+ * It tells questions that the index can answer from those about other subjects about as well as BM25's own score
+ * (figures in docs/log.md), and unlike a score it means the same in every index.
  */
 import { contentWords } from './words.ts';
 
