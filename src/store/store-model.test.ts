@@ -145,7 +145,10 @@ test('memory over a folder with room for a few blocks: 4,000 operations', async 
         expect(allocations.live).toBe(0);
         // What a new process finds is what was written, and nothing else.
         const reopened = await createBlockStore({ ...options, onWarning });
-        await vi.waitFor(() => expect(reopened.stats().tiers[0]?.blocks).toBe(disk?.blocks), { interval: 2 });
+        await vi.waitFor(() => expect(reopened.stats().tiers[0]?.blocks).toBe(disk?.blocks), {
+          interval: 2,
+          timeout: 10_000,
+        });
         const again = await reopened.acquire([block(1), block(2)], encoder(allocations));
         expect(again.every(({ memory }, at) => isContentOf(memory.bytes, at + 1))).toBe(true);
         release(again);
