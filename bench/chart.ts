@@ -45,9 +45,14 @@ for (const line of readFileSync(values.from, 'utf8').trim().split('\n')) {
 }
 
 function bar(name: string, ms: number): Bar {
-  const own = name.startsWith('full') ? 1 : name === 'block mode' || name.startsWith('block, encoded') ? 0 : 1;
-  const kind = name.startsWith('floor') ? 3 : /^(block|full)/.test(name) ? own : 2;
-  return { name: name.replace(/ \(.*\)$/, ''), ms, kind: kinds[kind] ?? '' };
+  return { name: name.replace(/ \(.*\)$/, ''), ms, kind: kinds[kindOf(name)] ?? '' };
+}
+
+/** Index into `kinds`. */
+function kindOf(name: string): number {
+  if (name === 'block mode' || name.startsWith('block, encoded')) return 0;
+  if (/^(block|full)/.test(name)) return 1;
+  return name.startsWith('floor') ? 3 : 2;
 }
 
 async function draw(file: string, bars: readonly Bar[], title: string, subtitle: string): Promise<void> {

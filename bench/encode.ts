@@ -16,7 +16,6 @@ const references = await Promise.all(
   ),
 );
 const [best] = paths;
-if (best === undefined) throw new Error('no attention path');
 const stockLinear = await Model.load(options.path, backend, { linear: 'ggml' });
 
 const encode = (model: Model, attention: AttentionFactory) => () =>

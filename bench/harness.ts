@@ -39,14 +39,19 @@ export async function benchOptions(defaults: { readonly runs: number }): Promise
   return { path, threads: Number(values.threads), runs: Number(values.runs) };
 }
 
+type AttentionPath = readonly [name: string, attention: AttentionFactory];
+
 /** A loaded model with both attention paths. */
 export async function openBench({ path, threads }: BenchOptions) {
   const backend = await Backend.open({ device: 'cpu', threads });
   const model = await Model.load(path, backend);
   const layout = new KvLayout(model.hyperParameters, 'f16');
   const kernel = loadNativeKernel();
-  const paths: [string, AttentionFactory][] = [['portable', portableAttention(model, layout)]];
-  if (kernel) paths.unshift(['native', nativeAttention(kernel)(model, layout)]);
+  const portable: AttentionPath = ['portable', portableAttention(model, layout)];
+  /** The fastest first. */
+  const paths: readonly [AttentionPath, ...AttentionPath[]] = kernel
+    ? [['native', nativeAttention(kernel)(model, layout)], portable]
+    : [portable];
   return { backend, model, layout, paths, allocator: backend.allocator() };
 }
 export type Bench = Awaited<ReturnType<typeof openBench>>;

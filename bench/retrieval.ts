@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../src/eval/machine.ts';
 import { openIndex } from '../src/rag/index.ts';
-import { round } from './harness.ts';
+import { printResult, round } from './harness.ts';
 
 interface Paragraph {
   readonly title: string;
@@ -164,4 +164,4 @@ if (byTitle !== undefined) {
 
 console.table(rows);
 console.table(floors);
-console.log(JSON.stringify({ bench: 'retrieval', machine: describeMachine(), rows, floors }));
+printResult({ bench: 'retrieval', machine: describeMachine(), rows, floors });

@@ -7,8 +7,8 @@
  */
 import { createRandom, type Random } from '../src/eval/random.ts';
 import { generateReadingTasks } from '../src/eval/reading-tasks.ts';
-import { nameKinds, namesOf } from '../src/eval/task-names.ts';
-import { capitalised, choose, nameOf } from './random-names.ts';
+import { capitalised, nameKinds, namesOf } from '../src/eval/task-names.ts';
+import { choose, nameOf } from './random-names.ts';
 import { type Fact, fillers, type Topic, topics } from './relations.ts';
 
 export interface Exercise {

@@ -4,7 +4,7 @@
  * None of them is a name that the validation or test tasks use.
  */
 import type { Random } from '../src/eval/random.ts';
-import { type NameKind, nameKinds, namesOf, syllables } from '../src/eval/task-names.ts';
+import { capitalised, type NameKind, nameKinds, namesOf, syllables } from '../src/eval/task-names.ts';
 import { colours, days, months, qualities, things, units } from './words.ts';
 
 const onsets =
@@ -99,8 +99,4 @@ export function amount(random: Random): string {
 export function value(random: Random): string {
   const makers = [number, number, amount, codeName, (r: Random) => choose(r, colours), (r: Random) => madeUpWord(r, 2)];
   return choose(random, makers)(random);
-}
-
-export function capitalised(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }

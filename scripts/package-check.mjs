@@ -6,7 +6,7 @@
  * a strict program against the types, and runs the command line. Takes a minute or two; needs the package registry.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,7 +31,7 @@ try {
   run('npx', ['attw', tarball, '--profile', 'esm-only'], root, false);
 
   const user = join(folder, 'user');
-  execFileSync('mkdir', [user]);
+  mkdirSync(user);
   writeFileSync(join(user, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
   const peers = Object.keys(manifest.peerDependencies ?? {}).map((name) => {
     const version = manifest.devDependencies?.[name] ?? manifest.dependencies?.[name];

@@ -1,10 +1,11 @@
 /** `ask`: one question over passages, answered as it is generated. */
 import { type Command, Option } from 'commander';
+import { throwIfAborted } from '../abort.ts';
 import type { AnswerResult } from '../engine/index.ts';
 import { formatRepair } from '../engine/repair.ts';
 import { BlockAttentionError } from '../errors.ts';
 import type { SourceResult } from './ask-source.ts';
-import { invalid, throwIfCancelled } from './errors.ts';
+import { invalid } from './errors.ts';
 import { formatBytes, formatCount, formatMs, formatReduction } from './format.ts';
 import { addRetrievalOptions, modelOfIndex, type RetrievalFlags } from './index-options.ts';
 import { type CliIo, type CommandContext, exitCodes, printable } from './io.ts';
@@ -81,7 +82,7 @@ async function ask(question: string | undefined, options: AskOptions, context: C
   // Full attention uses no blocks.
   const store = await openStore(options.mode === 'full' ? { store: false } : options, io.env, output);
   await using opened = await openEngine({ ...options, model: source.model }, { io, output, store });
-  throwIfCancelled(io.signal);
+  throwIfAborted(io.signal);
   const { mode, repair, system, tenant, maxTokens, stop, temperature, topK, topP, minP, seed } = options;
   const { repeatPenalty, frequencyPenalty, presencePenalty } = options;
   const sampling = { temperature, topK, topP, minP, seed, repeatPenalty, frequencyPenalty, presencePenalty, grammar };

@@ -1,14 +1,14 @@
 /** `demo`: a model, a small corpus, three questions in both modes. */
 import type { Command } from 'commander';
+import { throwIfAborted } from '../abort.ts';
 import type { AnswerResult, Mode } from '../engine/index.ts';
 import { defaultModel } from '../models/aliases.ts';
 import { type DemoRow, demoCard, demoHeader, demoNote, demoSummary } from './demo-card.ts';
 import { demoPassages, demoQuestions } from './demo-corpus.ts';
-import { type DemoQuestion, demoFacts } from './demo-facts.ts';
-import { throwIfCancelled } from './errors.ts';
+import type { DemoQuestion } from './demo-facts.ts';
 import { formatCount } from './format.ts';
 import type { CommandContext } from './io.ts';
-import { loadOpenEngine } from './lazy.ts';
+import { loadDemoFacts, loadOpenEngine } from './lazy.ts';
 import { addComputeOptions, type ModelOptions, modelReferenceHelp } from './model-options.ts';
 import { Output } from './output.ts';
 
@@ -37,7 +37,9 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
   await using opened = await openEngine(flags, { io, output });
   const { engine, model, loadMs } = opened;
   const { passages, questions } =
-    flags.model === defaultModel ? demoFacts() : { passages: demoPassages, questions: demoQuestions };
+    flags.model === defaultModel
+      ? (await loadDemoFacts()).demoFacts()
+      : { passages: demoPassages, questions: demoQuestions };
   const total = passages.length;
   const encoding = await engine.encode(passages, {
     signal: io.signal,
@@ -47,7 +49,7 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
   for (const line of demoHeader({ model: model.name, engine, loadMs, encoding, tokensPerSecond })) output.print(line);
   const rows: DemoRow[] = [];
   for (const [index, { question, expected }] of questions.entries()) {
-    throwIfCancelled(io.signal);
+    throwIfAborted(io.signal);
     const full = await answer(question, 'full');
     const block = await answer(question, 'block');
     const row = compare({ question, expected }, full, block);

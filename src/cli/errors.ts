@@ -4,6 +4,7 @@
  * Stack traces are for faults of this package, and only with DEBUG set.
  */
 import { CommanderError } from 'commander';
+import { abortError } from '../abort.ts';
 import { BlockAttentionError, type ErrorCode } from '../errors.ts';
 import { type CliIo, exitCodes, printable } from './io.ts';
 import { Output, paint } from './output.ts';
@@ -28,7 +29,7 @@ export function reportError(error: unknown, io: CliIo, options: { readonly json:
 
 function asKnownError(error: unknown, signal: AbortSignal): BlockAttentionError {
   if (BlockAttentionError.isInstance(error)) return error;
-  if (signal.aborted) return cancelled(signal);
+  if (signal.aborted) return abortError(signal);
   if (error instanceof CommanderError) {
     if (error.code === 'commander.help') return invalid('no command is given: see --help');
     const message = error.message
@@ -40,15 +41,6 @@ function asKnownError(error: unknown, signal: AbortSignal): BlockAttentionError 
   const message = error instanceof Error ? error.message : String(error);
   const code: ErrorCode = 'INTERNAL';
   return new BlockAttentionError(code, `${message} (a fault of this program; DEBUG=1 shows where)`, { cause: error });
-}
-
-/** @throws ABORTED once the user has cancelled. */
-export function throwIfCancelled(signal: AbortSignal): void {
-  if (signal.aborted) throw cancelled(signal);
-}
-
-function cancelled(signal: AbortSignal): BlockAttentionError {
-  return new BlockAttentionError('ABORTED', 'cancelled', { cause: signal.reason });
 }
 
 /** An error of usage. */

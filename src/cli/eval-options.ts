@@ -2,9 +2,11 @@
 import { type Command, Option } from 'commander';
 import { parseRepair, type Repair } from '../engine/repair.ts';
 import type { ModelInfo } from '../engine/types.ts';
-import type { Difference, Interval } from '../eval/index.ts';
+import type { Difference, Interval, ModeScores } from '../eval/index.ts';
+import { formatCount } from './format.ts';
 import { addModelOptions, type ModelOptions } from './model-options.ts';
 import { numberOption } from './numbers.ts';
+import type { Output } from './output.ts';
 
 export interface EvalFlags extends ModelOptions {
   readonly data: string;
@@ -39,6 +41,25 @@ export function addEvalOptions(command: Command): Command {
 
 const repairHelp =
   'repairs of block mode to measure, cheapest first, with commas between: head:TOKENS, deviation:SHARE';
+
+/** Columns of a table of scores, the first of which names the row. */
+export const scoreHead = ['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1'] as const;
+
+export function scoreCells(n: number, { accuracy, interval, em, f1 }: ModeScores): string[] {
+  return [formatCount(n), percent(accuracy), percentInterval(interval), percent(em), percent(f1)];
+}
+
+/** Shows how many answers there are. @param label what is done */
+export function showAnswers(output: Output, label: string): (progress: { done: number; total: number }) => void {
+  return ({ done, total }) => {
+    output.progress.show({ label, done, total, detail: `${formatCount(done)} of ${formatCount(total)}` });
+  };
+}
+
+export function noteSkipped(output: Output, skipped: number): void {
+  if (skipped === 0) return;
+  output.note(`warning: ${formatCount(skipped)} questions exceed the context and were left out`);
+}
 
 /** What the model runs with, for cards. */
 export function adapterLines({ adapter }: Pick<ModelInfo, 'adapter'>): string[] {

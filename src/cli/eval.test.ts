@@ -117,40 +117,12 @@ describe('verify', () => {
 describe('data', () => {
   it('writes tasks that eval reads', async () => {
     const out = workspace.path('tasks.jsonl');
-    const made = await workspace.run([
-      'data',
-      '--count',
-      '3',
-      '--seed',
-      '4',
-      '--split',
-      'test',
-      '--passages',
-      '2',
-      '--hops',
-      '2',
-      '--out',
-      out,
-      '--json',
-    ]);
+    const options = ['--count', '3', '--seed', '4', '--split', 'test', '--passages', '2', '--hops', '2', '--out', out];
+    const made = await workspace.run(['data', ...options, '--json']);
     expect(made.json()).toMatchObject({ tasks: 3, split: 'test', hops: 2, words: expect.any(Number) });
     const text = readFileSync(out, 'utf8');
     expect(text.trimEnd().split('\n')).toHaveLength(3);
-    await workspace.run([
-      'data',
-      '--count',
-      '3',
-      '--seed',
-      '4',
-      '--split',
-      'test',
-      '--passages',
-      '2',
-      '--hops',
-      '2',
-      '--out',
-      out,
-    ]);
+    await workspace.run(['data', ...options]);
     expect(readFileSync(out, 'utf8')).toBe(text);
     expect((await run('eval', '--data', out, '--modes', 'block', '--json')).json()).toMatchObject({ rows: [{ n: 3 }] });
   });

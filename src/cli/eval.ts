@@ -10,8 +10,11 @@ import {
   addEvalOptions,
   differenceText,
   type EvalFlags,
+  noteSkipped,
   percent,
-  percentInterval,
+  scoreCells,
+  scoreHead,
+  showAnswers,
 } from './eval-options.ts';
 import { formatCount, formatDuration, formatFlops, formatMs, formatTable } from './format.ts';
 import type { CommandContext } from './io.ts';
@@ -58,14 +61,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
     resume,
     cacheDir: cacheFolder(io.env),
     signal: io.signal,
-    onProgress: ({ done, total }) => {
-      output.progress.show({
-        label: 'answering',
-        done,
-        total,
-        detail: `${formatCount(done)} of ${formatCount(total)}`,
-      });
-    },
+    onProgress: showAnswers(output, 'answering'),
   }).finally(() => output.progress.clear());
   for (const line of table(report, rowName)) output.print(line);
   output.print();
@@ -89,8 +85,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
     `Took     ${formatDuration(report.seconds * 1000)} on ${report.machine.cpu}, ${report.machine.cores} cores`,
   );
   if (report.reused > 0) output.note(`${formatCount(report.reused)} answers came from ${resume}`);
-  if (report.skipped > 0)
-    output.note(`warning: ${formatCount(report.skipped)} questions exceed the context and were left out`);
+  noteSkipped(output, report.skipped);
   if (svg !== undefined) {
     await writeFile(svg, await accuracyChart(report, { modelName: model.name }));
     output.note(`curve drawn in ${svg}`);
@@ -102,14 +97,9 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
 function table({ rows, difference }: EvaluationReport, nameOf: (row: EvaluationRow) => string): string[] {
   const repaired = rows.some(({ repair }) => repair !== 'none');
   const timed = rows.some(({ ttftMs }) => ttftMs !== null);
-  const head = ['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1'];
   const cells = rows.map((row) => [
     nameOf(row),
-    formatCount(row.n),
-    percent(row.accuracy),
-    percentInterval(row.interval),
-    percent(row.em),
-    percent(row.f1),
+    ...scoreCells(row.n, row),
     ...(repaired ? [row.gapClosed === null ? '' : `${percent(row.gapClosed)} %`] : []),
     ...(timed
       ? [row.ttftMs === null ? '' : formatMs(row.ttftMs), row.flops === null ? '' : formatFlops(row.flops)]
@@ -122,7 +112,7 @@ function table({ rows, difference }: EvaluationReport, nameOf: (row: EvaluationR
       : [`${nameOf(row)}, minus full: ${differenceText(row.difference)}`],
   );
   return [
-    ...formatTable([[...head, ...more], ...cells], { left: 1 }),
+    ...formatTable([[...scoreHead, ...more], ...cells], { left: 1 }),
     ...(difference === null ? [] : [`block minus full: ${differenceText(difference)}`]),
     ...others,
   ];

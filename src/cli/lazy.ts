@@ -7,6 +7,7 @@
 export const loadOpenEngine = () => import('./open-engine.ts');
 export const loadOpenStore = () => import('./open-store.ts');
 export const loadEval = () => import('../eval/index.ts');
+export const loadDemoFacts = () => import('./demo-facts.ts');
 export const loadTraining = () => import('../train/index.ts');
 export const loadQueue = () => import('../queue/index.ts');
 export const loadRag = () => import('../rag/index.ts');

@@ -13,7 +13,7 @@ export interface ModelOptions {
   readonly kvType?: EngineOptions['kvType'];
   readonly attention?: EngineOptions['attention'];
   readonly template?: EngineOptions['template'];
-  readonly linear?: 'auto' | 'ggml';
+  readonly linear?: EngineOptions['linear'];
   readonly repack?: boolean;
   readonly adapter?: string;
   readonly adapterScale?: number;

@@ -1,9 +1,10 @@
 /** From flags to an engine over a store. Loaded only by commands that compute: it brings the native libraries. */
+
+import { throwIfAborted } from '../abort.ts';
 import { createEngine, type Engine, type EngineOptions } from '../engine/index.ts';
 import { cacheFolder, type PullProgress, type ResolvedModel, resolveModel } from '../models/index.ts';
 import { type Passage, readPassages } from '../prompt/index.ts';
 import type { BlockStore } from '../store/index.ts';
-import { throwIfCancelled } from './errors.ts';
 import type { CliIo } from './io.ts';
 import { engineOptions, type ModelOptions } from './model-options.ts';
 import type { Output } from './output.ts';
@@ -35,7 +36,7 @@ export async function openEngine(
   try {
     const model = await resolveFor(options.model, { io, output });
     output.progress.clear();
-    throwIfCancelled(io.signal);
+    throwIfAborted(io.signal);
     const started = performance.now();
     output.progress.show({ label: `loading ${model.name}` });
     const engine = await createEngine({

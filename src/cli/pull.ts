@@ -1,7 +1,7 @@
 /** `pull`: models into the cache. */
 import type { Command } from 'commander';
+import { throwIfAborted } from '../abort.ts';
 import { type PullProgress, pullModel } from '../models/index.ts';
-import { throwIfCancelled } from './errors.ts';
 import { formatBytes } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { modelReferenceHelp } from './model-options.ts';
@@ -17,7 +17,7 @@ export function addPull(program: Command, { io }: CommandContext): void {
       const output = new Output(io, options);
       const models: object[] = [];
       for (const reference of references) {
-        throwIfCancelled(io.signal);
+        throwIfAborted(io.signal);
         const model = await pullModel(reference, {
           env: io.env,
           signal: io.signal,

@@ -8,10 +8,13 @@ import {
   addEvalOptions,
   differenceText,
   type EvalFlags,
+  noteSkipped,
   percent,
-  percentInterval,
+  scoreCells,
+  scoreHead,
+  showAnswers,
 } from './eval-options.ts';
-import { formatCount, formatMs, formatTable } from './format.ts';
+import { formatMs, formatTable } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { loadEval, loadOpenEngine } from './lazy.ts';
 import { numberOption } from './numbers.ts';
@@ -62,18 +65,10 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
     parallel,
     resume,
     signal: io.signal,
-    onProgress: ({ done, total }) => {
-      output.progress.show({
-        label: 'comparing',
-        done,
-        total,
-        detail: `${formatCount(done)} of ${formatCount(total)}`,
-      });
-    },
+    onProgress: showAnswers(output, 'comparing'),
   }).finally(() => output.progress.clear());
   for (const line of [...card(report), ...adapterLines(engine.model)]) output.print(line);
-  if (report.skipped > 0)
-    output.note(`warning: ${formatCount(report.skipped)} questions exceed the context and were left out`);
+  noteSkipped(output, report.skipped);
   output.result({ ...report, data, model: { name: model.name, path: model.path } });
 }
 
@@ -96,19 +91,11 @@ function card(report: VerificationReport): string[] {
     reasons,
     storedAt,
   } = report;
-  const row = (name: string, { accuracy, interval, em, f1 }: typeof full) => [
-    name,
-    formatCount(n),
-    percent(accuracy),
-    percentInterval(interval),
-    percent(em),
-    percent(f1),
-  ];
-  const head = ['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1'];
+  const row = (name: string, scores: typeof full) => [name, ...scoreCells(n, scores)];
   return [
     ...formatTable(
       [
-        head,
+        scoreHead,
         row('full attention', full),
         row('block mode', block),
         ...repairs.map((scores) => row(`repair ${scores.repair}`, scores)),

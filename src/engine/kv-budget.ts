@@ -5,6 +5,7 @@
  * First come, first served. Invariant: what is reserved never exceeds the total.
  */
 import { totalmem } from 'node:os';
+import { requestAborted } from '../abort.ts';
 import { BlockAttentionError } from '../errors.ts';
 
 interface Waiting {
@@ -69,11 +70,11 @@ export class KvBudget {
   }
 
   #wait(bytes: number, signal: AbortSignal | undefined): Promise<void> {
-    if (signal?.aborted) return Promise.reject(aborted(signal));
+    if (signal?.aborted) return Promise.reject(requestAborted(signal));
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.#queue.splice(this.#queue.indexOf(entry), 1);
-        reject(aborted(signal));
+        reject(requestAborted(signal));
         this.retry();
       };
       const start = () => {
@@ -99,8 +100,4 @@ export class KvBudget {
 function usableMemory(): number {
   const limit = process.constrainedMemory?.() ?? 0;
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-}
-
-function aborted(signal: AbortSignal | undefined): BlockAttentionError {
-  return new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal?.reason });
 }

@@ -6,7 +6,7 @@
  * all tokens repaired the states are full attention's own. The first block has nothing before it and stays as it is.
  */
 
-import { BlockAttentionError } from '../errors.ts';
+import { requestAborted } from '../abort.ts';
 import type { TensorMemory } from '../ggml/backend.ts';
 import {
   type AttentionFactory,
@@ -180,7 +180,7 @@ async function recompute(
   const factory = attention(model, growingLayout);
   const piece = (run: Run) => runner.mostTokens(position(run) + run.count);
   for (const batch of batchRuns(runs, batchTokens, piece)) {
-    if (signal.aborted) throw new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal.reason });
+    if (signal.aborted) throw requestAborted(signal);
     const steps = recomputeSteps(backend, blocks, batch);
     await runner.exclusive((allocator) => forwardStep(model, factory, allocator, steps));
     for (const run of batch) count(recomputeFlops(model.hyperParameters, position(run), run.count));

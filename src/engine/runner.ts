@@ -3,6 +3,7 @@
  * logits; no text, no store.
  */
 import { setMaxListeners } from 'node:events';
+import { requestAborted } from '../abort.ts';
 import { BlockAttentionError } from '../errors.ts';
 import type { GraphAllocator } from '../ggml/backend.ts';
 import { convertBlock, type StoredBlock } from '../model/convert-kv.ts';
@@ -152,14 +153,14 @@ export class Runner {
   #submit<T>(signal: AbortSignal | undefined, add: (settled: Settled<T>) => Prompt | Decode): Promise<T> {
     if (this.#closed)
       return Promise.reject(new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one'));
-    if (signal?.aborted) return Promise.reject(aborted(signal));
+    if (signal?.aborted) return Promise.reject(requestAborted(signal));
     return new Promise<T>((resolve, reject) => {
       const onAbort = () => {
         task.cancelled = true;
         // A batch in flight still writes to the sequence, whose memory the caller frees once we reject: wait for it.
         if (this.#inFlight.has(task)) return;
         this.#scheduler.remove(task);
-        task.reject(aborted(signal));
+        task.reject(requestAborted(signal));
       };
       const settle =
         <V>(how: (value: V) => void) =>
@@ -245,7 +246,7 @@ export class Runner {
         task.computeMs += (elapsed * chunk.count) / total;
         if (task.cancelled) {
           this.#scheduler.remove(task);
-          task.reject(aborted());
+          task.reject(requestAborted());
         } else if (isLast(chunk)) task.resolve({ logits: logits[i] ?? new Float32Array(0), computeMs: task.computeMs });
       });
     } catch (error) {
@@ -255,8 +256,4 @@ export class Runner {
       }
     }
   }
-}
-
-function aborted(signal?: AbortSignal): BlockAttentionError {
-  return new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal?.reason });
 }

@@ -2,7 +2,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import type { EvaluationReport } from './evaluate.ts';
 import { type EvaluationRow, rowName } from './evaluation-rows.ts';
-import { renderChart } from './render-chart.ts';
+import { chartFrame, modeColours, renderChart } from './render-chart.ts';
 
 export interface AccuracyChartOptions {
   /** Name of the model as people know it. */
@@ -19,8 +19,8 @@ interface Point {
 }
 
 const groups = ['Full attention', 'Block mode', 'Repair of heads', 'Repair of deviating tokens'];
-/** Okabe and Ito's: told apart by all kinds of colour vision, and with the shapes in grey. */
-const colours = ['#d55e00', '#0072b2', '#009e73', '#cc79a7'];
+/** Okabe and Ito's: with the shapes told apart in grey, too. */
+const colours = [...modeColours, '#009e73', '#cc79a7'];
 const shapes = ['circle', 'square', 'triangle-up', 'diamond'];
 
 /** The chart as SVG text. Rows without a measured time are left out. */
@@ -58,21 +58,9 @@ function spec({ rows, machine }: EvaluationReport, { modelName }: AccuracyChartO
   const scale = { zero: false, nice: true } as const;
   const legend = { title: null, orient: 'bottom', labelLimit: 320, columns: 2 } as const;
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
-    width: 640,
-    height: 380,
-    padding: { left: 12, right: 16, top: 12, bottom: 12 },
-    background: 'white',
-    title: {
-      text: `Accuracy against time to first token, ${modelName}`,
-      subtitle: [`${n} questions, ${machine.cpu}, ${machine.cores} cores. Bars are 95 % intervals of the accuracy.`],
-      anchor: 'start',
-      fontSize: 18,
-      subtitleFontSize: 12,
-      subtitleColor: '#444',
-      subtitlePadding: 6,
-      offset: 16,
-    },
+    ...chartFrame(`Accuracy against time to first token, ${modelName}`, [
+      `${n} questions, ${machine.cpu}, ${machine.cores} cores. Bars are 95 % intervals of the accuracy.`,
+    ]),
     data: { values: points },
     encoding: {
       x,
@@ -119,12 +107,6 @@ function spec({ rows, machine }: EvaluationReport, { modelName }: AccuracyChartO
         },
       })),
     ],
-    config: {
-      font: 'Helvetica, Arial, sans-serif',
-      axis: { labelFontSize: 13, titleFontSize: 14, titlePadding: 10, titleFontWeight: 'normal', domainColor: '#888' },
-      legend: { labelFontSize: 13, symbolSize: 90, symbolOpacity: 1 },
-      view: { stroke: null },
-    },
   };
 }
 

@@ -15,8 +15,9 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Question } from './questions.ts';
-import { createRandom, type Random } from './random.ts';
-import { NameSource, namePools, type TaskSplit, taskSplits } from './task-names.ts';
+import type { Random } from './random.ts';
+import { capitalised, NameSource, namePools, type TaskSplit, workTitle } from './task-names.ts';
+import { checkRange, checkSplit, taskRandom } from './task-options.ts';
 
 export const documentTaskKinds = ['continued', 'newest', 'one-hop', 'two-hop'] as const;
 export type DocumentTaskKind = (typeof documentTaskKinds)[number];
@@ -86,7 +87,6 @@ const kept: Relation = {
 const made = (work: string, maker: string) => `${work} was made by ${maker}.`;
 
 const documentKinds = ['chronicle', 'register', 'diary', 'letters'] as const;
-const workKinds = ['novel', 'song', 'painting', 'play'] as const;
 
 /** A relation that a passage states, and how it is asked for. */
 interface Stated {
@@ -128,11 +128,10 @@ export function generateDocumentTasks(options: DocumentTaskOptions): DocumentTas
   checkRange({ seed, count }, 0, 2 ** 31);
   checkRange({ passages }, 4, 20);
   checkRange({ questions }, 1, 100);
-  if (!taskSplits.includes(split)) throw invalid(`split is ${String(split)}: use one of ${taskSplits.join(', ')}`);
+  checkSplit(split);
   const pools = namePools(split, 64, seed);
   return Array.from({ length: count }, (_, index) => {
-    const number = index * taskSplits.length + taskSplits.indexOf(split) + 1;
-    const random = createRandom(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(number, 0xc2b2ae35));
+    const random = taskRandom(seed, split, index, 0xc2b2ae35);
     const scene = new Scene(new NameSource(pools, random), random, passages);
     return Array.from({ length: questions }, () =>
       sources > 0 && random.uniform() < sources ? scene.askBySource() : scene.ask(),
@@ -144,7 +143,7 @@ class Scene {
   readonly #random: Random;
   readonly #names: NameSource;
   readonly #order: readonly Passage[];
-  readonly #stated: Stated[] = [];
+  #stated: Stated[] = [];
   readonly #made: Made[] = [];
   readonly #documents: Source[] = [];
 
@@ -245,7 +244,7 @@ class Scene {
   /** A work or a person twice, with another place the second time. Which passage counts, their order decides. */
   #pair(people: string[]): Passage[] {
     const work = this.#random.uniform() < 0.5;
-    const subject = work ? this.#workTitle() : this.#names.person();
+    const subject = work ? workTitle(this.#names, this.#random) : this.#names.person();
     const relation = work ? kept : this.#random.pick(relations);
     const maker = people.pop() ?? this.#names.person();
     return [0, 1].map((i): Passage => {
@@ -259,7 +258,7 @@ class Scene {
   }
 
   #work(people: string[]): Passage {
-    const subject = this.#workTitle();
+    const subject = workTitle(this.#names, this.#random);
     const maker = people.pop() ?? this.#names.person();
     const object = this.#names.place();
     const lines = [made(subject, maker), kept.say(subject, object)];
@@ -284,10 +283,6 @@ class Scene {
     return passage;
   }
 
-  #workTitle(): string {
-    return `the ${this.#random.pick(workKinds)} of ${this.#names.place()}`;
-  }
-
   /** Of a pair only the later passage answers. */
   #settle(): void {
     const last = new Map<string, Stated>();
@@ -296,22 +291,6 @@ class Scene {
       const other = last.get(stated.subject);
       if (other === undefined || at(other) < at(stated)) last.set(stated.subject, stated);
     }
-    const settled = this.#stated.filter((stated) => stated.kind !== 'newest' || last.get(stated.subject) === stated);
-    this.#stated.splice(0, Infinity, ...settled);
+    this.#stated = this.#stated.filter((stated) => stated.kind !== 'newest' || last.get(stated.subject) === stated);
   }
-}
-
-function capitalised(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
-
-function checkRange(values: Readonly<Record<string, number>>, min: number, max: number): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (Number.isSafeInteger(value) && value >= min && value <= max) continue;
-    throw invalid(`${name} is ${value}: give a whole number from ${min} to ${max}`);
-  }
-}
-
-function invalid(message: string): BlockAttentionError {
-  return new BlockAttentionError('INVALID_ARGUMENT', message);
 }

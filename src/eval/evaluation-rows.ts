@@ -1,23 +1,18 @@
 /** From answers to the rows of a table: scores, their intervals, and what full attention does better. Pure. */
 import { formatRepair, type Mode, type Repair } from '../engine/index.ts';
-import { bootstrapInterval, type Difference, type Interval, mean, pairedDifference } from './bootstrap.ts';
+import { type Difference, mean, pairedDifference } from './bootstrap.ts';
 import type { Answer } from './evaluate.ts';
 import { median } from './median.ts';
 import { scoreAnswer } from './metrics.ts';
+import { type ModeScores, modeScores } from './mode-scores.ts';
 import type { Question } from './questions.ts';
 
-export interface EvaluationRow {
+export interface EvaluationRow extends ModeScores {
   readonly mode: Mode;
   /** As parseRepair() reads it; `none` in full mode. */
   readonly repair: string;
   /** Questions scored. */
   readonly n: number;
-  /** Shares in [0, 1]: see metrics.ts. */
-  readonly accuracy: number;
-  readonly em: number;
-  readonly f1: number;
-  /** 95 % interval of the accuracy. */
-  readonly interval: Interval;
   /** accuracy(this) − accuracy(full) on the same questions; null in full mode, and where it was not measured. */
   readonly difference: Difference | null;
   /** Share of the gap between block mode and full attention that a repair closes; null where there is no gap. */
@@ -73,10 +68,7 @@ function score(answers: readonly Answer[], questions: readonly Question[]) {
   const flops = known('flops');
   const row = {
     n: kept.length,
-    accuracy: mean(accuracies),
-    em: mean(scores.map(({ em }) => em)),
-    f1: mean(scores.map(({ f1 }) => f1)),
-    interval: bootstrapInterval(accuracies),
+    ...modeScores(scores),
     promptTokens: mean(kept.map(({ answer }) => answer.promptTokens)),
     answerTokens: mean(kept.map(({ answer }) => answer.answerTokens)),
     ttftMs: median(known('readyMs')) ?? null,

@@ -15,6 +15,7 @@ export { rowName } from './evaluation-rows.ts';
 export { type FirstToken, firstTokenKl } from './first-token.ts';
 export type { Machine } from './machine.ts';
 export { normalizeAnswer, type Scores, scoreAnswer, tokenF1 } from './metrics.ts';
+export type { ModeScores } from './mode-scores.ts';
 export { type PaperRow, paperRows } from './paper.ts';
 export { type PaperAccuracyRow, paperAccuracyRows } from './paper-accuracy.ts';
 export { parseQuestion, type Question, type QuestionReadOptions, readQuestions } from './questions.ts';
@@ -28,4 +29,4 @@ export {
 export { benchTtft, type TtftOptions, type TtftReport, type TtftRow } from './ttft.ts';
 export { ttftChart } from './ttft-chart.ts';
 export { decide, type Evidence, neededQuestions } from './verdict.ts';
-export { type ModeScores, type VerificationReport, type VerifyOptions, verify } from './verify.ts';
+export { type VerificationReport, type VerifyOptions, verify } from './verify.ts';

@@ -10,8 +10,9 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Question } from './questions.ts';
-import { createRandom, type Random } from './random.ts';
-import { type NamePools, NameSource, namePools, type TaskSplit, taskSplits } from './task-names.ts';
+import type { Random } from './random.ts';
+import { capitalised, type NamePools, NameSource, namePools, type TaskSplit, workTitle } from './task-names.ts';
+import { checkRange, checkSplit, invalidOption, taskRandom } from './task-options.ts';
 
 export type { TaskSplit };
 
@@ -68,8 +69,6 @@ const personRelations: readonly [Relation, ...Relation[]] = [
   },
 ];
 
-const workKinds = ['novel', 'song', 'painting', 'play'] as const;
-
 /** What is said of a work. The first relation leads to a person. */
 const maker: Relation = {
   state: [(s, o) => `${s} was made by ${o}.`, (s, o) => `The maker of ${s} is ${o}.`],
@@ -93,13 +92,11 @@ export function generateReadingTasks(options: ReadingTaskOptions): ReadingTask[]
   checkRange({ questions }, 1, 100);
   // A passage takes at most two places, and at most two people with its subject.
   checkRange({ names }, 2 * passages, Infinity, `: a task of ${passages} passages needs them`);
-  if (!taskSplits.includes(split)) throw invalid(`split is ${String(split)}: use one of ${taskSplits.join(', ')}`);
-  if (hops !== 1 && hops !== 2 && hops !== 'both') throw invalid(`hops is ${String(hops)}: use 1, 2 or both`);
+  checkSplit(split);
+  if (hops !== 1 && hops !== 2 && hops !== 'both') throw invalidOption(`hops is ${String(hops)}: use 1, 2 or both`);
   const pools = namePools(split, names, seed);
   return Array.from({ length: count }, (_, index) => {
-    // Splits differ in more than names.
-    const number = index * taskSplits.length + taskSplits.indexOf(split) + 1;
-    const random = createRandom(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b));
+    const random = taskRandom(seed, split, index, 0x85ebca6b);
     const scene = makeScene(pools, random, passages);
     return Array.from({ length: questions }, (_, i) =>
       makeTask(scene, random, hops === 'both' ? ((index + i) % 2 === 0 ? 1 : 2) : hops),
@@ -186,28 +183,8 @@ function describe(
   return { subject, text: sentences.join(' '), objects };
 }
 
-function workTitle(names: NameSource, random: Random): string {
-  return `the ${random.pick(workKinds)} of ${names.place()}`;
-}
-
 function objectOf({ objects }: Entry, relation: Relation): string {
   const object = objects.get(relation);
   if (object === undefined) throw new BlockAttentionError('INTERNAL', 'a passage lacks a relation');
   return object;
-}
-
-function capitalised(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
-
-function checkRange(values: Readonly<Record<string, number>>, min: number, max: number, why = ''): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (Number.isSafeInteger(value) && value >= min && value <= max) continue;
-    const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
-    throw invalid(`${name} is ${value}: give a whole number ${range}${why}`);
-  }
-}
-
-function invalid(message: string): BlockAttentionError {
-  return new BlockAttentionError('INVALID_ARGUMENT', message);
 }

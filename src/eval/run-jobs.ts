@@ -3,7 +3,7 @@
  * everything in flight has ended.
  */
 import { setMaxListeners } from 'node:events';
-import { BlockAttentionError } from '../errors.ts';
+import { throwIfAborted } from '../abort.ts';
 
 export interface JobsOptions {
   /** Most jobs in flight. */
@@ -35,7 +35,6 @@ export async function runJobs<T>(
     }
   };
   await Promise.all(Array.from({ length: parallel }, work));
-  if (signal?.aborted)
-    throw new BlockAttentionError('ABORTED', 'the evaluation was cancelled', { cause: signal.reason });
+  throwIfAborted(signal, 'the evaluation was cancelled');
   if (first !== undefined) throw first.error;
 }

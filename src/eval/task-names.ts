@@ -95,3 +95,14 @@ export class NameSource {
     return name;
   }
 }
+
+const workKinds = ['novel', 'song', 'painting', 'play'] as const;
+
+/** `the novel of Pelford` */
+export function workTitle(names: NameSource, random: Random): string {
+  return `the ${random.pick(workKinds)} of ${names.place()}`;
+}
+
+export function capitalised(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}

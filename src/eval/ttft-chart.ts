@@ -1,7 +1,7 @@
 /** The curves of a TTFT report as an SVG: time to first token over prompt length, both axes logarithmic. */
 import type { TopLevelSpec } from 'vega-lite';
 import type { Machine } from './machine.ts';
-import { renderChart } from './render-chart.ts';
+import { chartFrame, modeColours, renderChart } from './render-chart.ts';
 import type { TtftReport, TtftRow } from './ttft.ts';
 
 export interface TtftChartOptions {
@@ -19,8 +19,6 @@ interface Point {
 
 const modes = { full: 'Full attention', block: 'Block-Attention' };
 const shapes = ['circle', 'square'];
-/** Okabe and Ito's vermilion and blue: told apart by all kinds of colour vision, and in grey. */
-const colours = ['#d55e00', '#0072b2'];
 
 /** The chart as SVG text. @param report at least one row */
 export function ttftChart(report: TtftReport, options: TtftChartOptions): Promise<string> {
@@ -39,24 +37,10 @@ function ttftSpec(report: TtftReport, { modelName }: TtftChartOptions): TopLevel
   // Labels at the ends of the curves stand to the right of the last point.
   const span = Math.max(2, last / first);
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
-    width: 640,
-    height: 380,
-    padding: { left: 12, right: 16, top: 12, bottom: 12 },
-    background: 'white',
-    title: {
-      text: `Time to first token, ${modelName}`,
-      subtitle: [
-        `${machineLine(machine)}, ${threads} threads, keys and values ${kvType}, ${attention} kernel`,
-        'Block-Attention with all passages cached; full attention by the faster of llama.cpp and this engine.',
-      ],
-      anchor: 'start',
-      fontSize: 18,
-      subtitleFontSize: 12,
-      subtitleColor: '#444',
-      subtitlePadding: 6,
-      offset: 16,
-    },
+    ...chartFrame(`Time to first token, ${modelName}`, [
+      `${machineLine(machine)}, ${threads} threads, keys and values ${kvType}, ${attention} kernel`,
+      'Block-Attention with all passages cached; full attention by the faster of llama.cpp and this engine.',
+    ]),
     data: { values: points },
     encoding: {
       x: {
@@ -77,7 +61,12 @@ function ttftSpec(report: TtftReport, { modelName }: TtftChartOptions): TopLevel
           gridColor: '#ddd',
         },
       },
-      color: { field: 'mode', type: 'nominal', scale: { domain: Object.values(modes), range: colours }, legend },
+      color: {
+        field: 'mode',
+        type: 'nominal',
+        scale: { domain: Object.values(modes), range: [...modeColours] },
+        legend,
+      },
     },
     layer: [
       { mark: { type: 'line', strokeWidth: 2.5 } },
@@ -93,12 +82,6 @@ function ttftSpec(report: TtftReport, { modelName }: TtftChartOptions): TopLevel
         encoding: { text: { field: 'label', type: 'nominal' } },
       },
     ],
-    config: {
-      font: 'Helvetica, Arial, sans-serif',
-      axis: { labelFontSize: 13, titleFontSize: 14, titlePadding: 10, titleFontWeight: 'normal', domainColor: '#888' },
-      legend: { labelFontSize: 13, symbolSize: 90, symbolOpacity: 1 },
-      view: { stroke: null },
-    },
   };
 }
 

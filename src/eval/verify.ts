@@ -20,12 +20,13 @@ import {
 } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { cacheFolder } from '../models/index.ts';
-import { bootstrapInterval, type Difference, type Interval, mean, pairedDifference } from './bootstrap.ts';
+import { type Difference, mean, pairedDifference } from './bootstrap.ts';
 import { answerStops } from './evaluate.ts';
 import { firstTokenKl } from './first-token.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { median } from './median.ts';
-import { normalizeAnswer, type Scores, scoreAnswer, tokenF1 } from './metrics.ts';
+import { normalizeAnswer, scoreAnswer, tokenF1 } from './metrics.ts';
+import { type ModeScores, modeScores } from './mode-scores.ts';
 import type { Question } from './questions.ts';
 import { ResultsFile, resultKey } from './results-file.ts';
 import { runJobs } from './run-jobs.ts';
@@ -56,14 +57,6 @@ export interface VerifyOptions {
   readonly resume?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
-}
-
-export interface ModeScores {
-  readonly accuracy: number;
-  readonly em: number;
-  readonly f1: number;
-  /** 95 % interval of the accuracy. */
-  readonly interval: Interval;
 }
 
 export interface RepairScores extends ModeScores {
@@ -311,15 +304,6 @@ function repairScores(
     ),
     tokens: mean(kept.map(({ answer }) => answer.tokens)),
     ms: mean(kept.map(({ answer }) => answer.ms)),
-  };
-}
-
-function modeScores(list: readonly Scores[]): ModeScores {
-  return {
-    accuracy: mean(list.map(({ accuracy }) => accuracy)),
-    em: mean(list.map(({ em }) => em)),
-    f1: mean(list.map(({ f1 }) => f1)),
-    interval: bootstrapInterval(list.map(({ accuracy }) => accuracy)),
   };
 }
 

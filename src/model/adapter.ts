@@ -12,7 +12,7 @@ import { GraphContext } from '../ggml/graph-context.ts';
 import { mapFile } from '../ggml/memory.ts';
 import { dequantize } from '../ggml/quantize.ts';
 import { TensorType } from '../ggml/tensor.ts';
-import type { LowRank } from './layers.ts';
+import { type LowRank, layerMatrix } from './layers.ts';
 import { weightsDigest } from './weights-digest.ts';
 
 export interface AdapterOptions {
@@ -27,8 +27,8 @@ interface Pair {
   readonly b: GgufTensor; // [rank, out]
 }
 
-/** The matrices whose products the forward pass adds an adapter to. */
-const adaptable = /^(blk\.\d+\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))|output)\.weight$/;
+/** Whether the forward pass adds an adapter to the product of this matrix. */
+const adaptable = (name: string) => layerMatrix.test(name) || name === 'output.weight';
 
 export class Adapter {
   readonly path: string;
@@ -194,7 +194,7 @@ function checkPair({ path }: GgufFile, base: GgufFile, name: string, { a, b }: P
   if (matrix === undefined) {
     throw invalid(`${path} changes ${name}, which ${base.path} does not have: use the model it was trained on`);
   }
-  if (!adaptable.test(name)) {
+  if (!adaptable(name)) {
     throw invalid(`${path} changes ${name}, which is not applied while running: merge the adapter into the model`);
   }
   const [inputs, outputs] = matrix.ne;

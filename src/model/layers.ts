@@ -12,6 +12,9 @@ export interface LowRank {
   readonly scale: number;
 }
 
+/** Names of the files' tensors that are a linear map of a layer. */
+export const layerMatrix = /^blk\.\d+\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))\.weight$/;
+
 /** A linear map: y = weight x + bias. */
 export interface Linear {
   /** For ggml's product: repacked for its kernels where that was asked for. */

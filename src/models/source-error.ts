@@ -4,6 +4,7 @@
  * `code` is what the caller sees when every source failed alike. Errors that another source could not mend (a full
  * disk, an abort) are never wrapped in this class.
  */
+import { throwIfAborted as throwIf } from '../abort.ts';
 import { BlockAttentionError, type ErrorCode } from '../errors.ts';
 
 export type SourceErrorCode = Extract<ErrorCode, 'DOWNLOAD_FAILED' | 'CHECKSUM_MISMATCH' | 'MODEL_INVALID'>;
@@ -66,9 +67,5 @@ export function systemCode(error: unknown): string | undefined {
 
 /** @throws ABORTED when the signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) {
-    throw new BlockAttentionError('ABORTED', 'The download was cancelled; asking again continues where it stopped', {
-      cause: signal.reason,
-    });
-  }
+  throwIf(signal, 'The download was cancelled; asking again continues where it stopped');
 }

@@ -6,10 +6,13 @@
  * that ended anew, which then find their blocks in the store.
  */
 import { Queue, QueueEvents } from 'bullmq';
+import { throwIfAborted } from '../abort.ts';
 import type { Passage } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { connectQueue, defaultQueueName, keyPrefix, type QueueLocation } from './connection.ts';
 import { type EncodeJobData, type EncodeJobResult, jobId } from './job.ts';
+
+const handingInCancelled = 'handing in the corpus was cancelled: what is queued stays, the same command joins it';
 
 export interface EnqueueOptions {
   readonly queue: QueueLocation;
@@ -84,7 +87,7 @@ export async function enqueuePassages(
     for await (const part of batches(passages, batch)) {
       const data: EncodeJobData = tenant === undefined ? { passages: part } : { passages: part, tenant };
       if (wait) await follower.until((open) => open < window);
-      throwIfAborted(options.signal);
+      throwIfAborted(options.signal, handingInCancelled);
       await follower.add(data, wait);
     }
     if (wait) await follower.until((open) => open === 0);
@@ -141,7 +144,7 @@ class Follower {
   /** Resolves when the number of jobs under way is as asked for. @throws ABORTED */
   async until(condition: (open: number) => boolean): Promise<void> {
     while (!condition(this.#open.size)) {
-      throwIfAborted(this.#options.signal);
+      throwIfAborted(this.#options.signal, handingInCancelled);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -219,11 +222,4 @@ async function* batches(
     part = [];
   }
   if (part.length > 0) yield part;
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) {
-    const message = 'handing in the corpus was cancelled: what is queued stays, the same command joins it';
-    throw new BlockAttentionError('ABORTED', message, { cause: signal.reason });
-  }
 }

@@ -1,6 +1,7 @@
 /**
  * Who may start: at most so many requests at once, so many waiting, and tenants in turn. Knows no request's content.
  */
+import { requestAborted } from '../abort.ts';
 import { BlockAttentionError } from '../errors.ts';
 
 interface Waiting {
@@ -45,7 +46,7 @@ export class Admission {
    * @throws OVERLOADED when the queue is full; ABORTED when the signal fires first
    */
   async enter(tenant: string, signal: AbortSignal): Promise<() => void> {
-    if (signal.aborted) throw aborted(signal);
+    if (signal.aborted) throw requestAborted(signal);
     if (this.#running >= this.#maxRunning) await this.#wait(tenant, signal);
     else this.#start();
     let left = false;
@@ -72,7 +73,7 @@ export class Admission {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.#remove(entry);
-        reject(aborted(signal));
+        reject(requestAborted(signal));
       };
       const start = () => {
         signal.removeEventListener('abort', onAbort);
@@ -105,8 +106,4 @@ export class Admission {
     if (queue.length === 0) this.#queues.delete(entry.tenant);
     this.#waiting -= 1;
   }
-}
-
-function aborted(signal: AbortSignal): BlockAttentionError {
-  return new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal.reason });
 }

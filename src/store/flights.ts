@@ -5,6 +5,7 @@
  * finishes. When a flight ends without having brought a block (its encoder failed, its request was cancelled), the
  * next request that waits for it takes over with its own encoder; nobody fails with another request's error.
  */
+import { requestAborted } from '../abort.ts';
 import { BlockAttentionError } from '../errors.ts';
 import type { NativeMemory } from '../ggml/memory.ts';
 import type { BlockHandle, BlockKey, BlockRequest, Decision, EncodeMisses, TierStats } from './block-store.ts';
@@ -215,19 +216,15 @@ function checkCommit(request: BlockRequest, memory: NativeMemory, item: Wanted |
   throw new BlockAttentionError('INVALID_ARGUMENT', `committed block ${request.key} ${problem}: fix the encoder`);
 }
 
-function abortError(signal: AbortSignal): BlockAttentionError {
-  return new BlockAttentionError('ABORTED', 'the request was cancelled', { cause: signal.reason });
-}
-
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortError(signal);
+  if (signal?.aborted) throw requestAborted(signal);
 }
 
 /** Like `promise`, but rejects with ABORTED as soon as the signal fires; what happens to `promise` then is ignored. */
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
-    const stop = () => reject(abortError(signal));
+    const stop = () => reject(requestAborted(signal));
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));

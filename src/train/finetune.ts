@@ -21,6 +21,7 @@ import { openBlocks } from './open-blocks.ts';
 import { sequenceTokens } from './packing.ts';
 import { shuffled } from './random.ts';
 import { learningRateAt } from './schedule.ts';
+import { checkDistill } from './teacher.ts';
 import { TrainingSession } from './training-session.ts';
 import { inModes, loadTrainingSet, type TrainingSet } from './training-set.ts';
 import type { TrainingMode } from './types.ts';
@@ -345,9 +346,7 @@ function checkOptions(options: FinetuneOptions): void {
   if (validationShare !== undefined && !(validationShare >= 0 && validationShare < 1)) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `validationShare is ${validationShare}: give a share below 1`);
   }
-  if (distill !== undefined && !(distill > 0 && distill <= 1)) {
-    throw new BlockAttentionError('INVALID_ARGUMENT', `distill is ${distill}: give a share above 0, at most 1`);
-  }
+  checkDistill(distill);
   if (blockDropout !== undefined && !(blockDropout >= 0 && blockDropout < 1)) {
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',

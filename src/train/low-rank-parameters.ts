@@ -13,7 +13,7 @@ import { mapFile } from '../ggml/memory.ts';
 import { dequantize, quantize } from '../ggml/quantize.ts';
 import { type Tensor, TensorType, typeTraits } from '../ggml/tensor.ts';
 import type { TrainingKernel } from '../ggml/training-kernel.ts';
-import type { LowRank } from '../model/layers.ts';
+import { type LowRank, layerMatrix } from '../model/layers.ts';
 import { Weights } from '../model/weights.ts';
 import { addLowRank, transpose } from './matrix.ts';
 import { type Parameter, readTensor, type TrainableWeights, trainingKernelFor } from './parameters.ts';
@@ -27,9 +27,6 @@ export interface LowRankOptions {
   /** Of the random start. Defaults to 1. */
   readonly seed?: number | undefined;
 }
-
-/** Every linear map of the layers. */
-const adapted = /^blk\.\d+\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))\.weight$/;
 
 interface Adapter extends LowRank {
   readonly entry: GgufTensor;
@@ -74,7 +71,7 @@ export class LowRankParameters implements TrainableWeights {
     this.#backend = backend;
     this.#weights = new Weights(file, backend, kernel === null);
     this.#release.push(() => this.#weights.dispose());
-    const matrices = Array.from(file.tensors.values()).filter(({ name }) => adapted.test(name));
+    const matrices = Array.from(file.tensors.values()).filter(({ name }) => layerMatrix.test(name));
     const context = new GraphContext(10 * matrices.length + 8);
     this.#release.push(() => context.dispose());
     this.parameters = matrices.flatMap((entry) => this.#adapt(context, entry));

@@ -2,6 +2,7 @@
  * The model a run starts from, frozen: with full attention it is what the model in training is to agree with (block
  * distillation, the follow-up paper). Mapped from the file, so it takes no memory that the file's pages do not.
  */
+import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
 import type { ForwardModel } from '../model/forward.ts';
@@ -9,6 +10,12 @@ import type { HyperParameters } from '../model/hyper-parameters.ts';
 import { bindWeights } from '../model/layers.ts';
 import { Weights } from '../model/weights.ts';
 import type { Teacher } from './training-graph.ts';
+
+/** @throws INVALID_ARGUMENT for a share that is not in (0, 1] */
+export function checkDistill(share: number | undefined): void {
+  if (share === undefined || (share > 0 && share <= 1)) return;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `distill is ${share}: give a share above 0, at most 1`);
+}
 
 export class FrozenTeacher implements Teacher {
   readonly model: ForwardModel;

@@ -17,7 +17,7 @@ import { type LowRankOptions, LowRankParameters } from './low-rank-parameters.ts
 import { contextTokens, finalBlocks, packRows, sequenceTokens, splitRows } from './packing.ts';
 import { FullParameters, readTensor, type TrainableWeights } from './parameters.ts';
 import { readState, writeState } from './state-file.ts';
-import { FrozenTeacher } from './teacher.ts';
+import { checkDistill, FrozenTeacher } from './teacher.ts';
 import { TrainingGraph } from './training-graph.ts';
 import type { EvaluationReport, StepReport, TrainingSequence } from './types.ts';
 import { type SaveOptions, saveModel } from './write-model.ts';
@@ -84,9 +84,7 @@ export class TrainingSession {
     if (!Number.isInteger(batchTokens) || batchTokens < 1) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `batchTokens is ${batchTokens}: give a positive integer`);
     }
-    if (distill !== undefined && !(distill > 0 && distill <= 1)) {
-      throw new BlockAttentionError('INVALID_ARGUMENT', `distill is ${distill}: give a share above 0, at most 1`);
-    }
+    checkDistill(distill);
     const file = await openGguf(options.model);
     const hyperParameters = readHyperParameters(file);
     const backend = await Backend.open({ device: options.device ?? 'cpu', threads: options.threads });

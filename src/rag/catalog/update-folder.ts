@@ -6,13 +6,13 @@
  */
 import { realpath, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { throwIfAborted } from '../../abort.ts';
 import type { Engine, TokenCounter } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { BlockKey, BlockStore } from '../../store/index.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import type { ParserProcess } from '../load/parser-process.ts';
 import { walkFolder } from '../load/walk-folder.ts';
-import { throwIfAborted } from '../throw-if-aborted.ts';
 import type { IndexSummary, SkippedFile } from '../types.ts';
 import type { BlockTable } from './block-table.ts';
 import type { ChunkRow } from './chunk-rows.ts';

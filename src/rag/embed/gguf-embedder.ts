@@ -1,6 +1,6 @@
 /** Embeddings by a GGUF model in this process. */
 import { basename, join } from 'node:path';
-import { BlockAttentionError } from '../../errors.ts';
+import { throwIfAborted } from '../../abort.ts';
 import { openEmbeddingModel } from '../../ggml/index.ts';
 import { weightsDigest } from '../../model/index.ts';
 import { cacheFolder, resolveModel } from '../../models/index.ts';
@@ -24,7 +24,7 @@ export async function openGgufEmbedder(
     async embed(texts, kind, abort) {
       const vectors: Float32Array[] = [];
       for (const text of texts) {
-        if (abort?.aborted) throw new BlockAttentionError('ABORTED', 'cancelled', { cause: abort.reason });
+        throwIfAborted(abort);
         vectors.push(await model.embed(prefixes[kind] + text));
       }
       return vectors;

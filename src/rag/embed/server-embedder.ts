@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { throwIfAborted } from '../../abort.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { Embedder } from './embedder.ts';
 import { prefixesOf } from './prefixes.ts';
@@ -77,12 +78,12 @@ async function request(
 ): Promise<Float32Array[]> {
   const { signal, attempts = 4, pauseMs = 500 } = options;
   for (let attempt = 1; ; attempt++) {
-    if (signal?.aborted) throw new BlockAttentionError('ABORTED', 'cancelled', { cause: signal.reason });
+    throwIfAborted(signal);
     try {
       return await requestOnce(url, model, texts, options);
     } catch (error) {
       const final = error instanceof Refused || attempt >= attempts;
-      if (signal?.aborted) throw new BlockAttentionError('ABORTED', 'cancelled', { cause: signal.reason });
+      throwIfAborted(signal);
       if (final) throw failed(url, error instanceof Error ? error.message : String(error), error);
       await sleep(pauseMs * 2 ** (attempt - 1), undefined, { signal }).catch(() => undefined);
     }

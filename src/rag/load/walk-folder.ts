@@ -8,7 +8,7 @@
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
-import { throwIfAborted } from '../throw-if-aborted.ts';
+import { throwIfAborted } from '../../abort.ts';
 import { fileType } from './file-types.ts';
 
 export interface FoundFile {
