@@ -150,7 +150,7 @@ function reports(plan: TokenizedPlan, handles: readonly BlockHandle[]): BlockRep
     status: handle.status,
     tier: handle.tier,
     tokens: plan.blocks[i]?.tokens.length ?? 0,
-    bytes: handle.memory.bytes.byteLength,
+    bytes: handle.memory.size,
     ms: handle.ms,
   }));
 }

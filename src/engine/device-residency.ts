@@ -36,7 +36,7 @@ export class DeviceResidency {
   place(handle: BlockHandle): TensorMemory {
     let copy = this.#copies.get(handle.key);
     if (copy === undefined) {
-      const bytes = handle.memory.bytes.byteLength;
+      const bytes = handle.memory.size;
       this.#makeRoom(bytes);
       copy = { memory: this.#backend.allocateMemory(bytes), uses: 0 };
       this.#backend.upload(copy.memory, handle.memory.bytes);

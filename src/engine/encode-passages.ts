@@ -40,7 +40,7 @@ export async function encodePassages(
       const count = blocks[i]?.tokens.length ?? 0;
       tokens += count;
       if (handle.status === 'miss') encodedTokens += count;
-      bytes += handle.memory.bytes.byteLength;
+      bytes += handle.memory.size;
       if (blocks[i]?.kind === 'passage') onBlock?.(handle.key, handle.status);
       handle.release();
     });

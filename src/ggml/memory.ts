@@ -12,11 +12,57 @@ import { library } from './library.ts';
 export interface NativeMemory {
   /** Address of the first byte, aligned to 64. */
   readonly address: bigint;
-  /** The same bytes, as a view without copy. */
+  readonly size: number;
+  /**
+   * The same bytes, as a view without copy, made when first asked for: V8 counts views as its own memory and collects
+   * garbage for every few MiB of them, so what only native code reads is better passed on by its address.
+   * @throws DISPOSED when that is after free().
+   */
   readonly bytes: Uint8Array;
   /** True when the bytes are a read-only mapping of a file: writing to them kills the process. */
   readonly mapped: boolean;
   free(): void;
+}
+
+class Extent implements NativeMemory {
+  readonly address: bigint;
+  readonly size: number;
+  readonly mapped: boolean;
+  readonly #release: () => void;
+  #bytes: Uint8Array | undefined;
+  #freed = false;
+
+  constructor(address: bigint, size: number, mapped: boolean, release: () => void) {
+    this.address = address;
+    this.size = size;
+    this.mapped = mapped;
+    this.#release = release;
+  }
+
+  get bytes(): Uint8Array {
+    if (this.#freed) {
+      throw new BlockAttentionError('DISPOSED', `${this.size} bytes of native memory were freed: read them before`);
+    }
+    this.#bytes ??= viewOf(this);
+    return this.#bytes;
+  }
+
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#bytes = undefined;
+    this.#release();
+  }
+}
+
+/** A view without copy of the first `size` bytes, without one of them all. Must not be touched once they are freed. */
+export function viewOf(memory: Pick<NativeMemory, 'address' | 'size'>, size = memory.size): Uint8Array {
+  return new Uint8Array(koffi.view(memory.address, Math.min(size, memory.size)));
+}
+
+/** What follows the first `offset` bytes. It takes the memory over: freeing it frees the whole. */
+export function tailOf(memory: NativeMemory, offset: number): NativeMemory {
+  return new Extent(memory.address + BigInt(offset), memory.size - offset, memory.mapped, () => memory.free());
 }
 
 interface Allocator {
@@ -36,27 +82,18 @@ function aligned(): Allocator {
 }
 
 /**
- * Allocates zeroed memory aligned to 64 bytes.
+ * Allocates memory aligned to 64 bytes.
+ * @param contents `unset`: whatever lay there, for memory that is overwritten as a whole. Defaults to zeros.
  * @throws MODEL_TOO_LARGE when the system has none left.
  */
-export function allocateMemory(size: number): NativeMemory {
+export function allocateMemory(size: number, contents: 'zeros' | 'unset' = 'zeros'): NativeMemory {
   const address = aligned().alloc(Math.max(size, 64));
   if (address === null) {
     throw new BlockAttentionError('MODEL_TOO_LARGE', `cannot allocate ${size} bytes: lower the byte budget`);
   }
-  const bytes = new Uint8Array(koffi.view(address, size));
-  bytes.fill(0);
-  let freed = false;
-  return {
-    address,
-    bytes,
-    mapped: false,
-    free() {
-      if (freed) return;
-      freed = true;
-      aligned().release(address, Math.max(size, 64));
-    },
-  };
+  const memory = new Extent(address, size, false, () => aligned().release(address, Math.max(size, 64)));
+  if (contents === 'zeros') memory.bytes.fill(0);
+  return memory;
 }
 
 interface Posix {
@@ -96,17 +133,7 @@ export function mapFile(path: string): NativeMemory {
     const mapShared = 1;
     const address = calls.mmap(null, size, protRead, mapShared, fd, 0);
     if (address === -1n || address === 0xffffffffffffffffn) return readWhole(fd, size);
-    let freed = false;
-    return {
-      address,
-      bytes: new Uint8Array(koffi.view(address, size)),
-      mapped: true,
-      free() {
-        if (freed) return;
-        freed = true;
-        calls.munmap(address, size);
-      },
-    };
+    return new Extent(address, size, true, () => calls.munmap(address, size));
   } finally {
     closeSync(fd);
   }

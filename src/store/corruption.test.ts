@@ -1,7 +1,8 @@
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
-import { beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { loadLibrary } from '../ggml/library.ts';
+import { nativeVariable } from '../ggml/native-kernel.ts';
 import type { BlockRequest } from './block-store.ts';
 import { createBlockStore } from './create-store.ts';
 import { blockPath } from './disk-files.ts';
@@ -15,6 +16,10 @@ beforeAll(async () => {
   await loadLibrary();
 });
 
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
 /** One way to spoil the file of the block at `victim`. */
 const damage = fc.record({
   kind: fc.constantFrom('flip', 'flip', 'truncate', 'extend', 'empty', 'swap', 'foreign', 'zero', 'splice'),
@@ -25,10 +30,13 @@ const damage = fc.record({
 type Damage = typeof damage extends fc.Arbitrary<infer T> ? T : never;
 
 test.each([
-  ['plain', undefined],
-  ['sealed', Buffer.alloc(32, 3)],
-])('2,000 random corruptions, %s: all are misses with a reason, and answers stay right', (_, storeKey) =>
+  ['plain', undefined, '1'],
+  ['sealed', Buffer.alloc(32, 3), '1'],
+  ['plain, checked by node:crypto', undefined, '0'],
+  ['sealed, opened by node:crypto', Buffer.alloc(32, 3), '0'],
+])('2,000 random corruptions, %s: all are misses with a reason, and answers stay right', (_, storeKey, native) =>
   withFolder(async (directory) => {
+    vi.stubEnv(nativeVariable, native);
     const requests = ids.map((id) => block(id, blockBytes));
     const pathOf = (at: number) => blockPath(directory, (requests[at] as BlockRequest).key);
     const options = { memoryBytes: 0, directory, storeKey, onWarning: () => {} };

@@ -5,7 +5,6 @@
  * are misses. The checksum is checked when a process first maps a block; a mapping outlives its file. A damaged file
  * is deleted. When the folder cannot be written, writing pauses and is tried again later; reading goes on.
  */
-import { utimes } from 'node:fs/promises';
 import { BlockAttentionError } from '../errors.ts';
 import type { NativeMemory } from '../ggml/memory.ts';
 import type { BlockKey, BlockRequest, TierStats } from './block-store.ts';
@@ -20,12 +19,14 @@ import {
   writeAtomically,
 } from './disk-files.ts';
 import { type DiskLimits, DiskSpace } from './disk-space.ts';
-import { createImage, type ImageHeader, imageBytesOf, mismatch, payloadIsWhole, readHeader, unseal } from './image.ts';
+import { createImage, type ImageHeader, imageBytesOf, mismatch } from './image.ts';
 import { KeyLocks } from './key-locks.ts';
+import { MappedImage } from './mapped-image.ts';
 import type { MemorySource } from './memory-source.ts';
-import { Prefetch } from './prefetch.ts';
+import { rememberLatest } from './remember-latest.ts';
 import type { Seal } from './seal.ts';
 import type { BlockTier, LoadContext, LoadedBlock, StoredBlock } from './tier.ts';
+import { UseTimes } from './use-times.ts';
 import { Counters, causeOf, type Warnings } from './warnings.ts';
 
 export interface DiskTierOptions extends DiskLimits {
@@ -39,9 +40,6 @@ export interface DiskTierOptions extends DiskLimits {
 
 /** Reasons that say the file itself is damaged: it is of no use to anyone. */
 const damaged = new Set(['truncated', 'no-block', 'header', 'checksum', 'foreign']);
-/** Uses are recorded in the file's times at most this often. */
-const recordUseMs = 600_000;
-const maxRemembered = 65_536;
 
 export class DiskTier implements BlockTier {
   readonly name = 'disk';
@@ -51,7 +49,7 @@ export class DiskTier implements BlockTier {
   readonly #locks = new KeyLocks();
   /** Blocks whose payload this process has checked, by the nonce of their writing. */
   readonly #checked = new Map<BlockKey, string>();
-  readonly #useRecorded = new Map<BlockKey, number>();
+  readonly #times = new UseTimes();
   #hits = 0;
   #writes = 0;
   #failedWrites = 0;
@@ -96,7 +94,7 @@ export class DiskTier implements BlockTier {
     if (typeof result !== 'string') {
       this.#hits += 1;
       this.#space.use(key);
-      this.#recordUse(key, path);
+      this.#times.used(key, path);
     }
     // An unsealed block is the mapping itself.
     if (typeof result === 'string' || this.#options.seal !== undefined) mapping?.free();
@@ -105,46 +103,35 @@ export class DiskTier implements BlockTier {
   }
 
   async #open(mapping: NativeMemory, path: string, request: BlockRequest): Promise<LoadedBlock | string> {
-    const image = mapping.bytes;
-    const header = readHeader(image);
+    const image = new MappedImage(mapping, path);
+    const { header } = image;
     if (typeof header === 'string') return header;
     const { seal } = this.#options;
-    const problem = mismatch(header, image, request, seal);
+    const problem = mismatch(header, image.head, request, seal);
     if (problem !== undefined) return problem;
     if (this.#space.expired(header.createdAtMs) && !(await this.#isPinned(request.key))) return 'expired';
-    if (seal !== undefined) return this.#unseal(image, header, seal, request);
+    const { encodeMs } = header;
+    if (seal !== undefined) {
+      const memory = await this.#unseal(image, header, seal, request);
+      return memory === undefined ? 'checksum' : { memory, encodeMs };
+    }
     const nonce = Buffer.from(header.nonce).toString('hex');
     if (this.#checked.get(request.key) !== nonce) {
-      const prefetch = new Prefetch(path);
-      try {
-        if (!(await payloadIsWhole(image, header, prefetch.before))) return 'checksum';
-      } finally {
-        await prefetch.close();
-      }
-      remember(this.#checked, request.key, nonce);
+      if (!(await image.payloadIsWhole(header))) return 'checksum';
+      rememberLatest(this.#checked, request.key, nonce);
     }
-    const { headerBytes, encodeMs } = header;
-    const memory: NativeMemory = {
-      address: mapping.address + BigInt(headerBytes),
-      bytes: image.subarray(headerBytes),
-      mapped: mapping.mapped,
-      free: () => mapping.free(),
-    };
-    return { memory, encodeMs };
+    return { memory: image.payload(header), encodeMs };
   }
 
-  async #unseal(image: Uint8Array, header: ImageHeader, seal: Seal, request: BlockRequest) {
+  async #unseal(image: MappedImage, header: ImageHeader, seal: Seal, request: BlockRequest) {
     const memory = this.#options.memory.allocate(request.bytes);
+    let whole = false;
     try {
-      if (await unseal(image, header, seal, { target: memory.bytes, tokens: request.tokens })) {
-        return { memory, encodeMs: header.encodeMs };
-      }
-    } catch (error) {
-      memory.free();
-      throw error;
+      whole = await image.unseal(header, seal, request, memory);
+      return whole ? memory : undefined;
+    } finally {
+      if (!whole) memory.free();
     }
-    memory.free();
-    return 'checksum';
   }
 
   async #missed(key: BlockKey, path: string, reason: string): Promise<void> {
@@ -261,6 +248,7 @@ export class DiskTier implements BlockTier {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#times.flush();
     await this.#space.close();
   }
 
@@ -268,29 +256,8 @@ export class DiskTier implements BlockTier {
     return fileExists(pinPath(this.#options.directory, key));
   }
 
-  /** Other processes, and this one after a restart, take the file's time for its last use. */
-  #recordUse(key: BlockKey, path: string): void {
-    const now = Date.now();
-    if (now - (this.#useRecorded.get(key) ?? 0) < recordUseMs) return;
-    remember(this.#useRecorded, key, now);
-    utimes(path, now / 1000, now / 1000).catch(() => {
-      // A read-only folder still serves.
-    });
-  }
-
   #warn(error: unknown, what: string): void {
     const detail = error instanceof Error ? error.message : String(error);
     this.#options.warnings.warn('disk', causeOf(error), `block store ${this.#options.directory} ${what}: ${detail}`);
-  }
-}
-
-/** Sets an entry of a map that forgets its oldest. */
-function remember<V>(map: Map<BlockKey, V>, key: BlockKey, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= maxRemembered) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
   }
 }

@@ -205,7 +205,7 @@ function since({ startedAt }: Acquisition): number {
 }
 
 function checkCommit(request: BlockRequest, memory: NativeMemory, item: Wanted | undefined): void {
-  const size = memory.bytes.byteLength;
+  const size = memory.size;
   const problem =
     item === undefined
       ? 'was not asked for'

@@ -10,8 +10,9 @@
  *   152 payload tag 16 | 168 header tag 16 | 184 token ids i32[tokens] | zeros up to headerBytes | payload
  */
 import { createHash, randomBytes } from 'node:crypto';
+import type { Bytes, NativeAead } from '../ggml/native-aead.ts';
 import type { BlockKey, BlockRequest } from './block-store.ts';
-import { PayloadTag, tagBytes } from './payload-tag.ts';
+import { nativePayloadTag, PayloadTag, tagBytes } from './payload-tag.ts';
 import type { Seal } from './seal.ts';
 import { Stretch, slices } from './slices.ts';
 import type { StoredBlock } from './tier.ts';
@@ -145,18 +146,20 @@ export function readFields(bytes: Uint8Array): ImageHeader | string {
 }
 
 /**
- * Checks the header of a whole image: form, its own checksum, and that the image is as long as it says.
+ * Checks the header of an image: form, its own checksum, and that the image is as long as it says.
  * A string is the reason of a refusal.
+ * @param image all of it, or at least its header
+ * @param imageBytes length of all of it
  */
-export function readHeader(image: Uint8Array): ImageHeader | string {
+export function readHeader(image: Uint8Array, imageBytes = image.byteLength): ImageHeader | string {
   const header = readFields(image);
   if (typeof header === 'string') return header;
-  if (image.byteLength !== header.headerBytes + header.payloadBytes) return 'truncated';
+  if (imageBytes !== header.headerBytes + header.payloadBytes) return 'truncated';
   const stored = Buffer.from(image.buffer, image.byteOffset + headerTagAt, tagBytes);
   return headerTag(image, header.headerBytes).equals(stored) ? header : 'header';
 }
 
-/** Why an image is not the block that was asked for; undefined when it may be. */
+/** Why an image, of which this is at least the header, is not the block that was asked for; undefined when it may be. */
 export function mismatch(
   header: ImageHeader,
   image: Uint8Array,
@@ -167,8 +170,7 @@ export function mismatch(
   if (header.payloadBytes !== request.bytes || header.tokenCount !== request.tokens.length) return 'size';
   if (header.sealed !== (seal !== undefined)) return header.sealed ? 'sealed' : 'unsealed';
   if (seal !== undefined) return Buffer.from(seal.id).equals(header.sealId) ? undefined : 'other-store-key';
-  const tokens = image.subarray(tokensAt, tokensAt + 4 * header.tokenCount);
-  return Buffer.from(tokenBytes(request.tokens)).equals(tokens) ? undefined : 'foreign';
+  return Buffer.from(tokenBytes(request.tokens)).equals(tokensOf(image, header)) ? undefined : 'foreign';
 }
 
 /** Called before a slice of the image is read: where it lies in the image, and how long reading the last one took. */
@@ -176,8 +178,7 @@ export type BeforeSlice = (offset: number, length: number, lastMs: number) => Pr
 
 /** Whether the payload of an unsealed image is what was written. Reads all of it. */
 export async function payloadIsWhole(image: Uint8Array, header: ImageHeader, before?: BeforeSlice): Promise<boolean> {
-  const tokensEnd = tokensAt + 4 * header.tokenCount;
-  const tag = new PayloadTag([image.subarray(0, boundBytes), image.subarray(tokensAt, tokensEnd)]);
+  const tag = new PayloadTag(bindingOf(image, header));
   const stretch = new Stretch();
   let at = header.headerBytes;
   let lastMs = 0;
@@ -192,6 +193,17 @@ export async function payloadIsWhole(image: Uint8Array, header: ImageHeader, bef
   return tag.digest().equals(header.payloadTag);
 }
 
+/** The same, off the calling thread. `head` is at least the image's header. */
+export async function nativePayloadIsWhole(
+  aead: NativeAead,
+  head: Uint8Array,
+  header: ImageHeader,
+  payload: Bytes,
+): Promise<boolean> {
+  const tag = await nativePayloadTag(aead, bindingOf(head, header), payload);
+  return tag.equals(header.payloadTag);
+}
+
 /**
  * Opens a sealed image: writes the payload to `target` when given. `tokens`, when given, must be those sealed in.
  * False, and `target` holds nothing of use, when the image is damaged or was sealed with another key.
@@ -203,7 +215,7 @@ export async function unseal(
   options: { readonly target?: Uint8Array | undefined; readonly tokens?: Int32Array | undefined } = {},
 ): Promise<boolean> {
   const decipher = seal.decrypt(header.key, header.nonce, image.subarray(0, boundBytes), header.payloadTag);
-  const tokens = decipher.update(image.subarray(tokensAt, tokensAt + 4 * header.tokenCount));
+  const tokens = decipher.update(tokensOf(image, header));
   if (options.tokens !== undefined && !tokens.equals(tokenBytes(options.tokens))) return false;
   const stretch = new Stretch();
   let at = 0;
@@ -219,6 +231,32 @@ export async function unseal(
   } catch {
     return false;
   }
+}
+
+/** The same, off the calling thread. `head` is at least the image's header. */
+export async function nativeUnseal(
+  aead: NativeAead,
+  head: Uint8Array,
+  header: ImageHeader,
+  seal: Seal,
+  payload: { readonly from: Bytes; readonly to: Bytes; readonly tokens: Int32Array },
+): Promise<boolean> {
+  const from = tokensOf(head, header);
+  const to = new Uint8Array(from.byteLength);
+  const { nonce, payloadTag: tag } = header;
+  const opening = { key: seal.keyOf(header.key), nonce, fields: head.subarray(0, boundBytes), tag };
+  if (!(await aead.decrypt(opening, [{ from, to }, payload]))) return false;
+  return Buffer.from(tokenBytes(payload.tokens)).equals(to);
+}
+
+/** The tokens as they are stored: sealed, if the image is. */
+function tokensOf(head: Uint8Array, { tokenCount }: ImageHeader): Uint8Array {
+  return head.subarray(tokensAt, tokensAt + 4 * tokenCount);
+}
+
+/** What the payload's tag depends on besides the payload. */
+function bindingOf(head: Uint8Array, header: ImageHeader): Uint8Array[] {
+  return [head.subarray(0, boundBytes), tokensOf(head, header)];
 }
 
 function tokenBytes(tokens: Int32Array): Uint8Array {

@@ -214,7 +214,7 @@ export class ResidentSet {
       ensure(entry.indexed || entry.held, `block ${key} is detached and nobody holds it`);
       ensure(entry.held || entry.memory !== undefined, `block ${key} is pending and nobody works on it`);
       ensure(entry.held !== this.#idle.has(entry), `block ${key} is wrongly listed as idle`);
-      const size = entry.memory?.bytes.byteLength ?? entry.bytes;
+      const size = entry.memory?.size ?? entry.bytes;
       ensure(size === entry.bytes, `block ${key} has ${size} bytes of memory for ${entry.bytes}`);
     }
     ensure(bytes === this.#bytes, `${bytes} bytes resident, ${this.#bytes} accounted`);

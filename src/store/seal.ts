@@ -12,6 +12,8 @@ import type { BlockKey } from './block-store.ts';
 export interface Seal {
   /** Names the key: 8 bytes. */
   readonly id: Uint8Array;
+  /** The key of one block: 32 bytes. */
+  keyOf(key: BlockKey): Uint8Array;
   encrypt(key: BlockKey, nonce: Uint8Array, fields: Uint8Array): CipherGCM;
   decrypt(key: BlockKey, nonce: Uint8Array, fields: Uint8Array, tag: Uint8Array): DecipherGCM;
 }
@@ -40,15 +42,16 @@ export function createSeal(storeKey: Uint8Array): Seal {
     throw new BlockAttentionError('INVALID_ARGUMENT', `the store key has ${storeKey.byteLength} bytes: give 32`);
   }
   const secret = Buffer.from(storeKey);
-  const derive = (key: BlockKey) =>
+  const keyOf = (key: BlockKey) =>
     Buffer.from(hkdfSync('sha256', secret, Buffer.from(key, 'hex'), 'block-attention seal 1', 32));
   return {
     id: createHash('sha256').update('block-attention store key id').update(secret).digest().subarray(0, 8),
+    keyOf,
     encrypt(key, nonce, fields) {
-      return createCipheriv('aes-256-gcm', derive(key), nonce).setAAD(fields);
+      return createCipheriv('aes-256-gcm', keyOf(key), nonce).setAAD(fields);
     },
     decrypt(key, nonce, fields, tag) {
-      const decipher = createDecipheriv('aes-256-gcm', derive(key), nonce, { authTagLength: 16 }).setAAD(fields);
+      const decipher = createDecipheriv('aes-256-gcm', keyOf(key), nonce, { authTagLength: 16 }).setAAD(fields);
       return decipher.setAuthTag(tag);
     },
   };

@@ -25,6 +25,7 @@ export class Allocations {
     let freed = false;
     return {
       address: memory.address,
+      size,
       bytes: memory.bytes,
       mapped: false,
       free: () => {

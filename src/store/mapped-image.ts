@@ -1,0 +1,71 @@
+/**
+ * A block's image in a mapped file: its header, and its payload checked or decrypted.
+ *
+ * Where Node's OpenSSL can be called (ggml/native-aead.ts), payloads are read on threads of the pool, several at once:
+ * neither arithmetic nor pages that have to come from disk hold up the event loop. Elsewhere they are read in slices.
+ */
+import { availableParallelism } from 'node:os';
+import { type NativeMemory, tailOf, viewOf } from '../ggml/memory.ts';
+import { nativeAead } from '../ggml/native-aead.ts';
+import type { BlockRequest } from './block-store.ts';
+import {
+  fieldBytes,
+  type ImageHeader,
+  nativePayloadIsWhole,
+  nativeUnseal,
+  payloadIsWhole,
+  readFields,
+  readHeader,
+  unseal,
+} from './image.ts';
+import { Prefetch } from './prefetch.ts';
+import type { Seal } from './seal.ts';
+import { Slots } from './slots.ts';
+
+/** The pool has four threads, for files, names and graphs, too: one is left to them. */
+const concurrency = new Slots(Math.min(availableParallelism(), 3));
+
+export class MappedImage {
+  /** The header's bytes, as far as there are so many. */
+  readonly head: Uint8Array;
+  /** A string is the reason of a refusal. */
+  readonly header: ImageHeader | string;
+  readonly #mapping: NativeMemory;
+  readonly #path: string;
+
+  /** The mapping stays the caller's. */
+  constructor(mapping: NativeMemory, path: string) {
+    const fields = readFields(viewOf(mapping, fieldBytes));
+    this.head = viewOf(mapping, typeof fields === 'string' ? fieldBytes : fields.headerBytes);
+    this.header = readHeader(this.head, mapping.size);
+    this.#mapping = mapping;
+    this.#path = path;
+  }
+
+  /** The payload where it lies. It takes the mapping over. */
+  payload({ headerBytes }: ImageHeader): NativeMemory {
+    return tailOf(this.#mapping, headerBytes);
+  }
+
+  /** Whether the payload of an unsealed image is what was written. Reads all of it. */
+  async payloadIsWhole(header: ImageHeader): Promise<boolean> {
+    const aead = await nativeAead();
+    if (aead !== undefined) {
+      return concurrency.run(() => nativePayloadIsWhole(aead, this.head, header, this.payload(header)));
+    }
+    const prefetch = new Prefetch(this.#path);
+    try {
+      return await payloadIsWhole(this.#mapping.bytes, header, prefetch.before);
+    } finally {
+      await prefetch.close();
+    }
+  }
+
+  /** Opens a sealed image into `target`, which holds nothing of use when this resolves to false. */
+  async unseal(header: ImageHeader, seal: Seal, { tokens }: BlockRequest, target: NativeMemory): Promise<boolean> {
+    const aead = await nativeAead();
+    if (aead === undefined) return unseal(this.#mapping.bytes, header, seal, { target: target.bytes, tokens });
+    const from = this.payload(header);
+    return concurrency.run(() => nativeUnseal(aead, this.head, header, seal, { from, to: target, tokens }));
+  }
+}
