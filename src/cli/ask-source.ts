@@ -1,7 +1,10 @@
 /** What `ask` answers from: the index of documents, passages, or a JSON state. */
 import type { AnswerRequest, AnswerResult, Engine } from '../engine/index.ts';
 import type { Passage } from '../prompt/index.ts';
-import { type Citation, createConversation, createDialogue, planState, type SearchHit } from '../rag/index.ts';
+// Not through the door, which brings the index: answers over passages that are given need none.
+import { createConversation, createDialogue } from '../rag/answer/conversation.ts';
+import type { Citation, SearchHit } from '../rag/index.ts';
+import { planState } from '../rag/state/plan-state.ts';
 import type { AskOptions } from './ask.ts';
 import { invalid } from './errors.ts';
 import { formatCount } from './format.ts';

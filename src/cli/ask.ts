@@ -7,7 +7,7 @@ import { BlockAttentionError } from '../errors.ts';
 import type { SourceResult } from './ask-source.ts';
 import { invalid } from './errors.ts';
 import { formatBytes, formatCount, formatMs, formatReduction } from './format.ts';
-import { addRetrievalOptions, modelOfIndex, type RetrievalFlags } from './index-options.ts';
+import { addRetrievalOptions, modelOfIndex, modelReference, type RetrievalFlags } from './index-options.ts';
 import { type CliIo, type CommandContext, exitCodes, printable } from './io.ts';
 import { loadAskSource, loadOpenEngine, loadOpenStore } from './lazy.ts';
 import { linesOf } from './lines.ts';
@@ -23,6 +23,7 @@ import {
 } from './model-options.ts';
 import { numberOption } from './numbers.ts';
 import { Output } from './output.ts';
+import { readAhead } from './read-ahead.ts';
 import { reportHit } from './search.ts';
 import { textOf } from './text-file.ts';
 
@@ -74,6 +75,9 @@ export function addAsk(program: Command, context: CommandContext): void {
 async function ask(question: string | undefined, options: AskOptions, context: CommandContext): Promise<void> {
   const { io } = context;
   const output = new Output(io, options);
+  // Which model an index was made for is not known yet.
+  const known = (options.model ?? options.passages ?? options.state) !== undefined;
+  await using _ahead = known ? await readAhead({ ...options, model: modelReference(options.model) }, io) : undefined;
   const { openSource } = await loadAskSource();
   const { openEngine } = await loadOpenEngine();
   const { openStore } = await loadOpenStore();

@@ -12,9 +12,9 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(value < 100 ? 1 : 0)} ${units[unit]}`;
 }
 
-/** `1,812`. */
+/** `1,812`. Without Intl, whose first use takes longer than many a command. */
 export function formatCount(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** A measured time: `0.4 ms`, `182 ms`, `4.01 s`, `3 min 20 s`. */

@@ -12,4 +12,5 @@ export const loadTraining = () => import('../train/index.ts');
 export const loadQueue = () => import('../queue/index.ts');
 export const loadRag = () => import('../rag/index.ts');
 export const loadTokenCounter = () => import('../engine/index.ts');
+export const loadTokenizerAhead = () => import('../engine/tokenizer-ahead.ts');
 export const loadAskSource = () => import('./ask-source.ts');

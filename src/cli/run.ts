@@ -3,40 +3,24 @@
  */
 import { Command } from 'commander';
 import { packageVersion } from '../version.ts';
-import { addAsk } from './ask.ts';
-import { addBench } from './bench-ttft.ts';
-import { addDemo } from './demo.ts';
-import { addEncode } from './encode.ts';
-import { addEnqueue } from './enqueue.ts';
+import { loadCommands } from './commands.ts';
 import { reportError } from './errors.ts';
-import { addEval } from './eval.ts';
-import { addFinetune } from './finetune.ts';
-import { addForget } from './forget.ts';
-import { addData } from './generate-data.ts';
-import { addIndex } from './index-folder.ts';
 import type { CliIo, CommandContext } from './io.ts';
-import { addModels } from './models.ts';
-import { addPull } from './pull.ts';
-import { addSearch } from './search.ts';
-import { addServe } from './serve.ts';
-import { addStore } from './store.ts';
-import { addVerify } from './verify.ts';
-import { addWatch } from './watch.ts';
-import { addWorker } from './worker.ts';
 
 /** Runs one command. @param argv arguments without node and script */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   const context: CommandContext = { io, exitCode: 0 };
   const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined);
   try {
-    await buildProgram(context).parseAsync(argv, { from: 'user' });
+    const program = await buildProgram(context, argv);
+    await program.parseAsync(argv, { from: 'user' });
     return context.exitCode;
   } catch (error) {
     return reportError(error, io, { json: options.includes('--json') });
   }
 }
 
-function buildProgram(context: CommandContext): Command {
+async function buildProgram(context: CommandContext, argv: readonly string[]): Promise<Command> {
   const { io } = context;
   const program = new Command('block-attention')
     .description('Answers questions over passages whose attention states are computed once and reused.')
@@ -53,27 +37,7 @@ function buildProgram(context: CommandContext): Command {
       getErrHelpWidth: () => io.stderr.columns ?? 80,
     })
     .addHelpText('after', examples);
-  for (const add of [
-    addPull,
-    addModels,
-    addIndex,
-    addWatch,
-    addAsk,
-    addSearch,
-    addEncode,
-    addEnqueue,
-    addWorker,
-    addForget,
-    addServe,
-    addStore,
-    addBench,
-    addDemo,
-    addFinetune,
-    addEval,
-    addVerify,
-    addData,
-  ])
-    add(program, context);
+  for (const add of await loadCommands(argv)) add(program, context);
   return program;
 }
 

@@ -5,7 +5,7 @@
 
 import { join } from 'node:path';
 import { BlockAttentionError } from '../errors.ts';
-import { Backend, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
+import { Backend, type VocabTokenizer } from '../ggml/index.ts';
 import { type AdapterOptions, type AttentionFactory, adapterIdentity, KvLayout, Model } from '../model/index.ts';
 import { cacheFolder } from '../models/index.ts';
 import { createTokenMemo, promptVersion, type TokenMemo } from '../prompt/index.ts';
@@ -22,6 +22,7 @@ import { PrefixCache } from './prefix-cache.ts';
 import { checkRepair } from './repair.ts';
 import { Runner } from './runner.ts';
 import { tokenCounter } from './token-counter.ts';
+import { takeTokenizer } from './tokenizer-ahead.ts';
 import type {
   AdapterInfo,
   AnswerRequest,
@@ -80,6 +81,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   try {
     const backend = await Backend.open({ device: options.device, threads: options.threads });
     cleanup.push(() => backend.dispose());
+    // Reading the vocabulary takes libllama as long as all the rest takes here: it goes on beside it.
+    const opening = takeTokenizer(options.modelPath);
+    opening.catch(() => undefined);
+    cleanup.push(() => disposeOnceOpen(opening));
     const model = await Model.load(options.modelPath, backend, {
       repack: options.repack,
       linear: options.linear,
@@ -87,12 +92,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     });
     cleanup.push(() => model.dispose());
     const contextTokens = model.contextTokens(options.contextTokens);
-    const tokenizer = await openTokenizer(options.modelPath);
-    cleanup.push(() => tokenizer.dispose());
     const { modelPath, cacheDir, template = 'auto' } = options;
     const adapter = await describeAdapter(model, cacheDir);
     const identity = await verdictIdentity({ modelPath, template, kvType, adapter: adapter?.identity, cacheDir });
     const verdict = await readVerdict(identity, { cacheDir, beside: adapter?.path ?? modelPath });
+    const tokenizer = await opening;
     const store = options.store ?? createMemoryStore({ budgetBytes: options.storeBytes ?? defaultStoreBytes });
     if (options.store === undefined) cleanup.push(() => store.close());
     const layout = new KvLayout(model.hyperParameters, kvType);
@@ -237,6 +241,12 @@ class LocalEngine implements Engine {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Also of one that is still opening, or could not be opened, when another step failed. */
+async function disposeOnceOpen(opening: Promise<VocabTokenizer>): Promise<void> {
+  const [opened] = await Promise.allSettled([opening]);
+  if (opened.status === 'fulfilled') opened.value.dispose();
 }
 
 function checkPrefixBytes(bytes: number): number {

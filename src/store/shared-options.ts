@@ -2,9 +2,9 @@
  * How to name a shared server: as a URL on a command line, or as options in code.
  */
 import { BlockAttentionError } from '../errors.ts';
-import { RedisBackend, type RedisOptionsOfStore } from './redis-backend.ts';
+import type { RedisOptionsOfStore } from './redis-backend.ts';
 import type { RemoteBackend } from './remote-tier.ts';
-import { S3Backend, type S3Options } from './s3-backend.ts';
+import type { S3Options } from './s3-backend.ts';
 
 export type SharedOptions =
   | { readonly redis: Pick<RedisOptionsOfStore, 'urls' | 'cluster' | 'tls'> }
@@ -57,13 +57,17 @@ export function parseSharedUrl(text: string, environment: NodeJS.ProcessEnv = pr
   };
 }
 
-/** @throws INVALID_ARGUMENT as `parseSharedUrl`. */
-export function backendOf(
-  shared: string | SharedOptions,
+/** A connection to the server, whose client is loaded only now. */
+export async function backendOf(
+  options: SharedOptions,
   limits: { readonly ttlMs: number; readonly timeoutMs: number },
-): RemoteBackend {
-  const options = typeof shared === 'string' ? parseSharedUrl(shared) : shared;
-  return 'redis' in options ? new RedisBackend({ ...options.redis, ...limits }) : new S3Backend(options.s3);
+): Promise<RemoteBackend> {
+  if ('redis' in options) {
+    const { RedisBackend } = await import('./redis-backend.ts');
+    return new RedisBackend({ ...options.redis, ...limits });
+  }
+  const { S3Backend } = await import('./s3-backend.ts');
+  return new S3Backend(options.s3);
 }
 
 function parse(text: string): URL {

@@ -4,7 +4,6 @@
  * An entry is written before its block is encoded and removed after the block was, so that a crash leaves entries
  * without blocks, never blocks without entries. Holds digests, no text.
  */
-import { Field, Schema, Utf8 } from 'apache-arrow';
 import type { BlockKey } from '../../store/index.ts';
 import { type Connection, oneOf, type Table } from './lance.ts';
 
@@ -24,8 +23,9 @@ export class BlockTable {
   }
 
   static async open(connection: Connection): Promise<BlockTable> {
-    const schema = new Schema([new Field('content', new Utf8(), false), new Field('key', new Utf8(), false)]);
     if ((await connection.tableNames()).includes(name)) return new BlockTable(await connection.openTable(name));
+    const { Field, Schema, Utf8 } = await import('apache-arrow');
+    const schema = new Schema([new Field('content', new Utf8(), false), new Field('key', new Utf8(), false)]);
     return new BlockTable(await connection.createEmptyTable(name, schema, { existOk: true }));
   }
 

@@ -2,7 +2,7 @@
  * The table of chunks in LanceDB. Every change is one atomic commit: a reader, or the process after a crash, sees a
  * file's chunks of before or of after.
  */
-import { Field, FixedSizeList, Float32, Float64, Int32, Schema, Utf8 } from 'apache-arrow';
+import type { Schema } from 'apache-arrow';
 import type { ChunkFilter } from '../types.ts';
 import { type ChunkRow, chunkColumns } from './chunk-rows.ts';
 import { type Connection, lance, literal, oneOf, type Table } from './lance.ts';
@@ -32,7 +32,7 @@ export class ChunkTable {
   static async open(connection: Connection, dimensions?: number): Promise<ChunkTable> {
     const names = await connection.tableNames();
     if (names.includes(name)) return new ChunkTable(await connection.openTable(name));
-    return new ChunkTable(await connection.createEmptyTable(name, schema(dimensions), { existOk: true }));
+    return new ChunkTable(await connection.createEmptyTable(name, await schema(dimensions), { existOk: true }));
   }
 
   /** Length of the vectors in the table; undefined without. */
@@ -137,7 +137,8 @@ function inOrder(found: readonly ScoredId[]): ScoredId[] {
   return found.toSorted((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
 }
 
-function schema(dimensions: number | undefined): Schema {
+async function schema(dimensions: number | undefined): Promise<Schema> {
+  const { Field, FixedSizeList, Float32, Float64, Int32, Schema, Utf8 } = await import('apache-arrow');
   const text: readonly (keyof ChunkRow)[] = [...chunkColumns, 'search'];
   const fields = text.map((column) => {
     if (numbers.includes(column)) return new Field(column, new Int32(), false);

@@ -4,7 +4,6 @@
  * The watcher only says that something happened; what happened, the run finds out. A missed event is caught by the next.
  */
 import { basename } from 'node:path';
-import { watch } from 'chokidar';
 import { fileType } from '../load/file-types.ts';
 import type { IndexSummary } from '../types.ts';
 import type { DocumentIndex } from './document-index.ts';
@@ -25,6 +24,7 @@ export interface WatchOptions extends UpdateOptions {
 export async function watchFolder(index: DocumentIndex, folder: string, options: WatchOptions): Promise<void> {
   const { signal, quietMs = 400, onUpdate, onError } = options;
   const root = await rootOf(folder);
+  const { watch } = await import('chokidar');
   let changed = 0;
   let wake = () => {};
   const watcher = watch(root, {

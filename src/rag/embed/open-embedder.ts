@@ -3,7 +3,6 @@ import { availableParallelism } from 'node:os';
 import type { PullProgress } from '../../models/index.ts';
 import type { Embedder } from './embedder.ts';
 import { openGgufEmbedder } from './gguf-embedder.ts';
-import { openServerEmbedder } from './server-embedder.ts';
 
 export interface OpenEmbedderOptions {
   /** Compute threads of a GGUF model. Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
@@ -19,10 +18,13 @@ export interface OpenEmbedderOptions {
  * @param reference a model reference (see `resolveModel`), or `https://host/v1/embeddings?model=NAME`
  * @throws INVALID_ARGUMENT, EMBEDDING_FAILED, and what loading a model throws
  */
-export function openEmbedder(reference: string, options: OpenEmbedderOptions = {}): Promise<Embedder> {
+export async function openEmbedder(reference: string, options: OpenEmbedderOptions = {}): Promise<Embedder> {
   const env = options.env ?? process.env;
   const server = /^https?:\/\//i.test(reference) && !/\.gguf(?:[?#]|$)/i.test(reference);
-  if (server) return openServerEmbedder(reference, { key: env.BLOCK_ATTENTION_EMBED_KEY, signal: options.signal });
+  if (server) {
+    const { openServerEmbedder } = await import('./server-embedder.ts');
+    return openServerEmbedder(reference, { key: env.BLOCK_ATTENTION_EMBED_KEY, signal: options.signal });
+  }
   const threads = options.threads ?? (Number(env.BLOCK_ATTENTION_THREADS) || availableParallelism());
   return openGgufEmbedder(reference, { ...options, env, threads });
 }
