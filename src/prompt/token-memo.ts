@@ -1,16 +1,16 @@
 /**
- * Tokens of passages seen before: at tens of thousands of tokens of context, tokenizing them again takes longer than
+ * Tokens of texts seen before, passages above all: at tens of thousands of tokens of context, tokenizing them again takes longer than
  * looking up their blocks.
  *
  * Holds digests of texts, not texts; but tokens spell the text, so whoever deletes a document clears this, too.
  * Belongs to one tokenizer, and is of no use across tokenizers.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { BlockAttentionError } from '../errors.ts';
 
 export interface TokenMemo {
-  /** The tokens of a text, from `tokenize` if they are not known. Shared: not to be written to. */
-  get(text: string, tokenize: (text: string) => Int32Array): Int32Array;
+  /** What `tokenize` once gave for this key. Shared: not to be written to. */
+  get(key: string, tokenize: (key: string) => Int32Array): Int32Array;
   clear(): void;
   /** Tokens held now. */
   readonly tokens: number;
@@ -32,7 +32,7 @@ export function createTokenMemo(maxTokens = 4 * 2 ** 20): TokenMemo {
       return held;
     },
     get(text, tokenize) {
-      const key = createHash('sha256').update(text).digest('base64');
+      const key = hash('sha256', text, 'base64');
       const found = known.get(key);
       if (found !== undefined) {
         known.delete(key);

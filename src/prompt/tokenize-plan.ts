@@ -12,15 +12,17 @@ import { type BlockPlan, blockText, type PlannedBlock, type Segment, type Tokeni
 
 /**
  * Token ids of every block.
- * @param memo remembers the tokens of passages; it belongs to this tokenizer. Defaults to none.
+ * @param memo remembers the tokens of passages, of what stands before them and of markup; it belongs to this tokenizer.
+ *   Defaults to none.
  * @throws INVALID_ARGUMENT when a block has no tokens, or its text is not well-formed Unicode.
  */
 export function tokenizePlan(plan: BlockPlan, tokenizer: Tokenizer, memo?: TokenMemo): TokenizedPlan {
   const blocks = plan.blocks.map((planned, index) => {
-    const known = memo !== undefined && planned.kind === 'passage' && planned.segments.every(({ special }) => !special);
-    const tokens = known
-      ? memo.get(blockText(planned), (text) => tokenizer.tokenize(text, false))
-      : tokenizeBlock(planned, tokenizer);
+    const recurs = planned.kind === 'passage' || planned.kind === 'system';
+    const tokens =
+      memo !== undefined && recurs
+        ? memo.get(blockKey(planned), () => tokenizeBlock(planned, tokenizer, memo))
+        : tokenizeBlock(planned, tokenizer, memo);
     const complete = index === 0 ? withBos(tokens, plan.bos, tokenizer) : tokens;
     if (complete.length === 0) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `block ${index} (${planned.id}) has no tokens: give it text`);
@@ -44,13 +46,25 @@ function withBos(tokens: Int32Array, rule: BlockPlan['bos'], { bos, addBos }: To
   return complete;
 }
 
-function tokenizeBlock(planned: PlannedBlock, tokenizer: Tokenizer): Int32Array {
+/** What a memo knows a block by: two with the same key have the same tokens. Passages are mostly a single text. */
+function blockKey({ segments }: PlannedBlock): string {
+  const [first, ...rest] = segments;
+  return first !== undefined && rest.length === 0 && !first.special
+    ? `text ${first.text}`
+    : `segments ${JSON.stringify(segments.map(({ text, special }) => [text, special]))}`;
+}
+
+function tokenizeBlock(planned: PlannedBlock, tokenizer: Tokenizer, memo: TokenMemo | undefined): Int32Array {
   const { segments } = planned;
   const text = blockText(planned);
   if (!segments.some(({ special }) => special)) return tokenizer.tokenize(text, false);
   const whole = tokenizer.tokenize(text, true);
   const controls = (tokens: Int32Array) => tokens.filter((token) => tokenizer.isControl(token));
-  const own = segments.map((segment) => controls(tokenizer.tokenize(segment.text, true)));
+  const read = (text: string) => controls(tokenizer.tokenize(text, true));
+  // Markup is the same in every prompt; what people write is not.
+  const own = segments.map(({ text: part, special }) =>
+    special && memo !== undefined ? memo.get(`markup ${part}`, () => read(part)) : read(part),
+  );
   const expected = segments.flatMap((segment, index) => (segment.special ? Array.from(own[index] ?? []) : []));
   const contentSpellsNone = segments.every((segment, index) => segment.special || own[index]?.length === 0);
   const found = controls(whole);
