@@ -1,20 +1,20 @@
 /** From a request to its tokens: what goes into context blocks, what into the final block, and how long it may get. */
 import { BlockAttentionError } from '../errors.ts';
-import { planRag, splitQuestion, type TokenizedPlan, tokenizePlan, turnsIntoFinal } from '../prompt/index.ts';
+import { planRag, splitQuestion, type TokenizedPlan, tokenizePlanAside, turnsIntoFinal } from '../prompt/index.ts';
 import type { EngineParts } from './engine.ts';
 import type { AnswerRequest, PlanReport } from './types.ts';
 
 const defaultMaxTokens = 200;
 
 /** @throws EMPTY_QUESTION, INVALID_PASSAGES, INVALID_ARGUMENT, INVALID_TEMPLATE */
-export function makePlan(parts: EngineParts, request: AnswerRequest): TokenizedPlan {
+export async function makePlan(parts: EngineParts, request: AnswerRequest): Promise<TokenizedPlan> {
   const { system, passages, history, question } = request;
   const segment = oneOf('segment', request.segment ?? 'turns', ['turns', 'text']);
   const historyIn = oneOf('historyIn', request.historyIn ?? 'blocks', ['blocks', 'final']);
   let plan = planRag({ template: parts.template, system, passages, history, question }, parts.tokenizer);
   if (segment === 'text') plan = splitQuestion(plan, question.trim());
   if (historyIn === 'final') plan = turnsIntoFinal(plan);
-  return tokenizePlan(plan, parts.tokenizer, parts.memo);
+  return tokenizePlanAside(plan, parts.tokenizer, parts.memo);
 }
 
 export function splitPlan(plan: TokenizedPlan) {
@@ -50,7 +50,7 @@ export function answerLimit({ contextTokens, model }: EngineParts, prompt: numbe
 /** What a request would be cut into, and what of it is there. @throws what makePlan() does */
 export async function reportPlan(parts: EngineParts, request: AnswerRequest): Promise<PlanReport> {
   const { source, store } = parts;
-  const { blocks } = makePlan(parts, request);
+  const { blocks } = await makePlan(parts, request);
   const last = blocks.length - 1;
   const reports = await Promise.all(
     blocks.map(async ({ id, kind, tokens }, index) => ({

@@ -38,7 +38,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   const sampler = createSampler(request, tokenizer);
   const cleanup: (() => void)[] = [() => sampler[Symbol.dispose]()];
   try {
-    const plan = makePlan(parts, request);
+    const plan = await makePlan(parts, request);
     const { context, question, contextTokens } = splitPlan(plan);
     const maxTokens = answerLimit(parts, contextTokens + question.length, request.maxTokens);
     const finalTokens = mode === 'full' ? joinTokens(plan) : question;

@@ -1,5 +1,5 @@
 /** Filling the store ahead of questions: every passage's block, and the instruction's. */
-import { planRag, requirePassages, tokenizePlan } from '../prompt/index.ts';
+import { planRag, requirePassages, tokenizePlan, tokenizePlanAside } from '../prompt/index.ts';
 import type { BlockKey } from '../store/index.ts';
 import type { EngineParts } from './engine.ts';
 import type { EncodeOptions, EncodeSummary, Passage } from './types.ts';
@@ -28,7 +28,8 @@ export async function encodePassages(
   // A block depends on its passage alone, so any question does to plan with; the instruction's block comes along.
   for (let first = 0; first < passages.length; first += window) {
     const part = passages.slice(first, first + window);
-    const plan = tokenizePlan(planRag({ template, passages: part, question: '?' }, tokenizer), tokenizer, memo);
+    const planned = planRag({ template, passages: part, question: '?' }, tokenizer);
+    const plan = await tokenizePlanAside(planned, tokenizer, memo);
     const blocks = plan.blocks.slice(first === 0 ? 0 : -1 - part.length, -1);
     const handles = await source.acquire(
       blocks.map((block) => block.tokens),

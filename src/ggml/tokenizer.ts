@@ -15,6 +15,11 @@ export interface Tokenizer {
    * @throws INVALID_ARGUMENT for text that is not well-formed Unicode (lone surrogates).
    */
   tokenize(text: string, parseSpecial: boolean): Int32Array;
+  /**
+   * `tokenize(text, false)` of many texts, several at once on threads of the pool. dispose() must wait for it.
+   * @throws INVALID_ARGUMENT like `tokenize`, before any work.
+   */
+  tokenizeAll(texts: readonly string[]): Promise<Int32Array[]>;
   /** The exact bytes of one token as it appears in text; empty for control tokens. */
   tokenBytes(token: number): Uint8Array;
   /** The text of a control token such as BOS, e.g. `<s>`; also of ordinary tokens. */

@@ -50,6 +50,18 @@ describe.skipIf(!present)('the tokenizer of a SentencePiece model', () => {
     expect(tokenizer.tokenize('漢'.repeat(1000), false)).toHaveLength(3001);
   });
 
+  it('tokenizes many texts at once as one by one', async () => {
+    const texts = [
+      '',
+      '<s>',
+      'a\0b',
+      '漢'.repeat(1000),
+      ...Array.from({ length: 50 }, (_, at) => 'Once upon '.repeat(at)),
+    ];
+    expect(await tokenizer.tokenizeAll(texts)).toEqual(texts.map((text) => tokenizer.tokenize(text, false)));
+    await expect(tokenizer.tokenizeAll(['fine', 'ab\ud800'])).rejects.toThrow(/lone surrogate at index 2/);
+  });
+
   it('refuses lone surrogates and unknown tokens', () => {
     expect(() => tokenizer.tokenize('ab\ud800', false)).toThrow(/lone surrogate at index 2/);
     for (const token of [-1, 512, 1.5, Number.NaN]) {

@@ -4,21 +4,26 @@
  * Loads the vocabulary only, no weights. Text goes in as UTF-8 bytes with a length, so NUL characters survive.
  * SentencePiece vocabularies put a space before the first word of every text they tokenize, as their models expect.
  */
+import { availableParallelism } from 'node:os';
+import type { KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
+import { call } from './call.ts';
 import { library } from './library.ts';
 import { type LlamaModel, loadLlamaModel } from './llama-model.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 interface Calls {
-  tokenize(
-    vocab: bigint,
-    text: Uint8Array,
-    length: number,
-    out: Int32Array,
-    room: number,
-    special: boolean,
-    parse: boolean,
-  ): number;
+  tokenize: KoffiFunc<
+    (
+      vocab: bigint,
+      text: Uint8Array,
+      length: number,
+      out: Int32Array,
+      room: number,
+      special: boolean,
+      parse: boolean,
+    ) => number
+  >;
   piece(vocab: bigint, token: number, out: Uint8Array, room: number, lstrip: number, special: boolean): number;
   text(vocab: bigint, token: number): string | null;
   type(vocab: bigint): number;
@@ -63,6 +68,9 @@ const noVocabulary = 0;
 /** llama_tokenize counts bytes and tokens in int32. */
 const maxTextBytes = 0x7fff_fff0;
 
+/** Threads of the pool that tokenize at once: it has four, for files and graphs, too. */
+const tokenizers = Math.min(availableParallelism(), 3);
+
 /** A tokenizer that samplers can hand to libllama. */
 export interface VocabTokenizer extends Tokenizer {
   /** Address of the `llama_vocab`. @throws DISPOSED */
@@ -82,6 +90,30 @@ export async function openTokenizer(path: string): Promise<VocabTokenizer> {
     throw new BlockAttentionError('MODEL_INVALID', `${path} has no vocabulary: convert the model with its tokenizer`);
   }
   return new LlamaVocab(model);
+}
+
+/** @throws INVALID_ARGUMENT for text that is not well-formed, or longer than libllama takes. */
+function utf8(text: string): Uint8Array {
+  const lone = text.search(/\p{Surrogate}/u);
+  if (lone >= 0) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `text is not well-formed Unicode: it has a lone surrogate at index ${lone}; repair it with toWellFormed()`,
+    );
+  }
+  const bytes = Buffer.from(text, 'utf8');
+  if (bytes.length > maxTextBytes) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `text of ${bytes.length} bytes is over the limit of ${maxTextBytes}`,
+    );
+  }
+  return bytes;
+}
+
+/** Enough for nearly every text; when it is not, the call says how much is. */
+function roomFor(bytes: Uint8Array): Int32Array {
+  return new Int32Array(Math.ceil(bytes.length / 2) + 8);
 }
 
 class LlamaVocab implements VocabTokenizer {
@@ -113,27 +145,37 @@ class LlamaVocab implements VocabTokenizer {
 
   tokenize(text: string, parseSpecial: boolean): Int32Array {
     const { vocab } = this;
-    const lone = text.search(/\p{Surrogate}/u);
-    if (lone >= 0) {
-      throw new BlockAttentionError(
-        'INVALID_ARGUMENT',
-        `text is not well-formed Unicode: it has a lone surrogate at index ${lone}; repair it with toWellFormed()`,
-      );
-    }
-    const bytes = Buffer.from(text, 'utf8');
-    if (bytes.length > maxTextBytes) {
-      throw new BlockAttentionError(
-        'INVALID_ARGUMENT',
-        `text of ${bytes.length} bytes is over the limit of ${maxTextBytes}`,
-      );
-    }
+    const bytes = utf8(text);
     if (bytes.length === 0) return new Int32Array(0);
-    // Enough for nearly every text; when it is not, the call says how much is.
-    let out = new Int32Array(Math.ceil(bytes.length / 2) + 8);
+    let out = roomFor(bytes);
     let count = this.#native.tokenize(vocab, bytes, bytes.length, out, out.length, false, parseSpecial);
     if (count < 0) {
       out = new Int32Array(-count);
       count = this.#native.tokenize(vocab, bytes, bytes.length, out, out.length, false, parseSpecial);
+    }
+    return out.slice(0, count);
+  }
+
+  async tokenizeAll(texts: readonly string[]): Promise<Int32Array[]> {
+    const { vocab } = this;
+    const all = texts.map(utf8);
+    const tokens: Int32Array[] = [];
+    let next = 0;
+    const work = async () => {
+      for (let at = next++; at < all.length; at = next++) tokens[at] = await this.#tokenizeAside(vocab, all[at]);
+    };
+    await Promise.all(Array.from({ length: tokenizers }, work));
+    return tokens;
+  }
+
+  async #tokenizeAside(vocab: bigint, bytes: Uint8Array | undefined): Promise<Int32Array> {
+    if (bytes === undefined || bytes.length === 0) return new Int32Array(0);
+    const { tokenize } = this.#native;
+    let out = roomFor(bytes);
+    let count = await call(tokenize, vocab, bytes, bytes.length, out, out.length, false, false);
+    if (count < 0) {
+      out = new Int32Array(-count);
+      count = await call(tokenize, vocab, bytes, bytes.length, out, out.length, false, false);
     }
     return out.slice(0, count);
   }

@@ -17,7 +17,7 @@ export { splitQuestion, turnsIntoFinal } from './reshape.ts';
 export { type CodeSegmentOptions, segmentCode } from './segment-code.ts';
 export { segmentText } from './segment-text.ts';
 export { createTokenMemo, type TokenMemo } from './token-memo.ts';
-export { tokenizePlan } from './tokenize-plan.ts';
+export { tokenizePlan, tokenizePlanAside } from './tokenize-plan.ts';
 export {
   type BlockKind,
   type BlockPlan,

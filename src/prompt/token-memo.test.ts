@@ -3,7 +3,7 @@ import type { Tokenizer } from '../ggml/tokenizer.ts';
 import { planRag } from './plans.ts';
 import { openVocabulary } from './testing/open-family.ts';
 import { createTokenMemo } from './token-memo.ts';
-import { tokenizePlan } from './tokenize-plan.ts';
+import { tokenizePlan, tokenizePlanAside } from './tokenize-plan.ts';
 
 describe('createTokenMemo', () => {
   const tokenize = (text: string) => Int32Array.from(text, (_, index) => index);
@@ -35,6 +35,32 @@ describe('createTokenMemo', () => {
     expect(memo.tokens).toBe(5);
   });
 
+  it('learns the texts that it does not know, each once, and forgets them within its budget', async () => {
+    const memo = createTokenMemo(6);
+    memo.get('aa', tokenize);
+    const asked: string[][] = [];
+    const all = async (texts: readonly string[]) => {
+      asked.push([...texts]);
+      return texts.map(tokenize);
+    };
+    expect(await memo.learn(['aa', 'bbb', 'bbb', 'much too long'], all)).toBe(true);
+    expect(await memo.learn(['aa', 'bbb'], all)).toBe(true);
+    expect(asked).toEqual([['bbb', 'much too long']]);
+    expect(memo.get('bbb', fail)).toEqual(tokenize('bbb'));
+    expect(memo.tokens).toBe(5);
+    await Promise.all([memo.learn(['cc'], all), memo.learn(['cc'], all)]);
+    expect(memo.tokens).toBe(5);
+    expect(() => memo.get('aa', fail)).toThrow('asked again');
+  });
+
+  it('keeps nothing of what is being learnt when it is cleared', async () => {
+    const memo = createTokenMemo();
+    const learning = memo.learn(['abc'], async (texts) => texts.map(tokenize));
+    memo.clear();
+    expect(await learning).toBe(false);
+    expect(memo.tokens).toBe(0);
+  });
+
   it.each([[-1], [Number.NaN]])('refuses a budget of %d', (budget) => {
     expect(() => createTokenMemo(budget)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   });
@@ -55,5 +81,22 @@ describe('tokenizePlan with a memo', () => {
     // Asked once more without BOS in front, which is no part of what is kept; both "he" are one.
     const kept = plan.blocks.slice(0, 3).map((planned) => tokenizePlan({ bos: 'never', blocks: [planned] }, tokenizer));
     expect(memo.tokens).toBe(kept.reduce((sum, { blocks }) => sum + (blocks[0]?.tokens.length ?? 0), 0));
+  });
+
+  it('gives the same tokens when the passages are tokenized aside, also when the memo is cleared meanwhile', async () => {
+    const passages = Array.from({ length: 30 }, (_, at) => ({ text: `the <s> ${'he '.repeat(at * 20)}€` }));
+    const plan = planRag({ passages, question: 'x' }, tokenizer);
+    const plainly = tokenizePlan(plan, tokenizer);
+    const memo = createTokenMemo();
+    expect(await tokenizePlanAside(plan, tokenizer, memo)).toEqual(plainly);
+    const known = memo.tokens;
+    expect(known).toBeGreaterThan(1000);
+    expect(await tokenizePlanAside(plan, tokenizer, memo)).toEqual(plainly);
+    expect(memo.tokens).toBe(known);
+    memo.clear();
+    const planning = tokenizePlanAside(plan, tokenizer, memo);
+    memo.clear();
+    expect(await planning).toEqual(plainly);
+    expect(memo.tokens).toBe(0);
   });
 });

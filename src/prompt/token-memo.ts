@@ -11,6 +11,11 @@ import { BlockAttentionError } from '../errors.ts';
 export interface TokenMemo {
   /** What `tokenize` once gave for this key. Shared: not to be written to. */
   get(key: string, tokenize: (key: string) => Int32Array): Int32Array;
+  /**
+   * Has what is not known of these keys made at once: `make` gives as many arrays as it is given keys. False when clear()
+   * was called meanwhile: nothing was kept then, and what get() would make now should not be.
+   */
+  learn(keys: Iterable<string>, make: (unknown: readonly string[]) => Promise<readonly Int32Array[]>): Promise<boolean>;
   clear(): void;
   /** Tokens held now. */
   readonly tokens: number;
@@ -27,32 +32,51 @@ export function createTokenMemo(maxTokens = 4 * 2 ** 20): TokenMemo {
   }
   const known = new Map<string, Int32Array>();
   let held = 0;
+  let cleared = 0;
+  const keep = (digest: string, tokens: Int32Array): Int32Array => {
+    if (tokens.length > maxTokens) return tokens;
+    held += tokens.length - (known.get(digest)?.length ?? 0);
+    known.delete(digest);
+    known.set(digest, tokens);
+    for (const [oldest, { length }] of known) {
+      if (held <= maxTokens) break;
+      known.delete(oldest);
+      held -= length;
+    }
+    return tokens;
+  };
   return {
     get tokens() {
       return held;
     },
-    get(text, tokenize) {
-      const key = hash('sha256', text, 'base64');
-      const found = known.get(key);
-      if (found !== undefined) {
-        known.delete(key);
-        known.set(key, found);
-        return found;
+    get(key, tokenize) {
+      const digest = digestOf(key);
+      return keep(digest, known.get(digest) ?? tokenize(key));
+    },
+    async learn(keys, make) {
+      const unknown = new Map<string, string>();
+      for (const key of keys) {
+        const digest = digestOf(key);
+        if (!known.has(digest)) unknown.set(digest, key);
       }
-      const tokens = tokenize(text);
-      if (tokens.length > maxTokens) return tokens;
-      known.set(key, tokens);
-      held += tokens.length;
-      for (const [oldest, { length }] of known) {
-        if (held <= maxTokens) break;
-        known.delete(oldest);
-        held -= length;
+      if (unknown.size === 0) return true;
+      const before = cleared;
+      const made = await make([...unknown.values()]);
+      if (cleared !== before) return false;
+      for (const [at, digest] of [...unknown.keys()].entries()) {
+        const tokens = made[at];
+        if (tokens !== undefined) keep(digest, tokens);
       }
-      return tokens;
+      return true;
     },
     clear() {
       known.clear();
       held = 0;
+      cleared += 1;
     },
   };
+}
+
+function digestOf(key: string): string {
+  return hash('sha256', key, 'base64');
 }

@@ -32,6 +32,26 @@ export function tokenizePlan(plan: BlockPlan, tokenizer: Tokenizer, memo?: Token
   return { ...plan, blocks };
 }
 
+/**
+ * The same, with passages that the memo does not know tokenized several at once, off the calling thread: at thousands
+ * of tokens of new context that takes tens of milliseconds.
+ * @throws what tokenizePlan() does
+ */
+export async function tokenizePlanAside(
+  plan: BlockPlan,
+  tokenizer: Tokenizer,
+  memo: TokenMemo,
+): Promise<TokenizedPlan> {
+  const plain = plan.blocks.filter(
+    ({ kind, segments }) => kind === 'passage' && segments.every(({ special }) => !special),
+  );
+  const texts = new Map(plain.map((planned) => [blockKey(planned), blockText(planned)]));
+  const kept = await memo.learn(texts.keys(), (unknown) =>
+    tokenizer.tokenizeAll(unknown.map((key) => texts.get(key) ?? '')),
+  );
+  return tokenizePlan(plan, tokenizer, kept ? memo : undefined);
+}
+
 /** At most one BOS in front, and one for sure where the tokenizer asks for it. */
 function withBos(tokens: Int32Array, rule: BlockPlan['bos'], { bos, addBos }: Tokenizer): Int32Array {
   if (bos === undefined) return tokens;
