@@ -7,6 +7,7 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { NativeMemory } from '../ggml/memory.ts';
+import { type NativeAead, nativeAead } from '../ggml/native-aead.ts';
 import type { BlockKey, BlockRequest, TierStats } from './block-store.ts';
 import {
   blockPath,
@@ -50,6 +51,7 @@ export class DiskTier implements BlockTier {
   /** Blocks whose payload this process has checked, by the nonce of their writing. */
   readonly #checked = new Map<BlockKey, string>();
   readonly #times = new UseTimes();
+  #aead: NativeAead | undefined;
   #hits = 0;
   #writes = 0;
   #failedWrites = 0;
@@ -64,6 +66,7 @@ export class DiskTier implements BlockTier {
 
   /** Creates the folder if need be and starts to read in the background what it holds. Problems are warnings. */
   async open(): Promise<void> {
+    this.#aead = await nativeAead();
     try {
       await makeFolder(this.#options.directory);
       this.#hadFolder = true;
@@ -103,7 +106,7 @@ export class DiskTier implements BlockTier {
   }
 
   async #open(mapping: NativeMemory, path: string, request: BlockRequest): Promise<LoadedBlock | string> {
-    const image = new MappedImage(mapping, path);
+    const image = new MappedImage(mapping, path, this.#aead);
     const { header } = image;
     if (typeof header === 'string') return header;
     const { seal } = this.#options;

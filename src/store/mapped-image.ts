@@ -4,9 +4,8 @@
  * Where Node's OpenSSL can be called (ggml/native-aead.ts), payloads are read on threads of the pool, several at once:
  * neither arithmetic nor pages that have to come from disk hold up the event loop. Elsewhere they are read in slices.
  */
-import { availableParallelism } from 'node:os';
 import { type NativeMemory, tailOf, viewOf } from '../ggml/memory.ts';
-import { nativeAead } from '../ggml/native-aead.ts';
+import type { NativeAead } from '../ggml/native-aead.ts';
 import type { BlockRequest } from './block-store.ts';
 import {
   fieldBytes,
@@ -22,8 +21,11 @@ import { Prefetch } from './prefetch.ts';
 import type { Seal } from './seal.ts';
 import { Slots } from './slots.ts';
 
-/** The pool has four threads, for files, names and graphs, too: one is left to them. */
-const concurrency = new Slots(Math.min(availableParallelism(), 3));
+/**
+ * Also where there are fewer cores: a thread that is done must not wait for this one to give it more to do. The pool has
+ * four threads, for files, names and graphs, too: one is left to them.
+ */
+const concurrency = new Slots(3);
 
 export class MappedImage {
   /** The header's bytes, as far as there are so many. */
@@ -32,14 +34,19 @@ export class MappedImage {
   readonly header: ImageHeader | string;
   readonly #mapping: NativeMemory;
   readonly #path: string;
+  readonly #aead: NativeAead | undefined;
 
-  /** The mapping stays the caller's. */
-  constructor(mapping: NativeMemory, path: string) {
+  /**
+   * The mapping stays the caller's.
+   * @param aead reads payloads on other threads; undefined: this one does, in slices
+   */
+  constructor(mapping: NativeMemory, path: string, aead: NativeAead | undefined) {
     const fields = readFields(viewOf(mapping, fieldBytes));
     this.head = viewOf(mapping, typeof fields === 'string' ? fieldBytes : fields.headerBytes);
     this.header = readHeader(this.head, mapping.size);
     this.#mapping = mapping;
     this.#path = path;
+    this.#aead = aead;
   }
 
   /** The payload where it lies. It takes the mapping over. */
@@ -49,7 +56,7 @@ export class MappedImage {
 
   /** Whether the payload of an unsealed image is what was written. Reads all of it. */
   async payloadIsWhole(header: ImageHeader): Promise<boolean> {
-    const aead = await nativeAead();
+    const aead = this.#aead;
     if (aead !== undefined) {
       return concurrency.run(() => nativePayloadIsWhole(aead, this.head, header, this.payload(header)));
     }
@@ -63,7 +70,7 @@ export class MappedImage {
 
   /** Opens a sealed image into `target`, which holds nothing of use when this resolves to false. */
   async unseal(header: ImageHeader, seal: Seal, { tokens }: BlockRequest, target: NativeMemory): Promise<boolean> {
-    const aead = await nativeAead();
+    const aead = this.#aead;
     if (aead === undefined) return unseal(this.#mapping.bytes, header, seal, { target: target.bytes, tokens });
     const from = this.payload(header);
     return concurrency.run(() => nativeUnseal(aead, this.head, header, seal, { from, to: target, tokens }));
