@@ -3,16 +3,24 @@
  * the same binaries: prefill the whole prompt; restore the kept state of the same passages in the same order; restore a
  * state whose passages come in another order, where only what both begin with can be kept. And against the floor: the
  * operations of the final block at the machine's measured multiply-add peak, or one read of weights and states.
- * node-llama-cpp does the same where it is installed (bench/peers). `npm run bench -- ttft [--tokens 4096]`
+ * node-llama-cpp does the same where it is installed (bench/peers). `npm run bench -- ttft [--tokens 4096]`; for a shape of
+ * shapes.ts with random weights: `npm run bench -- ttft --shape llama-3.1-8b --tokens 2048`
  */
+import { rmSync, statSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createEngine, type EngineOptions } from '../src/engine/index.ts';
+import { paperRows } from '../src/eval/paper.ts';
 import { exactPrompt } from '../src/eval/ttft-prompt.ts';
 import { openReference, openTokenizer, type Reference } from '../src/ggml/index.ts';
 import { resolveModel } from '../src/models/index.ts';
 import { interleave, report, round, timed } from './harness.ts';
 import { measurePeak } from './peak.ts';
 import { openNodeLlamaCpp } from './peers/open-peer.ts';
+import { randomStore } from './random-states.ts';
+import { shapes, writeShape } from './shapes.ts';
 
 const { values } = parseArgs({
   options: {
@@ -22,47 +30,88 @@ const { values } = parseArgs({
     tokens: { type: 'string', default: '4096' },
     /** Without the slow peers: our own variants and the floor alone. */
     peers: { type: 'string', default: 'all' },
+    /** Random weights of this shape instead of a model. */
+    shape: { type: 'string' },
+    /** Beyond this length nothing that reads the whole prompt is measured but our own full attention, once. */
+    'max-full-tokens': { type: 'string', default: '8192' },
+    /** `none`: our own full attention is left out beyond that length, too. */
+    full: { type: 'string', default: 'once' },
   },
 });
 const [threads, runs, length] = [Number(values.threads), Number(values.runs), Number(values.tokens)];
-const { path } = await resolveModel(values.model);
+const wanted = values.shape;
+const shape = wanted === undefined ? undefined : shapes[wanted];
+if (wanted !== undefined && shape === undefined) {
+  console.error(`--shape ${wanted} is not known: use one of ${Object.keys(shapes).join(', ')}`);
+  process.exit(2);
+}
+const folder = await mkdtemp(join(tmpdir(), 'block-attention-bench-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+let path = join(folder, `${wanted}.gguf`);
+if (wanted !== undefined && shape !== undefined) {
+  console.error(`writing random weights of the shape of ${wanted}, q4_0 …`);
+  await writeShape(path, wanted, shape);
+} else path = (await resolveModel(values.model)).path;
+const isShort = length <= Number(values['max-full-tokens']) && shape === undefined;
+const withPeers = values.peers === 'all' && isShort;
+const withFull = isShort || (values.full === 'once' && shape === undefined);
 const peak = measurePeak(threads);
 const tokenizer = await openTokenizer(path);
 const prompt = exactPrompt({ tokens: length, questionTokens: 50, blockTokens: 512, tokenizer });
+if (shape !== undefined) {
+  console.error(
+    'random weights and random states of the passages, which are not encoded; nothing that reads the whole prompt is measured',
+  );
+} else if (!isShort) {
+  console.error(
+    `${length} tokens are more than --max-full-tokens ${values['max-full-tokens']}: llama.cpp and our slower variants are left out, our own full attention is measured ${withFull ? 'once' : 'not at all'}`,
+  );
+}
 
 async function ours(options: Partial<EngineOptions>) {
   const engine = await createEngine({
     modelPath: path,
     threads,
     template: 'plain',
+    // Beyond what the model was trained for positions go on: the time is the same, the answer would make no sense.
     contextTokens: length + 1,
     storeBytes: 2 ** 40,
+    ...(shape !== undefined && { store: randomStore(), device: 'cpu', cacheDir: folder }),
     ...options,
   });
   const request = { system: prompt.system, passages: prompt.passages, question: prompt.question, maxTokens: 1 };
-  const answer = () => engine.answer({ ...request, mode: 'block' }).result;
-  console.error(`encoding ${length} tokens …`);
+  const answer = (mode: 'block' | 'full' = 'block') => engine.answer({ ...request, mode }).result;
+  if (engine.model.trainedContext < length) {
+    console.error(
+      `the model was trained for ${engine.model.trainedContext} tokens: beyond them time alone is measured`,
+    );
+  }
+  if (shape === undefined) console.error(`encoding ${length} tokens …`);
   await answer();
   // The first answer encoded the passages; what a first token costs is the second one's.
   const warm = await answer();
-  return { answer, flops: warm.flops.spent, bytes: warm.blocks.reduce((sum, { bytes }) => sum + bytes, 0) };
+  const stateBytes = warm.blocks.reduce((sum, { bytes }) => sum + bytes, 0);
+  return { answer, flops: warm.flops, bytes: stateBytes, weightBytes: statSync(path).size };
 }
 
 const best = await ours({});
-const plainLinear = await ours({ linear: 'ggml' });
-const portable = await ours({ attention: 'portable', linear: 'ggml' });
-const alternatives: [string, () => Promise<number>][] = [
-  ['block mode', async () => (await best.answer()).ttftMs],
-  ["block mode, ggml's linear layers", async () => (await plainLinear.answer()).ttftMs],
-  ['block mode, stock operations alone', async () => (await portable.answer()).ttftMs],
-];
+const alternatives: [string, () => Promise<number>][] = [['block mode', async () => (await best.answer()).ttftMs]];
+if (isShort) {
+  const plainLinear = await ours({ linear: 'ggml' });
+  const portable = await ours({ attention: 'portable', linear: 'ggml' });
+  alternatives.push(
+    ["block mode, ggml's linear layers", async () => (await plainLinear.answer()).ttftMs],
+    ['block mode, stock operations alone', async () => (await portable.answer()).ttftMs],
+    ['this engine: full prefill', async () => (await best.answer('full')).ttftMs],
+  );
+}
 
 async function decodeAll(reference: Reference, tokens: Int32Array): Promise<void> {
   for (let first = 0; first < tokens.length; first += 2048)
     await reference.decode(tokens.subarray(first, first + 2048), { logits: 'last' });
 }
 
-if (values.peers === 'all') {
+if (withPeers) {
   const contextTokens = Math.ceil((length + 1) / 256) * 256;
   const context = prompt.tokens.subarray(0, length - 50);
   const question = prompt.tokens.subarray(length - 50);
@@ -95,7 +144,7 @@ if (values.peers === 'all') {
   }
 }
 
-using peer = values.peers === 'all' ? await openNodeLlamaCpp(path, threads, length + 64) : undefined;
+using peer = withPeers ? await openNodeLlamaCpp(path, threads, length + 64) : undefined;
 if (peer !== undefined) {
   const context = prompt.tokens.subarray(0, length - 50);
   const instruction = prompt.blockTokens[0] ?? 0;
@@ -109,8 +158,14 @@ if (peer !== undefined) {
 }
 
 const times = await interleave(alternatives, runs);
+if (withFull && !isShort) {
+  console.error(`full attention over ${length} tokens, once …`);
+  times['this engine: full prefill'] = (await best.answer('full')).ttftMs;
+}
 const full = Math.min(...Object.entries(times).map(([name, ms]) => (name.endsWith('full prefill') ? ms : Infinity)));
-const floorMs = peak && Math.max(best.flops / peak.gflops / 1e6, best.bytes / peak.readGbPerSecond / 1e6);
+// Every weight is read once, and every stored key and value.
+const readBytes = best.bytes + best.weightBytes;
+const floorMs = peak && Math.max(best.flops.spent / peak.gflops / 1e6, readBytes / peak.readGbPerSecond / 1e6);
 const rows: Record<string, string | number>[] = Object.entries(times).map(([way, ms]) => ({
   way,
   ms: round(ms, 1),
@@ -121,5 +176,12 @@ if (peak !== undefined && floorMs !== undefined) {
   const way = `floor (${peak.gflops} GFLOP/s f32, ${peak.readGbPerSecond} GB/s)`;
   rows.push({ way, ms: round(floorMs, 1) });
 }
-report(`ttft, ${length} tokens`, { path, threads, runs }, rows);
+const { spentLinear, fullLinear } = best.flops;
+const paper = paperRows.find(({ tokens }) => tokens === length);
+console.log(
+  `operations of the matrices: ${spentLinear.toExponential(1)} of ${fullLinear.toExponential(1)} (${round(100 - (100 * spentLinear) / fullLinear, 2)} % less)${
+    paper === undefined ? '' : `; the paper, 8B on one GPU: ${paper.blockMs} of ${paper.fullMs} ms to the first token`
+  }`,
+);
+report(`ttft, ${length} tokens${wanted === undefined ? '' : `, shape of ${wanted}`}`, { path, threads, runs }, rows);
 process.exit(0);

@@ -94,8 +94,9 @@ export interface Batch {
   readonly token: bigint;
   readonly embd: null;
   readonly pos: null;
-  readonly n_seq_id: null;
-  readonly seq_id: null;
+  /** How many sequences each token belongs to, i32, and for each token the address of their numbers, i32. */
+  readonly n_seq_id: bigint | null;
+  readonly seq_id: bigint | null;
   /** One byte per token: logits wanted or not. Null: of the last token. */
   readonly logits: bigint | null;
 }
@@ -116,6 +117,10 @@ export interface ContextCalls {
   readonly logits: (ctx: bigint, index: number) => bigint | null;
   readonly memory: (ctx: bigint) => bigint;
   readonly clear: (memory: bigint, data: boolean) => void;
+  /** Gives positions `[from, to)` of one sequence to another, without copying them where the cache is one for all. */
+  readonly copySequence: (memory: bigint, source: number, target: number, from: number, to: number) => void;
+  /** Forgets them; -1 stands for the first and the last. False where a part of a sequence cannot be forgotten. */
+  readonly removeSequence: (memory: bigint, sequence: number, from: number, to: number) => boolean;
   readonly lastPosition: (memory: bigint, sequence: number) => number;
   readonly stateSize: (ctx: bigint, sequence: number) => number | bigint;
   readonly getState: (ctx: bigint, out: Uint8Array, size: number, sequence: number) => number | bigint;
@@ -159,6 +164,8 @@ export function contextCalls(): ContextCalls {
     logits: bind('void *llama_get_logits_ith(void *ctx, int32_t i)'),
     memory: bind('void *llama_get_memory(void *ctx)'),
     clear: bind('void llama_memory_clear(void *memory, bool data)'),
+    copySequence: bind('void llama_memory_seq_cp(void *memory, int32_t src, int32_t dst, int32_t p0, int32_t p1)'),
+    removeSequence: bind('bool llama_memory_seq_rm(void *memory, int32_t seq, int32_t p0, int32_t p1)'),
     lastPosition: bind('int32_t llama_memory_seq_pos_max(void *memory, int32_t seq)'),
     stateSize: bind('size_t llama_state_seq_get_size(void *ctx, int32_t seq)'),
     getState: bind('size_t llama_state_seq_get_data(void *ctx, _Out_ uint8_t *dst, size_t size, int32_t seq)'),

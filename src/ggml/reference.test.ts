@@ -1,5 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeRandomModel } from '../../tests/support/random-model.ts';
 import { openReference, type Reference } from './reference.ts';
 
 const stories = '../shared/models/stories260k.gguf';
@@ -86,3 +89,33 @@ function distance(a: Float32Array | undefined, b: Float32Array | undefined): num
   }
   return Math.sqrt(difference / norm);
 }
+
+describe('sequences side by side', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('share what the first one read, and go on as they would alone', async () => {
+    const path = join(folder, 'model.gguf');
+    await writeRandomModel(path, { family: 'llama' }, 5);
+    const common = { contextTokens: 256, threads: 1, kvType: 'f32' } as const;
+    await using alone = await openReference(path, common);
+    await using together = await openReference(path, { ...common, sequences: 3 });
+    const prompt = Int32Array.of(5, 9, 30, 41, 52, 7, 8);
+    await together.decode(prompt, { logits: 'last' });
+    // The second round forgets what the first one added.
+    for (const round of [1, 2]) {
+      await together.share(prompt.length);
+      const first = Int32Array.of(20, 21, 22);
+      const second = Int32Array.of(30 + round, 40, 50);
+      await together.decodeEach(first);
+      const rows = await together.decodeEach(second);
+      for (const [i, row] of rows.entries()) {
+        await alone.clear();
+        const tokens = Int32Array.of(...prompt, first[i] ?? 0, second[i] ?? 0);
+        const [expected] = await alone.decode(tokens, { logits: 'last' });
+        expect(distance(row, expected)).toBeLessThan(1e-4);
+      }
+    }
+    await expect(together.decodeEach(Int32Array.of(1))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+});

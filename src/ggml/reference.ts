@@ -1,7 +1,8 @@
 /**
  * llama.cpp's own forward pass, from the same binaries: the yardstick of tests and benchmarks. The engine never uses it.
  *
- * One sequence, positions 0, 1, 2 …; each decode() continues where the last one ended. Calls queue up behind each other.
+ * Positions 0, 1, 2 …; each decode() continues the first sequence where it ended. Others can share what it has read, and
+ * be continued beside it, a token each. Calls queue up behind each other.
  */
 import koffi, { type KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
@@ -21,6 +22,8 @@ export interface ReferenceOptions {
   readonly kvType?: 'f32' | 'f16' | 'q8_0' | undefined;
   /** Tokens computed at once. Defaults to 512. */
   readonly batch?: number | undefined;
+  /** Sequences that may be continued side by side. Defaults to 1. */
+  readonly sequences?: number | undefined;
   /** A LoRA adapter's GGUF to add to the weights. Defaults to none. */
   readonly adapter?: string | undefined;
   /** Defaults to 1. */
@@ -39,6 +42,16 @@ export interface Reference extends AsyncDisposable {
   decode(tokens: Int32Array, options: { readonly logits: 'last' | 'all' }): Promise<Float32Array[]>;
   /** Appends tokens, then the likeliest token `count` times; returns those. The last one is not appended. */
   greedy(tokens: Int32Array, count: number): Promise<Int32Array>;
+  /**
+   * Keeps the first `tokens` that the first sequence has read, and lets every other sequence begin with them; what they
+   * had is forgotten. Nothing is copied. @throws COMPUTE_FAILED for models that cannot forget a part
+   */
+  share(tokens: number): Promise<void>;
+  /**
+   * Appends one token to each sequence, the first one's first, in one batch.
+   * @returns logits `[vocabulary]` of each. @throws CONTEXT_OVERFLOW, INVALID_ARGUMENT, COMPUTE_FAILED
+   */
+  decodeEach(tokens: Int32Array): Promise<Float32Array[]>;
   /** Forgets all tokens. */
   clear(): Promise<void>;
   /** Keys and values of all tokens so far, for restoreState() in a context of the same model and options. */
@@ -54,10 +67,12 @@ const sequence = 0;
 /** @throws MODEL_NOT_FOUND, MODEL_INVALID; INVALID_ARGUMENT for numbers out of range; COMPUTE_FAILED. */
 export async function openReference(path: string, options: ReferenceOptions): Promise<Reference> {
   const batch = options.batch ?? 512;
+  const sequences = options.sequences ?? 1;
   for (const [name, value] of Object.entries({
     contextTokens: options.contextTokens,
     threads: options.threads,
     batch,
+    sequences,
   })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `${name} is ${value}: give a whole number of at least 1`);
@@ -72,6 +87,9 @@ export async function openReference(path: string, options: ReferenceOptions): Pr
     n_batch: batch,
     n_ubatch: batch,
     n_outputs_max_per_seq: 0,
+    n_seq_max: sequences,
+    // One cache for all, so that sequences can share what they begin with.
+    kv_unified: sequences > 1,
     n_threads: options.threads,
     n_threads_batch: options.threads,
     flash_attn_type: options.flashAttention === true ? 1 : 0,
@@ -93,7 +111,7 @@ export async function openReference(path: string, options: ReferenceOptions): Pr
     model.free();
     throw error;
   }
-  return new LlamaReference(model, context, options.contextTokens, batch);
+  return new LlamaReference(model, context, { room: options.contextTokens, batch, sequences });
 }
 
 /** The model owns the adapter from then on. @throws MODEL_INVALID when llama.cpp does not take it */
@@ -124,12 +142,31 @@ class LlamaReference implements Reference {
   readonly #context: bigint;
   readonly #room: number;
   readonly #batch: number;
+  readonly #sequences: number;
+  /** For a token of each sequence: that it belongs to one, which, and where that stands. */
+  readonly #counts: NativeMemory;
+  readonly #numbers: NativeMemory;
+  readonly #places: NativeMemory;
 
-  constructor(model: LlamaModel, context: bigint, room: number, batch: number) {
+  constructor(
+    model: LlamaModel,
+    context: bigint,
+    limits: { readonly room: number; readonly batch: number; readonly sequences: number },
+  ) {
+    const { room, batch, sequences } = limits;
     this.#model = model;
     this.#context = context;
     this.#room = room;
     this.#batch = batch;
+    this.#sequences = sequences;
+    this.#counts = allocateMemory(sequences * 4);
+    this.#numbers = allocateMemory(sequences * 4);
+    this.#places = allocateMemory(sequences * 8);
+    for (let i = 0; i < sequences; i++) {
+      new Int32Array(this.#counts.bytes.buffer)[i] = 1;
+      new Int32Array(this.#numbers.bytes.buffer)[i] = i;
+      new BigUint64Array(this.#places.bytes.buffer)[i] = this.#numbers.address + BigInt(4 * i);
+    }
     this.vocabulary = library().llama.func('int32_t llama_vocab_n_tokens(void *vocab)')(model.vocab) as number;
     this.#rowType = koffi.array('float', this.vocabulary, 'Typed');
     this.#tokens = allocateMemory(batch * 4);
@@ -150,6 +187,44 @@ class LlamaReference implements Reference {
         next = out.subarray(i, i + 1);
       }
       return out;
+    });
+  }
+
+  share(tokens: number): Promise<void> {
+    return this.#queue(() => {
+      const memory = this.#calls.memory(this.#context);
+      if (!this.#calls.removeSequence(memory, sequence, tokens, -1)) {
+        throw new BlockAttentionError('COMPUTE_FAILED', `the model cannot forget what it read after ${tokens} tokens`);
+      }
+      for (let other = 1; other < this.#sequences; other++) {
+        this.#calls.removeSequence(memory, other, -1, -1);
+        this.#calls.copySequence(memory, sequence, other, -1, -1);
+      }
+    });
+  }
+
+  decodeEach(tokens: Int32Array): Promise<Float32Array[]> {
+    return this.#queue(async () => {
+      if (tokens.length !== this.#sequences || tokens.length > this.#batch) {
+        throw new BlockAttentionError(
+          'INVALID_ARGUMENT',
+          `${tokens.length} tokens for ${this.#sequences} sequences in batches of ${this.#batch}: give one to each`,
+        );
+      }
+      this.#check(tokens);
+      new Int32Array(this.#tokens.bytes.buffer).set(tokens);
+      this.#flags.bytes.fill(1);
+      const code = await call(this.#calls.decode, this.#context, {
+        n_tokens: tokens.length,
+        token: this.#tokens.address,
+        embd: null,
+        pos: null,
+        n_seq_id: this.#counts.address,
+        seq_id: this.#places.address,
+        logits: this.#flags.address,
+      });
+      if (code !== 0) throw new BlockAttentionError('COMPUTE_FAILED', `llama_decode answers ${code}`);
+      return Array.from(tokens, (_, i) => this.#row(i));
     });
   }
 
@@ -195,7 +270,7 @@ class LlamaReference implements Reference {
     this.#calls.free(this.#context);
     this.#model.free();
     this.#tokens.free();
-    this.#flags.free();
+    for (const memory of [this.#flags, this.#counts, this.#numbers, this.#places]) memory.free();
   }
 
   /** A context computes one thing at a time. */

@@ -6,9 +6,9 @@
 import { totalmem } from 'node:os';
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
-import type { GgufFile } from '../ggml/gguf-file.ts';
+import type { GgufFile, GgufTensor } from '../ggml/gguf-file.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
-import { mapFile } from '../ggml/memory.ts';
+import { mapFile, viewOf } from '../ggml/memory.ts';
 import { type Shape, type Tensor, typeName } from '../ggml/tensor.ts';
 import type { Adapter } from './adapter.ts';
 import type { LowRank } from './layers.ts';
@@ -52,24 +52,25 @@ export class Weights {
     this.parameters = parameters;
     if (backend.isCpu) {
       this.#release.push(() => mapping.free());
-      if (repack) this.#repack(file, backend, context, mapping.bytes);
+      if (repack) this.#repack(file, backend, context, mapping.address);
       return;
     }
     this.#release.push(backend.allocate(context));
     for (const entry of file.tensors.values()) {
       const tensor = this.#tensors.get(entry.name);
-      if (tensor) backend.write(tensor, mapping.bytes.subarray(entry.offset, entry.offset + entry.bytes));
+      if (tensor) backend.write(tensor, bytesOf(mapping.address, entry));
     }
     mapping.free();
   }
 
-  #repack(file: GgufFile, backend: Backend, context: GraphContext, bytes: Uint8Array): void {
+  #repack(file: GgufFile, backend: Backend, context: GraphContext, address: bigint): void {
     const repacker = backend.repacker();
     const ownHead = file.tensors.has('output.weight');
-    for (const { name, type, ne, offset, bytes: size } of file.tensors.values()) {
+    for (const entry of file.tensors.values()) {
+      const { name, type, ne } = entry;
       const isMatrix = name.endsWith('.weight') && ne[0] > 1 && ne[1] > 1 && ne[2] === 1;
       if (!isMatrix || (name === 'token_embd.weight' && ownHead)) continue;
-      const copy = repacker?.repack(context, type, ne, bytes.subarray(offset, offset + size));
+      const copy = repacker?.repack(context, type, ne, bytesOf(address, entry));
       if (copy === undefined) continue;
       this.#repacked.set(name, copy.tensor);
       this.#release.push(() => copy.release());
@@ -117,4 +118,9 @@ export class Weights {
     this.applied?.dispose();
     for (const release of this.#release.splice(0).reverse()) release();
   }
+}
+
+/** A tensor's bytes in the mapped file. Not a part of one view of it all: V8 makes none of more than 4 GiB. */
+function bytesOf(file: bigint, { offset, bytes }: GgufTensor): Uint8Array {
+  return viewOf({ address: file + BigInt(offset), size: bytes });
 }
