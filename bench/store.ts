@@ -33,11 +33,13 @@ try {
   await first.engine.close();
   await first.store.close();
 
-  const inMemory: number[] = [];
-  const restarted: number[] = [];
-  const fromDisk: number[] = [];
+  /** By what was measured: ms of every run, and their share of the in-memory time of the same run. */
+  const series = new Map<string, { readonly ms: number[]; readonly shares: number[] }>();
+  const add = (where: string, ms: number, memoryMs: number) => {
+    const { ms: all, shares } = series.get(where) ?? { ms: [], shares: [] };
+    series.set(where, { ms: [...all, ms], shares: [...shares, ms / memoryMs] });
+  };
   const diskSpeed: number[] = [];
-  const acquire: number[] = [];
   const restart = async (cached: boolean) => {
     const { store, engine } = await open();
     // The model's own pages and graphs are warm: what is compared is where the blocks come from.
@@ -57,29 +59,30 @@ try {
   };
   for (let run = 0; run < options.runs; run++) {
     const { first, second } = await restart(true);
-    restarted.push(first.ttftMs);
-    inMemory.push(second.ttftMs);
-    acquire.push(second.timings.acquireMs + second.timings.planMs);
+    add('TTFT, blocks in memory', second.ttftMs, second.ttftMs);
+    add('TTFT, first after restart', first.ttftMs, second.ttftMs);
+    const { planMs, acquireMs } = second.timings;
+    add('plan, keys, look-up, pins, blocks in memory', planMs + acquireMs, second.ttftMs);
     if (!dropFromPageCache(directory)) continue;
-    diskSpeed.push(sequentialSpeed(directory));
-    fromDisk.push((await restart(false)).first.ttftMs);
+    const speed = sequentialSpeed(directory);
+    diskSpeed.push(speed);
+    const cold = await restart(false);
+    add('TTFT, first after restart, page cache dropped', cold.first.ttftMs, cold.second.ttftMs);
+    add('the files read one after the other, no more', (summary.bytes / 2 ** 20 / speed) * 1000, cold.second.ttftMs);
   }
-  const memoryMs = median(inMemory) ?? Number.NaN;
-  const row = (where: string, ms: number) => ({ where, ms: round(ms, 1), ofInMemory: round(ms / memoryMs, 3) });
   console.error(`${summary.blocks} blocks, ${summary.tokens} tokens, ${round(summary.bytes / 2 ** 20, 0)} MiB`);
-  const rows = [
-    row('TTFT, blocks in memory', memoryMs),
-    row('TTFT, first after restart', median(restarted) ?? Number.NaN),
-    row('plan, keys, look-up, pins, blocks in memory', median(acquire) ?? Number.NaN),
-  ];
   const speed = median(diskSpeed);
-  if (speed === undefined)
-    console.error('files cannot be dropped from the page cache here: no answer from the disk itself');
-  else {
-    console.error(`disk: ${round(speed, 0)} MiB/s, the same files read one after the other`);
-    rows.push(row('TTFT, first after restart, page cache dropped', median(fromDisk) ?? Number.NaN));
-    rows.push(row('reading the files alone, one after the other', (summary.bytes / 2 ** 20 / speed) * 1000));
-  }
+  console.error(
+    speed === undefined
+      ? 'files cannot be dropped from the page cache here: no answer from the disk itself'
+      : `disk: ${round(speed, 0)} MiB/s, the same files read one after the other`,
+  );
+  // Medians of ratios, not a ratio of medians: the machine's speed drifts from run to run.
+  const rows = [...series].map(([where, { ms, shares }]) => ({
+    where,
+    ms: round(median(ms) ?? Number.NaN, 1),
+    ofInMemory: round(median(shares) ?? Number.NaN, 3),
+  }));
   report('store', options, rows);
 } finally {
   await rm(directory, { recursive: true });
