@@ -5,6 +5,8 @@
  * names without end. Half are facts of many kinds in many wordings, with rivals, filler sentences, questions of two hops,
  * and some questions that the passages do not answer. Seeded: exercise i is the same on every machine.
  */
+
+import { type DocumentTitles, generateDocumentTasks } from '../src/eval/document-tasks.ts';
 import { createRandom, type Random } from '../src/eval/random.ts';
 import { generateReadingTasks } from '../src/eval/reading-tasks.ts';
 import { capitalised, nameKinds, namesOf } from '../src/eval/task-names.ts';
@@ -21,18 +23,25 @@ export interface ExerciseOptions {
   /** Passages, at least 1. */
   readonly passages: number;
   readonly questions: number;
-  /** Share of exercises that are reading tasks. Defaults to 0.5. */
+  /** Share of exercises that are reading tasks or tasks on documents. Defaults to 0.5. */
   readonly tasks?: number;
+  /** Share of these that are tasks on documents. Defaults to 0.5. */
+  readonly documents?: number;
+  /** What documents are called. Defaults to `family`. */
+  readonly titles?: DocumentTitles;
   /** Share of questions of two hops. Defaults to 0.5. */
   readonly twoHops?: number;
 }
 
 export const unanswered = 'not in the documents';
 
-export function makeExercise({ seed, passages, questions, tasks = 0.5, twoHops = 0.5 }: ExerciseOptions): Exercise {
+export function makeExercise(options: ExerciseOptions): Exercise {
+  const { seed, passages, questions, tasks = 0.5, documents = 0.5, titles = 'family', twoHops = 0.5 } = options;
   const random = createRandom(Math.imul(seed + 1, 0x9e3779b1) ^ 0x5bd1e995);
-  if (passages >= 2 && passages <= 16 && random.uniform() < tasks)
+  if (passages >= 2 && passages <= 16 && random.uniform() < tasks) {
+    if (passages >= 4 && random.uniform() < documents) return documentExercise(random, passages, questions, titles);
     return taskExercise(random, passages, questions, twoHops);
+  }
   return factExercise(random, passages, questions, twoHops);
 }
 
@@ -53,6 +62,20 @@ function taskExercise(random: Random, passages: number, questions: number, twoHo
   return {
     passages: (first?.passages ?? []).map(({ title = '', text }) => ({ title: rename(title), text: rename(text) })),
     questions: picked.map(({ question, response }) => ({ question: rename(question), response: rename(response) })),
+  };
+}
+
+function documentExercise(random: Random, passages: number, questions: number, titles: DocumentTitles): Exercise {
+  const tasks = generateDocumentTasks({ seed: random.integer(2 ** 31), count: 1, passages, questions, titles });
+  const rename = random.uniform() < 0.75 ? renamer(random) : (text: string) => text;
+  // Of several wordings of one question the first: an answer is trained once.
+  const asked = new Map(tasks.map((task) => [`${task.kind} ${task.answers[0]}`, task]));
+  return {
+    passages: (tasks[0]?.passages ?? []).map(({ title, text }) => ({ title: rename(title), text: rename(text) })),
+    questions: [...asked.values()].map(({ question, response }) => ({
+      question: rename(question),
+      response: rename(response),
+    })),
   };
 }
 

@@ -5,6 +5,7 @@
  *   --limit N         questions per row (default 1000)
  *   --out DIR         folder of the run, which goes on where it stopped (default reproduce/run)
  *   --install         put the trained weights, the curve and the verdict on the weights where the package has them
+ *   --control         also fine-tune with full attention only on the same exercises, and measure that
  *   --seed N          of weights and data (default 1)
  *   --threads N       compute threads (default: number of cores)
  *   --json            the rows as the last line of stdout
@@ -15,14 +16,18 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadLibrary } from '../src/ggml/library.ts';
 import { curveChart } from './curve-chart.ts';
-import { measureRows, rowsTable } from './measure.ts';
+import { kindsTable, measureRows, rowsTable } from './measure.ts';
 import { writeReaderVerdict } from './reader-verdict.ts';
 import { curveTasks } from './recipe.ts';
 import { readCurve, trainReader, weightFiles } from './train.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const models = join(root, 'models');
-const committed = { full: join(models, 'full-attention.gguf'), block: join(models, 'embedded.gguf') };
+const committed = {
+  full: join(models, 'full-attention.gguf'),
+  block: join(models, 'embedded.gguf'),
+  control: undefined,
+};
 
 const { values } = parseArgs({
   options: {
@@ -30,6 +35,7 @@ const { values } = parseArgs({
     limit: { type: 'string', default: '1000' },
     out: { type: 'string', default: join(root, 'reproduce', 'run') },
     install: { type: 'boolean', default: false },
+    control: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     threads: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -45,7 +51,7 @@ process.once('SIGINT', () => stop.abort());
 
 await loadLibrary('cpu');
 const weights = values['evaluate-only'] ? committed : await train();
-const { rows, scores } = await measureRows({
+const measured = await measureRows({
   ...weights,
   count: limit,
   threads,
@@ -54,8 +60,13 @@ const { rows, scores } = await measureRows({
     if (process.stderr.isTTY) process.stderr.write(`\r${mode} ${done}/${total}\u001b[K${done === total ? '\n' : ''}`);
   },
 });
-for (const line of rowsTable(rows)) (values.json ? log : console.log)(line);
-if (values.json) console.log(JSON.stringify({ rows }));
+const { rows, scores, control } = measured;
+for (const line of [...rowsTable(rows), '', ...kindsTable(measured)]) (values.json ? log : console.log)(line);
+if (control !== undefined) {
+  const [full, block] = [control.full, control.block].map((share) => (share * 100).toFixed(1));
+  log(`fine-tuned with full attention only: full ${full}, block ${block}`);
+}
+if (values.json) console.log(JSON.stringify({ rows, control }));
 
 if (values.install) {
   const verdict = await writeReaderVerdict(committed.block, scores);
@@ -66,12 +77,17 @@ async function train() {
   const { out } = values;
   await mkdir(out, { recursive: true });
   const started = performance.now();
-  await trainReader({ folder: out, seed, threads, log });
+  const { control } = values;
+  await trainReader({ folder: out, seed, threads, control, log });
   log(`trained in ${((performance.now() - started) / 60_000).toFixed(1)} minutes`);
   const chart = join(out, 'accuracy.svg');
   await writeFile(chart, await curveChart(await readCurve(out), curveTasks));
   log(`accuracy over the steps of fine-tuning: ${chart}`);
-  const trained = { full: join(out, weightFiles.full), block: join(out, weightFiles.block) };
+  const trained = {
+    full: join(out, weightFiles.full),
+    block: join(out, weightFiles.block),
+    control: control ? join(out, weightFiles.control) : undefined,
+  };
   if (values.install) {
     await mkdir(models, { recursive: true });
     await copyFile(trained.full, committed.full);

@@ -2,10 +2,11 @@
  * The rows of the paper's Table 1 on held-out reading tasks: two sets of weights, before and after block fine-tuning, in
  * both modes and with positions that are not re-encoded.
  */
+import type { Mode } from '../src/engine/index.ts';
 import { bootstrapInterval, type Interval, mean } from '../src/eval/bootstrap.ts';
+import { type DocumentTaskKind, documentTaskKinds, generateDocumentTasks } from '../src/eval/document-tasks.ts';
 import { scoreAnswer } from '../src/eval/metrics.ts';
 import { Reader } from '../src/eval/reader.ts';
-import { generateReadingTasks } from '../src/eval/reading-tasks.ts';
 import { runJobs } from '../src/eval/run-jobs.ts';
 
 export const rowModes = [
@@ -33,7 +34,7 @@ interface RowPlan {
   /** Accuracy in the paper, average of its four data sets, percent (Table 1, Llama-3.1-8B). */
   readonly paper: number;
   readonly weights: 'full' | 'block';
-  readonly attention: 'full' | 'block';
+  readonly attention: Mode;
   readonly places?: (tokens: readonly number[]) => { readonly starts: number[]; readonly first: number };
 }
 
@@ -69,12 +70,14 @@ export interface MeasureOptions {
   /** Paths of the weights before and after block fine-tuning. */
   readonly full: string;
   readonly block: string;
-  /** Tasks, of 10 passages, half of them with two hops. */
+  /** Path of weights fine-tuned with full attention only, if they are to be measured, too. */
+  readonly control?: string | undefined;
+  /** Tasks on documents, of 10 passages. */
   readonly count: number;
   readonly threads?: number | undefined;
   readonly signal: AbortSignal;
   /** Told after every answer. */
-  readonly onProgress: (mode: RowMode, done: number, total: number) => void;
+  readonly onProgress: (row: string, done: number, total: number) => void;
 }
 
 /** Longest answer: a sentence has about 20 tokens. */
@@ -86,32 +89,44 @@ export interface Measurement {
   readonly rows: readonly ReproductionRow[];
   /** Per row the score of each question, 0 or 1, in the order of the questions. */
   readonly scores: ReadonlyMap<RowMode, readonly number[]>;
+  /** Kind of each question. */
+  readonly kinds: readonly DocumentTaskKind[];
+  /** Of the control, in both modes. */
+  readonly control?: Readonly<Record<Mode, number>>;
 }
 
 /** @throws ABORTED; what opening a model throws */
 export async function measureRows(options: MeasureOptions): Promise<Measurement> {
-  const { count, threads, signal, onProgress } = options;
-  const tasks = generateReadingTasks({ seed: testSeed, count, split: 'test' });
-  const scoresOf = new Map<RowMode, number[]>();
+  const { count, threads, signal, onProgress, control } = options;
+  const tasks = generateDocumentTasks({ seed: testSeed, count, split: 'test' });
+  const open = (modelPath: string) => Reader.open({ modelPath, device: 'cpu', threads, template: 'plain' });
+  const score = async (reader: Reader, name: string, plan: Pick<RowPlan, 'attention' | 'places'>) => {
+    const { attention, places } = plan;
+    const scores: number[] = [];
+    let done = 0;
+    await runJobs([...tasks.entries()], { parallel: 8, signal }, async ([index, task], either) => {
+      const { text } = await reader.read(task, { mode: attention, maxTokens, stop: [], signal: either, places });
+      scores[index] = scoreAnswer(text, task.answers).accuracy;
+      onProgress(name, ++done, count);
+    });
+    return scores;
+  };
+  const scoresOf = new Map<RowMode, readonly number[]>();
   for (const weights of ['full', 'block'] as const) {
-    await using reader = await Reader.open({ modelPath: options[weights], device: 'cpu', threads, template: 'plain' });
+    await using reader = await open(options[weights]);
     for (const mode of rowModes.filter((name) => rowPlans[name].weights === weights)) {
-      const { attention, places } = rowPlans[mode];
-      const scores: number[] = [];
-      let done = 0;
-      await runJobs([...tasks.entries()], { parallel: 8, signal }, async ([index, task], either) => {
-        const { text } = await reader.read(task, { mode: attention, maxTokens, stop: [], signal: either, places });
-        scores[index] = scoreAnswer(text, task.answers).accuracy;
-        onProgress(mode, ++done, count);
-      });
-      scoresOf.set(mode, scores);
+      scoresOf.set(mode, await score(reader, mode, rowPlans[mode]));
     }
   }
   const rows = rowModes.map((mode) => {
     const scores = scoresOf.get(mode) ?? [];
     return { mode, n: scores.length, accuracy: mean(scores), interval: bootstrapInterval(scores) };
   });
-  return { rows, scores: scoresOf };
+  const measured = { rows, scores: scoresOf, kinds: tasks.map(({ kind }) => kind) };
+  if (control === undefined) return measured;
+  await using reader = await open(control);
+  const accuracy = async (attention: Mode) => mean(await score(reader, `control, ${attention}`, { attention }));
+  return { ...measured, control: { full: await accuracy('full'), block: await accuracy('block') } };
 }
 
 /** The paper's figures and ours side by side. */
@@ -122,4 +137,20 @@ export function rowsTable(rows: readonly ReproductionRow[]): string[] {
     return `${name.padEnd(26)}${paper.toFixed(1).padStart(7)}${percent(accuracy).padStart(9)}   ${percent(low)} to ${percent(high)}`;
   });
   return [`${'accuracy, %'.padEnd(26)}${'paper'.padStart(7)}${'ours'.padStart(9)}   95 % interval`, ...lines];
+}
+
+/** Accuracy of every row on each kind of question, in percent. */
+export function kindsTable({ scores, kinds }: Measurement): string[] {
+  const cells = (row: readonly number[]) =>
+    documentTaskKinds.map((kind) => {
+      const own = row.filter((_, i) => kinds[i] === kind);
+      return (own.length === 0 ? '' : (mean(own) * 100).toFixed(1)).padStart(11);
+    });
+  const lines = rowModes.map((mode) => `${rowPlans[mode].name.padEnd(26)}${cells(scores.get(mode) ?? []).join('')}`);
+  const counts = documentTaskKinds.map((kind) => String(kinds.filter((each) => each === kind).length).padStart(11));
+  return [
+    `${'accuracy, %'.padEnd(26)}${documentTaskKinds.map((kind) => kind.padStart(11)).join('')}`,
+    ...lines,
+    `${'questions'.padEnd(26)}${counts.join('')}`,
+  ];
 }

@@ -1,11 +1,12 @@
 /**
  * The whole training: from random weights to a reader with full attention, then block fine-tuning. Leaves in its folder
- * `full-attention.gguf`, `block.gguf` and `curve.json`. A run that was cut off goes on from the last finished part.
+ * `full-attention.gguf`, `block.gguf` and `curve.json`, and `control.gguf` if asked for. A run that was cut off goes on
+ * from the last finished part.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { generateReadingTasks } from '../src/eval/reading-tasks.ts';
+import { type DocumentTitles, generateDocumentTasks } from '../src/eval/document-tasks.ts';
 import type { Tokenizer } from '../src/ggml/tokenizer.ts';
 import { openTokenizer } from '../src/ggml/vocab.ts';
 import { type TrainingMode, type TrainingSequence, TrainingSession } from '../src/train/index.ts';
@@ -26,11 +27,14 @@ export interface TrainReaderOptions {
   readonly folder: string;
   readonly seed: number;
   readonly threads: number | undefined;
+  /** Also fine-tune on the same exercises with full attention only. */
+  readonly control: boolean;
   /** Told lines for people. */
   readonly log: (line: string) => void;
 }
 
-export const weightFiles = { full: 'full-attention.gguf', block: 'block.gguf', curve: 'curve.json' } as const;
+export const weightFiles = { full: 'full-attention.gguf', block: 'block.gguf', control: 'control.gguf' } as const;
+const curveFile = 'curve.json';
 
 export async function trainReader(options: TrainReaderOptions): Promise<void> {
   const { folder, seed, log } = options;
@@ -46,7 +50,9 @@ export async function trainReader(options: TrainReaderOptions): Promise<void> {
     if (!existsSync(after)) await pretrain(before, after, stage, index, options);
     before = after;
   }
-  if (!existsSync(join(folder, weightFiles.block))) await fineTune(before, options);
+  for (const kind of options.control ? (['block', 'control'] as const) : (['block'] as const)) {
+    if (!existsSync(join(folder, weightFiles[kind]))) await fineTune(before, kind, options);
+  }
 }
 
 async function pretrain(from: string, to: string, stage: Stage, index: number, options: TrainReaderOptions) {
@@ -54,7 +60,6 @@ async function pretrain(from: string, to: string, stage: Stage, index: number, o
   const session = await open(from, options);
   try {
     const stream = new ExerciseStream(tokenizer, 10 * options.seed + index);
-    const validation = tasks(tokenizer, 'full');
     await runStage(session, stage, options, () => {
       const samples = stream.batch(stage);
       const texts = stage.text > 0 ? samples.slice(0, Math.ceil(samples.length / 3)) : [];
@@ -63,14 +68,12 @@ async function pretrain(from: string, to: string, stage: Stage, index: number, o
         ...texts.map((sample) => textSequence(sample, stage.text)),
       ];
     });
-    const { accuracy, loss } = await session.evaluate(validation);
+    const { accuracy, loss } = await session.evaluate(tasks(tokenizer, 'full', stage.titles));
     options.log(`${stage.name}: ${percent(accuracy)} of validation tasks right, loss ${loss.toFixed(3)}`);
     await session.save(to);
     if (index === pretraining.length - 1) {
-      await session.save(join(options.folder, weightFiles.full), {
-        weights: 'f16',
-        name: 'Block-Attention reader, full',
-      });
+      const name = 'Block-Attention reader, full';
+      await session.save(join(options.folder, weightFiles.full), { weights: 'f16', name });
     }
   } finally {
     session.dispose();
@@ -78,29 +81,31 @@ async function pretrain(from: string, to: string, stage: Stage, index: number, o
   }
 }
 
-async function fineTune(from: string, options: TrainReaderOptions): Promise<void> {
+/** Every exercise in both modes (paper section 5); as a control with full attention only. */
+async function fineTune(from: string, kind: 'block' | 'control', options: TrainReaderOptions): Promise<void> {
+  const { folder, seed, log } = options;
+  const modes: readonly TrainingMode[] = kind === 'block' ? ['full', 'block'] : ['full'];
+  const name = kind === 'block' ? 'fine-tuning' : 'fine-tuning, full only';
   const tokenizer = await openTokenizer(from);
   const session = await open(from, options);
   try {
-    const stream = new ExerciseStream(tokenizer, 10 * options.seed + 9);
-    const validation = { full: tasks(tokenizer, 'full'), block: tasks(tokenizer, 'block') };
+    const stream = new ExerciseStream(tokenizer, 10 * seed + 9);
+    const { titles } = fineTuning;
+    const validation = { full: tasks(tokenizer, 'full', titles), block: tasks(tokenizer, 'block', titles) };
     const curve: CurvePoint[] = [];
     const measure = async (step: number) => {
       if (!curveSteps.includes(step)) return;
       const full = (await session.evaluate(validation.full)).accuracy;
       const block = (await session.evaluate(validation.block)).accuracy;
       curve.push({ step, full, block });
-      options.log(`fine-tuning step ${step}: full ${percent(full)}, block ${percent(block)}`);
-      await writeFile(join(options.folder, weightFiles.curve), `${JSON.stringify(curve)}\n`);
-      await session.save(join(options.folder, `block-${step}.gguf`), { weights: 'f16' });
+      log(`${name}, step ${step}: full ${percent(full)}, block ${percent(block)}`);
+      if (kind === 'block') await writeFile(join(folder, curveFile), `${JSON.stringify(curve)}\n`);
     };
     await measure(0);
-    const bothModes = () =>
-      stream
-        .batch(fineTuning)
-        .flatMap((sample) => [questionSequence(sample, 'full'), questionSequence(sample, 'block')]);
-    await runStage(session, fineTuning, options, bothModes, measure);
-    await session.save(join(options.folder, weightFiles.block), { weights: 'f16', name: 'Block-Attention reader' });
+    const batch = () =>
+      stream.batch(fineTuning).flatMap((sample) => modes.map((mode) => questionSequence(sample, mode)));
+    await runStage(session, { ...fineTuning, name }, options, batch, measure);
+    await session.save(join(folder, weightFiles[kind]), { weights: 'f16', name: 'Block-Attention reader' });
   } finally {
     session.dispose();
     tokenizer.dispose();
@@ -141,8 +146,8 @@ function open(model: string, { threads }: TrainReaderOptions): Promise<TrainingS
   return TrainingSession.open({ model, threads, batchTokens: 2048, ...optimizer });
 }
 
-function tasks(tokenizer: Tokenizer, mode: TrainingMode): TrainingSequence[] {
-  return generateReadingTasks({ seed: 1, count: curveTasks, split: 'validation' }).map((task) =>
+function tasks(tokenizer: Tokenizer, mode: TrainingMode, titles: DocumentTitles): TrainingSequence[] {
+  return generateDocumentTasks({ seed: 1, count: curveTasks, split: 'validation', titles }).map((task) =>
     taskSequence(task, tokenizer, mode),
   );
 }
@@ -153,5 +158,5 @@ function percent(share: number): string {
 
 /** The curve of a run. */
 export async function readCurve(folder: string): Promise<CurvePoint[]> {
-  return JSON.parse(await readFile(join(folder, weightFiles.curve), 'utf8')) as CurvePoint[];
+  return JSON.parse(await readFile(join(folder, curveFile), 'utf8')) as CurvePoint[];
 }

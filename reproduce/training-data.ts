@@ -1,6 +1,6 @@
 /** Exercises as training sequences: a seeded stream that never repeats itself. */
+import type { DocumentTask, DocumentTitles } from '../src/eval/document-tasks.ts';
 import { createRandom, type Random } from '../src/eval/random.ts';
-import type { ReadingTask } from '../src/eval/reading-tasks.ts';
 import type { Tokenizer } from '../src/ggml/tokenizer.ts';
 import type { FinalBlock, TrainingMode, TrainingSequence } from '../src/train/types.ts';
 import { makeExercise } from './exercises.ts';
@@ -12,9 +12,12 @@ export interface BatchOptions {
   readonly passages: readonly number[];
   /** Tokens of a batch, at least; the last exercise goes beyond. */
   readonly tokens: number;
-  /** Share of exercises that are reading tasks, and of questions of two hops. */
+  /** Shares: of tasks among exercises, of those on documents among them, of questions of two hops among the others'. */
   readonly tasks: number;
+  readonly documents: number;
   readonly twoHops: number;
+  /** What documents are called. */
+  readonly titles: DocumentTitles;
 }
 
 const mostQuestions = 12;
@@ -31,13 +34,13 @@ export class ExerciseStream {
     this.#next = seed * 2 ** 20;
   }
 
-  batch({ passages: sizes, tokens, tasks, twoHops }: BatchOptions): TokenSample[] {
+  batch({ passages: sizes, tokens, ...mixture }: BatchOptions): TokenSample[] {
     const passages = choose(this.#random, sizes);
     const questions = Math.min(3 * passages, mostQuestions);
     const samples: TokenSample[] = [];
     for (let sum = 0; sum < tokens; ) {
       const sample = tokenSample(
-        makeExercise({ seed: this.#next++, passages, questions, tasks, twoHops }),
+        makeExercise({ ...mixture, seed: this.#next++, passages, questions }),
         this.#tokenizer,
       );
       if (sample.questions.length === 0) continue;
@@ -70,18 +73,11 @@ export function textSequence({ context }: TokenSample, weight: number): Training
 
 /** A reading task as one sequence, to measure with. */
 export function taskSequence(
-  { passages, question, response }: ReadingTask,
+  { passages, question, response }: Pick<DocumentTask, 'passages' | 'question' | 'response'>,
   tokenizer: Tokenizer,
   mode: TrainingMode,
 ): TrainingSequence {
-  return questionSequence(
-    tokenSample({ passages: passages.map(withTitle), questions: [{ question, response }] }, tokenizer),
-    mode,
-  );
-}
-
-function withTitle({ title = '', text }: { readonly title?: string | undefined; readonly text: string }) {
-  return { title, text };
+  return questionSequence(tokenSample({ passages, questions: [{ question, response }] }, tokenizer), mode);
 }
 
 function joined(parts: readonly Int32Array[]): Int32Array {

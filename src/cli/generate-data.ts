@@ -1,7 +1,7 @@
 /** `data`: synthetic reading tasks, to train on and to evaluate with. */
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import type { ReadingTaskOptions, TaskSplit } from '../eval/index.ts';
+import type { DocumentTitles, ReadingTaskOptions, TaskSplit } from '../eval/index.ts';
 import { invalid } from './errors.ts';
 import { formatCount } from './format.ts';
 import type { CommandContext } from './io.ts';
@@ -17,6 +17,7 @@ interface Flags {
   readonly hops: '1' | '2' | 'both';
   readonly names: number;
   readonly documents?: boolean;
+  readonly titles: DocumentTitles;
   readonly out: string;
   readonly json?: boolean;
 }
@@ -46,6 +47,11 @@ export function addData(program: Command, context: CommandContext): void {
     .option(
       '--documents',
       'chunks of documents, of which some go on without the name, instead of passages that stand alone',
+    )
+    .addOption(
+      new Option('--titles <how>', "with --documents, named by: their subject's family, a place, or another's family")
+        .choices(['family', 'place', 'other'] satisfies DocumentTitles[])
+        .default('family'),
     )
     .requiredOption('--out <file>', 'JSONL file to write')
     .option('--json', 'result as one line of JSON')

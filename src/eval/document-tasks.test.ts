@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type DocumentTask, documentTaskKinds, generateDocumentTasks } from './document-tasks.ts';
+import { type DocumentTask, documentTaskKinds, documentTitles, generateDocumentTasks } from './document-tasks.ts';
 import { normalizeAnswer } from './metrics.ts';
 import { parseQuestion } from './questions.ts';
 import { namesOf, taskSplits } from './task-names.ts';
@@ -44,6 +44,21 @@ describe('generateDocumentTasks', () => {
       const words = sentence.slice(0, sentence.lastIndexOf(' '));
       // Two other documents say the same of others.
       expect(task.passages.filter(({ text }) => text.includes(words))).toHaveLength(3);
+    }
+  });
+
+  it('calls documents by their subject, by another, or by neither', () => {
+    for (const titles of documentTitles) {
+      for (const task of generateDocumentTasks({ seed: 5, count: 60, titles }).filter((t) => t.kind === 'continued')) {
+        const { title = '' } = task.passages[task.gold[0] ?? -1] ?? {};
+        const called = /^The (\w+) /.exec(title)?.[1] ?? 'none';
+        const subject = /\p{Lu}\w+ \p{Lu}\w+/u.exec(task.question)?.[0] ?? 'none';
+        expect(subject.endsWith(` ${called}`)).toBe(titles === 'family');
+        const others = task.passages.filter(
+          ({ text }) => new RegExp(` ${called}\\b`).test(text) && !text.includes(subject),
+        );
+        expect(others.length > 0).toBe(titles === 'other');
+      }
     }
   });
 
@@ -96,6 +111,7 @@ describe('generateDocumentTasks', () => {
     [{ passages: 21 }, 'passages is 21'],
     [{ questions: 0 }, 'questions is 0'],
     [{ split: 'dev' as 'test' }, 'split is dev'],
+    [{ titles: 'none' as 'place' }, 'titles is none'],
   ])('refuses %j', (more, message) => {
     expect(() => generateDocumentTasks({ seed: 1, count: 1, ...more })).toThrow(message);
   });

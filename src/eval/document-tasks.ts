@@ -17,10 +17,13 @@ import { BlockAttentionError } from '../errors.ts';
 import type { Question } from './questions.ts';
 import type { Random } from './random.ts';
 import { capitalised, NameSource, namePools, type TaskSplit, workTitle } from './task-names.ts';
-import { checkRange, checkSplit, taskRandom } from './task-options.ts';
+import { checkRange, checkSplit, invalidOption, taskRandom } from './task-options.ts';
 
 export const documentTaskKinds = ['continued', 'newest', 'one-hop', 'two-hop'] as const;
 export type DocumentTaskKind = (typeof documentTaskKinds)[number];
+
+export const documentTitles = ['family', 'place', 'other'] as const;
+export type DocumentTitles = (typeof documentTitles)[number];
 
 export interface DocumentTaskOptions {
   /** Whole number from 0. */
@@ -33,10 +36,11 @@ export interface DocumentTaskOptions {
   /** Questions over the same passages, which follow one another: `count` then counts passage sets. Defaults to 1. */
   readonly questions?: number | undefined;
   /**
-   * Share of questions that name a document in place of its person, or ask which one is on a person: to train on, of kind
-   * `one-hop`. Defaults to 0.
+   * What documents are called. `family`, the default: by their subject's family, `The Ockhurst letters`, so a passage
+   * that goes on with "She" can be read alone. `place`: `The Pelford letters`, so only the passage before says who she
+   * is. `other`: by the family of another document's subject, which misleads whoever does not read the passage before.
    */
-  readonly sources?: number | undefined;
+  readonly titles?: DocumentTitles | undefined;
 }
 
 export interface DocumentTask extends Question {
@@ -101,13 +105,6 @@ interface Passage {
   readonly title: string;
   readonly text: string;
 }
-/** What a document of two passages states of its subject. */
-interface Source {
-  readonly title: string;
-  readonly subject: string;
-  readonly first: Passage;
-  readonly stated: readonly [Stated, ...Stated[]];
-}
 interface Made {
   readonly work: string;
   readonly maker: string;
@@ -117,25 +114,24 @@ interface Made {
 /** How often a question is to be of a kind: shares, added up. */
 const shares: readonly (readonly [DocumentTaskKind, number])[] = [
   ['continued', 0.5],
-  ['newest', 0.67],
-  ['two-hop', 0.84],
+  ['newest', 0.65],
+  ['two-hop', 0.82],
   ['one-hop', 1],
 ];
 
 /** @throws INVALID_ARGUMENT for options that cannot be */
 export function generateDocumentTasks(options: DocumentTaskOptions): DocumentTask[] {
-  const { seed, count, split = 'train', passages = 10, questions = 1, sources = 0 } = options;
+  const { seed, count, split = 'train', passages = 10, questions = 1, titles = 'family' } = options;
   checkRange({ seed, count }, 0, 2 ** 31);
   checkRange({ passages }, 4, 20);
   checkRange({ questions }, 1, 100);
   checkSplit(split);
+  if (!documentTitles.includes(titles)) throw invalidOption(`titles is ${titles}: use ${documentTitles.join(' or ')}`);
   const pools = namePools(split, 64, seed);
   return Array.from({ length: count }, (_, index) => {
     const random = taskRandom(seed, split, index, 0xc2b2ae35);
-    const scene = new Scene(new NameSource(pools, random), random, passages);
-    return Array.from({ length: questions }, () =>
-      sources > 0 && random.uniform() < sources ? scene.askBySource() : scene.ask(),
-    );
+    const scene = new Scene(new NameSource(pools, random), random, passages, titles);
+    return Array.from({ length: questions }, () => scene.ask());
   }).flat();
 }
 
@@ -145,17 +141,23 @@ class Scene {
   readonly #order: readonly Passage[];
   #stated: Stated[] = [];
   readonly #made: Made[] = [];
-  readonly #documents: Source[] = [];
+  readonly #titles: DocumentTitles;
 
-  constructor(names: NameSource, random: Random, count: number) {
+  constructor(names: NameSource, random: Random, count: number, titles: DocumentTitles) {
     this.#random = random;
+    this.#titles = titles;
     this.#names = names;
     const pronoun = random.pick<Pronoun>(['she', 'he']);
     const split = random.shuffle(relations);
     const documents = Math.max(2, Math.round(0.3 * count));
     const units: Passage[][] = [];
     const makers: string[] = [];
-    for (let i = 0; i < documents; i++) units.push(this.#document(pronoun, split, makers));
+    const subjects = Array.from({ length: documents }, () => names.person());
+    makers.push(...subjects);
+    for (const [i, subject] of subjects.entries()) {
+      const called = { family: subject, other: subjects[(i + 1) % documents] ?? subject, place: names.place() }[titles];
+      units.push(this.#document(subject, called.split(' ').at(-1) ?? '', pronoun, split));
+    }
     const rest = count - 2 * documents;
     // Works are made by people of the scene, no two by the same as long as there are enough.
     const people = random.shuffle(makers);
@@ -183,33 +185,22 @@ class Scene {
         const { relation, object, subject } = known;
         const question = random.pick(relation.ask)(`the maker of ${work.work}`);
         const gold = [work.passage, ...known.passages];
-        return this.#task('two-hop', question, object, relation.say(subject, object), gold);
+        return this.#task('two-hop', question, object, gold, relation.say(subject, object));
       }
     }
     const of = (kind: DocumentTaskKind) => random.shuffle(this.#stated.filter((stated) => stated.kind === kind))[0];
     const stated = of(wanted) ?? of('continued');
     if (stated === undefined) throw new BlockAttentionError('INTERNAL', 'a scene without documents');
     const { kind, relation, subject, object, passages } = stated;
-    return this.#task(kind, random.pick(relation.ask)(subject), object, object, passages);
-  }
-
-  askBySource(): DocumentTask {
-    const [document] = this.#random.shuffle(this.#documents);
-    if (document === undefined) throw new BlockAttentionError('INTERNAL', 'a scene without documents');
-    const { title, subject, stated, first } = document;
-    if (this.#random.uniform() < 0.4)
-      return this.#task('one-hop', `Which document is on ${subject}?`, title, title, [first]);
-    const { relation, object, passages } = this.#random.pick(stated);
-    const question = this.#random.pick(relation.ask)(`the subject of ${title.replace('The', 'the')}`);
-    return this.#task('one-hop', question, object, object, passages.slice(-1));
+    return this.#task(kind, random.pick(relation.ask)(subject), object, passages);
   }
 
   #task(
     kind: DocumentTaskKind,
     question: string,
     answer: string,
-    response: string,
     gold: readonly Passage[],
+    response = answer,
   ): DocumentTask {
     return {
       question,
@@ -222,22 +213,21 @@ class Scene {
   }
 
   /** Two passages: the first names a person, the second goes on. Relations are split alike in every document. */
-  #document(pronoun: Pronoun, split: readonly Relation[], people: string[]): Passage[] {
-    const subject = this.#names.person();
-    people.push(subject);
-    const title = `The ${this.#names.place()} ${this.#random.pick(documentKinds)}`;
+  #document(subject: string, called: string, pronoun: Pronoun, split: readonly Relation[]): Passage[] {
+    const title = `The ${called} ${this.#random.pick(documentKinds)}`;
     const state = (relation: Relation) => ({ relation, object: this.#names.place() });
     const [opening, ...going] = split.slice(0, 3).map(state);
     if (opening === undefined) throw new BlockAttentionError('INTERNAL', 'a document without relations');
-    const first = { title, text: opening.relation.say(subject, opening.object) };
-    const lines = this.#random.shuffle(going).map(({ relation, object }) => relation.goOn(pronoun, object));
-    const second = { title, text: lines.join(' ') };
-    const stated: readonly [Stated, ...Stated[]] = [
+    const lines = [opening.relation.say(subject, opening.object)];
+    if (this.#titles !== 'family' && this.#random.uniform() < 0.5)
+      lines.push(`${subject} is the subject of ${title.replace('The', 'the')}.`);
+    const first = { title, text: lines.join(' ') };
+    const more = this.#random.shuffle(going).map(({ relation, object }) => relation.goOn(pronoun, object));
+    const second = { title, text: more.join(' ') };
+    this.#stated.push(
       { kind: 'one-hop', ...opening, subject, passages: [first] },
       ...going.map((each): Stated => ({ kind: 'continued', ...each, subject, passages: [first, second] })),
-    ];
-    this.#stated.push(...stated);
-    this.#documents.push({ title, subject, first, stated });
+    );
     return [first, second];
   }
 

@@ -6,6 +6,7 @@ export {
   type DocumentTask,
   type DocumentTaskKind,
   type DocumentTaskOptions,
+  type DocumentTitles,
   documentTaskKinds,
   generateDocumentTasks,
 } from './document-tasks.ts';
