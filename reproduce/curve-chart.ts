@@ -18,7 +18,7 @@ function curveSpec(curve: readonly CurvePoint[], tasks: number): TopLevelSpec {
   return {
     ...chartFrame(
       'Accuracy while the reader is block fine-tuned',
-      [`${tasks} validation tasks of 10 passages, one and two hops; a step trains on every exercise in both modes.`],
+      [`${tasks} validation tasks on documents, 10 passages; a step trains on every exercise in both modes.`],
       320,
     ),
     data: { values },
