@@ -1,11 +1,11 @@
 /**
  * The training mixture: passages with several questions on them.
  *
- * Half are the reading tasks of the evaluation's generator (training split), most of them with their names replaced by
- * names without end. Half are facts of many kinds in many wordings, with rivals, filler sentences, questions of two hops,
- * and some questions that the passages do not answer. Seeded: exercise i is the same on every machine.
+ * Some are tasks of the evaluation's generators (training split), on documents or on passages that stand alone, most of
+ * them with their names replaced by names without end. The others are facts of many kinds in many wordings, with rivals,
+ * filler sentences, questions of two hops, and some questions that the passages do not answer. Seeded: exercise i is the
+ * same on every machine.
  */
-
 import { type DocumentTitles, generateDocumentTasks } from '../src/eval/document-tasks.ts';
 import { createRandom, type Random } from '../src/eval/random.ts';
 import { generateReadingTasks } from '../src/eval/reading-tasks.ts';
@@ -68,7 +68,7 @@ function taskExercise(random: Random, passages: number, questions: number, twoHo
 function documentExercise(random: Random, passages: number, questions: number, titles: DocumentTitles): Exercise {
   const tasks = generateDocumentTasks({ seed: random.integer(2 ** 31), count: 1, passages, questions, titles });
   const rename = random.uniform() < 0.75 ? renamer(random) : (text: string) => text;
-  // Of several wordings of one question the first: an answer is trained once.
+  // Of several wordings of one question one: an answer is trained once.
   const asked = new Map(tasks.map((task) => [`${task.kind} ${task.answers[0]}`, task]));
   return {
     passages: (tasks[0]?.passages ?? []).map(({ title, text }) => ({ title: rename(title), text: rename(text) })),

@@ -5,7 +5,7 @@
  *   --limit N         questions per row (default 1000)
  *   --out DIR         folder of the run, which goes on where it stopped (default reproduce/run)
  *   --install         put the trained weights, the curve and the verdict on the weights where the package has them
- *   --control         also fine-tune with full attention only on the same exercises, and measure that
+ *   --control         also fine-tune with full attention only on the same exercises, and measure that; when training
  *   --seed N          of weights and data (default 1)
  *   --threads N       compute threads (default: number of cores)
  *   --json            the rows as the last line of stdout

@@ -151,16 +151,14 @@ class Scene {
     const split = random.shuffle(relations);
     const documents = Math.max(2, Math.round(0.3 * count));
     const units: Passage[][] = [];
-    const makers: string[] = [];
     const subjects = Array.from({ length: documents }, () => names.person());
-    makers.push(...subjects);
     for (const [i, subject] of subjects.entries()) {
       const called = { family: subject, other: subjects[(i + 1) % documents] ?? subject, place: names.place() }[titles];
       units.push(this.#document(subject, called.split(' ').at(-1) ?? '', pronoun, split));
     }
     const rest = count - 2 * documents;
     // Works are made by people of the scene, no two by the same as long as there are enough.
-    const people = random.shuffle(makers);
+    const people = random.shuffle(subjects);
     for (let i = 0; i < rest; i++) {
       const left = rest - i;
       if (i === 0 && left >= 2) {

@@ -10,6 +10,7 @@ import { library } from './library.ts';
 import { type ContextCalls, contextCalls } from './llama-context.ts';
 import { type LlamaModel, loadLlamaModel } from './llama-model.ts';
 import { allocateMemory, type NativeMemory } from './memory.ts';
+import { bindTokenize, type TokenizeCall } from './tokenize-call.ts';
 
 export interface EmbeddingModelOptions {
   readonly threads: number;
@@ -33,15 +34,7 @@ const meanPooling = 1;
 const defaultMostTokens = 2048;
 
 interface Calls {
-  readonly tokenize: (
-    vocab: bigint,
-    text: Uint8Array,
-    length: number,
-    out: Int32Array,
-    room: number,
-    special: boolean,
-    parse: boolean,
-  ) => number;
+  readonly tokenize: TokenizeCall;
   readonly dimensions: (model: bigint) => number;
   readonly trainedContext: (model: bigint) => number;
   readonly pooling: (ctx: bigint) => number;
@@ -55,9 +48,7 @@ function native(): Calls {
     const { llama } = library();
     const bind = (signature: string) => llama.func(signature) as never;
     bound = {
-      tokenize: bind(
-        'int32_t llama_tokenize(void *vocab, const uint8_t *text, int32_t len, _Out_ int32_t *out, int32_t room, bool special, bool parse)',
-      ),
+      tokenize: bindTokenize(),
       dimensions: bind('int32_t llama_model_n_embd(void *model)'),
       trainedContext: bind('int32_t llama_model_n_ctx_train(void *model)'),
       pooling: bind('int llama_pooling_type(void *ctx)'),

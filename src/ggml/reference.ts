@@ -212,18 +212,7 @@ class LlamaReference implements Reference {
         );
       }
       this.#check(tokens);
-      new Int32Array(this.#tokens.bytes.buffer).set(tokens);
-      this.#flags.bytes.fill(1);
-      const code = await call(this.#calls.decode, this.#context, {
-        n_tokens: tokens.length,
-        token: this.#tokens.address,
-        embd: null,
-        pos: null,
-        n_seq_id: this.#counts.address,
-        seq_id: this.#places.address,
-        logits: this.#flags.address,
-      });
-      if (code !== 0) throw new BlockAttentionError('COMPUTE_FAILED', `llama_decode answers ${code}`);
+      await this.#compute(tokens, { logits: 'all', ofEach: true });
       return Array.from(tokens, (_, i) => this.#row(i));
     });
   }
@@ -286,21 +275,26 @@ class LlamaReference implements Reference {
     const rows: Float32Array[] = [];
     for (let start = 0; start < tokens.length; start += this.#batch) {
       const part = tokens.subarray(start, start + this.#batch);
-      new Int32Array(this.#tokens.bytes.buffer).set(part);
-      this.#flags.bytes.fill(1);
-      const code = await call(this.#calls.decode, this.#context, {
-        n_tokens: part.length,
-        token: this.#tokens.address,
-        embd: null,
-        pos: null,
-        n_seq_id: null,
-        seq_id: null,
-        logits: logits === 'all' ? this.#flags.address : null,
-      });
-      if (code !== 0) throw new BlockAttentionError('COMPUTE_FAILED', `llama_decode answers ${code}`);
+      await this.#compute(part, { logits });
       if (logits === 'all') for (let i = 0; i < part.length; i++) rows.push(this.#row(i));
     }
     return logits === 'all' ? rows : [this.#row(-1)];
+  }
+
+  /** @param ofEach token i goes to sequence i; else all of them to the first */
+  async #compute(tokens: Int32Array, { logits, ofEach = false }: { logits: 'last' | 'all'; ofEach?: boolean }) {
+    new Int32Array(this.#tokens.bytes.buffer).set(tokens);
+    this.#flags.bytes.fill(1);
+    const code = await call(this.#calls.decode, this.#context, {
+      n_tokens: tokens.length,
+      token: this.#tokens.address,
+      embd: null,
+      pos: null,
+      n_seq_id: ofEach ? this.#counts.address : null,
+      seq_id: ofEach ? this.#places.address : null,
+      logits: logits === 'all' ? this.#flags.address : null,
+    });
+    if (code !== 0) throw new BlockAttentionError('COMPUTE_FAILED', `llama_decode answers ${code}`);
   }
 
   #row(index: number): Float32Array {

@@ -5,25 +5,15 @@
  * SentencePiece vocabularies put a space before the first word of every text they tokenize, as their models expect.
  */
 import { availableParallelism } from 'node:os';
-import type { KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { call } from './call.ts';
 import { library } from './library.ts';
 import { type LlamaModel, loadLlamaModel } from './llama-model.ts';
+import { bindTokenize, type TokenizeCall } from './tokenize-call.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 interface Calls {
-  tokenize: KoffiFunc<
-    (
-      vocab: bigint,
-      text: Uint8Array,
-      length: number,
-      out: Int32Array,
-      room: number,
-      special: boolean,
-      parse: boolean,
-    ) => number
-  >;
+  tokenize: TokenizeCall;
   piece(vocab: bigint, token: number, out: Uint8Array, room: number, lstrip: number, special: boolean): number;
   text(vocab: bigint, token: number): string | null;
   type(vocab: bigint): number;
@@ -42,9 +32,7 @@ function native(): Calls {
     const { llama } = library();
     const bind = (signature: string) => llama.func(signature) as never;
     calls = {
-      tokenize: bind(
-        'int32_t llama_tokenize(void *vocab, const uint8_t *text, int32_t len, _Out_ int32_t *out, int32_t room, bool special, bool parse)',
-      ),
+      tokenize: bindTokenize(),
       piece: bind(
         'int32_t llama_token_to_piece(void *vocab, int32_t token, _Out_ uint8_t *out, int32_t room, int32_t lstrip, bool special)',
       ),

@@ -2,8 +2,9 @@
  * The checksum of a stored payload: Poly1305 under a key made of the block's header.
  *
  * Poly1305 runs at 5 to 12 GB/s on one core here, SHA-256 at 1.8: checking 8K tokens of a small model takes 15 to 40 ms
- * instead of 100, less when several cores check. Its chance to miss a random corruption is below 2^-100, and the key ties payload and header together. It
- * does not stop a forger, who could compute it as well: the sealed format (seal.ts) does.
+ * instead of 100, less when several cores check. Its chance to miss a random corruption is below 2^-100, and the key
+ * ties payload and header together. It does not stop a forger, who could compute it as well: the sealed format (seal.ts)
+ * does.
  */
 import { createCipheriv, createHash } from 'node:crypto';
 import type { Bytes, NativeAead } from '../ggml/native-aead.ts';
