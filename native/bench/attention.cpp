@@ -113,6 +113,7 @@ double measure(const Case &c) {
   Setup s;
   prepare(s, c);
   const Bytes scratch(static_cast<size_t>(ba_scratch_bytes(&s.params, c.threads)));
+  memset(scratch.data(), 0, 64);
   ba_op op = {&s.params, scratch.data(), static_cast<int64_t>(scratch.size())};
   ggml_tensor q{}, out{};
   for (ggml_tensor *t : {&q, &out}) {

@@ -12,7 +12,7 @@
 #pragma once
 #include <stdint.h>
 
-#define BA_ABI_VERSION 2
+#define BA_ABI_VERSION 3
 enum { BA_F32 = 0, BA_F16 = 1, BA_Q8_0 = 8 };  // ggml's type numbers
 
 typedef struct {
@@ -55,8 +55,8 @@ typedef struct ba_sequence {
 // Two graph nodes per layer, because threads may only meet at the barrier between nodes:
 //   ba_attend(dst, ith, nth, ba_op*)   dst->src[0] = q [head_dim, heads, rows] f32, already rotated at absolute positions
 //                                      (after QK-norm); dst->src[1..] only order the node after the K/V writes.
-//                                      Splits (sequence, kv head, key range) over the threads; partial results with
-//                                      their log-sum-exps go to op->scratch.
+//                                      Splits (sequence, kv head, key range) into stretches that the threads take in
+//                                      turn; partial results with their log-sum-exps go to op->scratch.
 //   ba_merge(dst, ith, nth, ba_op*)    dst->src[0] = the node of ba_attend; dst [head_dim, heads, rows] f32 = the result.
 // Both have the signature of ggml_custom_op_t and are given GGML_N_TASKS_MAX; nth is whatever ggml passes and is the same
 // for both. q and dst may be strided (nb[1], nb[2]). Rows that no sequence owns are left as they are; a query that sees
@@ -67,7 +67,7 @@ typedef struct ba_sequence {
 struct ggml_tensor;
 typedef struct {
   const ba_params *params;
-  void *scratch;          // 64-byte aligned
+  void *scratch;          // 64-byte aligned; its first 64 bytes zero before the first call, and nobody else's after
   int64_t scratch_bytes;
 } ba_op;  // 24 bytes; lives, with everything it points to, until the graph's compute returns
 

@@ -157,6 +157,7 @@ EXPORT int32_t ba_run(const ba_params *params, const float *q, float *out, int32
   void *scratch = nullptr;
   Thread *threads = (Thread *)calloc((size_t)nth, sizeof(Thread));
   const bool enough = threads && posix_memalign(&scratch, 64, (size_t)bytes) == 0;
+  if (enough) memset(scratch, 0, 64);
   for (int stage = 0; enough && stage < 2; stage++) {
     for (int32_t i = 0; i < nth; i++)
       threads[i] = {params, stage ? &to : &from, scratch, i, nth, stage == 1, false, {}};

@@ -6,7 +6,13 @@
 namespace BA_NS {
 namespace {
 
+// Which stretch comes next. Zero between calls: the last thread to find none left puts it back.
+struct Turns {
+  int32_t next, done;
+};
+
 struct Scratch {
+  Turns *turns;
   PlanMemory plan;
   Work work;
   Partials partials;
@@ -21,10 +27,13 @@ static Scratch lay_out(const ba_params &p, const Counts &c, char *base, int32_t 
   plan_memory(measure, p, c);
   work_memory(measure, p);
   const int64_t per_thread = measure.used;
-  Arena own = {base, per_thread * ith};
+  // First, where it is whatever the shape.
+  Arena front = {base, 0};
+  s.turns = front.take<Turns>(1);
+  Arena own = {base, front.used + per_thread * ith};
   s.plan = plan_memory(own, p, c);
   s.work = work_memory(own, p);
-  Arena shared = {base, per_thread * nth};
+  Arena shared = {base, front.used + per_thread * nth};
   const int64_t rows = partial_rows_bound(p, c, nth);
   s.partials.out = shared.take<float>(rows * p.head_dim);
   s.partials.maximum = shared.take<float>(rows);
@@ -45,8 +54,7 @@ static Ahead after(const Problem &problem, const Unit &unit, const Segment &segm
   return keys.end > keys.begin ? ahead(*problem.params, next, unit.kv, keys.begin, keys.end) : Ahead{};
 }
 
-static void attend_unit(const Problem &problem, const Unit &unit, const Rows &q, const Work &w, int64_t from,
-                        int64_t to) {
+static void attend_unit(const Problem &problem, const Unit &unit, const Rows &q, const Work &w, Stretch stretch) {
   const bool narrow = is_narrow(unit.chunk.rows);
   if (narrow)
     load_narrow(problem, unit, q, w);
@@ -54,13 +62,13 @@ static void attend_unit(const Problem &problem, const Unit &unit, const Rows &q,
     load_wide(problem, unit, q, w);
   const int64_t per_key = key_cost(unit.chunk.rows);
   int64_t at = unit.at;
-  for (int32_t i = unit.chunk.run->first; i >= 0 && at < to; i = problem.plan.segments[i].next) {
+  for (int32_t i = unit.chunk.run->first; i >= 0 && at < stretch.to; i = problem.plan.segments[i].next) {
     const Segment &segment = problem.plan.segments[i];
     const Keys keys = visible(*problem.params, segment, unit.chunk);
     if (keys.end <= keys.begin) continue;
     const int64_t end = at + (keys.end - keys.begin + SEGMENT_COST) * per_key;
-    if (end > from) {
-      const Keys mine = split_keys(keys, at, from, to, per_key);
+    if (end > stretch.from) {
+      const Keys mine = split_keys(keys, at, stretch, per_key);
       if (mine.end > mine.begin) {
         if (narrow)
           attend_narrow(problem, unit, segment, mine, w);
@@ -77,16 +85,22 @@ static void attend(const ba_params &p, const Rows &q, void *scratch, int32_t ith
   const Scratch s = lay_out(p, c, (char *)scratch, ith, nth);
   const Problem problem = {&p, p.heads / p.kv_heads, make_plan(p, c, s.plan)};
   const int64_t total = for_units(problem, [](const Unit &) {});
-  const int64_t from = share(total, ith, nth), to = share(total, ith + 1, nth);
-  for_units(problem, [&](const Unit &unit) {
-    if (unit.at >= to || unit.at + unit.cost <= from) return;
-    attend_unit(problem, unit, q, s.work, from, to);
-    const int64_t first = partial_row(unit, ith);
-    if (is_narrow(unit.chunk.rows))
-      store_narrow(unit, s.partials, first, s.work);
-    else
-      store_wide(unit, s.partials, first, s.work);
-  });
+  const int32_t n = stretches(total, nth);
+  for (int32_t i; (i = __atomic_fetch_add(&s.turns->next, 1, __ATOMIC_RELAXED)) < n;) {
+    const Stretch stretch = make_stretch(total, nth, i);
+    for_units(problem, [&](const Unit &unit) {
+      if (unit.at >= stretch.to || unit.at + unit.cost <= stretch.from) return;
+      attend_unit(problem, unit, q, s.work, stretch);
+      const int64_t first = partial_row(unit, i);
+      if (is_narrow(unit.chunk.rows))
+        store_narrow(unit, s.partials, first, s.work);
+      else
+        store_wide(unit, s.partials, first, s.work);
+    });
+  }
+  if (__atomic_add_fetch(&s.turns->done, 1, __ATOMIC_ACQ_REL) < nth) return;
+  // The barrier between nodes makes it known to the others.
+  s.turns->next = s.turns->done = 0;
 }
 
 // True when a row met no key. A NaN score leaves no maximum but shows in the sum.
@@ -121,9 +135,11 @@ static void merge(const ba_params &p, const Rows &out, void *scratch, int32_t it
     s.merged_sum[i] = 0;
   }
   const int64_t total = for_units(problem, [](const Unit &) {});
+  const int32_t n = stretches(total, nth);
   for_units(problem, [&](const Unit &unit) {
-    for (int32_t t = 0; t < nth; t++) {
-      if (share(total, t + 1, nth) <= unit.at || share(total, t, nth) >= unit.at + unit.cost) continue;
+    for (int32_t t = 0; t < n; t++) {
+      const Stretch stretch = make_stretch(total, nth, t);
+      if (stretch.to <= unit.at || stretch.from >= unit.at + unit.cost) continue;
       const int64_t row = partial_row(unit, t);
       for_rows(problem, unit.chunk, [&](int32_t i, const ba_sequence &sequence, int32_t query, int32_t head) {
         const int32_t h = unit.kv * problem.group + head;

@@ -1,7 +1,8 @@
-// Cutting the plan into pieces of equal cost, one per thread, and finding the partial results again.
+// Cutting the plan into stretches, and finding their partial results again.
 //
-// A unit is a chunk of a run's query rows for one kv head. Units lie on one cost axis in a fixed order and every thread
-// takes an equal stretch of it; where a stretch ends within a segment, its keys are cut at a multiple of KEY_STEP.
+// A unit is a chunk of a run's query rows for one kv head. Units lie on one cost axis in a fixed order, which is cut into
+// stretches; where one ends within a segment, its keys are cut at a multiple of KEY_STEP. Threads take the stretches in
+// turn, each the next one as it is done with its last: one that the system holds up does less.
 // Row r of a run is (member, query, head of the group), the head running fastest.
 #pragma once
 #include "plan.h"
@@ -15,6 +16,8 @@ enum {
   KEY_STEP = 64,                   // a multiple of the q8_0 group
   ROW_COST = 4,                    // reading and converting a key, in the unit of multiplying it with one row
   SEGMENT_COST = 8,                // rotating the queries, in keys
+  MAX_ROUNDS = 6,                  // of stretches, after the first
+  STRETCH_COST = 1 << 16,          // at least, after the first round: about 0.2 ms
 };
 
 struct Problem {
@@ -25,6 +28,10 @@ struct Problem {
 
 struct Keys {
   int32_t begin, end;
+};
+
+struct Stretch {  // of the cost axis
+  int64_t from, to;
 };
 
 struct Chunk {
@@ -125,18 +132,37 @@ BA_INLINE int64_t for_units(const Problem &problem, F f) {
   return unit.at;
 }
 
-// The first row of a thread's partial results of a unit. Threads' stretches follow each other as units do, so with
-// MAX_ROWS to spare per thread no two of them meet.
-BA_INLINE int64_t partial_row(const Unit &unit, int32_t ith) { return unit.partial_row + (int64_t)ith * MAX_ROWS; }
-
-BA_INLINE int64_t partial_rows_bound(const ba_params &p, const Counts &c, int32_t nth) {
-  return run_queries_bound(c) * p.heads + (int64_t)nth * MAX_ROWS;
+// Rounds after the first that the cost axis is cut for: in each every thread has one stretch.
+BA_INLINE int32_t rounds(int64_t total, int32_t nth) {
+  int32_t n = 0;
+  while (nth > 1 && n < MAX_ROUNDS && (total >> (n + 1)) / nth >= STRETCH_COST) n++;
+  return n;
 }
 
-// Splits a segment of a unit that lies at [at, ...) on the cost axis for the stretch [from, to).
-BA_INLINE Keys split_keys(Keys keys, int64_t at, int64_t from, int64_t to, int64_t per_key) {
+BA_INLINE int32_t stretches(int64_t total, int32_t nth) { return nth * (rounds(total, nth) + 1); }
+
+// Stretch i. Each round takes half of what is left, the last one all: long stretches first, short ones in the end, when
+// threads would wait for each other.
+BA_INLINE Stretch make_stretch(int64_t total, int32_t nth, int32_t i) {
+  const int32_t round = i / nth, at = i % nth;
+  const int64_t left = total >> round, taken = round < rounds(total, nth) ? left - (left >> 1) : left;
+  return {total - left + share(taken, at, nth), total - left + share(taken, at + 1, nth)};
+}
+
+// The first row of a stretch's partial results of a unit. Stretches follow each other as units do, so with MAX_ROWS to
+// spare for each no two of them meet.
+BA_INLINE int64_t partial_row(const Unit &unit, int32_t stretch) {
+  return unit.partial_row + (int64_t)stretch * MAX_ROWS;
+}
+
+BA_INLINE int64_t partial_rows_bound(const ba_params &p, const Counts &c, int32_t nth) {
+  return run_queries_bound(c) * p.heads + (int64_t)nth * (nth > 1 ? MAX_ROUNDS + 1 : 1) * MAX_ROWS;
+}
+
+// The keys of a segment of a unit, which lies at [at, ...) on the cost axis, that fall into a stretch.
+BA_INLINE Keys split_keys(Keys keys, int64_t at, Stretch stretch, int64_t per_key) {
   const int64_t n = keys.end - keys.begin;
-  const int64_t cut[2] = {(from - at) / per_key, (to - at) / per_key};
+  const int64_t cut[2] = {(stretch.from - at) / per_key, (stretch.to - at) / per_key};
   int32_t edge[2];
   for (int i = 0; i < 2; i++)
     edge[i] = cut[i] >= n ? keys.end : keys.begin + (cut[i] <= 0 ? 0 : (int32_t)cut[i] / KEY_STEP * KEY_STEP);

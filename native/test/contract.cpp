@@ -88,6 +88,7 @@ void check_graph() {
   to.data = out.data();
   to.src[0] = &from;
   const Bytes scratch(static_cast<size_t>(ba_scratch_bytes(&s.params, 2)));
+  memset(scratch.data(), 0, 64);
   ba_op op{&s.params, scratch.data(), static_cast<int64_t>(scratch.size())};
   const auto run = [&] {
     for (int i = 0; i < 2; i++) ba_attend(&to, i, 2, &op);

@@ -11,7 +11,7 @@ import koffi from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 
 /** BA_ABI_VERSION of native/src/block_attention.h that attention-arguments.ts writes. */
-export const nativeKernelAbi = 2;
+export const nativeKernelAbi = 3;
 
 export interface NativeKernel {
   /** Instruction set the running CPU was given: `avx512`, `avx512_256`, `avx2`, `neon` or `baseline`. */
