@@ -46,7 +46,7 @@ const isas = {
 
 /** What can be built: sources for every ISA, plain sources, and how the parts are linked. */
 const kernel = {
-  perIsa: ['src/kernel.cpp', 'src/linear.cpp', 'src/training.cpp'],
+  perIsa: ['src/kernel.cpp', 'src/linear.cpp', 'src/training.cpp', 'src/checksum.cpp'],
   plain: ['src/dispatch.cpp', 'src/training-dispatch.cpp'],
   flags: fast,
 };

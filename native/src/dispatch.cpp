@@ -168,6 +168,12 @@ EXPORT int32_t ba_run(const ba_params *params, const float *q, float *out, int32
   return enough ? 0 : 2;
 }
 
+// --- checksums ---------------------------------------------------------------------------------------------------
+
+EXPORT void ba_checksum(const void *const *payloads, const int64_t *bytes, int32_t n, uint32_t *sums) {
+  for (int32_t i = 0; i < n; i++) (*chosen->checksum)((const char *)payloads[i], bytes[i], sums + i * BA_SUM_LANES);
+}
+
 // --- linear layers -----------------------------------------------------------------------------------------------
 
 EXPORT int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows) {

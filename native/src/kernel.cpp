@@ -165,8 +165,9 @@ static void merge(const ba_params &p, const Rows &out, void *scratch, int32_t it
 
 }  // namespace
 
-extern const ba::Linear linear;  // linear.cpp
+extern const ba::Linear linear;      // linear.cpp
+extern const ba::Checksum checksum;  // checksum.cpp
 extern const ba::Kernel kernel;
-const ba::Kernel kernel = {BA_TEXT(BA_NS), scratch_bytes, attend, merge, &linear};
+const ba::Kernel kernel = {BA_TEXT(BA_NS), scratch_bytes, attend, merge, &linear, &checksum};
 
 }  // namespace BA_NS

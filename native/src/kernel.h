@@ -1,6 +1,7 @@
 // What one ISA's build of the kernel offers to dispatch.cpp.
 #pragma once
 #include "block_attention.h"
+#include "checksum.h"
 #include "linear.h"
 
 namespace ba {
@@ -17,6 +18,7 @@ struct Kernel {
   void (*attend)(const ba_params &params, const Rows &q, void *scratch, int32_t ith, int32_t nth);
   void (*merge)(const ba_params &params, const Rows &out, void *scratch, int32_t ith, int32_t nth);
   const Linear *linear;
+  const Checksum *checksum;
 };
 
 }  // namespace ba

@@ -3,6 +3,7 @@
 // usage: contract. Prints what does not hold; the exit status is the number of broken promises.
 #include <stdio.h>
 
+#include "../src/block_checksum.h"
 #include "../src/tensor.h"
 #include "stored.h"
 
@@ -134,6 +135,35 @@ void check_nan() {
   expect(out[DIM] == out[DIM], "and in no other head's");
 }
 
+// By the words of the contract, one at a time.
+void check_checksum() {
+  Random random{7};
+  bool same = true, alone = true;
+  for (int size = 0; size < 700; size += size < 300 ? 1 : 37) {
+    const Bytes payload(static_cast<size_t>(size));
+    std::vector<unsigned char> padded(static_cast<size_t>((size + 127) / 128 * 128));
+    for (size_t i = 0; i < payload.size(); i++) payload.data()[i] = static_cast<char>(random.next() >> 20);
+    if (size > 0) memcpy(padded.data(), payload.data(), payload.size());
+    uint32_t expected[BA_SUM_LANES], sums[2][BA_SUM_LANES];
+    for (uint32_t i = 0; i < BA_SUM_LANES; i++) expected[i] = 0x9e3779b1u * (i + 1);
+    for (size_t i = 0; i < padded.size() / 4; i++) {
+      const unsigned char *b = &padded[4 * i];
+      const uint32_t word = b[0] | static_cast<uint32_t>(b[1]) << 8 | static_cast<uint32_t>(b[2]) << 16 |
+                            static_cast<uint32_t>(b[3]) << 24;
+      uint32_t &lane = expected[i % BA_SUM_LANES];
+      lane += word * 0x85ebca77u;
+      lane = (lane << 13 | lane >> 19) * 0x9e3779b1u;
+    }
+    const void *const payloads[2] = {payload.data(), payload.data()};
+    const int64_t bytes[2] = {size, size};
+    ba_checksum(payloads, bytes, 2, sums[0]);
+    same &= memcmp(sums[0], expected, sizeof expected) == 0;
+    alone &= memcmp(sums[1], expected, sizeof expected) == 0;
+  }
+  expect(same, "checksums are what the contract says, at any length");
+  expect(alone, "and the same for every payload of a call");
+}
+
 }  // namespace
 
 int main() {
@@ -142,6 +172,7 @@ int main() {
   check_graph();
   check_empty();
   check_nan();
+  check_checksum();
   if (broken == 0) printf("%s: the contract holds\n", ba_isa());
   return broken;
 }

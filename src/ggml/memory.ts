@@ -24,6 +24,23 @@ export interface NativeMemory {
   free(): void;
 }
 
+/** Bytes in V8's care, or native ones. */
+export type Bytes = Uint8Array | Pick<NativeMemory, 'address' | 'size'>;
+
+export function sizeOf(bytes: Bytes): number {
+  return bytes instanceof Uint8Array ? bytes.byteLength : bytes.size;
+}
+
+/** Where the first byte lies: as long as whoever asks holds on to the bytes. */
+export function addressOf(bytes: Bytes): bigint {
+  return bytes instanceof Uint8Array ? koffi.address(bytes) : bytes.address;
+}
+
+/** The same bytes as a view. */
+export function bytesOf(bytes: Bytes): Uint8Array {
+  return bytes instanceof Uint8Array ? bytes : viewOf(bytes);
+}
+
 class Extent implements NativeMemory {
   readonly address: bigint;
   readonly size: number;

@@ -1,6 +1,6 @@
 /**
- * Authenticated ciphers on native memory: the functions of the OpenSSL that Node itself carries, called by address on
- * threads of the pool.
+ * AES-256-GCM on native memory: the functions of the OpenSSL that Node itself carries, called by address on threads of the
+ * pool.
  *
  * node:crypto computes the same, but on the calling thread and on views, for which V8 collects garbage. Optional: where
  * Node does not export these functions (Windows, builds without OpenSSL) or they do not agree with node:crypto, callers
@@ -9,18 +9,13 @@
 import { createCipheriv } from 'node:crypto';
 import koffi, { type KoffiFunc, type LibraryHandle } from 'koffi';
 import { call } from './call.ts';
-import type { NativeMemory } from './memory.ts';
+import { type Bytes, sizeOf } from './memory.ts';
 import { nativeVariable } from './native-kernel.ts';
 
-/** Bytes in V8's care, or native ones. Neither may change, move or be freed until the promise settles. */
-export type Bytes = Uint8Array | Pick<NativeMemory, 'address' | 'size'>;
-
 export interface NativeAead {
-  /** Poly1305 as ChaCha20-Poly1305 computes it over additional data alone: 16 bytes. */
-  authenticate(key: Uint8Array, nonce: Uint8Array, data: Bytes): Promise<Buffer>;
   /**
-   * AES-256-GCM: decrypts one `from` after the other to its `to`, of the same size. False when the tag does not fit;
-   * what was written is then of no use.
+   * Decrypts one `from` after the other to its `to`, of the same size. False when the tag does not fit; what was written
+   * is then of no use. No bytes may change, move or be freed until the promise settles.
    */
   decrypt(opening: Opening, parts: readonly { readonly from: Bytes; readonly to: Bytes }[]): Promise<boolean>;
 }
@@ -36,7 +31,6 @@ export interface Opening {
   readonly tag: Uint8Array;
 }
 
-type Cipher = 'EVP_chacha20_poly1305' | 'EVP_aes_256_gcm';
 type Update = (
   context: bigint,
   out: Uint8Array | bigint | null,
@@ -48,7 +42,6 @@ type Update = (
 const tagBytes = 16;
 /** OpenSSL counts an update's bytes in int32. */
 const updateBytes = 1 << 26;
-const getTag = 0x10;
 const setTag = 0x11;
 
 let aead: Promise<NativeAead | undefined> | undefined;
@@ -71,9 +64,6 @@ async function agrees(found: NativeAead): Promise<boolean> {
   const nonce = Buffer.alloc(12, 2);
   const fields = Buffer.alloc(40, 3);
   const data = Buffer.alloc(100, 4);
-  const poly = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: tagBytes });
-  poly.setAAD(data, { plaintextLength: 0 }).final();
-  if (!(await found.authenticate(key, nonce, data)).equals(poly.getAuthTag())) return false;
   const gcm = createCipheriv('aes-256-gcm', key, nonce).setAAD(fields);
   const from = Buffer.concat([gcm.update(data), gcm.final()]);
   const to = Buffer.alloc(data.byteLength);
@@ -103,8 +93,7 @@ function bind(process: LibraryHandle): NativeAead {
     data: Uint8Array,
   ) => number;
   const clearErrors = process.func('void ERR_clear_error(void)') as () => void;
-  const cipherOf = (name: Cipher) => (process.func(`void *${name}(void)`) as () => bigint)();
-  const ciphers = { chacha: cipherOf('EVP_chacha20_poly1305'), gcm: cipherOf('EVP_aes_256_gcm') };
+  const cipher = (process.func('void *EVP_aes_256_gcm(void)') as () => bigint)();
 
   /** Runs `work` with a context; false, and OpenSSL's queue of errors empty, when a call in it failed. */
   async function within(work: (context: bigint) => Promise<boolean>): Promise<boolean> {
@@ -121,7 +110,7 @@ function bind(process: LibraryHandle): NativeAead {
   }
 
   async function updateAll(context: bigint, from: Bytes, to: Bytes | null): Promise<boolean> {
-    const { size } = measured(from);
+    const size = sizeOf(from);
     for (let at = 0; at < size; at += updateBytes) {
       const count = Math.min(updateBytes, size - at);
       const out = to === null ? null : placeOf(to, at, count);
@@ -132,30 +121,14 @@ function bind(process: LibraryHandle): NativeAead {
 
   const rest = new Uint8Array(tagBytes);
   return {
-    async authenticate(key, nonce, data) {
-      const tag = Buffer.alloc(tagBytes);
-      const done = await within(
-        async (context) =>
-          init(context, ciphers.chacha, null, key, nonce, 1) === 1 &&
-          (await updateAll(context, data, null)) &&
-          final(context, rest, [0]) === 1 &&
-          control(context, getTag, tagBytes, tag) === 1,
-      );
-      if (!done) throw new Error('OpenSSL did not compute a Poly1305 tag');
-      return tag;
-    },
     decrypt: ({ key, nonce, fields, tag }, parts) =>
       within(async (context) => {
-        if (init(context, ciphers.gcm, null, key, nonce, 0) !== 1) return false;
+        if (init(context, cipher, null, key, nonce, 0) !== 1) return false;
         if (!(await updateAll(context, fields, null))) return false;
         for (const { from, to } of parts) if (!(await updateAll(context, from, to))) return false;
         return control(context, setTag, tagBytes, tag) === 1 && final(context, rest, [0]) === 1;
       }),
   };
-}
-
-function measured(bytes: Bytes): { readonly size: number } {
-  return bytes instanceof Uint8Array ? { size: bytes.byteLength } : bytes;
 }
 
 function placeOf(bytes: Bytes, at: number, count: number): Uint8Array | bigint {

@@ -7,11 +7,16 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import koffi from 'koffi';
+import koffi, { type KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
+import { call } from './call.ts';
+import { addressOf, type Bytes, sizeOf } from './memory.ts';
 
 /** BA_ABI_VERSION of native/src/block_attention.h that attention-arguments.ts writes. */
 export const nativeKernelAbi = 3;
+
+/** BA_SUM_LANES of native/src/block_checksum.h. */
+const sumLanes = 32;
 
 export interface NativeKernel {
   /** Instruction set the running CPU was given: `avx512`, `avx512_256`, `avx2`, `neon` or `baseline`. */
@@ -22,6 +27,8 @@ export interface NativeKernel {
   readonly attend: bigint;
   readonly merge: bigint;
   readonly linear: NativeLinearCalls;
+  /** The sums of payloads, 32 words each, by one call on a thread of the pool. Nothing may change or free them meanwhile. */
+  checksum(payloads: readonly Bytes[]): Promise<Uint32Array>;
   /**
    * Bytes of scratch that ba_params at this address need with up to `threads` threads. Depends on the heads and on each
    * sequence's numbers of blocks and queries, not on lengths, positions or addresses.
@@ -94,6 +101,8 @@ export function openKernel(path: string): NativeKernelState {
       out: Float32Array,
       threads: number,
     ) => number;
+    const checksum: KoffiFunc<(payloads: BigUint64Array, bytes: BigInt64Array, n: number, sums: Uint32Array) => void> =
+      library.func('void ba_checksum(const uint64_t *payloads, const int64_t *bytes, int32_t n, _Out_ uint32_t *sums)');
     const packedBytes = library.func(
       'int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows)',
     ) as (type: number, inputs: number, outputs: number, rows: number) => number | bigint;
@@ -108,6 +117,13 @@ export function openKernel(path: string): NativeKernelState {
           pack: library.symbol('ba_linear_pack') as bigint,
           multiply: library.symbol('ba_linear_multiply') as bigint,
           packedBytes: (type, inputs, outputs, rows) => Number(packedBytes(type, inputs, outputs, rows)),
+        },
+        async checksum(payloads) {
+          const sums = new Uint32Array(payloads.length * sumLanes);
+          const addresses = BigUint64Array.from(payloads, addressOf);
+          const bytes = BigInt64Array.from(payloads, (payload) => BigInt(sizeOf(payload)));
+          await call(checksum, addresses, bytes, payloads.length, sums);
+          return sums;
         },
         scratchBytes(params, threads) {
           const bytes = Number(scratchBytes(params, threads));

@@ -10,15 +10,16 @@
  *   152 payload tag 16 | 168 header tag 16 | 184 token ids i32[tokens] | zeros up to headerBytes | payload
  */
 import { createHash, randomBytes } from 'node:crypto';
-import type { Bytes, NativeAead } from '../ggml/native-aead.ts';
+import type { Bytes } from '../ggml/memory.ts';
+import type { NativeAead } from '../ggml/native-aead.ts';
 import type { BlockKey, BlockRequest } from './block-store.ts';
-import { nativePayloadTag, PayloadTag, tagBytes } from './payload-tag.ts';
+import { type BeforeSlice, payloadSum, payloadTag, tagBytes } from './payload-sum.ts';
 import type { Seal } from './seal.ts';
 import { Stretch, slices } from './slices.ts';
 import type { StoredBlock } from './tier.ts';
 
 const magic = Buffer.from('BLOCKKV\n');
-const imageVersion = 1;
+const imageVersion = 2;
 const flagSealed = 1;
 /** Fields that the payload's tag depends on. */
 const boundBytes = 152;
@@ -89,15 +90,9 @@ export async function createImage(
   const nonce = randomBytes(12);
   header.set(nonce, 128);
   const bound = header.subarray(0, boundBytes);
-  const stretch = new Stretch();
   if (seal === undefined) {
     header.set(tokens, tokensAt);
-    const tag = new PayloadTag([bound, tokens]);
-    for (const slice of slices(payload)) {
-      tag.update(slice);
-      await stretch.pause();
-    }
-    header.set(tag.digest(), boundBytes);
+    header.set(payloadTag([bound, tokens], await payloadSum(payload)), boundBytes);
     header.set(headerTag(header, header.byteLength), headerTagAt);
     return { header, payload };
   }
@@ -105,6 +100,7 @@ export async function createImage(
   const cipher = seal.encrypt(request.key, nonce, bound);
   header.set(cipher.update(tokens), tokensAt);
   const sealed = Buffer.alloc(payload.byteLength);
+  const stretch = new Stretch();
   let at = 0;
   for (const slice of slices(payload)) {
     sealed.set(cipher.update(slice), at);
@@ -173,35 +169,19 @@ export function mismatch(
   return Buffer.from(tokenBytes(request.tokens)).equals(tokensOf(image, header)) ? undefined : 'foreign';
 }
 
-/** Called before a slice of the image is read: where it lies in the image, and how long reading the last one took. */
-export type BeforeSlice = (offset: number, length: number, lastMs: number) => Promise<void>;
-
-/** Whether the payload of an unsealed image is what was written. Reads all of it. */
-export async function payloadIsWhole(image: Uint8Array, header: ImageHeader, before?: BeforeSlice): Promise<boolean> {
-  const tag = new PayloadTag(bindingOf(image, header));
-  const stretch = new Stretch();
-  let at = header.headerBytes;
-  let lastMs = 0;
-  for (const slice of slices(image.subarray(at))) {
-    if (before !== undefined) await before(at, slice.byteLength, lastMs);
-    const startedAt = performance.now();
-    tag.update(slice);
-    lastMs = performance.now() - startedAt;
-    at += slice.byteLength;
-    await stretch.pause();
-  }
-  return tag.digest().equals(header.payloadTag);
-}
-
-/** The same, off the calling thread. `head` is at least the image's header. */
-export async function nativePayloadIsWhole(
-  aead: NativeAead,
+/**
+ * Whether the payload of an unsealed image is what was written. Reads all of it.
+ * @param head at least the image's header
+ * @param payload what follows the header. Defaults to the rest of `head`
+ * @param before see payloadSum()
+ */
+export async function payloadIsWhole(
   head: Uint8Array,
   header: ImageHeader,
-  payload: Bytes,
+  payload: Bytes = head.subarray(header.headerBytes),
+  before?: BeforeSlice,
 ): Promise<boolean> {
-  const tag = await nativePayloadTag(aead, bindingOf(head, header), payload);
-  return tag.equals(header.payloadTag);
+  return payloadTag(bindingOf(head, header), await payloadSum(payload, before)).equals(header.payloadTag);
 }
 
 /**

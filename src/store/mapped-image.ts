@@ -1,22 +1,14 @@
 /**
  * A block's image in a mapped file: its header, and its payload checked or decrypted.
  *
- * Where Node's OpenSSL can be called (ggml/native-aead.ts), payloads are read on threads of the pool, several at once:
- * neither arithmetic nor pages that have to come from disk hold up the event loop. Elsewhere they are read in slices.
+ * Payloads are read on threads of the pool, several at once, so that neither arithmetic nor pages that have to come from
+ * disk hold up the event loop: checked by the native library (payload-sum.ts), decrypted by Node's OpenSSL
+ * (ggml/native-aead.ts). Where those are not, they are read here, in slices.
  */
 import { type NativeMemory, tailOf, viewOf } from '../ggml/memory.ts';
 import type { NativeAead } from '../ggml/native-aead.ts';
 import type { BlockRequest } from './block-store.ts';
-import {
-  fieldBytes,
-  type ImageHeader,
-  nativePayloadIsWhole,
-  nativeUnseal,
-  payloadIsWhole,
-  readFields,
-  readHeader,
-  unseal,
-} from './image.ts';
+import { fieldBytes, type ImageHeader, nativeUnseal, payloadIsWhole, readFields, readHeader, unseal } from './image.ts';
 import { Prefetch } from './prefetch.ts';
 import type { Seal } from './seal.ts';
 import { Slots } from './slots.ts';
@@ -38,7 +30,7 @@ export class MappedImage {
 
   /**
    * The mapping stays the caller's.
-   * @param aead reads payloads on other threads; undefined: this one does, in slices
+   * @param aead decrypts payloads on other threads; undefined: this one does, in slices
    */
   constructor(mapping: NativeMemory, path: string, aead: NativeAead | undefined) {
     const fields = readFields(viewOf(mapping, fieldBytes));
@@ -56,13 +48,9 @@ export class MappedImage {
 
   /** Whether the payload of an unsealed image is what was written. Reads all of it. */
   async payloadIsWhole(header: ImageHeader): Promise<boolean> {
-    const aead = this.#aead;
-    if (aead !== undefined) {
-      return concurrency.run(() => nativePayloadIsWhole(aead, this.head, header, this.payload(header)));
-    }
-    const prefetch = new Prefetch(this.#path);
+    const prefetch = new Prefetch(this.#path, header.headerBytes);
     try {
-      return await payloadIsWhole(this.#mapping.bytes, header, prefetch.before);
+      return await payloadIsWhole(this.head, header, this.payload(header), prefetch.before);
     } finally {
       await prefetch.close();
     }

@@ -12,22 +12,25 @@ const coldMs = 3;
 
 export class Prefetch {
   readonly #path: string;
+  readonly #start: number;
   #file: FileHandle | undefined;
   #scratch: Buffer | undefined;
   #cold = false;
 
-  constructor(path: string) {
+  /** @param start where in the file what is read begins */
+  constructor(path: string, start: number) {
     this.#path = path;
+    this.#start = start;
   }
 
-  /** To be called before each slice is touched, in order. */
+  /** To be called before each slice is touched, in order, with its place behind the start. */
   readonly before = async (offset: number, length: number, lastMs: number): Promise<void> => {
     if (lastMs > coldMs) this.#cold = true;
     if (!this.#cold) return;
     try {
       this.#file ??= await open(this.#path, 'r');
       this.#scratch ??= Buffer.alloc(sliceBytes);
-      await this.#file.read(this.#scratch, 0, length, offset);
+      await this.#file.read(this.#scratch, 0, length, this.#start + offset);
     } catch {
       // The mapping is still good when the file is gone: reading it directly is only slower.
     }
