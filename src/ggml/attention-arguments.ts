@@ -63,9 +63,16 @@ const opBytes = 24;
 const ownOffset = 24;
 const little = true;
 
+/** The most sequences, and blocks of all of them together, that write() will be given. */
+export interface AttentionCapacity {
+  readonly sequences: number;
+  readonly blocks: number;
+}
+
 /** Parameters of one layer. Freed by its owner after the last compute. */
 export class AttentionArguments implements Disposable {
-  readonly #memory: NativeMemory;
+  readonly #owned: NativeMemory | undefined;
+  readonly #address: bigint;
   readonly #view: DataView;
   readonly #sequences: number;
   readonly #blocks: number;
@@ -73,39 +80,49 @@ export class AttentionArguments implements Disposable {
   readonly #blocksAt: number;
   readonly #opAt: number;
 
-  /** @param capacity the most sequences, and blocks of all of them together, that write() will be given */
-  constructor(shape: AttentionShape, capacity: { readonly sequences: number; readonly blocks: number }) {
+  /** Bytes of one layer's parameters: a multiple of 8. */
+  static bytes({ sequences, blocks }: AttentionCapacity): number {
+    return paramsBytes + sequences * sequenceBytes + blocks * blockBytes + opBytes;
+  }
+
+  /** @param place where in memory of the caller's that outlives this; defaults to memory of its own */
+  constructor(shape: AttentionShape, capacity: AttentionCapacity, place?: { memory: NativeMemory; offset: number }) {
     this.#sequences = capacity.sequences;
     this.#blocks = capacity.blocks;
     this.#blocksAt = this.#sequencesAt + capacity.sequences * sequenceBytes;
     this.#opAt = this.#blocksAt + capacity.blocks * blockBytes;
-    this.#memory = allocateMemory(this.#opAt + opBytes);
-    const { bytes } = this.#memory;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const size = AttentionArguments.bytes(capacity);
+    const { memory, offset } = place ?? { memory: allocateMemory(size), offset: 0 };
+    this.#owned = place === undefined ? memory : undefined;
+    this.#address = memory.address + BigInt(offset);
+    this.#view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset + offset, size);
     const { headDim, heads, kvHeads, rotated, neox, window, scale } = shape;
     const numbers = [nativeKernelAbi, headDim, heads, kvHeads, rotated, neox ? 1 : 0, 0, window];
     numbers.forEach((value, index) => {
       this.#view.setInt32(index * 4, value, little);
     });
     this.#view.setFloat32(32, scale, little);
-    this.#pointer(40, this.#memory.address + BigInt(this.#sequencesAt));
+    this.#pointer(40, this.#address + BigInt(this.#sequencesAt));
     this.#pointer(this.#opAt, this.params);
   }
 
   /** Address of the ba_params. */
   get params(): bigint {
-    return this.#memory.address;
+    return this.#address;
   }
 
   /** Address of the ba_op: the userdata of both graph nodes. */
   get op(): bigint {
-    return this.#memory.address + BigInt(this.#opAt);
+    return this.#address + BigInt(this.#opAt);
   }
 
-  /** Memory for partial results, aligned to 64; layers that run one after the other may share it. */
-  setScratch(scratch: { readonly address: bigint; readonly bytes: { readonly byteLength: number } }): void {
-    this.#pointer(this.#opAt + 8, scratch.address);
-    this.#view.setBigInt64(this.#opAt + 16, BigInt(scratch.bytes.byteLength), little);
+  /**
+   * Memory for partial results, aligned to 64, its first 64 bytes zero before the first use; layers that run one after the
+   * other may share it.
+   */
+  setScratch({ address, size }: Pick<NativeMemory, 'address' | 'size'>): void {
+    this.#pointer(this.#opAt + 8, address);
+    this.#view.setBigInt64(this.#opAt + 16, BigInt(size), little);
   }
 
   /** Replaces all sequences. @throws INVALID_ARGUMENT when they exceed the capacity. */
@@ -121,7 +138,7 @@ export class AttentionArguments implements Disposable {
     let blockAt = this.#blocksAt;
     sequences.forEach(({ blocks: context, row, queries, position, own }, index) => {
       const at = this.#sequencesAt + index * sequenceBytes;
-      this.#pointer(at, this.#memory.address + BigInt(blockAt));
+      this.#pointer(at, this.#address + BigInt(blockAt));
       this.#view.setInt32(at + 8, context.length, little);
       this.#view.setInt32(at + 12, row, little);
       this.#view.setInt32(at + 16, queries, little);
@@ -145,7 +162,7 @@ export class AttentionArguments implements Disposable {
   }
 
   free(): void {
-    this.#memory.free();
+    this.#owned?.free();
   }
 
   [Symbol.dispose](): void {

@@ -24,12 +24,16 @@ export interface RopeOperation {
 }
 
 const onAllThreads = -1;
+/** Of a custom node: GGML_MAX_SRC less one for its parameters. */
+const mostSources = 9;
 
 export class GraphContext {
   readonly #ggml: Bindings;
   readonly #ctx: bigint;
   readonly graph: bigint;
   readonly #capacity: number;
+  /** Of a custom node's sources, while it is made. */
+  readonly #addresses = new BigUint64Array(mostSources);
   #nodes = 0;
   #disposed = false;
 
@@ -284,8 +288,14 @@ export class GraphContext {
 
   /** A node computed by a native function of type ggml_custom_op_t. `userdata` must outlive every compute. CPU only. */
   custom(ne: Shape, sources: readonly Tensor[], fun: bigint, userdata: bigint): Tensor {
-    this.#reserve(sources.length > 0 && sources.length <= 9, `custom with ${sources.length} sources`, ...sources);
-    const addresses = BigUint64Array.from(sources, (t) => t.address);
+    this.#reserve(
+      sources.length > 0 && sources.length <= mostSources,
+      `custom with ${sources.length} sources`,
+      ...sources,
+    );
+    sources.forEach((source, i) => {
+      this.#addresses[i] = source.address;
+    });
     const address = this.#ggml.custom_4d(
       this.#ctx,
       TensorType.F32,
@@ -293,7 +303,7 @@ export class GraphContext {
       ne[1],
       ne[2],
       ne[3],
-      addresses,
+      this.#addresses,
       sources.length,
       fun,
       onAllThreads,

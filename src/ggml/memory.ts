@@ -109,13 +109,18 @@ export function allocateMemory(size: number, contents: 'zeros' | 'unset' = 'zero
     throw new BlockAttentionError('MODEL_TOO_LARGE', `cannot allocate ${size} bytes: lower the byte budget`);
   }
   const memory = new Extent(address, size, false, () => aligned().release(address, Math.max(size, 64)));
-  if (contents === 'zeros') memory.bytes.fill(0);
+  if (contents === 'zeros') {
+    const calls = posixCalls();
+    if (calls === null) memory.bytes.fill(0);
+    else calls.memset(address, 0, size);
+  }
   return memory;
 }
 
 interface Posix {
   mmap(address: null, size: number, protection: number, flags: number, fd: number, offset: number): bigint;
   munmap(address: bigint, size: number): number;
+  memset(address: bigint, value: number, size: number): void;
 }
 let posix: Posix | null | undefined;
 
@@ -128,6 +133,7 @@ function posixCalls(): Posix | null {
       posix = {
         mmap: c.func('void *mmap(void *addr, size_t len, int prot, int flags, int fd, int64_t off)') as Posix['mmap'],
         munmap: c.func('int munmap(void *addr, size_t len)') as Posix['munmap'],
+        memset: c.func('void memset(void *addr, int value, size_t len)') as Posix['memset'],
       };
     }
   }

@@ -6,7 +6,7 @@
  * cosines and sines per block and kind of rotary embedding. Nothing in the graph depends on which blocks there are, so
  * a kept graph only gets new numbers in its parameters.
  */
-import { AttentionArguments, type AttentionBlock } from '../ggml/attention-arguments.ts';
+import { AttentionArguments, type AttentionBlock, type AttentionCapacity } from '../ggml/attention-arguments.ts';
 import type { Backend } from '../ggml/backend.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
 import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
@@ -64,6 +64,9 @@ export class NativeAttention implements Attention {
   readonly #positions: Tensor;
   readonly #places: readonly ReturnType<typeof ownPlaces>[] | undefined;
   readonly #turns: Turns;
+  readonly #capacity: AttentionCapacity;
+  /** Of every layer, one after the other. */
+  readonly #parameters: NativeMemory;
   #scratch: NativeMemory | undefined;
 
   constructor(
@@ -90,6 +93,12 @@ export class NativeAttention implements Attention {
     });
     this.#places = reusable ? rows.map(({ sequence }) => ownPlaces(inputs, sequence)) : undefined;
     this.#turns = this.#makeTurns();
+    const blocks = rows.reduce((sum, { sequence }) => sum + sequence.blocks.length, 0);
+    this.#capacity = { sequences: rows.length, blocks };
+    const { layers } = source.model.hyperParameters;
+    const parameters = allocateMemory(layers * AttentionArguments.bytes(this.#capacity));
+    inputs.onDispose(() => parameters.free());
+    this.#parameters = parameters;
   }
 
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
@@ -118,7 +127,7 @@ export class NativeAttention implements Attention {
     const { model, kernel } = this.#source;
     const hp = model.hyperParameters;
     const rope = hp.ropes[layer];
-    const blocks = this.#rows.reduce((sum, { sequence }) => sum + sequence.blocks.length, 0);
+    const capacity = this.#capacity;
     const parameters = new AttentionArguments(
       {
         headDim: hp.headDim,
@@ -129,9 +138,9 @@ export class NativeAttention implements Attention {
         window: hp.windowed[layer] === true ? hp.window : 0,
         scale: hp.attentionScale,
       },
-      { sequences: this.#rows.length, blocks },
+      capacity,
+      { memory: this.#parameters, offset: layer * AttentionArguments.bytes(capacity) },
     );
-    this.#inputs.onDispose(() => parameters.free());
     parameters.write(this.#sequences(layer, rope));
     // Scratch depends on shapes alone, so what the first layer needs serves all: they run one after the other.
     if (this.#scratch === undefined) {

@@ -13,16 +13,18 @@ import { type Tensor, TensorType } from '../ggml/tensor.ts';
 export type LinearPath = (weight: Tensor, x: Tensor) => Tensor | undefined;
 
 const { Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K } = TensorType;
-/** Types whose packed rows are the same. */
-const sameForm: readonly (readonly TensorType[])[] = [
-  [Q4_0, Q5_0, Q8_0],
-  [Q4_1, Q5_1],
-  [Q4_K, Q5_K, Q6_K],
-];
+/** One type of those whose packed rows are the same, for the others. */
+const sameForm = new Map<TensorType, TensorType>([
+  [Q5_0, Q4_0],
+  [Q8_0, Q4_0],
+  [Q5_1, Q4_1],
+  [Q5_K, Q4_K],
+  [Q6_K, Q4_K],
+]);
 
 /** The native path for one graph. Rows that meet several weights (q, k and v; gate and up) are packed once. */
 export function nativeLinear(kernel: NativeKernel, g: GraphContext): LinearPath {
-  const packed = new Map<string, Tensor>();
+  const packed = new Map<Tensor, Map<TensorType, Tensor>>();
   return (weight, x) => {
     const { type } = weight;
     const [inputs, outputs] = weight.ne;
@@ -30,11 +32,12 @@ export function nativeLinear(kernel: NativeKernel, g: GraphContext): LinearPath 
     if (x.ne[2] !== 1 || x.nb[0] !== 4) return undefined;
     const bytes = kernel.linear.packedBytes(type, inputs, outputs, rows);
     if (bytes < 0) return undefined;
-    const form = `${x.address} ${sameForm.find((types) => types.includes(type))?.[0] ?? type}`;
-    let xs = packed.get(form);
+    const form = sameForm.get(type) ?? type;
+    const forms = packed.get(x) ?? new Map<TensorType, Tensor>();
+    let xs = forms.get(form);
     if (xs === undefined) {
       xs = g.custom([bytes / 4, 1, 1, 1], [x], kernel.linear.pack, BigInt(type));
-      packed.set(form, xs);
+      packed.set(x, forms.set(form, xs));
     }
     return g.custom([outputs, rows, 1, 1], [xs, weight], kernel.linear.multiply, 0n);
   };
