@@ -17,6 +17,8 @@ export class Admission {
   readonly #onChange: () => void;
   #running = 0;
   #waiting = 0;
+  /** How long requests run, in ms: the later ones count for more. */
+  #meanMs: number | undefined;
 
   /** @param options.onChange called when the server becomes idle or busy. Defaults to nothing */
   constructor(options: {
@@ -41,6 +43,12 @@ export class Admission {
     return this.#waiting;
   }
 
+  /** Seconds until those who wait now will have started, by how long requests took lately: 1 to 60. */
+  get retryAfter(): number {
+    const seconds = ((this.#meanMs ?? 0) * Math.max(this.#waiting, 1)) / this.#maxRunning / 1000;
+    return Math.min(Math.max(Math.ceil(seconds), 1), 60);
+  }
+
   /**
    * Waits for a turn. @returns what ends it; idempotent
    * @throws OVERLOADED when the queue is full; ABORTED when the signal fires first
@@ -49,10 +57,13 @@ export class Admission {
     if (signal.aborted) throw requestAborted(signal);
     if (this.#running >= this.#maxRunning) await this.#wait(tenant, signal);
     else this.#start();
+    const startedAt = performance.now();
     let left = false;
     return () => {
       if (left) return;
       left = true;
+      const ms = performance.now() - startedAt;
+      this.#meanMs = this.#meanMs === undefined ? ms : this.#meanMs + (ms - this.#meanMs) / 8;
       this.#running -= 1;
       this.#next();
       if (this.idle) this.#onChange();

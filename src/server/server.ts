@@ -92,7 +92,7 @@ export function createServer(options: ServerOptions): Server {
   };
 }
 
-function observe(app: App, { metrics }: ServerContext, logger: NonNullable<ServerOptions['logger']>): void {
+function observe(app: App, { metrics, admission }: ServerContext, logger: NonNullable<ServerOptions['logger']>): void {
   app.use(async (c, next) => {
     const started = performance.now();
     const sent = c.req.header('x-request-id') ?? '';
@@ -121,7 +121,7 @@ function observe(app: App, { metrics }: ServerContext, logger: NonNullable<Serve
     // Messages about a client's input quote it; messages of the server's own faults are what its owner needs.
     if (status >= 500) logger.error({ requestId, code, reason: error.message, stack: error.stack });
     else logger.info({ requestId, code });
-    if (status === 429 || status === 503) c.header('retry-after', '1');
+    if (status === 429 || status === 503) c.header('retry-after', `${admission.retryAfter}`);
     if (status === 401) c.header('www-authenticate', 'Bearer');
     return c.json(body, status as ContentfulStatusCode);
   });

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { Admission } from './admission.ts';
 import { parseApiKey, sameSecret, Tenants } from './tenants.ts';
 
@@ -20,6 +20,26 @@ it('gives a tenant the same salt under the same secret, others another, and stra
     expect(() => tenants.of(header)).toThrow(expect.objectContaining({ code: 'UNAUTHORIZED' }));
   }
   expect([sameSecret('a', 'a'), sameSecret('a', 'b')]).toEqual([true, false]);
+});
+
+it('says when those who wait will have started, by how long requests took', async () => {
+  vi.useFakeTimers();
+  const admission = new Admission({ maxRunning: 2, maxQueue: 100 });
+  const enter = (tenant: string) => admission.enter(tenant, new AbortController().signal);
+  expect(admission.retryAfter).toBe(1);
+  for (let i = 0; i < 40; i++) {
+    const leave = await enter('a');
+    vi.advanceTimersByTime(i < 20 ? 500 : 3000);
+    leave();
+  }
+  expect(admission.retryAfter).toBe(2);
+  const waiting = Array.from({ length: 12 }, () => enter('a'));
+  expect(admission.waiting).toBe(10);
+  expect(admission.retryAfter).toBe(15);
+  for (let i = 0; i < 80; i++) waiting.push(enter('b'));
+  expect(admission.retryAfter).toBe(60);
+  await Promise.all(waiting.map((entered) => entered.then((leave) => leave())));
+  vi.useRealTimers();
 });
 
 it('lets tenants in by turns, and forgets who left the queue', async () => {
