@@ -146,9 +146,13 @@ export function readFields(bytes: Uint8Array): ImageHeader | string {
  * A string is the reason of a refusal.
  * @param image all of it, or at least its header
  * @param imageBytes length of all of it
+ * @param header what readFields() gave for it
  */
-export function readHeader(image: Uint8Array, imageBytes = image.byteLength): ImageHeader | string {
-  const header = readFields(image);
+export function readHeader(
+  image: Uint8Array,
+  imageBytes = image.byteLength,
+  header = readFields(image),
+): ImageHeader | string {
   if (typeof header === 'string') return header;
   if (imageBytes !== header.headerBytes + header.payloadBytes) return 'truncated';
   const stored = Buffer.from(image.buffer, image.byteOffset + headerTagAt, tagBytes);

@@ -35,7 +35,7 @@ export class MappedImage {
   constructor(mapping: NativeMemory, path: string, aead: NativeAead | undefined) {
     const fields = readFields(viewOf(mapping, fieldBytes));
     this.head = viewOf(mapping, typeof fields === 'string' ? fieldBytes : fields.headerBytes);
-    this.header = readHeader(this.head, mapping.size);
+    this.header = readHeader(this.head, mapping.size, fields);
     this.#mapping = mapping;
     this.#path = path;
     this.#aead = aead;
