@@ -4,7 +4,6 @@
  * Loads the vocabulary only, no weights. Text goes in as UTF-8 bytes with a length, so NUL characters survive.
  * SentencePiece vocabularies put a space before the first word of every text they tokenize, as their models expect.
  */
-import { availableParallelism } from 'node:os';
 import { BlockAttentionError } from '../errors.ts';
 import { call } from './call.ts';
 import { library } from './library.ts';
@@ -56,8 +55,11 @@ const noVocabulary = 0;
 /** llama_tokenize counts bytes and tokens in int32. */
 const maxTextBytes = 0x7fff_fff0;
 
-/** Threads of the pool that tokenize at once: it has four, for files and graphs, too. */
-const tokenizers = Math.min(availableParallelism(), 3);
+/**
+ * Texts given to the pool at once: all of its threads, however few cores there are. With as many as cores, two of them are
+ * no faster than one, since a thread that is done waits for this one to give it the next; others wait for one text at most.
+ */
+const tokenizers = 4;
 
 /** A tokenizer that samplers can hand to libllama. */
 export interface VocabTokenizer extends Tokenizer {
