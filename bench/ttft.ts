@@ -34,7 +34,7 @@ const { values } = parseArgs({
     shape: { type: 'string' },
     /** Beyond this length nothing that reads the whole prompt is measured but our own full attention, once. */
     'max-full-tokens': { type: 'string', default: '8192' },
-    /** `none`: our own full attention is left out beyond that length, too. */
+    /** Beyond that length: `none`, and our own full attention is left out, too; `llama`, and llama.cpp's is measured once, too. */
     full: { type: 'string', default: 'once' },
   },
 });
@@ -54,7 +54,7 @@ if (wanted !== undefined && shape !== undefined) {
 } else path = (await resolveModel(values.model)).path;
 const isShort = length <= Number(values['max-full-tokens']) && shape === undefined;
 const withPeers = values.peers === 'all' && isShort;
-const withFull = isShort || (values.full === 'once' && shape === undefined);
+const withFull = isShort || (values.full !== 'none' && shape === undefined);
 const peak = measurePeak(threads);
 const tokenizer = await openTokenizer(path);
 const prompt = exactPrompt({ tokens: length, questionTokens: 50, blockTokens: 512, tokenizer });
@@ -64,7 +64,7 @@ if (shape !== undefined) {
   );
 } else if (!isShort) {
   console.error(
-    `${length} tokens are more than --max-full-tokens ${values['max-full-tokens']}: llama.cpp and our slower variants are left out, our own full attention is measured ${withFull ? 'once' : 'not at all'}`,
+    `${length} tokens are more than --max-full-tokens ${values['max-full-tokens']}: ${values.full === 'llama' ? 'llama.cpp is measured once, ' : 'llama.cpp and '}our slower variants are left out, our own full attention is measured ${withFull ? 'once' : 'not at all'}`,
   );
 }
 
@@ -161,6 +161,12 @@ const times = await interleave(alternatives, runs);
 if (withFull && !isShort) {
   console.error(`full attention over ${length} tokens, once …`);
   times['this engine: full prefill'] = (await best.answer('full')).ttftMs;
+}
+if (values.full === 'llama' && !isShort && shape === undefined) {
+  const contextTokens = Math.ceil((length + 1) / 256) * 256;
+  const reference = await openReference(path, { contextTokens, threads, flashAttention: true });
+  console.error(`llama.cpp reads ${length} tokens, once …`);
+  times['llama.cpp, flash attention: full prefill'] = await timed(() => decodeAll(reference, prompt.tokens));
 }
 const full = Math.min(...Object.entries(times).map(([name, ms]) => (name.endsWith('full prefill') ? ms : Infinity)));
 // Every weight is read once, and every stored key and value.
