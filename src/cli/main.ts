@@ -11,7 +11,8 @@ process.once('SIGINT', () => {
   process.on('SIGINT', () => process.exit(exitCodes.cancelled));
   controller.abort(new Error('interrupted'));
 });
-process.once('SIGTERM', () => controller.abort(new Error('terminated')));
+// Supervisors send it more than once, and npm passes on what its child has had already: only the first counts.
+process.on('SIGTERM', () => controller.abort(new Error('terminated')));
 
 // Whoever read our output has left, as in `… | head -1`: stop, and say nothing.
 let readerLeft = false;
