@@ -84,10 +84,9 @@ static void attend(const ba_params &p, const Rows &q, void *scratch, int32_t ith
   const Counts c = count(p);
   const Scratch s = lay_out(p, c, (char *)scratch, ith, nth);
   const Problem problem = {&p, p.heads / p.kv_heads, make_plan(p, c, s.plan)};
-  const int64_t total = for_units(problem, [](const Unit &) {});
-  const int32_t n = stretches(total, nth);
-  for (int32_t i; (i = __atomic_fetch_add(&s.turns->next, 1, __ATOMIC_RELAXED)) < n;) {
-    const Stretch stretch = make_stretch(total, nth, i);
+  const Cut cut = cut_axis(for_units(problem, [](const Unit &) {}), nth);
+  for (int32_t i; (i = __atomic_fetch_add(&s.turns->next, 1, __ATOMIC_RELAXED)) < stretches(cut);) {
+    const Stretch stretch = make_stretch(cut, i);
     for_units(problem, [&](const Unit &unit) {
       if (unit.at >= stretch.to || unit.at + unit.cost <= stretch.from) return;
       attend_unit(problem, unit, q, s.work, stretch);
@@ -134,12 +133,12 @@ static void merge(const ba_params &p, const Rows &out, void *scratch, int32_t it
     s.merged_maximum[i] = NO_SCORE;
     s.merged_sum[i] = 0;
   }
-  const int64_t total = for_units(problem, [](const Unit &) {});
-  const int32_t n = stretches(total, nth);
+  const Cut cut = cut_axis(for_units(problem, [](const Unit &) {}), nth);
+  // Stretches and units follow each other along the axis: those that end before a unit end before all that come.
+  int32_t ahead = 0;
   for_units(problem, [&](const Unit &unit) {
-    for (int32_t t = 0; t < n; t++) {
-      const Stretch stretch = make_stretch(total, nth, t);
-      if (stretch.to <= unit.at || stretch.from >= unit.at + unit.cost) continue;
+    while (make_stretch(cut, ahead).to <= unit.at) ahead++;
+    for (int32_t t = ahead; t < stretches(cut) && make_stretch(cut, t).from < unit.at + unit.cost; t++) {
       const int64_t row = partial_row(unit, t);
       for_rows(problem, unit.chunk, [&](int32_t i, const ba_sequence &sequence, int32_t query, int32_t head) {
         const int32_t h = unit.kv * problem.group + head;

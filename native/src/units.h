@@ -132,21 +132,26 @@ BA_INLINE int64_t for_units(const Problem &problem, F f) {
   return unit.at;
 }
 
-// Rounds after the first that the cost axis is cut for: in each every thread has one stretch.
-BA_INLINE int32_t rounds(int64_t total, int32_t nth) {
-  int32_t n = 0;
-  while (nth > 1 && n < MAX_ROUNDS && (total >> (n + 1)) / nth >= STRETCH_COST) n++;
-  return n;
+// How `nth` threads cut a cost axis: every round has one stretch for each.
+struct Cut {
+  int64_t total;
+  int32_t nth, rounds;
+};
+
+static Cut cut_axis(int64_t total, int32_t nth) {
+  int32_t more = 0;
+  while (nth > 1 && more < MAX_ROUNDS && (total >> (more + 1)) / nth >= STRETCH_COST) more++;
+  return {total, nth, 1 + more};
 }
 
-BA_INLINE int32_t stretches(int64_t total, int32_t nth) { return nth * (rounds(total, nth) + 1); }
+BA_INLINE int32_t stretches(const Cut &cut) { return cut.nth * cut.rounds; }
 
 // Stretch i. Each round takes half of what is left, the last one all: long stretches first, short ones in the end, when
 // threads would wait for each other.
-BA_INLINE Stretch make_stretch(int64_t total, int32_t nth, int32_t i) {
-  const int32_t round = i / nth, at = i % nth;
-  const int64_t left = total >> round, taken = round < rounds(total, nth) ? left - (left >> 1) : left;
-  return {total - left + share(taken, at, nth), total - left + share(taken, at + 1, nth)};
+BA_INLINE Stretch make_stretch(const Cut &cut, int32_t i) {
+  const int32_t round = i / cut.nth, at = i % cut.nth;
+  const int64_t left = cut.total >> round, taken = round + 1 < cut.rounds ? left - (left >> 1) : left;
+  return {cut.total - left + share(taken, at, cut.nth), cut.total - left + share(taken, at + 1, cut.nth)};
 }
 
 // The first row of a stretch's partial results of a unit. Stretches follow each other as units do, so with MAX_ROWS to
