@@ -16,7 +16,7 @@ import { addressOf, type Bytes, sizeOf } from './memory.ts';
 export const nativeKernelAbi = 3;
 
 /** BA_SUM_LANES of native/src/block_checksum.h. */
-const sumLanes = 32;
+export const sumLanes = 32;
 
 export interface NativeKernel {
   /** Instruction set the running CPU was given: `avx512`, `avx512_256`, `avx2`, `neon` or `baseline`. */
@@ -27,7 +27,7 @@ export interface NativeKernel {
   readonly attend: bigint;
   readonly merge: bigint;
   readonly linear: NativeLinearCalls;
-  /** The sums of payloads, 32 words each, by one call on a thread of the pool. Nothing may change or free them meanwhile. */
+  /** The sums of payloads, sumLanes words each, by one call on a thread of the pool. Nothing may change or free them meanwhile. */
   checksum(payloads: readonly Bytes[]): Promise<Uint32Array>;
   /**
    * Bytes of scratch that ba_params at this address need with up to `threads` threads. Depends on the heads and on each

@@ -11,13 +11,9 @@ import type { BlockRequest } from './block-store.ts';
 import { fieldBytes, type ImageHeader, nativeUnseal, payloadIsWhole, readFields, readHeader, unseal } from './image.ts';
 import { Prefetch } from './prefetch.ts';
 import type { Seal } from './seal.ts';
-import { Slots } from './slots.ts';
+import { payloadThreads, Slots } from './slots.ts';
 
-/**
- * Also where there are fewer cores: a thread that is done must not wait for this one to give it more to do. The pool has
- * four threads, for files, names and graphs, too: one is left to them.
- */
-const concurrency = new Slots(3);
+const concurrency = new Slots(payloadThreads);
 
 export class MappedImage {
   /** The header's bytes, as far as there are so many. */

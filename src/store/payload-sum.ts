@@ -8,12 +8,12 @@
  * a forger, who could compute it as well: the sealed format (seal.ts) does.
  */
 import { createHash } from 'node:crypto';
-import { type Bytes, bytesOf, sizeOf } from '../ggml/memory.ts';
-import { loadNativeKernel, type NativeKernel } from '../ggml/native-kernel.ts';
+import { type Bytes, bytesOf } from '../ggml/memory.ts';
+import { sumLanes as lanes, loadNativeKernel } from '../ggml/native-kernel.ts';
 import { Stretch, slices } from './slices.ts';
+import { sumAside } from './sums-aside.ts';
 
 export const tagBytes = 16;
-const lanes = 32;
 const stripeBytes = 4 * lanes;
 
 /** Called before a slice of the payload is read: where it begins, its length, and how long reading the last one took. */
@@ -79,70 +79,4 @@ function addWords(sum: Int32Array, words: Int32Array): void {
 function step(lane: number, word: number): number {
   const x = (lane + Math.imul(word, 0x85ebca77)) | 0;
   return Math.imul((x << 13) | (x >>> 19), 0x9e3779b1);
-}
-
-interface Job {
-  readonly payload: Bytes;
-  readonly resolve: (sum: Uint32Array) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/**
- * Also where there are fewer cores: a thread that is done must not wait for this one to give it more to do. The pool has
- * four threads, for files, names and graphs, too: one is left to them.
- */
-const concurrency = 3;
-/** So many bytes are worth a call of their own while more may come: about half a millisecond. */
-const callBytes = 8 << 20;
-
-const waiting: Job[] = [];
-let waitingBytes = 0;
-let running = 0;
-let scheduled = false;
-
-/** Waking a thread and hearing back from it costs as much as reading a megabyte: what comes at once shares calls. */
-function sumAside(kernel: NativeKernel, payload: Bytes): Promise<Uint32Array> {
-  return new Promise((resolve, reject) => {
-    waiting.push({ payload, resolve, reject });
-    waitingBytes += sizeOf(payload);
-    if (waitingBytes >= callBytes) start(kernel);
-    else if (!scheduled) {
-      scheduled = true;
-      setImmediate(() => {
-        scheduled = false;
-        start(kernel);
-      });
-    }
-  });
-}
-
-/** Shares what is waiting between the calls that may run; the shares get smaller towards the end. */
-function start(kernel: NativeKernel): void {
-  while (running < concurrency && waiting.length > 0) {
-    const share = Math.max(callBytes, waitingBytes / (2 * concurrency));
-    const jobs: Job[] = [];
-    for (let bytes = 0; bytes < share && waiting.length > 0; ) {
-      const job = waiting.shift() as Job;
-      jobs.push(job);
-      bytes += sizeOf(job.payload);
-      waitingBytes -= sizeOf(job.payload);
-    }
-    running += 1;
-    kernel
-      .checksum(jobs.map(({ payload }) => payload))
-      .then(
-        (sums) => {
-          jobs.forEach(({ resolve }, i) => {
-            resolve(sums.slice(i * lanes, (i + 1) * lanes));
-          });
-        },
-        (error: unknown) => {
-          for (const { reject } of jobs) reject(error);
-        },
-      )
-      .finally(() => {
-        running -= 1;
-        start(kernel);
-      });
-  }
 }

@@ -1,6 +1,13 @@
 /**
  * Bounds how many pieces of work run at once; the rest wait in order.
  */
+
+/**
+ * Threads of the pool that read payloads at once, also where there are fewer cores: a thread that is done must not wait for
+ * this one to give it more to do. The pool has four, for files, names and graphs, too: one is left to them.
+ */
+export const payloadThreads = 3;
+
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
