@@ -19,14 +19,8 @@ export function measurePeak(threads: number): Peak | undefined {
   const native = join(import.meta.dirname, '..', 'native');
   if (spawnSync(process.execPath, [join(native, 'build.mjs'), '--bench']).status !== 0) return undefined;
   const peaks = Array.from({ length: attempts }, () => measureOnce(join(native, 'build', 'bench'), threads));
-  return peaks.reduce((best, peak) =>
-    best && peak
-      ? {
-          gflops: Math.max(best.gflops, peak.gflops),
-          readGbPerSecond: Math.max(best.readGbPerSecond, peak.readGbPerSecond),
-        }
-      : undefined,
-  );
+  const best = (figure: keyof Peak) => Math.max(...peaks.map((peak) => peak?.[figure] ?? 0));
+  return peaks.includes(undefined) ? undefined : { gflops: best('gflops'), readGbPerSecond: best('readGbPerSecond') };
 }
 
 function measureOnce(program: string, threads: number): Peak | undefined {

@@ -106,13 +106,15 @@ if (isShort) {
   );
 }
 
+/** Of llama.cpp: it takes whole multiples. */
+const contextTokens = Math.ceil((length + 1) / 256) * 256;
+
 async function decodeAll(reference: Reference, tokens: Int32Array): Promise<void> {
   for (let first = 0; first < tokens.length; first += 2048)
     await reference.decode(tokens.subarray(first, first + 2048), { logits: 'last' });
 }
 
 if (withPeers) {
-  const contextTokens = Math.ceil((length + 1) / 256) * 256;
   const context = prompt.tokens.subarray(0, length - 50);
   const question = prompt.tokens.subarray(length - 50);
   // The same passages in another order share only the instruction with what is kept.
@@ -163,7 +165,6 @@ if (withFull && !isShort) {
   times['this engine: full prefill'] = (await best.answer('full')).ttftMs;
 }
 if (values.full === 'llama' && !isShort && shape === undefined) {
-  const contextTokens = Math.ceil((length + 1) / 256) * 256;
   const reference = await openReference(path, { contextTokens, threads, flashAttention: true });
   console.error(`llama.cpp reads ${length} tokens, once …`);
   times['llama.cpp, flash attention: full prefill'] = await timed(() => decodeAll(reference, prompt.tokens));
