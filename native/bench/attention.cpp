@@ -46,7 +46,7 @@ double fma_peak(int threads) {
   return together(threads,
                   [flops] {
                     double rate = 0;
-                    for (int i = 0; i < 5; i++) {
+                    for (int i = 0; i < 20; i++) {
                       const double t = now();
                       const double n = flops(4000000);
                       rate = std::max(rate, n / (now() - t));

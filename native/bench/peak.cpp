@@ -8,9 +8,11 @@ namespace {
 
 double fma(long rounds) {
   enum { CHAINS = 12, FLOPS = 2 * CHAINS * L };
+  // The compiler must not see the numbers: it leaves a chain out whose value it can tell.
+  volatile float hidden[] = {1.0f, 0.999f, 0.001f};
   vf x[CHAINS];
-  for (int i = 0; i < CHAINS; i++) x[i] = splat(1.0f + (float)i);
-  const vf a = splat(0.999f), b = splat(0.001f);
+  for (int i = 0; i < CHAINS; i++) x[i] = splat(hidden[0] + (float)i);
+  const vf a = splat(hidden[1]), b = splat(hidden[2]);
   for (long r = 0; r < rounds; r++)
     for (int i = 0; i < CHAINS; i++) x[i] = x[i] * a + b;
   vf sum = x[0];

@@ -60,7 +60,7 @@ static void multiply_float_tile(const ba::Product &p, int64_t first, int32_t out
       else if (lanes == 2 * L)
         multiply_panel<2>(w, outs, x, n, to, k > 0);
       else
-        multiply_panel<3>(w, outs, x, n, to, k > 0);
+        multiply_panel<PANEL>(w, outs, x, n, to, k > 0);
     });
   }
   for_panels(rows, [&](int32_t at, int32_t lanes) {

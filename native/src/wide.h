@@ -171,7 +171,7 @@ static void attend_wide(const Problem &problem, const Unit &unit, const Segment 
       else if (lanes == 2 * L)
         attend_panel<2>(w, row, panel, key, n, !all);
       else
-        attend_panel<3>(w, row, panel, key, n, !all);
+        attend_panel<PANEL>(w, row, panel, key, n, !all);
     });
   }
 }

@@ -94,9 +94,11 @@ void fill(Random &random, const Type &t, unsigned char *p, double *w) {
 
 // The lanes of the f32 panel that holds `row`, and its first row: as many vectors as fit, four as two and two.
 void find_panel(int row, int rows, int lanes, int *first, int *width) {
+  // By how many registers the ISA has: 16 or 32.
+  const bool few = strcmp(ba_isa(), "avx2") == 0 || strcmp(ba_isa(), "baseline") == 0;
   const int vectors = (rows + lanes - 1) / lanes;
   for (int at = 0, n; at < vectors; at += n) {
-    n = vectors - at == 4 ? 2 : std::min(vectors - at, 3);
+    n = vectors - at == 4 ? 2 : std::min(vectors - at, few ? 2 : 3);
     *first = at * lanes;
     *width = n * lanes;
     if (row < (at + n) * lanes) return;
