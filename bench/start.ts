@@ -35,16 +35,18 @@ async function command(...args: string[]): Promise<{ firstMs: number; wholeMs: n
   return { firstMs, wholeMs: performance.now() - started, notes };
 }
 
+/** Requests before those that count: V8 compiles what they run, so they take half as long again. */
+const warmUp = 20;
+
 /** Times of requests over blocks in memory: what plans and looks up, and how long the main thread was busy in all. */
 async function requests(count: number) {
   const times = { plan: [] as number[], acquire: [] as number[], busy: [] as number[], ttft: [] as number[] };
   await using engine = await createEngine({ modelPath: options.path, threads: options.threads, device: 'cpu' });
   await engine.encode(texts);
-  for (let i = -3; i < count; i++) {
+  for (let i = -warmUp; i < count; i++) {
     const before = performance.eventLoopUtilization();
-    const question = `When was lighthouse ${i + 3} lit?`;
+    const question = `When was lighthouse ${i + warmUp} lit?`;
     const { timings, ttftMs } = await engine.answer({ passages: texts, question, mode: 'block', maxTokens: 1 }).result;
-    // The first ones warm the compiler up.
     if (i < 0) continue;
     times.busy.push(performance.eventLoopUtilization(before).active);
     times.plan.push(timings.planMs);
@@ -73,7 +75,7 @@ try {
     first.push(firstMs);
     whole.push(wholeMs);
   }
-  const inside = await requests(20);
+  const inside = await requests(60);
   const row = (what: string, times: number[], digits = 0) => ({
     what,
     ms: round(median(times) ?? Number.NaN, digits),

@@ -40,4 +40,12 @@ describe('ChatTemplate', () => {
     );
     expect(render('still {{ 1 }}')).toBe('still 1');
   });
+
+  it.each([
+    ['text', "'ab'"],
+    ['a list', '[1, 2]'],
+  ])('ends one that doubles %s', (_, start) => {
+    const doubling = `{% set ns = namespace(x=${start}) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}`;
+    expect(() => render(doubling)).toThrow(expect.objectContaining({ code: 'INVALID_TEMPLATE' }));
+  });
 });

@@ -4,7 +4,6 @@
  * The template comes with the model, so it is treated as someone else's program: its size, its loops and its running
  * time are limited, and whatever goes wrong in it is INVALID_TEMPLATE. Knows nothing of blocks.
  */
-import { createContext, Script } from 'node:vm';
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { BlockAttentionError } from '../errors.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
@@ -27,37 +26,39 @@ export interface RenderOptions {
 const maxTemplateChars = 1 << 20;
 const maxRenderMs = 2_000;
 
-/** Runs synchronous work, ending it when it takes too long: the only way to stop a loop from within its thread. */
-const workbench = createContext({ work: () => {} });
-const runWork = new Script('work()');
-
-function bounded<T>(what: string, work: () => T): T {
-  let result: { value: T } | undefined;
-  workbench.work = () => {
-    result = { value: work() };
-  };
+function orRefuse<T>(what: string, work: () => T): T {
   try {
-    runWork.runInContext(workbench, { timeout: maxRenderMs });
+    return work();
   } catch (error) {
     if (BlockAttentionError.isInstance(error)) throw error;
-    throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template cannot be ${what}: ${reasonOf(error)}`, {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template cannot be ${what}: ${reason}`, {
       cause: error,
     });
-  } finally {
-    workbench.work = undefined;
   }
-  if (result === undefined) throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template was not ${what}`);
-  return result.value;
 }
 
-/** The error of a timeout belongs to the other context, so it is no `Error` of this one. */
-function reasonOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
-}
-
-/** The part of the template library used here: its own declarations do not resolve under `nodenext`. */
+/** The parts of the template library used here: its own declarations do not resolve under `nodenext`. */
 interface TemplateEnvironment {
   set(name: string, value: unknown): void;
+}
+interface TemplateInterpreter {
+  run(program: unknown): { readonly value: unknown };
+  evaluate(step: unknown, environment: unknown): unknown;
+}
+const LibraryInterpreter = Interpreter as new (environment: TemplateEnvironment) => TemplateInterpreter;
+
+/**
+ * Ends a template that takes too long. A step runs no loop but over a value it is given, and `range` makes no long one,
+ * so looking at the clock before each is enough; a timeout of node:vm would start a thread for every prompt.
+ */
+class TimedInterpreter extends LibraryInterpreter {
+  readonly #end = performance.now() + maxRenderMs;
+
+  override evaluate(step: unknown, environment: unknown): unknown {
+    if (performance.now() > this.#end) throw new Error(`it timed out after ${maxRenderMs} ms`);
+    return super.evaluate(step, environment);
+  }
 }
 
 export class ChatTemplate {
@@ -78,12 +79,12 @@ export class ChatTemplate {
     this.source = source;
     this.#bosToken = tokens.bos;
     this.eosToken = tokens.eos;
-    this.#program = bounded('parsed', () => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
+    this.#program = orRefuse('parsed', () => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
   }
 
   /** @throws INVALID_TEMPLATE when the template raises, fails or takes longer than two seconds. */
   render(messages: readonly ChatMessage[], { generationPrompt, variables, now }: RenderOptions): string {
-    return bounded('rendered', () => {
+    return orRefuse('rendered', () => {
       const environment: TemplateEnvironment = new Environment();
       const values = {
         // What transformers passes when a conversation has none; templates test for it.
@@ -97,7 +98,7 @@ export class ChatTemplate {
         add_generation_prompt: generationPrompt,
       };
       for (const [name, value] of Object.entries(values)) environment.set(name, value);
-      const rendered: unknown = new Interpreter(environment).run(this.#program).value;
+      const rendered = new TimedInterpreter(environment).run(this.#program).value;
       if (typeof rendered !== 'string') throw new Error('its result is not text');
       return rendered;
     });

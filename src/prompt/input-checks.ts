@@ -6,7 +6,7 @@ import type { Passage, Turn } from './types.ts';
 
 /** Index of the first lone surrogate, or -1: such text has no UTF-8 and so no tokens. */
 export function loneSurrogate(text: string): number {
-  return text.search(/\p{Surrogate}/u);
+  return text.isWellFormed() ? -1 : text.search(/\p{Surrogate}/u);
 }
 
 /** @throws `code` when the value is not a string, or not well-formed Unicode. `what` names it. */

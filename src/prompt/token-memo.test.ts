@@ -43,8 +43,11 @@ describe('createTokenMemo', () => {
       asked.push([...texts]);
       return texts.map(tokenize);
     };
-    expect(await memo.learn(['aa', 'bbb', 'bbb', 'much too long'], all)).toBe(true);
-    expect(await memo.learn(['aa', 'bbb'], all)).toBe(true);
+    const texts = ['aa', 'bbb', 'much too long'];
+    const tokens = new Map(texts.map((text) => [text, tokenize(text)]));
+    expect(await memo.learn(['bbb', ...texts], all)).toEqual({ tokens, kept: true });
+    tokens.delete('much too long');
+    expect(await memo.learn(['aa', 'bbb'], all)).toEqual({ tokens, kept: true });
     expect(asked).toEqual([['bbb', 'much too long']]);
     expect(memo.get('bbb', fail)).toEqual(tokenize('bbb'));
     expect(memo.tokens).toBe(5);
@@ -57,7 +60,7 @@ describe('createTokenMemo', () => {
     const memo = createTokenMemo();
     const learning = memo.learn(['abc'], async (texts) => texts.map(tokenize));
     memo.clear();
-    expect(await learning).toBe(false);
+    expect(await learning).toEqual({ tokens: new Map([['abc', tokenize('abc')]]), kept: false });
     expect(memo.tokens).toBe(0);
   });
 

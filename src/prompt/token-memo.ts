@@ -11,14 +11,18 @@ import { BlockAttentionError } from '../errors.ts';
 export interface TokenMemo {
   /** What `tokenize` once gave for this key. Shared: not to be written to. */
   get(key: string, tokenize: (key: string) => Int32Array): Int32Array;
-  /**
-   * Has what is not known of these keys made at once: `make` gives as many arrays as it is given keys. False when clear()
-   * was called meanwhile: nothing was kept then, and what get() would make now should not be.
-   */
-  learn(keys: Iterable<string>, make: (unknown: readonly string[]) => Promise<readonly Int32Array[]>): Promise<boolean>;
+  /** Tokens of all these keys; what is not known is made at once: `make` gives as many arrays as it is given keys. */
+  learn(keys: Iterable<string>, make: (unknown: readonly string[]) => Promise<readonly Int32Array[]>): Promise<Learnt>;
   clear(): void;
   /** Tokens held now. */
   readonly tokens: number;
+}
+
+export interface Learnt {
+  /** By key. Shared: not to be written to. */
+  readonly tokens: ReadonlyMap<string, Int32Array>;
+  /** False when clear() was called meanwhile: nothing was kept then, and what get() would make now should not be. */
+  readonly kept: boolean;
 }
 
 /**
@@ -54,20 +58,23 @@ export function createTokenMemo(maxTokens = 4 * 2 ** 20): TokenMemo {
       return keep(digest, known.get(digest) ?? tokenize(key));
     },
     async learn(keys, make) {
+      const tokens = new Map<string, Int32Array>();
       const unknown = new Map<string, string>();
       for (const key of keys) {
         const digest = digestOf(key);
-        if (!known.has(digest)) unknown.set(digest, key);
+        const found = known.get(digest);
+        if (found === undefined) unknown.set(key, digest);
+        else tokens.set(key, keep(digest, found));
       }
-      if (unknown.size === 0) return true;
+      if (unknown.size === 0) return { tokens, kept: true };
       const before = cleared;
-      const made = await make([...unknown.values()]);
-      if (cleared !== before) return false;
-      for (const [at, digest] of [...unknown.keys()].entries()) {
-        const tokens = made[at];
-        if (tokens !== undefined) keep(digest, tokens);
+      const made = await make([...unknown.keys()]);
+      const kept = cleared === before;
+      for (const [at, [key, digest]] of [...unknown].entries()) {
+        const own = made[at];
+        if (own !== undefined) tokens.set(key, kept ? keep(digest, own) : own);
       }
-      return true;
+      return { tokens, kept };
     },
     clear() {
       known.clear();

@@ -17,19 +17,7 @@ import { type BlockPlan, blockText, type PlannedBlock, type Segment, type Tokeni
  * @throws INVALID_ARGUMENT when a block has no tokens, or its text is not well-formed Unicode.
  */
 export function tokenizePlan(plan: BlockPlan, tokenizer: Tokenizer, memo?: TokenMemo): TokenizedPlan {
-  const blocks = plan.blocks.map((planned, index) => {
-    const recurs = planned.kind === 'passage' || planned.kind === 'system';
-    const tokens =
-      memo !== undefined && recurs
-        ? memo.get(blockKey(planned), () => tokenizeBlock(planned, tokenizer, memo))
-        : tokenizeBlock(planned, tokenizer, memo);
-    const complete = index === 0 ? withBos(tokens, plan.bos, tokenizer) : tokens;
-    if (complete.length === 0) {
-      throw new BlockAttentionError('INVALID_ARGUMENT', `block ${index} (${planned.id}) has no tokens: give it text`);
-    }
-    return { ...planned, tokens: complete };
-  });
-  return { ...plan, blocks };
+  return withTokens(plan, tokenizer, (planned) => blockTokens(planned, tokenizer, memo));
 }
 
 /**
@@ -42,14 +30,35 @@ export async function tokenizePlanAside(
   tokenizer: Tokenizer,
   memo: TokenMemo,
 ): Promise<TokenizedPlan> {
-  const plain = plan.blocks.filter(
-    ({ kind, segments }) => kind === 'passage' && segments.every(({ special }) => !special),
-  );
-  const texts = new Map(plain.map((planned) => [blockKey(planned), blockText(planned)]));
-  const kept = await memo.learn(texts.keys(), (unknown) =>
+  const texts = new Map(plan.blocks.filter(isPlainPassage).map((planned) => [blockKey(planned), blockText(planned)]));
+  const { tokens, kept } = await memo.learn(texts.keys(), (unknown) =>
     tokenizer.tokenizeAll(unknown.map((key) => texts.get(key) ?? '')),
   );
-  return tokenizePlan(plan, tokenizer, kept ? memo : undefined);
+  const later = kept ? memo : undefined;
+  return withTokens(plan, tokenizer, (planned) => {
+    const learnt = isPlainPassage(planned) ? tokens.get(blockKey(planned)) : undefined;
+    return learnt ?? blockTokens(planned, tokenizer, later);
+  });
+}
+
+function isPlainPassage({ kind, segments }: PlannedBlock): boolean {
+  return kind === 'passage' && segments.every(({ special }) => !special);
+}
+
+function withTokens(
+  plan: BlockPlan,
+  tokenizer: Tokenizer,
+  tokensOf: (planned: PlannedBlock) => Int32Array,
+): TokenizedPlan {
+  const blocks = plan.blocks.map((planned, index) => {
+    const tokens = tokensOf(planned);
+    const complete = index === 0 ? withBos(tokens, plan.bos, tokenizer) : tokens;
+    if (complete.length === 0) {
+      throw new BlockAttentionError('INVALID_ARGUMENT', `block ${index} (${planned.id}) has no tokens: give it text`);
+    }
+    return { ...planned, tokens: complete };
+  });
+  return { ...plan, blocks };
 }
 
 /** At most one BOS in front, and one for sure where the tokenizer asks for it. */
@@ -72,6 +81,12 @@ function blockKey({ segments }: PlannedBlock): string {
   return first !== undefined && rest.length === 0 && !first.special
     ? `text ${first.text}`
     : `segments ${JSON.stringify(segments.map(({ text, special }) => [text, special]))}`;
+}
+
+function blockTokens(planned: PlannedBlock, tokenizer: Tokenizer, memo: TokenMemo | undefined): Int32Array {
+  const recurs = planned.kind === 'passage' || planned.kind === 'system';
+  const make = () => tokenizeBlock(planned, tokenizer, memo);
+  return memo !== undefined && recurs ? memo.get(blockKey(planned), make) : make();
 }
 
 function tokenizeBlock(planned: PlannedBlock, tokenizer: Tokenizer, memo: TokenMemo | undefined): Int32Array {
