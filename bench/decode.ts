@@ -1,11 +1,12 @@
 /**
  * Decoding after 8,192 tokens of context in 512-token blocks, one sequence and eight that share the passages, against
- * llama.cpp with the same context in its cache: one sequence, and eight that share it as one prefix.
- * `npm run bench -- decode`
+ * llama.cpp with the same context in its cache: one sequence, and eight that share it as one prefix; and against
+ * transformers.js with one where it is given the model (`--onnx`). `npm run bench -- decode`
  */
 import { openReference } from '../src/ggml/index.ts';
 import { type AttentionFactory, DecodeGraph, forwardStep, Sequence } from '../src/model/index.ts';
 import { benchOptions, interleave, openBench, report, round, someBlocks, someTokens, timed } from './harness.ts';
+import type { TokenPeer } from './peers/open-peer.ts';
 
 const options = await benchOptions({ runs: 3 });
 const bench = await openBench(options);
@@ -35,6 +36,14 @@ await reference.decode(question, { logits: 'last' });
 const eight = await openOf(together);
 await eight.restoreState(await reference.saveState());
 
+const transformersJs = await options.transformersJs?.();
+if (transformersJs !== undefined) {
+  console.error('transformers.js reads the context …');
+  const whole = Array.from({ length: count }, (_, i) => [...someTokens(vocabulary, blockTokens, i)]).flat();
+  // A model in ONNX has no position beyond what it was trained for.
+  await transformersJs.keep(Int32Array.from(whole.slice(question.length + steps + 1)), 'context');
+}
+
 async function decodeOurs(attention: AttentionFactory, sequences: number): Promise<number> {
   const batch = Array.from(
     { length: sequences },
@@ -56,6 +65,12 @@ async function decodeOurs(attention: AttentionFactory, sequences: number): Promi
   return ms / steps;
 }
 
+/** What each token after the first takes. */
+const decodePeer = (peer: TokenPeer) => async () => {
+  const first = await peer.generate(question, { from: 'context' });
+  return ((await peer.generate(question, { from: 'context', count: steps + 1 })) - first) / steps;
+};
+
 const times = await interleave(
   [
     ...paths.map(([name, attention]): [string, () => Promise<number>] => [
@@ -75,6 +90,7 @@ const times = await interleave(
         return ms / steps;
       },
     ],
+    ...(transformersJs === undefined ? [] : [['transformers.js, 1 sequence', decodePeer(transformersJs)] as const]),
     [
       'llama.cpp, 8 sequences',
       async () => {
@@ -103,4 +119,5 @@ report(
     };
   }),
 );
+transformersJs?.[Symbol.dispose]();
 process.exit(0);

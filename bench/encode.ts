@@ -1,6 +1,6 @@
 /**
  * Encoding throughput of 512-token blocks against llama.cpp's prefill of as many, with and without the native linear
- * layers. `npm run bench -- encode`
+ * layers, and transformers.js's where it is given the model (`--onnx`). `npm run bench -- encode`
  */
 import { openReference } from '../src/ggml/index.ts';
 import { type AttentionFactory, forwardStep, Model, Sequence } from '../src/model/index.ts';
@@ -17,6 +17,8 @@ const references = await Promise.all(
 );
 const [best] = paths;
 const stockLinear = await Model.load(options.path, backend, { linear: 'ggml' });
+
+const transformersJs = await options.transformersJs?.();
 
 const encode = (model: Model, attention: AttentionFactory) => () =>
   timed(async () => {
@@ -39,6 +41,9 @@ const times = await interleave(
         return timed(() => reference.decode(tokens, { logits: 'last' }));
       },
     ]),
+    ...(transformersJs === undefined
+      ? []
+      : [[transformersJs.name, () => transformersJs.generate(tokens)] as [string, () => Promise<number>]]),
   ],
   options.runs,
 );
@@ -53,4 +58,5 @@ report(
     timesLlamaCpp: round(yardstick / ms),
   })),
 );
+transformersJs?.[Symbol.dispose]();
 process.exit(0);

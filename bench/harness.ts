@@ -19,11 +19,14 @@ import {
   Sequence,
 } from '../src/model/index.ts';
 import { resolveModel } from '../src/models/index.ts';
+import { onnxOptions, openTransformersJs, type TokenPeer } from './peers/open-peer.ts';
 
 export interface BenchOptions {
   readonly path: string;
   readonly threads: number;
   readonly runs: number;
+  /** Where one was given, the same model for transformers.js. */
+  readonly transformersJs?: () => Promise<TokenPeer | undefined>;
 }
 
 /** `--model REF --threads N --runs N` of a benchmark's command line. */
@@ -33,10 +36,12 @@ export async function benchOptions(defaults: { readonly runs: number }): Promise
       model: { type: 'string', default: 'smollm2-135m' },
       threads: { type: 'string', default: '2' },
       runs: { type: 'string', default: String(defaults.runs) },
+      ...onnxOptions,
     },
   });
   const { path } = await resolveModel(values.model);
-  return { path, threads: Number(values.threads), runs: Number(values.runs) };
+  const threads = Number(values.threads);
+  return { path, threads, runs: Number(values.runs), transformersJs: () => openTransformersJs(values, threads) };
 }
 
 type AttentionPath = readonly [name: string, attention: AttentionFactory];
@@ -84,7 +89,14 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - started;
 }
 
-/** Runs every alternative once per round, in turn, after one round that does not count. @returns median ms of each */
+/** What took less is run again in its turn, and the second run counts. */
+const shortMs = 2000;
+
+/**
+ * Runs every alternative once per round, in turn, after one round that does not count. Short ones are run warm: others
+ * may take minutes, and what nobody touches for so long has left the caches, and on some machines the memory.
+ * @returns median ms of each
+ */
 export async function interleave(
   alternatives: readonly (readonly [name: string, work: () => Promise<number>])[],
   rounds: number,
@@ -92,7 +104,9 @@ export async function interleave(
   const times = new Map<string, number[]>(alternatives.map(([name]) => [name, []]));
   for (let round = -1; round < rounds; round++) {
     for (const [name, work] of alternatives) {
-      const ms = await work();
+      const started = performance.now();
+      const cold = await work();
+      const ms = performance.now() - started < shortMs ? await work() : cold;
       if (round >= 0) times.get(name)?.push(ms);
     }
   }

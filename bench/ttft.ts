@@ -3,7 +3,7 @@
  * the same binaries: prefill the whole prompt; restore the kept state of the same passages in the same order; restore a
  * state whose passages come in another order, where only what both begin with can be kept. And against the floor: the
  * operations of the final block at the machine's measured multiply-add peak, or one read of weights and states.
- * node-llama-cpp does the same where it is installed (bench/peers). `npm run bench -- ttft [--tokens 4096]`; for a shape of
+ * node-llama-cpp does the same where it is installed (bench/peers), and transformers.js with the model in ONNX (--onnx). `npm run bench -- ttft [--tokens 4096]`; for a shape of
  * shapes.ts with random weights: `npm run bench -- ttft --shape llama-3.1-8b --tokens 2048`
  */
 import { rmSync, statSync } from 'node:fs';
@@ -18,7 +18,7 @@ import { openReference, openTokenizer, type Reference } from '../src/ggml/index.
 import { resolveModel } from '../src/models/index.ts';
 import { interleave, report, round, timed } from './harness.ts';
 import { measurePeak } from './peak.ts';
-import { openNodeLlamaCpp } from './peers/open-peer.ts';
+import { onnxOptions, openNodeLlamaCpp, openTransformersJs } from './peers/open-peer.ts';
 import { randomStore } from './random-states.ts';
 import { shapes, writeShape } from './shapes.ts';
 
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     tokens: { type: 'string', default: '4096' },
     /** Without the slow peers: our own variants and the floor alone. */
     peers: { type: 'string', default: 'all' },
+    ...onnxOptions,
     /** Random weights of this shape instead of a model. */
     shape: { type: 'string' },
     /** Beyond this length nothing that reads the whole prompt is measured but our own full attention, once. */
@@ -38,13 +39,18 @@ const { values } = parseArgs({
     full: { type: 'string', default: 'once' },
   },
 });
+/** Ends with the choices where an option has none of them. */
+function checkChoice(option: string, given: string | undefined, choices: readonly string[]): void {
+  if (given === undefined || choices.includes(given)) return;
+  console.error(`--${option} ${given} is not known: use one of ${choices.join(', ')}`);
+  process.exit(2);
+}
+checkChoice('shape', values.shape, Object.keys(shapes));
+checkChoice('peers', values.peers, ['all', 'none']);
+checkChoice('full', values.full, ['once', 'none', 'llama']);
 const [threads, runs, length] = [Number(values.threads), Number(values.runs), Number(values.tokens)];
 const wanted = values.shape;
 const shape = wanted === undefined ? undefined : shapes[wanted];
-if (wanted !== undefined && shape === undefined) {
-  console.error(`--shape ${wanted} is not known: use one of ${Object.keys(shapes).join(', ')}`);
-  process.exit(2);
-}
 const folder = await mkdtemp(join(tmpdir(), 'block-attention-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 let path = join(folder, `${wanted}.gguf`);
@@ -146,16 +152,23 @@ if (withPeers) {
   }
 }
 
-using peer = withPeers ? await openNodeLlamaCpp(path, threads, length + 64) : undefined;
-if (peer !== undefined) {
+const nodeLlamaCpp = withPeers ? await openNodeLlamaCpp(path, threads, length + 64) : undefined;
+const transformersJs = withPeers ? await openTransformersJs(values, threads) : undefined;
+for (const peer of [nodeLlamaCpp, transformersJs]) {
+  if (peer === undefined) continue;
+  const { name } = peer;
   const context = prompt.tokens.subarray(0, length - 50);
   const instruction = prompt.blockTokens[0] ?? 0;
+  console.error(`${name} reads ${context.length} tokens …`);
   await peer.keep(prompt.tokens.subarray(0, instruction), 'instruction');
   await peer.keep(context, 'context');
   alternatives.push(
-    ['node-llama-cpp: full prefill', () => peer.first(prompt.tokens)],
-    ['node-llama-cpp: kept prefix, same order', () => peer.first(prompt.tokens.subarray(length - 50), 'context')],
-    ['node-llama-cpp: kept prefix, shuffled', () => peer.first(prompt.tokens.subarray(instruction), 'instruction')],
+    [`${name}: full prefill`, () => peer.generate(prompt.tokens)],
+    [`${name}: kept prefix, same order`, () => peer.generate(prompt.tokens.subarray(length - 50), { from: 'context' })],
+    [
+      `${name}: kept prefix, shuffled`,
+      () => peer.generate(prompt.tokens.subarray(instruction), { from: 'instruction' }),
+    ],
   );
 }
 
@@ -192,4 +205,5 @@ console.log(
   }`,
 );
 report(`ttft, ${length} tokens${wanted === undefined ? '' : `, shape of ${wanted}`}`, { path, threads, runs }, rows);
+for (const peer of [nodeLlamaCpp, transformersJs]) peer?.[Symbol.dispose]();
 process.exit(0);

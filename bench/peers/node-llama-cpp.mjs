@@ -1,16 +1,16 @@
 /**
- * node-llama-cpp in a process of its own, as a user would write it, for bench/ttft.ts: reads tokens to the first one
- * generated, from nothing or from a kept state. Talks by IPC: { id, task, … } in, { id, ms } or { id, error } out.
+ * node-llama-cpp in a process of its own, as a user would write it, for the benchmarks: reads tokens and
+ * generates, from nothing or from a kept state.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
+import { answerTasks } from './answer-tasks.mjs';
 
 const [modelPath, threads, contextSize] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-bench-'));
 process.once('exit', () => rmSync(folder, { recursive: true }));
-process.once('disconnect', () => process.exit(0));
 
 const llama = await getLlama({
   gpu: false,
@@ -27,28 +27,21 @@ const context = await model.createContext({
 });
 const sequence = context.getSequence();
 
-const tasks = {
+answerTasks({
   /** Keeps the state after these tokens. */
   async keep({ tokens, name }) {
     await sequence.clearHistory();
     await sequence.evaluateWithoutGeneratingNewTokens(tokens);
     await sequence.saveStateToFile(join(folder, name));
   },
-  /** From a kept state, or from nothing, to the first token. */
-  async first({ tokens, name }) {
+  /** From a kept state, or from nothing, over the tokens to the `count`th one generated. */
+  async generate({ tokens, name, count }) {
     if (name === undefined) await sequence.clearHistory();
     else await sequence.loadStateFromFile(join(folder, name), { acceptRisk: true });
-    for await (const _ of sequence.evaluate(tokens, { temperature: 0 })) break;
+    let left = count;
+    for await (const _ of sequence.evaluate(tokens, { temperature: 0, yieldEogToken: true })) {
+      left -= 1;
+      if (left === 0) break;
+    }
   },
-};
-
-process.on('message', async ({ id, task, ...rest }) => {
-  try {
-    const started = performance.now();
-    await tasks[task](rest);
-    process.send({ id, ms: performance.now() - started });
-  } catch (error) {
-    process.send({ id, error: String(error?.stack ?? error) });
-  }
 });
-process.send({ id: 0, ms: 0 });

@@ -15,6 +15,7 @@ interface Flags {
   readonly model: string;
   readonly data: string;
   readonly out: string;
+  readonly adapter?: string;
   readonly lora?: number;
   readonly full?: boolean;
   readonly alpha?: number;
@@ -71,6 +72,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
     ...whole,
     max: 1024,
   });
+  command.option('--adapter <file>', 'go on from this adapter, with its rank and alpha, instead of a new one');
   command.option('--full', 'train all weights, in f32: 16 bytes of memory for each');
   number('--alpha', 'x', "the adapters' output is multiplied by alpha / rank (default: twice the rank)", { min: 1e-6 });
   command.addOption(
@@ -141,8 +143,9 @@ export function addFinetune(program: Command, context: CommandContext): void {
 
 async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  if (flags.full && (flags.lora !== undefined || flags.alpha !== undefined || flags.merge)) {
-    throw invalid('--full trains all weights: leave --lora, --alpha and --merge out');
+  const own = [flags.lora, flags.alpha, flags.merge, flags.adapter];
+  if (flags.full && own.some((given) => given !== undefined)) {
+    throw invalid('--full trains all weights: leave --lora, --alpha, --merge and --adapter out');
   }
   const [{ finetune }, { resolveModel }] = await Promise.all([loadTraining(), import('../models/index.ts')]);
   const { path } = await resolveModel(flags.model, {
@@ -156,7 +159,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const report = await finetune({
     ...rest,
     model: path,
-    lora: full ? null : (lora ?? 16),
+    lora: full ? null : lora,
     distill: distill === 0 ? undefined : distill,
     learningRate: lr,
     signal: io.signal,

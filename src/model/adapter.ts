@@ -1,18 +1,17 @@
 /**
- * A LoRA adapter in llama.cpp's layout, applied while the model runs: y = W x + scale · alpha / rank · B (A x).
+ * A LoRA adapter, applied while the model runs: y = W x + scale · alpha / rank · B (A x).
  *
- * The model's own weights stay as they lie, quantised or not. All that the file changes is applied, or the file is
- * refused: half an adapter would answer like neither model. Its factors are kept in f32, with zeros up to a rank that the
- * native linear layers take: a row's result must not depend on how many others are in its batch. Valid until `dispose()`.
+ * The model's own weights stay as they lie, quantised or not. All that the file changes is applied, its factors in f32,
+ * with zeros up to a rank that the native linear layers take: a row's result must not depend on how many others are in
+ * its batch. Valid until `dispose()`.
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
-import { type GgufFile, type GgufTensor, openGguf } from '../ggml/gguf-file.ts';
+import type { GgufFile } from '../ggml/gguf-file.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
-import { mapFile } from '../ggml/memory.ts';
-import { dequantize } from '../ggml/quantize.ts';
 import { TensorType } from '../ggml/tensor.ts';
-import { type LowRank, layerMatrix } from './layers.ts';
+import { AdapterFile } from './adapter-file.ts';
+import type { LowRank } from './layers.ts';
 import { weightsDigest } from './weights-digest.ts';
 
 export interface AdapterOptions {
@@ -22,14 +21,6 @@ export interface AdapterOptions {
   readonly scale?: number | undefined;
 }
 
-interface Pair {
-  readonly a: GgufTensor; // [in, rank]
-  readonly b: GgufTensor; // [rank, out]
-}
-
-/** Whether the forward pass adds an adapter to the product of this matrix. */
-const adaptable = (name: string) => layerMatrix.test(name) || name === 'output.weight';
-
 export class Adapter {
   readonly path: string;
   readonly scale: number;
@@ -38,44 +29,36 @@ export class Adapter {
   readonly #maps = new Map<string, LowRank>();
   readonly #release: (() => void)[] = [];
 
-  private constructor(file: GgufFile, scale: number, pairs: ReadonlyMap<string, Pair>, backend: Backend) {
-    this.path = file.path;
+  private constructor({ path, shapes }: AdapterFile, scale: number, backend: Backend) {
+    this.path = path;
     this.scale = scale;
-    this.rank = Math.max(...Array.from(pairs.values(), ({ b }) => b.ne[0]));
-    const context = new GraphContext(2 * pairs.size + 8);
+    this.rank = Math.max(...Array.from(shapes.values(), ({ rank }) => rank));
+    const context = new GraphContext(2 * shapes.size + 8);
     this.#release.push(() => context.dispose());
-    for (const [name, { a, b }] of pairs) {
+    for (const [name, { inputs, outputs, rank }] of shapes) {
       const tensor = (ne0: number, ne1: number) => context.tensor(TensorType.F32, ne0, ne1);
-      const rank = paddedRank(b.ne[0]);
+      const padded = paddedRank(rank);
       // The factor becomes part of b.
-      this.#maps.set(name, { a: tensor(a.ne[0], rank), b: tensor(rank, b.ne[1]), scale: 1 });
+      this.#maps.set(name, { a: tensor(inputs, padded), b: tensor(padded, outputs), scale: 1 });
     }
     this.#release.push(backend.allocate(context));
   }
 
-  #fill(file: GgufFile, pairs: ReadonlyMap<string, Pair>, backend: Backend): void {
-    const alpha = alphaOf(file);
-    const mapping = mapFile(file.path);
-    try {
-      for (const [name, map] of this.#maps) {
-        const pair = pairs.get(name);
-        if (pair === undefined) continue;
-        // llama.cpp's convention: without an alpha there is no division by the rank either.
-        const [rank, outputs] = pair.b.ne;
-        const factor = alpha === 0 ? this.scale : (this.scale * alpha) / rank;
-        const values = readValues(file.path, mapping.bytes, pair.b).map((value) => value * factor);
-        if (!values.every((value) => Number.isFinite(value))) throw badScale(file.path, this.scale);
-        const b = new Float32Array(map.b.ne[0] * outputs);
-        for (let row = 0; row < outputs; row++) {
-          b.set(values.subarray(row * rank, (row + 1) * rank), row * map.b.ne[0]);
-        }
-        backend.write(map.b, b);
-        backend.clear(map.a);
-        backend.write(map.a, readValues(file.path, mapping.bytes, pair.a));
+  #fill(file: AdapterFile, backend: Backend): void {
+    file.read((name, a, b, { rank, outputs, factor }) => {
+      const map = this.#maps.get(name);
+      if (map === undefined) return;
+      const total = factor * this.scale;
+      const values = b.map((value) => value * total);
+      if (!values.every((value) => Number.isFinite(value))) throw badScale(file.path, this.scale);
+      const padded = new Float32Array(map.b.ne[0] * outputs);
+      for (let row = 0; row < outputs; row++) {
+        padded.set(values.subarray(row * rank, (row + 1) * rank), row * map.b.ne[0]);
       }
-    } finally {
-      mapping.free();
-    }
+      backend.write(map.b, padded);
+      backend.clear(map.a);
+      backend.write(map.a, a);
+    });
   }
 
   /**
@@ -85,12 +68,10 @@ export class Adapter {
    */
   static async load({ path, scale = 1 }: AdapterOptions, base: GgufFile, backend: Backend): Promise<Adapter> {
     if (!Number.isFinite(scale)) throw badScale(path, scale);
-    const file = await openAdapter(path);
-    checkKind(file, base);
-    const pairs = pairsOf(file, base);
-    const adapter = new Adapter(file, scale, pairs, backend);
+    const file = await AdapterFile.open(path, base);
+    const adapter = new Adapter(file, scale, backend);
     try {
-      adapter.#fill(file, pairs, backend);
+      adapter.#fill(file, backend);
       return adapter;
     } catch (error) {
       adapter.dispose();
@@ -126,92 +107,4 @@ function badScale(path: string, scale: number): BlockAttentionError {
     'INVALID_ARGUMENT',
     `the scale of adapter ${path} is ${scale}: give a number, 1 for the adapter as it was trained`,
   );
-}
-
-function invalid(message: string, cause?: unknown): BlockAttentionError {
-  return new BlockAttentionError('ADAPTER_INVALID', message, { cause });
-}
-
-async function openAdapter(path: string): Promise<GgufFile> {
-  try {
-    return await openGguf(path);
-  } catch (error) {
-    if (!BlockAttentionError.isInstance(error)) throw error;
-    if (error.code === 'MODEL_NOT_FOUND') {
-      const remedy = 'give the path of a LoRA GGUF, such as adapter.gguf of `finetune`';
-      throw new BlockAttentionError('MODEL_NOT_FOUND', `adapter ${path} cannot be opened: ${remedy}`, { cause: error });
-    }
-    throw invalid(`as an adapter, ${error.message}`, error);
-  }
-}
-
-function checkKind(file: GgufFile, base: GgufFile): void {
-  const { path } = file;
-  const [type, kind] = [file.value('general.type'), file.value('adapter.type')];
-  if (type !== 'adapter') {
-    throw invalid(`${path} is no adapter but a ${String(type ?? 'model')}: give it as the model, and a LoRA here`);
-  }
-  if (kind !== 'lora') throw invalid(`${path} is an adapter of type ${String(kind)}: only "lora" is applied`);
-  if (file.keys.includes('adapter.alora.invocation_tokens')) {
-    throw invalid(`${path} is an activated LoRA, which works from a token on: only plain ones are applied`);
-  }
-  const [own, wanted] = [file.value('general.architecture'), base.value('general.architecture')];
-  if (own !== wanted) {
-    throw invalid(
-      `${path} is for architecture "${String(own)}", ${base.path} is "${String(wanted)}": use the model it was trained on`,
-    );
-  }
-}
-
-function alphaOf(file: GgufFile): number {
-  const alpha = Number(file.value('adapter.lora.alpha') ?? 0);
-  if (!Number.isFinite(alpha)) throw invalid(`${file.path}: adapter.lora.alpha is ${alpha}: train or convert it again`);
-  return alpha;
-}
-
-function pairsOf(file: GgufFile, base: GgufFile): Map<string, Pair> {
-  const { path } = file;
-  const pairs = new Map<string, Pair>();
-  for (const tensor of file.tensors.values()) {
-    const [, name, which] = /^(.+)\.lora_([ab])$/.exec(tensor.name) ?? [];
-    if (name === undefined) {
-      throw invalid(`${path}: tensor ${tensor.name} is no factor of a LoRA: merge the adapter into the model instead`);
-    }
-    if (which === 'b' && file.tensors.has(`${name}.lora_a`)) continue;
-    const [a, b] = [file.tensors.get(`${name}.lora_a`), file.tensors.get(`${name}.lora_b`)];
-    if (a === undefined || b === undefined) {
-      throw invalid(`${path}: ${tensor.name} has no counterpart: the file is not whole, write or download it again`);
-    }
-    checkPair(file, base, name, { a, b });
-    pairs.set(name, { a, b });
-  }
-  if (pairs.size === 0) throw invalid(`${path} has no tensors: train or convert it again`);
-  return pairs;
-}
-
-function checkPair({ path }: GgufFile, base: GgufFile, name: string, { a, b }: Pair): void {
-  const matrix = base.tensors.get(name);
-  if (matrix === undefined) {
-    throw invalid(`${path} changes ${name}, which ${base.path} does not have: use the model it was trained on`);
-  }
-  if (!adaptable(name)) {
-    throw invalid(`${path} changes ${name}, which is not applied while running: merge the adapter into the model`);
-  }
-  const [inputs, outputs] = matrix.ne;
-  const flat = [a, b].every(({ ne }) => ne[2] === 1 && ne[3] === 1);
-  if (!flat || a.ne[0] !== inputs || b.ne[1] !== outputs || a.ne[1] !== b.ne[0] || b.ne[0] < 1) {
-    throw invalid(
-      `${path}: the factors of ${name} are [${a.ne.slice(0, 2).join(',')}] and [${b.ne.slice(0, 2).join(',')}], ` +
-        `the model's matrix is [${inputs},${outputs}]: use the model it was trained on`,
-    );
-  }
-}
-
-function readValues(path: string, bytes: Uint8Array, { name, type, ne, offset, bytes: size }: GgufTensor) {
-  const isInteger = type === TensorType.I32 || type === TensorType.I64;
-  const values = isInteger ? undefined : dequantize(type, bytes.subarray(offset, offset + size), ne[0]);
-  if (values?.every((value) => Number.isFinite(value)) !== true) {
-    throw invalid(`${path}: tensor ${name} holds values that are no finite numbers: train or convert it again`);
-  }
-  return values;
 }

@@ -11,15 +11,17 @@ export interface FinetuneOptions {
   readonly data: string;
   /** Folder for checkpoints and results. Created when missing. */
   readonly out: string;
-  /** Rank of the LoRA adapters; null trains all weights in f32. Defaults to 16. */
+  /** Path of a LoRA for this model to start from. Rank and alpha are its own. Defaults to none: adapters start anew. */
+  readonly adapter?: string | undefined;
+  /** Rank of the LoRA adapters; null trains all weights in f32. Defaults to 16, or what `adapter` has. */
   readonly lora?: number | null | undefined;
-  /** The adapters' output is multiplied by alpha / rank. Defaults to twice the rank. */
+  /** The adapters' output is multiplied by alpha / rank. Defaults to twice the rank, or what `adapter` has. */
   readonly alpha?: number | undefined;
   /** Modes each sample is trained in. Defaults to both, as in the paper. */
   readonly modes?: readonly TrainingMode[] | undefined;
   /**
-   * Block distillation: share, in (0, 1], of the divergence from the starting model with full attention in what is
-   * minimised, on the response; the rest is the cross-entropy of the answers. Defaults to none.
+   * Block distillation: share, in (0, 1], of the divergence from `model` with full attention and without an adapter in
+   * what is minimised, on the response; the rest is the cross-entropy of the answers. Defaults to none.
    */
   readonly distill?: number | undefined;
   /**

@@ -3,7 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeRandomAdapter } from '../../tests/support/random-adapter.ts';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { openGguf } from '../ggml/gguf-file.ts';
+import type { GgufTensorSource } from '../ggml/gguf-writer.ts';
 import { finetune } from './finetune.ts';
 import type { FinetuneOptions, FinetuneProgress } from './finetune-options.ts';
 
@@ -91,6 +94,46 @@ describe('a fine-tuning run', () => {
     [{ resume: true }, 'checkpoint.gguf does not exist'],
   ])('refuses %j', async (more, message) => {
     await expect(finetune(options(more))).rejects.toThrow(message);
+  });
+
+  it('goes on from an adapter: what it had learnt is where the new run begins', async () => {
+    const first = options({ epochs: 3, alpha: 5 });
+    const { after } = await finetune(first);
+    const adapter = join(first.out, 'adapter.gguf');
+    const second = options({ adapter, lora: undefined });
+    const report = await finetune(second);
+    expect(report.before).toEqual(after);
+    expect(report.after?.block?.loss).toBeLessThan(report.before?.block?.loss ?? 0);
+    const written = await openGguf(join(second.out, 'adapter.gguf'));
+    expect(written.value('adapter.lora.alpha')).toBe(5);
+    expect(written.tensors.get('blk.0.attn_q.weight.lora_a')?.ne[1]).toBe(4);
+    const { adapter: _, ...anew } = second;
+    await expect(finetune({ ...anew, lora: 4, alpha: 5, resume: true })).rejects.toThrow('other data or options');
+  });
+
+  it('refuses an adapter that it cannot go on from', async () => {
+    const [own, uneven, other] = ['own.gguf', 'uneven.gguf', 'other-model.gguf'].map((name) => join(folder, name));
+    const layersOnly = { tensors: (all: GgufTensorSource[]) => all.filter(({ name }) => name.startsWith('blk.')) };
+    await writeRandomAdapter(own, model, 1, layersOnly);
+    await writeRandomAdapter(uneven, model, 1, {
+      tensors: (all) => {
+        const [a, b] = all;
+        if (a === undefined || b === undefined) throw new Error('no factors');
+        const short = [a, b].map(({ ne: [n0, n1], ...tensor }, i) => {
+          const ne: [number, number] = i === 0 ? [n0 ?? 0, 2] : [2, n1 ?? 0];
+          return { ...tensor, ne, data: () => new Uint8Array(4 * ne[0] * ne[1]) };
+        });
+        return [...short, ...all.slice(2).filter(({ name }) => name.startsWith('blk.'))];
+      },
+    });
+    await writeRandomModel(other, { family: 'llama', layers: 1, tiedHead: true, feedForward: 96 }, 6);
+    const from = (more: Partial<FinetuneOptions>) => finetune(options({ lora: undefined, ...more }));
+    await expect(from({ adapter: own, lora: 8 })).rejects.toThrow('has rank 4 and alpha 8');
+    await expect(from({ adapter: own, lora: null })).rejects.toThrow('leave lora and alpha out');
+    await expect(from({ adapter: own, alpha: 3 })).rejects.toThrow('has rank 4 and alpha 8');
+    await expect(from({ adapter: uneven })).rejects.toThrow('has more than one rank');
+    await expect(from({ adapter: own, model: other })).rejects.toMatchObject({ code: 'ADAPTER_INVALID' });
+    await expect(from({ adapter: join(folder, 'none.gguf') })).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
   });
 
   it('refuses a checkpoint of another run, and a folder with one', async () => {

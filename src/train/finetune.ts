@@ -11,11 +11,13 @@ import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { BlockAttentionError } from '../errors.ts';
-import { openGguf } from '../ggml/gguf-file.ts';
+import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
+import { AdapterFile } from '../model/adapter-file.ts';
 import { readHyperParameters } from '../model/hyper-parameters.ts';
 import { weightsDigest } from '../model/weights-digest.ts';
 import { cacheFolder } from '../models/index.ts';
 import type { FinetuneOptions, FinetuneReport, Validation } from './finetune-options.ts';
+import { type LowRankOptions, lowRankOf } from './low-rank-parameters.ts';
 import { estimateMemory, requireMemory } from './memory-estimate.ts';
 import { openBlocks } from './open-blocks.ts';
 import { sequenceTokens } from './packing.ts';
@@ -68,7 +70,7 @@ class Run {
     options: FinetuneOptions,
     set: TrainingSet,
     session: TrainingSession,
-    { memoryBytes, weights }: { readonly memoryBytes: number; readonly weights: string },
+    { memoryBytes, weights, start }: { memoryBytes: number; weights: string; start: string | undefined },
   ) {
     this.#options = options;
     this.#set = set;
@@ -78,7 +80,7 @@ class Run {
     this.#batch = options.batch ?? 64;
     this.#stepsPerEpoch = Math.ceil(set.training.length / this.#batch);
     this.#steps = this.#stepsPerEpoch * (options.epochs ?? 1);
-    this.#note = { run: runDigest(options, set, weights), best: null, stale: 0 };
+    this.#note = { run: runDigest(options, set, weights, start), best: null, stale: 0 };
   }
 
   static async prepare(options: FinetuneOptions): Promise<Run> {
@@ -87,18 +89,27 @@ class Run {
     const hyperParameters = readHyperParameters(file);
     const maxTokens = Math.min(options.maxTokens ?? 4096, hyperParameters.trainedContext);
     const set = await loadTrainingSet(options, maxTokens);
-    const { lora = 16, alpha, seed = 1, batchTokens = 2048, threads, device, weightDecay, clip } = options;
+    const { batchTokens = 2048, threads, device, weightDecay, clip } = options;
+    const lora = await loraOf(options, file);
     const response = set.training.reduce((sum, sample) => sum + sample.responseTokens, 0) / set.training.length;
     const outputs = Math.ceil((response * Math.max(batchTokens, set.longest)) / Math.max(1, set.longest)) + 32;
     const { distill } = options;
-    const need = { lora, batchTokens, longest: set.longest, outputs, teacher: distill !== undefined };
+    const need = {
+      lora: lora?.rank ?? null,
+      batchTokens,
+      longest: set.longest,
+      outputs,
+      teacher: distill !== undefined,
+    };
     const memoryBytes = estimateMemory(file, hyperParameters, need);
     requireMemory(memoryBytes);
     await prepareFolder(options);
-    const weights = await weightsDigest(options.model, join(cacheFolder(), 'digests'));
+    const digests = join(cacheFolder(), 'digests');
+    const weights = await weightsDigest(options.model, digests);
+    const start = options.adapter === undefined ? undefined : await weightsDigest(options.adapter, digests);
     const session = await TrainingSession.open({
       model: options.model,
-      lora: lora === null ? undefined : { rank: lora, alpha, seed },
+      lora,
       distill,
       batchTokens,
       threads,
@@ -106,7 +117,7 @@ class Run {
       ...(weightDecay === undefined ? {} : { weightDecay }),
       ...(clip === undefined ? {} : { clip }),
     });
-    const run = new Run(options, set, session, { memoryBytes, weights });
+    const run = new Run(options, set, session, { memoryBytes, weights, start });
     try {
       if (options.resume === true) await run.#resume();
       return run;
@@ -301,10 +312,16 @@ async function prepareFolder({ out, resume = false }: FinetuneOptions): Promise<
 }
 
 /** All that the steps depend on, but for the learning rate, which may be lowered after a run diverged. */
-function runDigest(options: FinetuneOptions, { digest, training }: TrainingSet, weights: string): string {
+function runDigest(
+  options: FinetuneOptions,
+  { digest, training }: TrainingSet,
+  weights: string,
+  start: string | undefined,
+): string {
   const { lora = 16, alpha, modes, epochs = 1, batch = 64, warmup, decay, weightDecay, clip, seed = 1 } = options;
   const { distill, blockDropout = 0 } = options;
-  const parts = [
+  // What was added later counts where it is given: checkpoints of before stay good.
+  const parts: unknown[] = [
     weights,
     digest,
     training.length,
@@ -320,7 +337,26 @@ function runDigest(options: FinetuneOptions, { digest, training }: TrainingSet, 
     seed,
   ];
   if (distill !== undefined || blockDropout > 0) parts.push(distill, blockDropout);
+  if (start !== undefined) parts.push({ start });
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+/** What is trained beside frozen weights; undefined when all weights are. */
+async function loraOf(
+  { adapter, lora, alpha, seed = 1 }: FinetuneOptions,
+  file: GgufFile,
+): Promise<LowRankOptions | undefined> {
+  if (adapter === undefined) return lora === null ? undefined : { rank: lora ?? 16, alpha, seed };
+  const start = await AdapterFile.open(adapter, file);
+  const own = lowRankOf(start);
+  const asGiven = (given: number | null | undefined, has: number) => given === undefined || given === has;
+  if (!asGiven(lora, own.rank) || !asGiven(alpha, own.alpha)) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `${adapter} has rank ${own.rank} and alpha ${own.alpha}, and training goes on with them: leave lora and alpha out`,
+    );
+  }
+  return { ...own, seed, start };
 }
 
 function checkOptions(options: FinetuneOptions): void {

@@ -1,7 +1,8 @@
 /**
  * Adapters of low rank (LoRA) over the frozen weights of a model, quantised ones included: y = W x + α/r · B A x.
  *
- * Only A and B are trained. A starts random and B at zero, so that the model starts as it was. The frozen matrices stay
+ * Only A and B are trained. A starts random and B at zero, so that the model starts as it was, or both as a file has
+ * them. The frozen matrices stay
  * as the file has them. The native nodes convert them as they go, in both directions. Without those, gradients pass through
  * stored transposes, in q8_0 for quantised weights, scaled up on their way so that 16-bit scales and halves hold them.
  */
@@ -13,6 +14,7 @@ import { mapFile } from '../ggml/memory.ts';
 import { dequantize, quantize } from '../ggml/quantize.ts';
 import { type Tensor, TensorType, typeTraits } from '../ggml/tensor.ts';
 import type { TrainingKernel } from '../ggml/training-kernel.ts';
+import type { AdapterFile } from '../model/adapter-file.ts';
 import { type LowRank, layerMatrix } from '../model/layers.ts';
 import { Weights } from '../model/weights.ts';
 import { addLowRank, transpose } from './matrix.ts';
@@ -26,6 +28,23 @@ export interface LowRankOptions {
   readonly alpha?: number | undefined;
   /** Of the random start. Defaults to 1. */
   readonly seed?: number | undefined;
+  /** A LoRA for this model, of this rank and alpha, to start from; what it does not change starts as ever. */
+  readonly start?: AdapterFile | undefined;
+}
+
+/** Rank and alpha of a LoRA that is to be trained on. @throws INVALID_ARGUMENT when its matrices differ in them */
+export function lowRankOf({ path, shapes }: AdapterFile): { readonly rank: number; readonly alpha: number } {
+  const [[, first] = [], ...rest] = shapes;
+  const alike = rest.every(([, { rank, factor }]) => rank === first?.rank && factor === first.factor);
+  const untrained = Array.from(shapes.keys()).find((name) => !layerMatrix.test(name));
+  if (first === undefined || !alike || untrained !== undefined) {
+    const why = untrained === undefined ? 'has more than one rank' : `changes ${untrained}, which is not trained`;
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `${path} ${why}: merge it into the model, and start from that with an adapter of its own`,
+    );
+  }
+  return { rank: first.rank, alpha: first.factor * first.rank };
 }
 
 interface Adapter extends LowRank {
@@ -54,7 +73,7 @@ export class LowRankParameters implements TrainableWeights {
   constructor(
     file: GgufFile,
     backend: Backend,
-    { rank, alpha = 2 * rank, seed = 1 }: LowRankOptions,
+    { rank, alpha = 2 * rank, seed = 1, start }: LowRankOptions,
     kernel: TrainingKernel | null = trainingKernelFor(backend),
   ) {
     if (!Number.isInteger(rank) || rank < 1 || rank > 1024 || !(alpha > 0) || !Number.isFinite(alpha)) {
@@ -77,7 +96,7 @@ export class LowRankParameters implements TrainableWeights {
     this.parameters = matrices.flatMap((entry) => this.#adapt(context, entry));
     this.transposes = kernel === null ? this.#makeTransposes(context, matrices) : [];
     this.#release.push(backend.allocate(context));
-    this.#fill(seed);
+    this.#fill(seed, start);
   }
 
   #adapt(context: GraphContext, entry: GgufTensor): Parameter[] {
@@ -105,7 +124,7 @@ export class LowRankParameters implements TrainableWeights {
     });
   }
 
-  #fill(seed: number): void {
+  #fill(seed: number, start: AdapterFile | undefined): void {
     const normal = createNormal(seed);
     for (const { value, gradient, mean, variance } of this.parameters) {
       for (const tensor of [value, gradient, mean, variance]) this.#backend.clear(tensor);
@@ -113,6 +132,12 @@ export class LowRankParameters implements TrainableWeights {
     for (const { a } of this.#adapters.values()) {
       this.#backend.write(a, normal(a.ne[0] * a.ne[1], 1 / Math.sqrt(3 * a.ne[0])));
     }
+    start?.read((name, a, b) => {
+      const adapter = this.#adapters.get(name);
+      if (adapter === undefined) return;
+      this.#backend.write(adapter.a, a);
+      this.#backend.write(adapter.b, b);
+    });
     const mapping = mapFile(this.#file.path);
     try {
       for (const [transposed, entry] of this.#sources) {

@@ -11,7 +11,6 @@ import type { ForwardModel } from '../model/forward.ts';
 import { type HyperParameters, readHyperParameters } from '../model/hyper-parameters.ts';
 import { bindWeights } from '../model/layers.ts';
 import { AdamW, type AdamWSettings } from './adamw.ts';
-import { writeAdapter } from './adapter-file.ts';
 import { type Batch, type BatchShape, makeBatch } from './batch.ts';
 import { type LowRankOptions, LowRankParameters } from './low-rank-parameters.ts';
 import { contextTokens, finalBlocks, packRows, sequenceTokens, splitRows } from './packing.ts';
@@ -20,6 +19,7 @@ import { readState, writeState } from './state-file.ts';
 import { checkDistill, FrozenTeacher } from './teacher.ts';
 import { TrainingGraph } from './training-graph.ts';
 import type { EvaluationReport, StepReport, TrainingSequence } from './types.ts';
+import { writeAdapter } from './write-adapter.ts';
 import { type SaveOptions, saveModel } from './write-model.ts';
 
 export interface TrainingOptions extends Partial<AdamWSettings> {

@@ -1,0 +1,16 @@
+/** What the peers' processes share: tasks asked for by IPC, { id, task, … } in, { id, ms } or { id, error } out. */
+
+/** Answers until the parent is gone. Says once that it is ready. */
+export function answerTasks(tasks) {
+  process.once('disconnect', () => process.exit(0));
+  process.on('message', async ({ id, task, ...rest }) => {
+    try {
+      const started = performance.now();
+      await tasks[task](rest);
+      process.send({ id, ms: performance.now() - started });
+    } catch (error) {
+      process.send({ id, error: String(error?.stack ?? error) });
+    }
+  });
+  process.send({ id: 0, ms: 0 });
+}

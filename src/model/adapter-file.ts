@@ -1,0 +1,159 @@
+/**
+ * A LoRA's file in llama.cpp's layout: pairs of tensors `NAME.lora_a` [in, rank] and `NAME.lora_b` [rank, out].
+ *
+ * A file that cannot be applied as a whole is refused: half an adapter would answer like neither model.
+ */
+import { BlockAttentionError } from '../errors.ts';
+import { type GgufFile, type GgufTensor, openGguf } from '../ggml/gguf-file.ts';
+import { mapFile } from '../ggml/memory.ts';
+import { dequantize } from '../ggml/quantize.ts';
+import { TensorType } from '../ggml/tensor.ts';
+import { layerMatrix } from './layers.ts';
+
+interface Pair {
+  readonly a: GgufTensor; // [in, rank]
+  readonly b: GgufTensor; // [rank, out]
+}
+
+/** What changes one matrix. */
+export interface AdapterShape {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly rank: number;
+  /** Of B A: alpha / rank, or 1 where the file names no alpha, as llama.cpp has it. */
+  readonly factor: number;
+}
+
+export class AdapterFile {
+  readonly path: string;
+  /** By the name of the matrix in the model's file. */
+  readonly shapes: ReadonlyMap<string, AdapterShape>;
+  readonly #pairs: ReadonlyMap<string, Pair>;
+
+  private constructor(file: GgufFile, pairs: ReadonlyMap<string, Pair>) {
+    const alpha = alphaOf(file);
+    this.path = file.path;
+    this.#pairs = pairs;
+    this.shapes = new Map(
+      Array.from(pairs, ([name, { a, b }]) => {
+        const [rank, outputs] = b.ne;
+        return [name, { inputs: a.ne[0], outputs, rank, factor: alpha === 0 ? 1 : alpha / rank }];
+      }),
+    );
+  }
+
+  /**
+   * @param base the file of the model it is for
+   * @throws MODEL_NOT_FOUND; ADAPTER_INVALID when it is no LoRA, or not for this model
+   */
+  static async open(path: string, base: GgufFile): Promise<AdapterFile> {
+    const file = await openFile(path);
+    checkKind(file, base);
+    return new AdapterFile(file, pairsOf(file, base));
+  }
+
+  /** Hands out the factors in f32, A as [rank][in] and B as [out][rank]. @throws ADAPTER_INVALID when one is damaged */
+  read(visit: (name: string, a: Float32Array, b: Float32Array, shape: AdapterShape) => void): void {
+    const mapping = mapFile(this.path);
+    try {
+      for (const [name, shape] of this.shapes) {
+        const pair = this.#pairs.get(name);
+        if (pair === undefined) continue;
+        visit(name, readValues(this.path, mapping.bytes, pair.a), readValues(this.path, mapping.bytes, pair.b), shape);
+      }
+    } finally {
+      mapping.free();
+    }
+  }
+}
+
+/** Whether the forward pass adds an adapter to the product of this matrix. */
+const adaptable = (name: string) => layerMatrix.test(name) || name === 'output.weight';
+
+function invalid(message: string, cause?: unknown): BlockAttentionError {
+  return new BlockAttentionError('ADAPTER_INVALID', message, { cause });
+}
+
+async function openFile(path: string): Promise<GgufFile> {
+  try {
+    return await openGguf(path);
+  } catch (error) {
+    if (!BlockAttentionError.isInstance(error)) throw error;
+    if (error.code === 'MODEL_NOT_FOUND') {
+      const remedy = 'give the path of a LoRA GGUF, such as adapter.gguf of `finetune`';
+      throw new BlockAttentionError('MODEL_NOT_FOUND', `adapter ${path} cannot be opened: ${remedy}`, { cause: error });
+    }
+    throw invalid(`as an adapter, ${error.message}`, error);
+  }
+}
+
+function checkKind(file: GgufFile, base: GgufFile): void {
+  const { path } = file;
+  const [type, kind] = [file.value('general.type'), file.value('adapter.type')];
+  if (type !== 'adapter') {
+    throw invalid(`${path} is no adapter but a ${String(type ?? 'model')}: give it as the model, and a LoRA here`);
+  }
+  if (kind !== 'lora') throw invalid(`${path} is an adapter of type ${String(kind)}: only "lora" is applied`);
+  if (file.keys.includes('adapter.alora.invocation_tokens')) {
+    throw invalid(`${path} is an activated LoRA, which works from a token on: only plain ones are applied`);
+  }
+  const [own, wanted] = [file.value('general.architecture'), base.value('general.architecture')];
+  if (own !== wanted) {
+    throw invalid(
+      `${path} is for architecture "${String(own)}", ${base.path} is "${String(wanted)}": use the model it was trained on`,
+    );
+  }
+}
+
+function alphaOf(file: GgufFile): number {
+  const alpha = Number(file.value('adapter.lora.alpha') ?? 0);
+  if (!Number.isFinite(alpha)) throw invalid(`${file.path}: adapter.lora.alpha is ${alpha}: train or convert it again`);
+  return alpha;
+}
+
+function pairsOf(file: GgufFile, base: GgufFile): Map<string, Pair> {
+  const { path } = file;
+  const pairs = new Map<string, Pair>();
+  for (const tensor of file.tensors.values()) {
+    const [, name, which] = /^(.+)\.lora_([ab])$/.exec(tensor.name) ?? [];
+    if (name === undefined) {
+      throw invalid(`${path}: tensor ${tensor.name} is no factor of a LoRA: merge the adapter into the model instead`);
+    }
+    if (which === 'b' && file.tensors.has(`${name}.lora_a`)) continue;
+    const [a, b] = [file.tensors.get(`${name}.lora_a`), file.tensors.get(`${name}.lora_b`)];
+    if (a === undefined || b === undefined) {
+      throw invalid(`${path}: ${tensor.name} has no counterpart: the file is not whole, write or download it again`);
+    }
+    checkPair(file, base, name, { a, b });
+    pairs.set(name, { a, b });
+  }
+  if (pairs.size === 0) throw invalid(`${path} has no tensors: train or convert it again`);
+  return pairs;
+}
+
+function checkPair({ path }: GgufFile, base: GgufFile, name: string, { a, b }: Pair): void {
+  const matrix = base.tensors.get(name);
+  if (matrix === undefined) {
+    throw invalid(`${path} changes ${name}, which ${base.path} does not have: use the model it was trained on`);
+  }
+  if (!adaptable(name)) {
+    throw invalid(`${path} changes ${name}, which is not applied while running: merge the adapter into the model`);
+  }
+  const [inputs, outputs] = matrix.ne;
+  const flat = [a, b].every(({ ne }) => ne[2] === 1 && ne[3] === 1);
+  if (!flat || a.ne[0] !== inputs || b.ne[1] !== outputs || a.ne[1] !== b.ne[0] || b.ne[0] < 1) {
+    throw invalid(
+      `${path}: the factors of ${name} are [${a.ne.slice(0, 2).join(',')}] and [${b.ne.slice(0, 2).join(',')}], ` +
+        `the model's matrix is [${inputs},${outputs}]: use the model it was trained on`,
+    );
+  }
+}
+
+function readValues(path: string, bytes: Uint8Array, { name, type, ne, offset, bytes: size }: GgufTensor) {
+  const isInteger = type === TensorType.I32 || type === TensorType.I64;
+  const values = isInteger ? undefined : dequantize(type, bytes.subarray(offset, offset + size), ne[0]);
+  if (values?.every((value) => Number.isFinite(value)) !== true) {
+    throw invalid(`${path}: tensor ${name} holds values that are no finite numbers: train or convert it again`);
+  }
+  return values;
+}
