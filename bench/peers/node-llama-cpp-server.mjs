@@ -19,7 +19,12 @@ const context = await model.createContext({
 });
 const free = Array.from({ length: clients }, () => context.getSequence());
 
-const server = createServer(async (request, response) => {
+const server = createServer((request, response) => {
+  answer(request, response).catch((error) => response.destroy(error));
+});
+server.listen(port, '127.0.0.1');
+
+async function answer(request, response) {
   if (request.method === 'GET') return response.end('{}');
   let body = '';
   for await (const part of request) body += part;
@@ -50,5 +55,4 @@ const server = createServer(async (request, response) => {
   } finally {
     free.unshift(sequence);
   }
-});
-server.listen(port, '127.0.0.1');
+}

@@ -306,6 +306,15 @@ function splittingAllocator(
   };
 }
 
+/** Offsets in `ggml_threadpool_params`, behind the mask of CPUs. */
+const poolFields = { threads: 512, poll: 520 } as const;
+const defaultPoll = 50;
+/**
+ * How long a worker spins for the next graph before it sleeps, in 131,072 pauses of the CPU: about 5 ms. Tokens come
+ * closer together than that. ggml's default is 50: a core would be busy for a tenth of a second after every answer.
+ */
+const poll = 2;
+
 /**
  * Keeps worker threads between computes: without a pool ggml starts and joins them for every graph, once per token.
  */
@@ -331,6 +340,10 @@ function attachThreadpool(calls: Bindings, backend: bigint, device: bigint, thre
     n: number,
   ) => void;
   init(params, threads);
+  // Left as they are where the structure is not the one known.
+  const known = koffi.decode(params, poolFields.threads, 'int') === threads;
+  if (known && koffi.decode(params, poolFields.poll, 'uint32_t') === defaultPoll)
+    koffi.encode(params, poolFields.poll, 'uint32_t', poll);
   const pool = create(params);
   koffi.free(params);
   if (pool === null) return undefined;

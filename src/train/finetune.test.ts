@@ -112,7 +112,8 @@ describe('a fine-tuning run', () => {
   });
 
   it('refuses an adapter that it cannot go on from', async () => {
-    const [own, uneven, other] = ['own.gguf', 'uneven.gguf', 'other-model.gguf'].map((name) => join(folder, name));
+    const place = (name: string) => join(folder, `${name}.gguf`);
+    const [own, uneven, other] = [place('own'), place('uneven'), place('of-another-width')];
     const layersOnly = { tensors: (all: GgufTensorSource[]) => all.filter(({ name }) => name.startsWith('blk.')) };
     await writeRandomAdapter(own, model, 1, layersOnly);
     await writeRandomAdapter(uneven, model, 1, {
