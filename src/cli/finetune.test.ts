@@ -120,7 +120,8 @@ describe('finetune', () => {
   });
 
   it.each<[readonly string[], RegExp]>([
-    [['--full'], /--full trains all weights: leave --lora, --alpha and --merge out/],
+    [['--full'], /--full trains all weights: leave --lora, --alpha, --merge and --adapter out/],
+    [['--adapter', 'none.gguf'], /adapter .*none\.gguf cannot be opened/],
     [['--distill', '1.5'], /--distill is "1.5": give a number from 0 to 1/],
     [['--block-dropout', '1'], /--block-dropout is "1": give a number from 0 to 0.99/],
     [['--modes', 'half'], /--modes is "half": give full, block or both/],
