@@ -25,6 +25,8 @@ export interface RenderOptions {
 
 const maxTemplateChars = 1 << 20;
 const maxRenderMs = 2_000;
+/** What a template may write beside the contents it is given. */
+const maxMarkupChars = 1 << 24;
 
 function orRefuse<T>(what: string, work: () => T): T {
   try {
@@ -82,7 +84,7 @@ export class ChatTemplate {
     this.#program = orRefuse('parsed', () => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
   }
 
-  /** @throws INVALID_TEMPLATE when the template raises, fails or takes longer than two seconds. */
+  /** @throws INVALID_TEMPLATE when the template raises or fails, takes over two seconds, or writes over 16 Mi characters. */
   render(messages: readonly ChatMessage[], { generationPrompt, variables, now }: RenderOptions): string {
     return orRefuse('rendered', () => {
       const environment: TemplateEnvironment = new Environment();
@@ -100,6 +102,12 @@ export class ChatTemplate {
       for (const [name, value] of Object.entries(values)) environment.set(name, value);
       const rendered = new TimedInterpreter(environment).run(this.#program).value;
       if (typeof rendered !== 'string') throw new Error('its result is not text');
+      const given = messages.reduce((sum, { content }) => sum + content.length, 0);
+      if (rendered.length > given + maxMarkupChars) {
+        throw new Error(
+          `it makes ${rendered.length} characters of ${given}: at most ${maxMarkupChars} more are allowed`,
+        );
+      }
       return rendered;
     });
   }
