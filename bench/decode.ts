@@ -119,5 +119,4 @@ report(
     };
   }),
 );
-transformersJs?.[Symbol.dispose]();
 process.exit(0);

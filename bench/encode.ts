@@ -58,5 +58,4 @@ report(
     timesLlamaCpp: round(yardstick / ms),
   })),
 );
-transformersJs?.[Symbol.dispose]();
 process.exit(0);

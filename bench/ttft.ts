@@ -3,8 +3,9 @@
  * the same binaries: prefill the whole prompt; restore the kept state of the same passages in the same order; restore a
  * state whose passages come in another order, where only what both begin with can be kept. And against the floor: the
  * operations of the final block at the machine's measured multiply-add peak, or one read of weights and states.
- * node-llama-cpp does the same where it is installed (bench/peers), and transformers.js with the model in ONNX (--onnx). `npm run bench -- ttft [--tokens 4096]`; for a shape of
- * shapes.ts with random weights: `npm run bench -- ttft --shape llama-3.1-8b --tokens 2048`
+ * node-llama-cpp does the same where it is installed (bench/peers), and transformers.js with the model in ONNX (--onnx).
+ * `npm run bench -- ttft [--tokens 4096]`; for a shape of shapes.ts with random weights:
+ * `npm run bench -- ttft --shape llama-3.1-8b --tokens 2048`
  */
 import { rmSync, statSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -120,11 +121,12 @@ async function decodeAll(reference: Reference, tokens: Int32Array): Promise<void
     await reference.decode(tokens.subarray(first, first + 2048), { logits: 'last' });
 }
 
+const context = prompt.tokens.subarray(0, length - 50);
+const question = prompt.tokens.subarray(length - 50);
+/** Tokens that the same passages in another order share with what is kept. */
+const instruction = prompt.blockTokens[0] ?? 0;
+
 if (withPeers) {
-  const context = prompt.tokens.subarray(0, length - 50);
-  const question = prompt.tokens.subarray(length - 50);
-  // The same passages in another order share only the instruction with what is kept.
-  const instruction = prompt.blockTokens[0] ?? 0;
   for (const flashAttention of [true, false]) {
     const reference = await openReference(path, { contextTokens, threads, flashAttention });
     console.error(`llama.cpp reads ${context.length} tokens …`);
@@ -157,14 +159,12 @@ const transformersJs = withPeers ? await openTransformersJs(values, threads) : u
 for (const peer of [nodeLlamaCpp, transformersJs]) {
   if (peer === undefined) continue;
   const { name } = peer;
-  const context = prompt.tokens.subarray(0, length - 50);
-  const instruction = prompt.blockTokens[0] ?? 0;
   console.error(`${name} reads ${context.length} tokens …`);
   await peer.keep(prompt.tokens.subarray(0, instruction), 'instruction');
   await peer.keep(context, 'context');
   alternatives.push(
     [`${name}: full prefill`, () => peer.generate(prompt.tokens)],
-    [`${name}: kept prefix, same order`, () => peer.generate(prompt.tokens.subarray(length - 50), { from: 'context' })],
+    [`${name}: kept prefix, same order`, () => peer.generate(question, { from: 'context' })],
     [
       `${name}: kept prefix, shuffled`,
       () => peer.generate(prompt.tokens.subarray(instruction), { from: 'instruction' }),
@@ -205,5 +205,4 @@ console.log(
   }`,
 );
 report(`ttft, ${length} tokens${wanted === undefined ? '' : `, shape of ${wanted}`}`, { path, threads, runs }, rows);
-for (const peer of [nodeLlamaCpp, transformersJs]) peer?.[Symbol.dispose]();
 process.exit(0);

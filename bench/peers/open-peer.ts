@@ -3,7 +3,8 @@ import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-export interface TokenPeer extends Disposable {
+/** Its process ends with this one. */
+export interface TokenPeer {
   readonly name: string;
   /** Reads the tokens and keeps the state under a name. */
   keep(tokens: Int32Array, name: string): Promise<void>;
@@ -83,6 +84,5 @@ async function openPeer(name: string, script: string, args: readonly string[]): 
     name,
     keep: async (tokens, name) => void (await ask({ task: 'keep', tokens: [...tokens], name })),
     generate: (tokens, { from, count = 1 } = {}) => ask({ task: 'generate', tokens: [...tokens], name: from, count }),
-    [Symbol.dispose]: () => void child.kill(),
   };
 }

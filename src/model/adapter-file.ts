@@ -10,11 +10,6 @@ import { dequantize } from '../ggml/quantize.ts';
 import { TensorType } from '../ggml/tensor.ts';
 import { layerMatrix } from './layers.ts';
 
-interface Pair {
-  readonly a: GgufTensor; // [in, rank]
-  readonly b: GgufTensor; // [rank, out]
-}
-
 /** What changes one matrix. */
 export interface AdapterShape {
   readonly inputs: number;
@@ -24,22 +19,18 @@ export interface AdapterShape {
   readonly factor: number;
 }
 
+interface Pair extends AdapterShape {
+  readonly a: GgufTensor; // [in, rank]
+  readonly b: GgufTensor; // [rank, out]
+}
+
 export class AdapterFile {
   readonly path: string;
-  /** By the name of the matrix in the model's file. */
-  readonly shapes: ReadonlyMap<string, AdapterShape>;
   readonly #pairs: ReadonlyMap<string, Pair>;
 
-  private constructor(file: GgufFile, pairs: ReadonlyMap<string, Pair>) {
-    const alpha = alphaOf(file);
-    this.path = file.path;
+  private constructor(path: string, pairs: ReadonlyMap<string, Pair>) {
+    this.path = path;
     this.#pairs = pairs;
-    this.shapes = new Map(
-      Array.from(pairs, ([name, { a, b }]) => {
-        const [rank, outputs] = b.ne;
-        return [name, { inputs: a.ne[0], outputs, rank, factor: alpha === 0 ? 1 : alpha / rank }];
-      }),
-    );
   }
 
   /**
@@ -49,18 +40,20 @@ export class AdapterFile {
   static async open(path: string, base: GgufFile): Promise<AdapterFile> {
     const file = await openFile(path);
     checkKind(file, base);
-    return new AdapterFile(file, pairsOf(file, base));
+    return new AdapterFile(path, pairsOf(file, base));
+  }
+
+  /** By the name of the matrix in the model's file. */
+  get shapes(): ReadonlyMap<string, AdapterShape> {
+    return this.#pairs;
   }
 
   /** Hands out the factors in f32, A as [rank][in] and B as [out][rank]. @throws ADAPTER_INVALID when one is damaged */
   read(visit: (name: string, a: Float32Array, b: Float32Array, shape: AdapterShape) => void): void {
     const mapping = mapFile(this.path);
     try {
-      for (const [name, shape] of this.shapes) {
-        const pair = this.#pairs.get(name);
-        if (pair === undefined) continue;
-        visit(name, readValues(this.path, mapping.bytes, pair.a), readValues(this.path, mapping.bytes, pair.b), shape);
-      }
+      const values = (tensor: GgufTensor) => readValues(this.path, mapping.bytes, tensor);
+      for (const [name, pair] of this.#pairs) visit(name, values(pair.a), values(pair.b), pair);
     } finally {
       mapping.free();
     }
@@ -113,6 +106,7 @@ function alphaOf(file: GgufFile): number {
 
 function pairsOf(file: GgufFile, base: GgufFile): Map<string, Pair> {
   const { path } = file;
+  const alpha = alphaOf(file);
   const pairs = new Map<string, Pair>();
   for (const tensor of file.tensors.values()) {
     const [, name, which] = /^(.+)\.lora_([ab])$/.exec(tensor.name) ?? [];
@@ -124,14 +118,15 @@ function pairsOf(file: GgufFile, base: GgufFile): Map<string, Pair> {
     if (a === undefined || b === undefined) {
       throw invalid(`${path}: ${tensor.name} has no counterpart: the file is not whole, write or download it again`);
     }
-    checkPair(file, base, name, { a, b });
-    pairs.set(name, { a, b });
+    checkPair(file, base, name, a, b);
+    const [rank, outputs] = b.ne;
+    pairs.set(name, { a, b, inputs: a.ne[0], outputs, rank, factor: alpha === 0 ? 1 : alpha / rank });
   }
   if (pairs.size === 0) throw invalid(`${path} has no tensors: train or convert it again`);
   return pairs;
 }
 
-function checkPair({ path }: GgufFile, base: GgufFile, name: string, { a, b }: Pair): void {
+function checkPair({ path }: GgufFile, base: GgufFile, name: string, a: GgufTensor, b: GgufTensor): void {
   const matrix = base.tensors.get(name);
   if (matrix === undefined) {
     throw invalid(`${path} changes ${name}, which ${base.path} does not have: use the model it was trained on`);

@@ -41,6 +41,19 @@ describe('ChatTemplate', () => {
     expect(render('still {{ 1 }}')).toBe('still 1');
   });
 
+  it.each([
+    ['reading it', ' '.repeat(2 ** 18), /cannot be parsed: .*timed out/],
+    [
+      'a single step of it',
+      `{% set ns = namespace(x='a') %}{% for i in range(18) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ (ns.x + ns.x + ns.x + ns.x).split(ns.x + 'b' + ns.x) | length }}`,
+      /cannot be rendered: .*timed out/,
+    ],
+  ])('ends where %s does not end', (_, source, message) => {
+    expect(() => render(source)).toThrow(
+      expect.objectContaining({ code: 'INVALID_TEMPLATE', message: expect.stringMatching(message) }),
+    );
+  });
+
   it('refuses one that writes without end', () => {
     const text =
       "{% set ns = namespace(x='ab') %}{% for i in range(24) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}";

@@ -4,6 +4,7 @@
  * The template comes with the model, so it is treated as someone else's program: its size, its loops and its running
  * time are limited, and whatever goes wrong in it is INVALID_TEMPLATE. Knows nothing of blocks.
  */
+import { createContext, Script } from 'node:vm';
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { BlockAttentionError } from '../errors.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
@@ -28,39 +29,41 @@ const maxRenderMs = 2_000;
 /** What a template may write beside the contents it is given. */
 const maxMarkupChars = 1 << 24;
 
-function orRefuse<T>(what: string, work: () => T): T {
+/**
+ * Runs synchronous work, ending it when it takes too long: the only way to stop a loop from within its thread. It starts a
+ * thread, 0.4 ms for every prompt; a look at the clock between steps would not do, since a template's single step, or the
+ * regular expressions of the parser, can take minutes.
+ */
+const workbench = createContext({ work: () => {} });
+const runWork = new Script('work()');
+
+function bounded<T>(what: string, work: () => T): T {
+  let result: { value: T } | undefined;
+  workbench.work = () => {
+    result = { value: work() };
+  };
   try {
-    return work();
+    runWork.runInContext(workbench, { timeout: maxRenderMs });
   } catch (error) {
     if (BlockAttentionError.isInstance(error)) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template cannot be ${what}: ${reason}`, {
+    throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template cannot be ${what}: ${reasonOf(error)}`, {
       cause: error,
     });
+  } finally {
+    workbench.work = undefined;
   }
+  if (result === undefined) throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template was not ${what}`);
+  return result.value;
 }
 
-/** The parts of the template library used here: its own declarations do not resolve under `nodenext`. */
+/** The error of a timeout belongs to the other context, so it is no `Error` of this one. */
+function reasonOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+}
+
+/** The part of the template library used here: its own declarations do not resolve under `nodenext`. */
 interface TemplateEnvironment {
   set(name: string, value: unknown): void;
-}
-interface TemplateInterpreter {
-  run(program: unknown): { readonly value: unknown };
-  evaluate(step: unknown, environment: unknown): unknown;
-}
-const LibraryInterpreter = Interpreter as new (environment: TemplateEnvironment) => TemplateInterpreter;
-
-/**
- * Ends a template that takes too long. A step runs no loop but over a value it is given, and `range` makes no long one,
- * so looking at the clock before each is enough; a timeout of node:vm would start a thread for every prompt.
- */
-class TimedInterpreter extends LibraryInterpreter {
-  readonly #end = performance.now() + maxRenderMs;
-
-  override evaluate(step: unknown, environment: unknown): unknown {
-    if (performance.now() > this.#end) throw new Error(`it timed out after ${maxRenderMs} ms`);
-    return super.evaluate(step, environment);
-  }
 }
 
 export class ChatTemplate {
@@ -81,12 +84,12 @@ export class ChatTemplate {
     this.source = source;
     this.#bosToken = tokens.bos;
     this.eosToken = tokens.eos;
-    this.#program = orRefuse('parsed', () => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
+    this.#program = bounded('parsed', () => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
   }
 
   /** @throws INVALID_TEMPLATE when the template raises or fails, takes over two seconds, or writes over 16 Mi characters. */
   render(messages: readonly ChatMessage[], { generationPrompt, variables, now }: RenderOptions): string {
-    return orRefuse('rendered', () => {
+    return bounded('rendered', () => {
       const environment: TemplateEnvironment = new Environment();
       const values = {
         // What transformers passes when a conversation has none; templates test for it.
@@ -100,7 +103,7 @@ export class ChatTemplate {
         add_generation_prompt: generationPrompt,
       };
       for (const [name, value] of Object.entries(values)) environment.set(name, value);
-      const rendered = new TimedInterpreter(environment).run(this.#program).value;
+      const rendered: unknown = new Interpreter(environment).run(this.#program).value;
       if (typeof rendered !== 'string') throw new Error('its result is not text');
       const given = messages.reduce((sum, { content }) => sum + content.length, 0);
       if (rendered.length > given + maxMarkupChars) {

@@ -30,19 +30,19 @@ export async function tokenizePlanAside(
   tokenizer: Tokenizer,
   memo: TokenMemo,
 ): Promise<TokenizedPlan> {
-  const texts = new Map(plan.blocks.filter(isPlainPassage).map((planned) => [blockKey(planned), blockText(planned)]));
+  const plain = plan.blocks.filter(
+    ({ kind, segments }) => kind === 'passage' && segments.every(({ special }) => !special),
+  );
+  const texts = new Map(plain.map((planned) => [blockKey(planned), blockText(planned)]));
   const { tokens, kept } = await memo.learn(texts.keys(), (unknown) =>
     tokenizer.tokenizeAll(unknown.map((key) => texts.get(key) ?? '')),
   );
   const later = kept ? memo : undefined;
-  return withTokens(plan, tokenizer, (planned) => {
-    const learnt = isPlainPassage(planned) ? tokens.get(blockKey(planned)) : undefined;
-    return learnt ?? blockTokens(planned, tokenizer, later);
-  });
-}
-
-function isPlainPassage({ kind, segments }: PlannedBlock): boolean {
-  return kind === 'passage' && segments.every(({ special }) => !special);
+  return withTokens(
+    plan,
+    tokenizer,
+    (planned) => tokens.get(blockKey(planned)) ?? blockTokens(planned, tokenizer, later),
+  );
 }
 
 function withTokens(

@@ -1,10 +1,10 @@
 /**
  * Adapters of low rank (LoRA) over the frozen weights of a model, quantised ones included: y = W x + α/r · B A x.
  *
- * Only A and B are trained. A starts random and B at zero, so that the model starts as it was, or both as a file has
- * them. The frozen matrices stay
- * as the file has them. The native nodes convert them as they go, in both directions. Without those, gradients pass through
- * stored transposes, in q8_0 for quantised weights, scaled up on their way so that 16-bit scales and halves hold them.
+ * Only A and B are trained. A starts random and B at zero, so that the model starts as it was, or both as an adapter's
+ * file has them. The frozen matrices stay as the model's file has them. The native nodes convert them as they go, in both
+ * directions. Without those, gradients pass through stored transposes, in q8_0 for quantised weights, scaled up on their
+ * way so that 16-bit scales and halves hold them.
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
