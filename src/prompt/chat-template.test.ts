@@ -41,16 +41,12 @@ describe('ChatTemplate', () => {
     expect(render('still {{ 1 }}')).toBe('still 1');
   });
 
-  it.each([
-    ['reading it', ' '.repeat(2 ** 18), /cannot be parsed: .*timed out/],
-    [
-      'a single step of it',
-      `{% set ns = namespace(x='a') %}{% for i in range(18) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ (ns.x + ns.x + ns.x + ns.x).split(ns.x + 'b' + ns.x) | length }}`,
-      /cannot be rendered: .*timed out/,
-    ],
-  ])('ends where %s does not end', (_, source, message) => {
-    expect(() => render(source)).toThrow(
-      expect.objectContaining({ code: 'INVALID_TEMPLATE', message: expect.stringMatching(message) }),
+  it('ends the reading of a source that takes too long', () => {
+    expect(() => render(' '.repeat(2 ** 18))).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_TEMPLATE',
+        message: expect.stringMatching(/cannot be parsed: .*timed out/),
+      }),
     );
   });
 

@@ -31,8 +31,8 @@ const maxMarkupChars = 1 << 24;
 
 /**
  * Runs synchronous work, ending it when it takes too long: the only way to stop a loop from within its thread. It starts a
- * thread, 0.4 ms for every prompt; a look at the clock between steps would not do, since a template's single step, or the
- * regular expressions of the parser, can take minutes.
+ * thread, 0.4 ms for every prompt; a look at the clock between steps would not end a regular expression, and those of the
+ * parser can take minutes. Nothing ends a search of V8's own for a long text, as in `split`.
  */
 const workbench = createContext({ work: () => {} });
 const runWork = new Script('work()');
