@@ -1,6 +1,15 @@
 /** From a request to its tokens: what goes into context blocks, what into the final block, and how long it may get. */
 import { BlockAttentionError } from '../errors.ts';
-import { planRag, splitQuestion, type TokenizedPlan, tokenizePlanAside, turnsIntoFinal } from '../prompt/index.ts';
+import {
+  askShort,
+  openAnswer,
+  planRag,
+  promptLayout,
+  splitQuestion,
+  type TokenizedPlan,
+  tokenizePlanAside,
+  turnsIntoFinal,
+} from '../prompt/index.ts';
 import type { EngineParts } from './engine.ts';
 import type { AnswerRequest, PlanReport } from './types.ts';
 
@@ -11,9 +20,13 @@ export async function makePlan(parts: EngineParts, request: AnswerRequest): Prom
   const { system, passages, history, question } = request;
   const segment = oneOf('segment', request.segment ?? 'turns', ['turns', 'text']);
   const historyIn = oneOf('historyIn', request.historyIn ?? 'blocks', ['blocks', 'final']);
-  let plan = planRag({ template: parts.template, system, passages, history, question }, parts.tokenizer);
-  if (segment === 'text') plan = splitQuestion(plan, question.trim());
+  const style = oneOf('answerStyle', request.answerStyle ?? 'free', ['free', 'short']);
+  const layout = promptLayout(parts.template, parts.tokenizer.chatTemplate !== undefined);
+  const asked = style === 'short' ? askShort(question, layout) : question;
+  let plan = planRag({ template: parts.template, system, passages, history, question: asked }, parts.tokenizer);
+  if (segment === 'text') plan = splitQuestion(plan, asked.trim());
   if (historyIn === 'final') plan = turnsIntoFinal(plan);
+  if (style === 'short') plan = openAnswer(plan, layout);
   return tokenizePlanAside(plan, parts.tokenizer, parts.memo);
 }
 

@@ -12,6 +12,7 @@ import type { EngineParts } from './engine.ts';
 import { generate } from './generate.ts';
 import { type Offer, prefixScope } from './prefix-cache.ts';
 import { repairBytes, repairContext } from './repair-context.ts';
+import { answerTokens, scoreTexts } from './score-texts.ts';
 import { checkStops } from './text-stream.ts';
 import { checkAlternatives } from './token-report.ts';
 import type { AnswerRequest, AnswerResult, BlockReport, FlopsReport, Mode } from './types.ts';
@@ -44,7 +45,10 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     const finalTokens = mode === 'full' ? joinTokens(plan) : question;
     const plannedAt = performance.now();
 
-    const ownTokens = source.growingLayout.padded(finalTokens.length + maxTokens);
+    const texts = (request.score ?? []).map((text) => answerTokens(text, plan.answerAfterSpace, tokenizer));
+    const longest = texts.reduce((most, { length }) => Math.max(most, length), maxTokens);
+    answerLimit(parts, contextTokens + question.length, longest);
+    const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
     const repairing = choice.repair.method !== 'none' && context.length > 1;
     const copies = repairing ? repairBytes(source, context) : 0;
     const unreserve = await budget.reserve(source.growingLayout.blockBytes(ownTokens) + copies, signal);
@@ -101,6 +105,15 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       offer = prefixes.offer(scope, epoch, finalTokens, sequence, unreserve);
     }
     request.onPromptLogits?.(logits);
+    const scores = await scoreTexts(texts, {
+      runner,
+      tokenizer,
+      sequence,
+      logits,
+      priority: answerPriority,
+      group: tenant,
+      signal,
+    });
     const generation = await generate({
       runner,
       tokenizer,
@@ -121,6 +134,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     const decoded = generation.tokens.length - 1;
     return {
       text: generation.text,
+      scores,
       mode,
       requested: choice.requested,
       reason: choice.reason,

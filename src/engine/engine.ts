@@ -8,7 +8,7 @@ import { BlockAttentionError } from '../errors.ts';
 import { Backend, type VocabTokenizer } from '../ggml/index.ts';
 import { type AdapterOptions, type AttentionFactory, adapterIdentity, KvLayout, Model } from '../model/index.ts';
 import { cacheFolder } from '../models/index.ts';
-import { createTokenMemo, promptVersion, type TokenMemo } from '../prompt/index.ts';
+import { createTokenMemo, type PromptLayout, promptLayout, promptVersion, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
 import { answer } from './answer.ts';
 import { reportPlan } from './answer-plan.ts';
@@ -150,6 +150,7 @@ class LocalEngine implements Engine {
   readonly attention: 'native' | 'portable';
   readonly threads: number;
   readonly tokenizer: TokenCounter;
+  readonly layout: PromptLayout;
   readonly defaultMode: RequestedMode;
   readonly verdict: StoredVerdict | null;
   readonly #parts: EngineParts;
@@ -169,6 +170,7 @@ class LocalEngine implements Engine {
     this.#cleanup = rest.cleanup;
     this.model = modelInfo(parts);
     this.tokenizer = tokenCounter(parts.tokenizer);
+    this.layout = promptLayout(parts.template, parts.tokenizer.chatTemplate !== undefined);
     this.defaultMode = parts.modes.mode;
     this.verdict = parts.modes.verdict ?? null;
   }

@@ -19,7 +19,9 @@ interface Settled<T> {
 }
 
 interface Prompt extends PromptTask<Sequence>, Settled<PromptResult> {
-  readonly logits: 'last' | 'none';
+  readonly logits: 'all' | 'last' | 'none';
+  /** Of the chunks so far. */
+  readonly rows: Float32Array[];
   cancelled: boolean;
   computeMs: number;
 }
@@ -29,7 +31,7 @@ interface Decode extends DecodeTask<Sequence>, Settled<Float32Array> {
 }
 
 export interface PromptResult {
-  /** Logits of the last token, [vocabulary]; empty when none were asked for. */
+  /** Logits of the last token, [vocabulary], or of all, [tokens, vocabulary]; empty when none were asked for. */
   readonly logits: Float32Array;
   /** This prompt's share of the time its batches took, in ms. */
   readonly computeMs: number;
@@ -69,7 +71,7 @@ export class Runner {
       busyBatchTokens: options.busyBatchTokens ?? 128,
       batchSequences: 64,
       chunkTokens: ({ sequence, tokens }) => this.mostTokens(sequence.position + tokens.length),
-      givesToken: ({ logits }) => logits === 'last',
+      givesToken: ({ logits }) => logits !== 'none',
     });
   }
 
@@ -81,7 +83,7 @@ export class Runner {
     sequence: Sequence,
     tokens: Int32Array,
     options: {
-      readonly logits: 'last' | 'none';
+      readonly logits: 'all' | 'last' | 'none';
       readonly priority?: number;
       /** Who it is for: groups get equal shares. Defaults to one that all share. */
       readonly group?: string | undefined;
@@ -90,7 +92,7 @@ export class Runner {
   ): Promise<PromptResult> {
     const { logits, priority = 0, group = '', signal } = options;
     return this.#submit(signal, (settled): Prompt => {
-      const task = { sequence, tokens, logits, priority, group, cancelled: false, computeMs: 0, ...settled };
+      const task = { sequence, tokens, logits, rows: [], priority, group, cancelled: false, computeMs: 0, ...settled };
       this.#scheduler.addPrompt(task);
       return task;
     });
@@ -236,7 +238,7 @@ export class Runner {
         chunks.map((chunk) => ({
           sequence: chunk.task.sequence,
           tokens: chunk.task.tokens.subarray(chunk.first, chunk.first + chunk.count),
-          logits: isLast(chunk) ? chunk.task.logits : 'none',
+          logits: chunk.task.logits === 'all' || isLast(chunk) ? chunk.task.logits : 'none',
         })),
       );
       const elapsed = performance.now() - started;
@@ -244,10 +246,11 @@ export class Runner {
       chunks.forEach((chunk, i) => {
         const { task } = chunk;
         task.computeMs += (elapsed * chunk.count) / total;
+        task.rows.push(logits[i] ?? new Float32Array(0));
         if (task.cancelled) {
           this.#scheduler.remove(task);
           task.reject(requestAborted());
-        } else if (isLast(chunk)) task.resolve({ logits: logits[i] ?? new Float32Array(0), computeMs: task.computeMs });
+        } else if (isLast(chunk)) task.resolve({ logits: joinRows(task.rows), computeMs: task.computeMs });
       });
     } catch (error) {
       for (const { task } of chunks) {
@@ -256,4 +259,17 @@ export class Runner {
       }
     }
   }
+}
+
+/** Logits of several chunks as one; those of one chunk as they are. */
+function joinRows(rows: readonly Float32Array[]): Float32Array {
+  const [only, ...more] = rows.filter(({ length }) => length > 0);
+  if (only === undefined || more.length === 0) return only ?? new Float32Array(0);
+  const all = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of rows) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

@@ -3,7 +3,7 @@
  */
 import type { Device } from '../ggml/library.ts';
 import type { KvType } from '../model/kv-layout.ts';
-import type { BlockKind, Passage, PromptTemplate, Turn } from '../prompt/index.ts';
+import type { BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
 import type { ModeChoice, ModeRequest } from './choose-mode.ts';
 import type { PrefixStats } from './prefix-cache.ts';
@@ -134,6 +134,10 @@ export interface AnswerRequest extends SamplingOptions {
   readonly onToken?: ((token: TokenReport) => void) | undefined;
   /** How many alternatives a token's report names, 0 (the default) to 20. */
   readonly topLogprobs?: number | undefined;
+  /** `short`: asks for a few words copied from the passages. Defaults to `free`. */
+  readonly answerStyle?: 'free' | 'short' | undefined;
+  /** Texts whose likelihood as the answer is measured behind the prompt, teacher forced, before it is generated. */
+  readonly score?: readonly string[] | undefined;
   /** Called once with the logits of the prompt's last token, [vocabulary], valid during the call. */
   readonly onPromptLogits?: ((logits: Float32Array) => void) | undefined;
 }
@@ -158,8 +162,18 @@ export interface RepairReport {
   readonly ms: number;
 }
 
+/** How likely a text is as the answer to a prompt. */
+export interface TextScore {
+  /** At least 0: of a text without tokens nothing is asked. */
+  readonly tokens: number;
+  /** Sum over its tokens of the natural logarithm of each one's probability. */
+  readonly logprob: number;
+}
+
 export interface AnswerResult {
   readonly text: string;
+  /** Of the texts of `AnswerRequest.score`, in order; empty without any. */
+  readonly scores: readonly TextScore[];
   /** What ran. */
   readonly mode: Mode;
   /** What was asked for, by the request or by the engine's default. */
@@ -298,6 +312,8 @@ export interface Engine extends AsyncDisposable {
   readonly attention: 'native' | 'portable';
   readonly threads: number;
   readonly tokenizer: TokenCounter;
+  /** The layout of its prompts: what the template `auto` stands for here. */
+  readonly layout: PromptLayout;
   /** Mode of requests that name none. */
   readonly defaultMode: RequestedMode;
   /** The verdict that `auto` obeys, as it was when the engine was created; null without one. */

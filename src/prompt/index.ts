@@ -5,10 +5,12 @@ export { planText, type TextRequest } from './plan-text.ts';
 export {
   type DemonstrationsRequest,
   type DialogueRequest,
+  type PromptLayout,
   type PromptTemplate,
   planDemonstrations,
   planDialogue,
   planRag,
+  promptLayout,
   type RagRequest,
   type TemplateOptions,
 } from './plans.ts';
@@ -16,6 +18,7 @@ export { promptFormat, promptVersion } from './prompt-version.ts';
 export { splitQuestion, turnsIntoFinal } from './reshape.ts';
 export { type CodeSegmentOptions, segmentCode } from './segment-code.ts';
 export { segmentText } from './segment-text.ts';
+export { askShort, openAnswer } from './short-answer.ts';
 export { createTokenMemo, type TokenMemo } from './token-memo.ts';
 export { tokenizePlan, tokenizePlanAside } from './tokenize-plan.ts';
 export {

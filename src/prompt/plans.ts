@@ -18,6 +18,21 @@ export const promptTemplates = ['auto', 'chat', 'paper', 'plain'] as const;
  */
 export type PromptTemplate = (typeof promptTemplates)[number];
 
+/** What a template stands for with a model. */
+export type PromptLayout = Exclude<PromptTemplate, 'auto'>;
+
+/** The layout that a template stands for. @throws INVALID_ARGUMENT for what is no template */
+export function promptLayout(template: PromptTemplate, hasChatTemplate: boolean): PromptLayout {
+  if (!promptTemplates.includes(template)) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `template is ${JSON.stringify(template)}: use one of ${promptTemplates.join(', ')}`,
+    );
+  }
+  if (template !== 'auto') return template;
+  return hasChatTemplate ? 'chat' : 'plain';
+}
+
 export interface TemplateOptions {
   /** Defaults to `auto`. */
   readonly template?: PromptTemplate | undefined;
@@ -112,14 +127,7 @@ export function planDemonstrations(request: DemonstrationsRequest, tokenizer: To
 
 function planContent(content: PromptContent, options: TemplateOptions, tokenizer: Tokenizer): BlockPlan {
   const { template = 'auto', chatTemplate, variables, now = new Date(), blockPrefix = false } = options;
-  if (!promptTemplates.includes(template)) {
-    throw new BlockAttentionError(
-      'INVALID_ARGUMENT',
-      `template is ${JSON.stringify(template)}: use one of ${promptTemplates.join(', ')}`,
-    );
-  }
-  const hasChat = (chatTemplate ?? tokenizer.chatTemplate) !== undefined;
-  const chosen = template === 'auto' ? (hasChat ? 'chat' : 'plain') : template;
+  const chosen = promptLayout(template, (chatTemplate ?? tokenizer.chatTemplate) !== undefined);
   if (blockPrefix && chosen !== 'paper') {
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',

@@ -27,6 +27,10 @@ export function plainPassageEntry({ title, text }: { title: string | undefined; 
   return title === undefined ? `Document:\n${text}\n\n` : `Document: ${title}\n${text}\n\n`;
 }
 
+/** Asks for a short answer, behind the question, and how the answer then begins. */
+export const shortAnswerRequest = '\nAnswer with a few words copied from the documents, and nothing else.';
+export const shortAnswerStart = 'Answer:';
+
 /** The question behind the passages. */
 export function groundedQuestion(question: string): string {
   return `\n\nPlease write a high-quality answer for the given question using only the provided search documents (some of which might be irrelevant).\nQuestion: ${question}`;

@@ -117,6 +117,7 @@ function unasked({ mode, requested, reason }: ModeChoice, searchMs: number): Ans
     mode,
     requested,
     reason,
+    scores: [],
     repair: null,
     stopReason: 'end',
     tokens: { context: 0, question: 0, answer: 0 },
