@@ -19,7 +19,7 @@ export async function writeReaderVerdict(
     {
       ...decided,
       identity: await verdictIdentity({ modelPath }),
-      repair: null,
+      policy: decided.verdict === 'full' ? null : 'plain',
       tolerance,
       n: full.length,
       fullAccuracy: mean(full),

@@ -1,7 +1,7 @@
 /** The package's door. */
 export type { ModeChoice, ModeRequest } from './engine/choose-mode.ts';
 export { createEngine } from './engine/engine.ts';
-export { formatRepair, parseRepair, type Repair } from './engine/repair.ts';
+export { type ContextPolicy, type PolicyInput, parsePolicy } from './engine/policy/policy.ts';
 export type {
   AdapterInfo,
   AnswerRequest,
@@ -20,8 +20,8 @@ export type {
   Passage,
   PlannedBlockReport,
   PlanReport,
+  PolicyWork,
   PromptTemplate,
-  RepairReport,
   RequestedMode,
   SamplingOptions,
   TokenChance,

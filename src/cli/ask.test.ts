@@ -58,9 +58,11 @@ describe('ask', () => {
     const { stderr } = await workspace.ask('--mode', 'auto');
     expect(stderr).toMatch(/^full, since no verdict on this model: .*block-attention verify --model/);
     const result = (await workspace.ask('--mode', 'auto', '--json')).json();
-    expect(result).toMatchObject({ mode: 'full', requested: 'auto', blocks: [], repair: null });
-    const bad = await workspace.ask('--repair', 'tail:3');
-    expect(bad.stderr).toContain('repair is "tail:3": give none, head:TOKENS');
+    expect(result).toMatchObject({ mode: 'full', requested: 'auto', blocks: [], policy: null });
+    for (const flag of ['--policy', '--repair']) {
+      const bad = await workspace.ask(flag, 'tail:3');
+      expect(bad.stderr).toContain('policy is "tail:3": give plain, or parts');
+    }
   });
 
   it('follows a grammar and stops at a text', async () => {

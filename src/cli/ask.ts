@@ -2,7 +2,6 @@
 import { type Command, Option } from 'commander';
 import { throwIfAborted } from '../abort.ts';
 import type { AnswerResult } from '../engine/index.ts';
-import { formatRepair } from '../engine/repair.ts';
 import { BlockAttentionError } from '../errors.ts';
 import type { SourceResult } from './ask-source.ts';
 import { invalid } from './errors.ts';
@@ -18,6 +17,7 @@ import {
   addStoreOptions,
   type ModeFlags,
   type ModelOptions,
+  policyOf,
   type SamplingFlags,
   type StoreFlags,
 } from './model-options.ts';
@@ -87,10 +87,18 @@ async function ask(question: string | undefined, options: AskOptions, context: C
   const store = await openStore(options.mode === 'full' ? { store: false } : options, io.env, output);
   await using opened = await openEngine({ ...options, model: source.model }, { io, output, store });
   throwIfAborted(io.signal);
-  const { mode, repair, system, tenant, maxTokens, stop, temperature, topK, topP, minP, seed } = options;
+  const { mode, system, tenant, maxTokens, stop, temperature, topK, topP, minP, seed } = options;
   const { repeatPenalty, frequencyPenalty, presencePenalty } = options;
   const sampling = { temperature, topK, topP, minP, seed, repeatPenalty, frequencyPenalty, presencePenalty, grammar };
-  const answerer = source.answerer(opened.engine, { ...sampling, mode, repair, system, tenant, maxTokens, stop });
+  const answerer = source.answerer(opened.engine, {
+    ...sampling,
+    mode,
+    policy: policyOf(options),
+    system,
+    tenant,
+    maxTokens,
+    stop,
+  });
   const { engine, model, loadMs } = opened;
   const about = {
     model: { name: model.name, path: model.path, architecture: engine.model.architecture },
@@ -147,7 +155,7 @@ function report({ text: answer, hits, ...rest }: SourceResult) {
 
 /** What an answer cost, in two or three lines. */
 function account(result: AnswerResult): string[] {
-  const { mode, reason, repair, ttftMs, tokens, timings, blocks, flops, stopReason } = result;
+  const { mode, reason, policy, recomputed, ttftMs, tokens, timings, blocks, flops, stopReason } = result;
   const speed = timings.decodeTokensPerSecond;
   const lines = [
     ...(reason === null ? [] : [`${mode}, since ${reason}`]),
@@ -155,10 +163,8 @@ function account(result: AnswerResult): string[] {
       `${formatCount(tokens.context)} + ${formatCount(tokens.question)} tokens read, ${formatCount(tokens.answer)} written` +
       (speed > 0 ? ` at ${speed.toFixed(speed < 10 ? 1 : 0)}/s` : ''),
   ];
-  if (repair !== null) {
-    lines.push(
-      `repair ${formatRepair(repair.repair)}: ${formatCount(repair.tokens)} tokens recomputed in ${formatMs(repair.ms)}`,
-    );
+  if (recomputed.tokens > 0) {
+    lines.push(`policy ${policy}: ${formatCount(recomputed.tokens)} tokens recomputed in ${formatMs(recomputed.ms)}`);
   }
   if (blocks.length > 0) {
     const hits = blocks.filter(({ status }) => status === 'hit');

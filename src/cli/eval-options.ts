@@ -1,6 +1,6 @@
 /** The options that `eval` and `verify` share: which questions, and how they are answered. */
 import { type Command, Option } from 'commander';
-import { parseRepair, type Repair } from '../engine/repair.ts';
+import { type ContextPolicy, parsePolicy } from '../engine/policy/policy.ts';
 import type { ModelInfo } from '../engine/types.ts';
 import type { Difference, Interval, ModeScores } from '../eval/index.ts';
 import { formatCount } from './format.ts';
@@ -14,7 +14,9 @@ export interface EvalFlags extends ModelOptions {
   readonly passagesPerQuestion?: number;
   readonly maxTokens: number;
   readonly parallel: number;
-  readonly repair?: readonly Repair[];
+  readonly policy?: readonly ContextPolicy[];
+  /** Policies besides `plain`. */
+  readonly repair?: readonly ContextPolicy[];
   readonly resume?: string;
   readonly json?: boolean;
 }
@@ -34,13 +36,20 @@ export function addEvalOptions(command: Command): Command {
   count('--max-tokens', 'longest answer', 200);
   count('--parallel', 'questions in flight', 4);
   return command
-    .addOption(new Option('--repair <list>', repairHelp).argParser((text) => text.split(',').map(parseRepair)))
+    .addOption(new Option('--policy <list>', policyHelp).argParser(parsePolicies))
+    .addOption(
+      new Option('--repair <list>', 'the same, with plain before them').argParser(parsePolicies).conflicts('policy'),
+    )
     .option('--resume <file>', 'go on from the answers in this file, and add to it')
     .option('--json', 'result as one line of JSON');
 }
 
-const repairHelp =
-  'repairs of block mode to measure, cheapest first, with commas between: head:TOKENS, deviation:SHARE';
+const policyHelp =
+  'policies of block mode to measure, cheapest first, with commas between, e.g. plain,head:8,deviation:0.15';
+
+function parsePolicies(text: string): ContextPolicy[] {
+  return text.split(',').map(parsePolicy);
+}
 
 /** Columns of a table of scores, the first of which names the row. */
 export const scoreHead = ['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1'] as const;

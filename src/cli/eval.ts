@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { Mode } from '../engine/index.ts';
+import { plainPolicy } from '../engine/policy/policy.ts';
 import type { EvaluationReport, EvaluationRow } from '../eval/index.ts';
 import { cacheFolder } from '../models/cache-folder.ts';
 import { invalid } from './errors.ts';
@@ -48,13 +49,13 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const { openEngine } = await loadOpenEngine();
   await using opened = await openEngine(flags, { io, output });
   const { engine, model } = opened;
-  const { modes, repair: repairs, maxTokens, template, resume, data, svg } = flags;
+  const { modes, maxTokens, template, resume, data, svg } = flags;
   const parallel = svg === undefined ? flags.parallel : 1;
   const report = await evaluate({
     engine,
     questions,
     modes,
-    repairs,
+    policies: flags.policy ?? (flags.repair && [plainPolicy, ...flags.repair]),
     maxTokens,
     parallel,
     template,
@@ -95,19 +96,19 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
 }
 
 function table({ rows, difference }: EvaluationReport, nameOf: (row: EvaluationRow) => string): string[] {
-  const repaired = rows.some(({ repair }) => repair !== 'none');
+  const compared = rows.some(({ gapClosed }) => gapClosed !== null);
   const timed = rows.some(({ ttftMs }) => ttftMs !== null);
   const cells = rows.map((row) => [
     nameOf(row),
     ...scoreCells(row.n, row),
-    ...(repaired ? [row.gapClosed === null ? '' : `${percent(row.gapClosed)} %`] : []),
+    ...(compared ? [row.gapClosed === null ? '' : `${percent(row.gapClosed)} %`] : []),
     ...(timed
       ? [row.ttftMs === null ? '' : formatMs(row.ttftMs), row.flops === null ? '' : formatFlops(row.flops)]
       : []),
   ]);
-  const more = [...(repaired ? ['gap closed'] : []), ...(timed ? ['TTFT', 'FLOPs'] : [])];
+  const more = [...(compared ? ['gap closed'] : []), ...(timed ? ['TTFT', 'FLOPs'] : [])];
   const others = rows.flatMap((row) =>
-    row.repair === 'none' || row.difference === null
+    row.difference === null || row.difference === difference
       ? []
       : [`${nameOf(row)}, minus full: ${differenceText(row.difference)}`],
   );

@@ -1,6 +1,6 @@
 /** The options that every command with a model shares, and what they become. */
 import { type Command, Option } from 'commander';
-import { parseRepair, type Repair } from '../engine/repair.ts';
+import { type ContextPolicy, parsePolicy } from '../engine/policy/policy.ts';
 import type { EngineOptions, RequestedMode } from '../engine/types.ts';
 import { defaultModel } from '../models/aliases.ts';
 import { bytesOption, durationOption, numberOption } from './numbers.ts';
@@ -43,7 +43,9 @@ export function addModelOptions(command: Command, otherwise?: string): Command {
 
 export interface ModeFlags {
   readonly mode: RequestedMode;
-  readonly repair?: Repair;
+  readonly policy?: ContextPolicy;
+  /** Another name of `policy`. */
+  readonly repair?: ContextPolicy;
 }
 
 /** Adds which attention is used, for commands that answer. */
@@ -56,10 +58,16 @@ export function addModeOptions(command: Command): Command {
     )
     .addOption(
       new Option(
-        '--repair <how>',
-        'recompute a part of the context with full attention in block mode: none, head:TOKENS of each block, or deviation:SHARE (default: what `verify` found)',
-      ).argParser(parseRepair),
-    );
+        '--policy <policy>',
+        'how passages are encoded and read in block mode, e.g. plain or head:8 (default: what `verify` found)',
+      ).argParser(parsePolicy),
+    )
+    .addOption(new Option('--repair <policy>', 'the same as --policy').argParser(parsePolicy).conflicts('policy'));
+}
+
+/** The policy that was asked for, under either name. */
+export function policyOf({ policy, repair }: Pick<ModeFlags, 'policy' | 'repair'>): ContextPolicy | undefined {
+  return policy ?? repair;
 }
 
 /** Adds how a model is to run. */

@@ -11,6 +11,7 @@ import {
   addStoreOptions,
   type ModeFlags,
   type ModelOptions,
+  policyOf,
   type StoreFlags,
 } from './model-options.ts';
 import { bytesOption, durationOption, numberOption } from './numbers.ts';
@@ -115,7 +116,7 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
     io,
     output,
     store,
-    more: { kvBytes: flags.kvMemory, prefixBytes: flags.prefixMemory, mode: flags.mode, repair: flags.repair },
+    more: { kvBytes: flags.kvMemory, prefixBytes: flags.prefixMemory, mode: flags.mode, policy: policyOf(flags) },
   });
   try {
     const { defaultLimits: limits, defaultShadow: shadow } = server;

@@ -1,6 +1,6 @@
 /** `verify`: may this model be used in block mode? */
 import { type Command, Option } from 'commander';
-import { parseRepair } from '../engine/repair.ts';
+import { parsePolicy, plainPolicy } from '../engine/policy/policy.ts';
 import type { VerificationReport } from '../eval/index.ts';
 import { cacheFolder } from '../models/cache-folder.ts';
 import {
@@ -58,7 +58,9 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
     template: flags.template,
     cacheDir: cacheFolder(io.env),
     beside: flags.beside,
-    repairs: flags.repair ?? defaultRepairs.map(parseRepair),
+    policies: (flags.policy ?? flags.repair ?? defaultPolicies.map(parsePolicy)).filter(
+      ({ name }) => name !== plainPolicy.name,
+    ),
     questions,
     tolerance,
     maxTokens,
@@ -72,13 +74,13 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   output.result({ ...report, data, model: { name: model.name, path: model.path } });
 }
 
-/** Tried in this order where block mode as it is loses too much. */
-const defaultRepairs = ['head:8', 'deviation:0.15', 'head:32'];
+/** Tried in this order where plain block mode loses too much. */
+const defaultPolicies = ['head:8', 'deviation:0.15', 'head:32'];
 
 function card(report: VerificationReport): string[] {
   const {
-    repair,
-    repairs,
+    policy,
+    policies,
     besideAt,
     full,
     block,
@@ -98,19 +100,19 @@ function card(report: VerificationReport): string[] {
         scoreHead,
         row('full attention', full),
         row('block mode', block),
-        ...repairs.map((scores) => row(`repair ${scores.repair}`, scores)),
+        ...policies.map((scores) => row(`block, ${scores.policy}`, scores)),
       ],
       { left: 1 },
     ),
     `block minus full: ${differenceText(difference)}`,
-    ...repairs.map(
+    ...policies.map(
       (tried) =>
-        `repair ${tried.repair} minus full: ${differenceText(tried.difference)}, ${tried.tokens.toFixed(0)} tokens in ${formatMs(tried.ms)}`,
+        `${tried.policy} minus full: ${differenceText(tried.difference)}, ${tried.tokens.toFixed(0)} tokens recomputed in ${formatMs(tried.ms)}`,
     ),
     `answers agree: ${percent(agreement.exact)} % are equal, F1 of one against the other ${percent(agreement.f1)}`,
     `first token: KL ${firstToken.meanKl.toFixed(3)} nats (median ${firstToken.medianKl.toFixed(3)}, most ${firstToken.maxKl.toFixed(2)}), the same choice in ${percent(firstToken.sameTop)} %`,
     '',
-    `Verdict  ${verdict}${repair === null ? '' : ` ${repair}`} (tolerance ${percent(tolerance)} points)`,
+    `Verdict  ${verdict}${policy === null || policy === plainPolicy.name ? '' : `, policy ${policy}`} (tolerance ${percent(tolerance)} points)`,
     ...reasons.map((reason) => `         ${reason}`),
     `Stored   ${storedAt ?? 'nowhere: the cache folder cannot be written'}`,
     ...(besideAt === null ? [] : [`         ${besideAt}`]),

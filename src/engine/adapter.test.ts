@@ -68,7 +68,7 @@ describe('an engine with an adapter', () => {
   it('obeys the verdict on it alone, its own or the one beside the adapter', async () => {
     const about = {
       verdict: 'block' as const,
-      repair: null,
+      policy: 'plain',
       reasons: [],
       tolerance: 0.02,
       n: 300,

@@ -10,8 +10,8 @@ import type { AnswerSink } from './answer-stream.ts';
 import { chooseMode } from './choose-mode.ts';
 import type { EngineParts } from './engine.ts';
 import { generate } from './generate.ts';
+import { recomputeBytes, recomputeContext } from './policy/recompute-context.ts';
 import { type Offer, prefixScope } from './prefix-cache.ts';
-import { repairBytes, repairContext } from './repair-context.ts';
 import { answerTokens, scoreTexts } from './score-texts.ts';
 import { checkStops } from './text-stream.ts';
 import { checkAlternatives } from './token-report.ts';
@@ -49,8 +49,8 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     const longest = texts.reduce((most, { length }) => Math.max(most, length), maxTokens);
     answerLimit(parts, contextTokens + question.length, longest);
     const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
-    const repairing = choice.repair.method !== 'none' && context.length > 1;
-    const copies = repairing ? repairBytes(source, context) : 0;
+    const recompute = context.length > 1 ? (choice.policy?.recompute ?? null) : null;
+    const copies = recompute === null ? 0 : recomputeBytes(source, context);
     const unreserve = await budget.reserve(source.growingLayout.blockBytes(ownTokens) + copies, signal);
     cleanup.push(unreserve);
     let handles: BlockHandle[] = [];
@@ -66,25 +66,26 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       memory: source.memoryOf(handle),
       tokens: context[i] ?? new Int32Array(0),
     }));
-    const repaired = repairing
-      ? await repairContext(
-          { model, runner, attention, layout: source.layout, growingLayout: source.growingLayout, signal },
-          choice.repair,
-          stored,
-        )
-      : undefined;
-    if (repaired) cleanup.push(() => repaired[Symbol.dispose]());
-    const repairedAt = performance.now();
+    const recomputed =
+      recompute === null
+        ? undefined
+        : await recomputeContext(
+            { model, runner, attention, layout: source.layout, growingLayout: source.growingLayout, signal },
+            recompute,
+            stored,
+          );
+    if (recomputed) cleanup.push(() => recomputed[Symbol.dispose]());
+    const recomputedAt = performance.now();
 
     const blocks =
-      repaired?.blocks ?? stored.map(({ memory, tokens }) => ({ memory, layout: undefined, tokens: tokens.length }));
+      recomputed?.blocks ?? stored.map(({ memory, tokens }) => ({ memory, layout: undefined, tokens: tokens.length }));
     const sequence = new Sequence(model.backend, source.growingLayout, blocks, ownTokens);
     const scope = prefixScope(
       tenant ?? '',
       handles.map(({ key }) => key),
     );
-    // Repaired states are this request's own, and so is what has seen them.
-    const reuse = (request.prefixReuse ?? true) && !repairing;
+    // Recomputed states are this request's own, and so is what has seen them.
+    const reuse = (request.prefixReuse ?? true) && recompute === null;
     let offer: Offer | undefined;
     let held = finalTokens;
     cleanup.push(() => {
@@ -138,7 +139,8 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       mode,
       requested: choice.requested,
       reason: choice.reason,
-      repair: repaired ? { repair: choice.repair, tokens: repaired.tokens, ms: repairedAt - acquiredAt } : null,
+      policy: choice.policy?.name ?? null,
+      recomputed: recomputed ? { tokens: recomputed.tokens, ms: recomputedAt - acquiredAt } : { tokens: 0, ms: 0 },
       stopReason: generation.stopReason,
       tokens: { context: contextTokens, question: question.length, answer: generation.tokens.length },
       reusedTokens,
@@ -146,12 +148,12 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       timings: {
         planMs: plannedAt - started,
         acquireMs: acquiredAt - plannedAt,
-        prefillMs: prefilledAt - repairedAt,
+        prefillMs: prefilledAt - recomputedAt,
         decodeMs,
         decodeTokensPerSecond: decoded > 0 && decodeMs > 0 ? (decoded * 1000) / decodeMs : 0,
       },
       blocks: reports(plan, handles),
-      flops: countFlops(parts, mode, handles, context, question.length, reusedTokens, repaired?.flops),
+      flops: countFlops(parts, mode, handles, context, question.length, reusedTokens, recomputed?.flops),
     };
   } finally {
     for (const release of cleanup.reverse()) release();
@@ -176,7 +178,7 @@ function countFlops(
   context: readonly Int32Array[],
   question: number,
   reused: number,
-  repaired = { linear: 0, total: 0 },
+  recomputed = { linear: 0, total: 0 },
 ): FlopsReport {
   const hp = model.hyperParameters;
   const before = context.reduce((sum, tokens) => sum + tokens.length, 0);
@@ -190,8 +192,8 @@ function countFlops(
   handles.forEach((handle, i) => {
     if (handle.status === 'miss') misses.set(handle.key, context[i]?.length ?? 0);
   });
-  let spent = last.total + repaired.total;
-  let spentLinear = last.linear + repaired.linear;
+  let spent = last.total + recomputed.total;
+  let spentLinear = last.linear + recomputed.linear;
   let encoding = 0;
   for (const tokens of misses.values()) {
     const cost = encodeFlops(hp, tokens);

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { chooseMode, type ModeDefaults } from './choose-mode.ts';
+import { parsePolicy, plainPolicy as plain } from './policy/policy.ts';
 import type { StoredVerdict } from './verdict-store.ts';
 
-const verdict = (found: StoredVerdict['verdict'], repair: string | null = null): StoredVerdict => ({
+const verdict = (found: StoredVerdict['verdict'], policy = 'plain'): StoredVerdict => ({
   version: 1,
   identity: { weights: 'ab', template: 'auto 1', kvType: 'f16' },
   verdict: found,
-  repair,
+  policy: found === 'full' ? null : policy,
   reasons: found === 'full' ? ['block mode may lose up to 9.0 points'] : [],
   tolerance: 0.02,
   n: 200,
@@ -15,9 +16,8 @@ const verdict = (found: StoredVerdict['verdict'], repair: string | null = null):
   difference: { value: 0, interval: [-0.01, 0.01] },
   measuredAt: '2026-01-01T00:00:00.000Z',
 });
-const defaults: ModeDefaults = { mode: 'auto', repair: undefined, verdict: undefined, modelPath: '/m.gguf' };
-const head = { method: 'head', tokens: 8 } as const;
-const none = { method: 'none' } as const;
+const defaults: ModeDefaults = { mode: 'auto', policy: undefined, verdict: undefined, modelPath: '/m.gguf' };
+const head = parsePolicy('head:8');
 
 describe('chooseMode', () => {
   it('runs what was asked for, whatever the verdict', () => {
@@ -25,22 +25,24 @@ describe('chooseMode', () => {
       const with_ = { ...defaults, verdict: found };
       expect(chooseMode({ mode: 'block' }, with_)).toEqual({
         mode: 'block',
-        repair: none,
+        policy: plain,
         requested: 'block',
         reason: null,
       });
-      expect(chooseMode({ mode: 'full', repair: head }, with_)).toMatchObject({
+      expect(chooseMode({ mode: 'full', policy: head }, with_)).toMatchObject({
         mode: 'full',
-        repair: none,
+        policy: null,
         reason: null,
       });
-      expect(chooseMode({ mode: 'block', repair: head }, with_)).toMatchObject({ mode: 'block', repair: head });
+      expect(chooseMode({ mode: 'block', policy: head }, with_)).toMatchObject({ mode: 'block', policy: head });
     }
   });
 
   it('takes the default of the engine where the request is silent', () => {
-    expect(chooseMode({}, { ...defaults, mode: 'block', repair: head })).toMatchObject({ mode: 'block', repair: head });
-    expect(chooseMode({ repair: none }, { ...defaults, mode: 'block', repair: head })).toMatchObject({ repair: none });
+    expect(chooseMode({}, { ...defaults, mode: 'block', policy: head })).toMatchObject({ mode: 'block', policy: head });
+    expect(chooseMode({ policy: plain }, { ...defaults, mode: 'block', policy: head })).toMatchObject({
+      policy: plain,
+    });
   });
 
   it('is full attention without a verdict, and says how to get one', () => {
@@ -50,14 +52,16 @@ describe('chooseMode', () => {
   });
 
   it('obeys the verdict', () => {
-    const auto = (found: StoredVerdict, repair?: typeof head | typeof none) =>
-      chooseMode({ mode: 'auto', repair }, { ...defaults, verdict: found });
-    expect(auto(verdict('block'))).toMatchObject({ mode: 'block', repair: none });
+    const auto = (found: StoredVerdict, policy?: typeof head) =>
+      chooseMode({ mode: 'auto', policy }, { ...defaults, verdict: found });
+    expect(auto(verdict('block'))).toMatchObject({ mode: 'block', policy: plain });
     expect(auto(verdict('full'))).toMatchObject({ mode: 'full', reason: expect.stringContaining('9.0 points') });
-    const repaired = verdict('block with repair', 'deviation:0.15');
-    expect(auto(repaired)).toMatchObject({ mode: 'block', repair: { method: 'deviation', share: 0.15 } });
-    expect(auto(repaired, none)).toMatchObject({ repair: { method: 'deviation', share: 0.15 } });
-    expect(auto(repaired, head)).toMatchObject({ repair: head, reason: expect.stringContaining('not verified') });
+    const deviation = parsePolicy('deviation:0.15');
+    const mended = verdict('block', 'deviation:0.15');
+    expect(chooseMode({ mode: 'block' }, { ...defaults, verdict: mended })).toMatchObject({ policy: deviation });
+    expect(auto(mended)).toMatchObject({ mode: 'block', policy: deviation });
+    expect(auto(mended, plain)).toMatchObject({ policy: deviation });
+    expect(auto(mended, head)).toMatchObject({ policy: head, reason: expect.stringContaining('not verified') });
   });
 
   it('refuses what is no mode', () => {

@@ -3,19 +3,19 @@
  * verdict on the model (decision D7: without a verdict, full attention). Pure.
  */
 import { BlockAttentionError } from '../errors.ts';
-import { checkRepair, formatRepair, noRepair, parseRepair, type Repair } from './repair.ts';
+import { type ContextPolicy, checkPolicy, type PolicyInput, parsePolicy, plainPolicy } from './policy/policy.ts';
 import type { AdapterInfo, Mode, RequestedMode } from './types.ts';
 import type { StoredVerdict } from './verdict-store.ts';
 
 export interface ModeRequest {
   readonly mode?: RequestedMode | undefined;
-  readonly repair?: Repair | undefined;
+  readonly policy?: PolicyInput | undefined;
 }
 
 export interface ModeDefaults {
   readonly mode: RequestedMode;
-  /** Undefined: what the verdict says, else none. */
-  readonly repair: Repair | undefined;
+  /** Undefined: what the verdict says, else `plain`. */
+  readonly policy: ContextPolicy | undefined;
   readonly verdict: StoredVerdict | undefined;
   /** For the advice to verify. */
   readonly modelPath: string;
@@ -24,8 +24,8 @@ export interface ModeDefaults {
 
 export interface ModeChoice {
   readonly mode: Mode;
-  /** `none` in full mode. */
-  readonly repair: Repair;
+  /** Null in full mode. */
+  readonly policy: ContextPolicy | null;
   readonly requested: RequestedMode;
   /** Why `auto` became this mode; null where the mode was asked for. */
   readonly reason: string | null;
@@ -33,35 +33,35 @@ export interface ModeChoice {
 
 const modes: readonly RequestedMode[] = ['auto', 'block', 'full'];
 
-/** @throws INVALID_ARGUMENT for what is no mode, or no repair */
+/** @throws INVALID_ARGUMENT for what is no mode, or no policy */
 export function chooseMode(request: ModeRequest, defaults: ModeDefaults): ModeChoice {
   const requested = checkMode(request.mode ?? defaults.mode);
-  const wanted = request.repair ?? defaults.repair;
-  const asked = wanted && checkRepair(wanted);
-  if (requested === 'full') return { mode: 'full', repair: noRepair, requested, reason: null };
-  if (requested === 'block') return { mode: 'block', repair: asked ?? noRepair, requested, reason: null };
+  const asked = request.policy === undefined ? defaults.policy : checkPolicy(request.policy);
   const { verdict, modelPath, adapter } = defaults;
+  const full = (reason: string | null): ModeChoice => ({ mode: 'full', policy: null, requested, reason });
+  const verified = verdict?.verdict === 'block' ? parsePolicy(verdict.policy ?? 'plain') : undefined;
+  if (requested === 'full') return full(null);
+  if (requested === 'block')
+    return { mode: 'block', policy: asked ?? verified ?? plainPolicy, requested, reason: null };
   if (verdict === undefined) {
     const advice = `block-attention verify --model ${JSON.stringify(modelPath)}${adapterFlags(adapter)} --data questions.jsonl`;
-    const reason = `no verdict on this model: find out whether block mode is good enough with \`${advice}\`, or ask for mode block`;
-    return { mode: 'full', repair: noRepair, requested, reason };
+    return full(
+      `no verdict on this model: find out whether block mode is good enough with \`${advice}\`, or ask for mode block`,
+    );
   }
-  if (verdict.verdict === 'full') {
+  if (verified === undefined) {
     const why = verdict.reasons[0] ?? `block mode loses more than ${points(verdict.tolerance)}`;
-    return { mode: 'full', repair: noRepair, requested, reason: `verdict full: ${why}` };
+    return full(`verdict full: ${why}`);
   }
-  const verified = verdict.repair === null ? noRepair : parseRepair(verdict.repair);
   // What was verified is the least that runs.
-  const repair = asked === undefined || asked.method === 'none' ? verified : asked;
-  const name = formatRepair(verified);
-  const how = verified.method === 'none' ? 'block mode' : `block mode with repair ${name}`;
-  const differs =
-    formatRepair(repair) === name ? '' : `; repair ${formatRepair(repair)} was asked for and not verified`;
+  const policy = asked === undefined || asked.name === plainPolicy.name ? verified : asked;
+  const how = verified.name === plainPolicy.name ? 'block mode' : `block mode with policy ${verified.name}`;
+  const differs = policy.name === verified.name ? '' : `; policy ${policy.name} was asked for and not verified`;
   return {
     mode: 'block',
-    repair,
+    policy,
     requested,
-    reason: `verdict ${verdict.verdict}: ${how} was within ${points(verdict.tolerance)} of full attention on ${verdict.n} questions${differs}`,
+    reason: `verdict block: ${how} was within ${points(verdict.tolerance)} of full attention on ${verdict.n} questions${differs}`,
   };
 }
 

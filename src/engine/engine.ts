@@ -18,8 +18,8 @@ import { BlockSource } from './block-source.ts';
 import { checkMode, chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './choose-mode.ts';
 import { encodePassages, forgetPassages, passageKeys } from './encode-passages.ts';
 import { KvBudget } from './kv-budget.ts';
+import { checkPolicy } from './policy/policy.ts';
 import { PrefixCache } from './prefix-cache.ts';
-import { checkRepair } from './repair.ts';
 import { Runner } from './runner.ts';
 import { tokenCounter } from './token-counter.ts';
 import { takeTokenizer } from './tokenizer-ahead.ts';
@@ -75,7 +75,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     throw new BlockAttentionError('INVALID_ARGUMENT', `kvType is ${String(kvType)}: use one of ${kvTypes.join(', ')}`);
   }
   const mode = checkMode(options.mode ?? 'auto');
-  const repair = options.repair && checkRepair(options.repair);
+  const policy = options.policy === undefined ? undefined : checkPolicy(options.policy);
   const lora = adapterOptions(options);
   const cleanup: (() => void | Promise<void>)[] = [];
   try {
@@ -132,7 +132,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       contextTokens,
       template,
       memo: createTokenMemo(),
-      modes: { mode, repair, verdict, modelPath, adapter },
+      modes: { mode, policy, verdict, modelPath, adapter },
       adapter,
       attention: (part, states) => chooseAttention(attention.name, part, states).factory,
     };

@@ -2,7 +2,14 @@
 export { BlockSource, type BlockSourceOptions } from './block-source.ts';
 export { chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './choose-mode.ts';
 export { createEngine } from './engine.ts';
-export { checkRepair, formatRepair, noRepair, parseRepair, type Repair } from './repair.ts';
+export {
+  type ContextPolicy,
+  checkPolicy,
+  type PolicyInput,
+  parsePolicy,
+  plainPolicy,
+  recomputedShare,
+} from './policy/policy.ts';
 export { Runner, type RunnerOptions } from './runner.ts';
 export { openTokenCounter } from './token-counter.ts';
 export * from './types.ts';

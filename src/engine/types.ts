@@ -6,8 +6,8 @@ import type { KvType } from '../model/kv-layout.ts';
 import type { BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
 import type { ModeChoice, ModeRequest } from './choose-mode.ts';
+import type { PolicyInput } from './policy/policy.ts';
 import type { PrefixStats } from './prefix-cache.ts';
-import type { Repair } from './repair.ts';
 import type { StoredVerdict } from './verdict-store.ts';
 
 export type { KvType, Passage, PromptTemplate, Turn };
@@ -60,8 +60,8 @@ export interface EngineOptions {
   readonly prefixBytes?: number | undefined;
   /** Of requests that name none. Defaults to `auto`. */
   readonly mode?: RequestedMode | undefined;
-  /** Of requests in block mode that name none. Defaults to what the verdict on the model says, else to none. */
-  readonly repair?: Repair | undefined;
+  /** Of requests in block mode that name none. Defaults to what the verdict on the model says, else to `plain`. */
+  readonly policy?: PolicyInput | undefined;
   /** Folder for small files: remembered digests, verdicts. Defaults to the user's cache folder. */
   readonly cacheDir?: string | undefined;
 }
@@ -112,8 +112,8 @@ export interface AnswerRequest extends SamplingOptions {
   readonly question: string;
   /** Defaults to the engine's. */
   readonly mode?: RequestedMode | undefined;
-  /** What is recomputed with full attention before the final block is read, in block mode. Defaults to the engine's. */
-  readonly repair?: Repair | undefined;
+  /** How passages are encoded and read in block mode, such as `head:8`: docs/policies.md. Defaults to the engine's. */
+  readonly policy?: PolicyInput | undefined;
   /** Defaults to 200, or what the context has left. */
   readonly maxTokens?: number | undefined;
   /** Text that ends the answer; not part of it. At most 16 strings. */
@@ -153,9 +153,8 @@ export interface BlockReport {
   readonly ms: number;
 }
 
-/** A repair that ran. Stored blocks stay as they are. */
-export interface RepairReport {
-  readonly repair: Repair;
+/** What the policy of a request did before its final block was read. Stored blocks stay as they are. */
+export interface PolicyWork {
   /** Context tokens recomputed with full attention. */
   readonly tokens: number;
   /** Choosing and recomputing them, copies included: a part of the time to first token, in ms. */
@@ -180,8 +179,10 @@ export interface AnswerResult {
   readonly requested: RequestedMode;
   /** Why `auto` became this mode; null where the mode was asked for. */
   readonly reason: string | null;
-  /** Null where nothing was repaired. */
-  readonly repair: RepairReport | null;
+  /** Name of the policy that ran; null in full mode. */
+  readonly policy: string | null;
+  /** Zeros where the policy recomputes nothing. */
+  readonly recomputed: PolicyWork;
   readonly stopReason: 'end' | 'length' | 'stop' | 'aborted';
   /** context: all blocks before the final one. question: the final block. */
   readonly tokens: { readonly context: number; readonly question: number; readonly answer: number };

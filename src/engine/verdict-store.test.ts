@@ -23,7 +23,7 @@ const identity: VerdictIdentity = { weights: 'ab'.repeat(32), template: 'auto 1'
 const verdict = {
   identity,
   verdict: 'block' as const,
-  repair: null,
+  policy: 'plain',
   reasons: [],
   tolerance: 0.02,
   n: 200,
@@ -36,7 +36,7 @@ const verdict = {
 describe('readVerdict', () => {
   it('finds the last verdict on just this model', async () => {
     expect(await readVerdict(identity)).toBeUndefined();
-    await writeVerdict({ ...verdict, verdict: 'full' });
+    await writeVerdict({ ...verdict, verdict: 'full', policy: null });
     await writeVerdict(verdict);
     expect(await readVerdict(identity)).toEqual({ version: 1, ...verdict });
     const others = [
@@ -57,6 +57,25 @@ describe('readVerdict', () => {
     expect((await readVerdict(one.identity))?.n).toBe(1);
     expect((await readVerdict(half.identity))?.n).toBe(2);
     expect((await readVerdict(identity))?.n).toBe(200);
+  });
+
+  it('reads what an older version wrote', async () => {
+    const path = verdictPath(identity, cache);
+    const { policy: _, ...rest } = { version: 1, ...verdict };
+    const older: [object, string | null][] = [
+      [{ ...rest, repair: null }, 'plain'],
+      [{ ...rest, verdict: 'block with repair', repair: 'head:8' }, 'head:8'],
+      [{ ...rest, verdict: 'full', repair: null }, null],
+      [rest, 'plain'],
+    ];
+    for (const [file, policy] of older) {
+      writeFileSync(path, JSON.stringify(file));
+      expect(await readVerdict(identity)).toMatchObject({ verdict: policy === null ? 'full' : 'block', policy });
+    }
+    for (const policy of ['tail:8', null, 8]) {
+      writeFileSync(path, JSON.stringify({ ...rest, policy }));
+      expect(await readVerdict(identity)).toBeUndefined();
+    }
   });
 
   it('takes nothing broken or foreign for a verdict', async () => {
@@ -80,7 +99,7 @@ describe('readVerdict', () => {
     expect((await readVerdict(fresh.identity))?.n).toBe(500);
     // The one beside is about that file alone.
     expect(await readVerdict({ ...identity, weights: '01'.repeat(32) })).toBeUndefined();
-    await writeVerdict({ ...fresh, verdict: 'full' });
+    await writeVerdict({ ...fresh, verdict: 'full', policy: null });
     expect((await readVerdict(fresh.identity))?.verdict).toBe('full');
   });
 });

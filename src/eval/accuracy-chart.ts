@@ -1,5 +1,6 @@
-/** Accuracy against time to first token, a point per mode and repair, as an SVG. */
+/** Accuracy against time to first token, a point per mode and policy, as an SVG. */
 import type { TopLevelSpec } from 'vega-lite';
+import { parsePolicy, plainPolicy, recomputedShare } from '../engine/index.ts';
 import type { EvaluationReport } from './evaluate.ts';
 import { type EvaluationRow, rowName } from './evaluation-rows.ts';
 import { chartFrame, modeColours, renderChart } from './render-chart.ts';
@@ -18,7 +19,7 @@ interface Point {
   readonly high: number;
 }
 
-const groups = ['Full attention', 'Block mode', 'Repair of heads', 'Repair of deviating tokens'];
+const groups = ['Full attention', 'Block mode', 'Block mode, nothing recomputed', 'Block mode, tokens recomputed'];
 /** Okabe and Ito's: with the shapes told apart in grey, too. */
 const colours = [...modeColours, '#009e73', '#cc79a7'];
 const shapes = ['circle', 'square', 'triangle-up', 'diamond'];
@@ -34,7 +35,7 @@ function spec({ rows, machine }: EvaluationReport, { modelName }: AccuracyChartO
     const [low, high] = row.interval;
     return [
       {
-        name: row.repair === 'none' ? rowName(row) : row.repair,
+        name: row.policy === null || row.policy === plainPolicy.name ? rowName(row) : row.policy,
         group: groupOf(row),
         ms: row.ttftMs,
         accuracy: row.accuracy * 100,
@@ -67,12 +68,6 @@ function spec({ rows, machine }: EvaluationReport, { modelName }: AccuracyChartO
       color: { field: 'group', type: 'nominal', scale: { domain: used, range: pick(colours) }, legend },
     },
     layer: [
-      {
-        // A curve per kind of repair, from the little to the much.
-        transform: [{ filter: "indexof(datum.group, 'Repair') === 0" }],
-        mark: { type: 'line', strokeWidth: 2 },
-        encoding: { y: { field: 'accuracy', type: 'quantitative', scale } },
-      },
       {
         mark: { type: 'rule', strokeWidth: 1.5, opacity: 0.5 },
         encoding: { y: { field: 'low', type: 'quantitative', scale }, y2: { field: 'high' } },
@@ -110,9 +105,9 @@ function spec({ rows, machine }: EvaluationReport, { modelName }: AccuracyChartO
   };
 }
 
-function groupOf({ mode, repair }: EvaluationRow): string {
-  const [full, block, head, deviation] = groups;
-  if (mode === 'full') return full ?? '';
-  if (repair === 'none') return block ?? '';
-  return (repair.startsWith('head') ? head : deviation) ?? '';
+function groupOf({ policy }: EvaluationRow): string {
+  const [full = '', block = '', free = '', recomputing = ''] = groups;
+  if (policy === null) return full;
+  if (policy === plainPolicy.name) return block;
+  return recomputedShare(parsePolicy(policy)) > 0 ? recomputing : free;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
-import { createEngine, type Engine, parseRepair } from '../engine/index.ts';
+import { createEngine, type Engine, parsePolicy } from '../engine/index.ts';
 import { accuracyChart } from './accuracy-chart.ts';
 import { type EvaluateOptions, evaluate } from './evaluate.ts';
 import type { Question } from './questions.ts';
@@ -51,12 +51,12 @@ describe('evaluate', () => {
     expect(skipped).toBe(0);
   });
 
-  it('measures repairs beside block mode, and draws them', async () => {
-    const repairs = ['head:500', 'head:1', 'none'].map(parseRepair);
-    const report = await run({ repairs, parallel: 1 });
-    expect(report.rows.map(({ mode, repair }) => `${mode} ${repair}`)).toEqual([
-      'full none',
-      'block none',
+  it('measures policies beside each other, and draws them', async () => {
+    const policies = ['plain', 'head:500', 'head:1', 'none'].map(parsePolicy);
+    const report = await run({ policies, parallel: 1 });
+    expect(report.rows.map(({ mode, policy }) => `${mode} ${policy}`)).toEqual([
+      'full null',
+      'block plain',
       'block head:500',
       'block head:1',
     ]);

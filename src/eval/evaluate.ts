@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Engine, formatRepair, type Mode, noRepair, type PromptTemplate, type Repair } from '../engine/index.ts';
+import { type ContextPolicy, type Engine, type Mode, type PromptTemplate, plainPolicy } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { weightsDigest } from '../model/index.ts';
 import { cacheFolder } from '../models/index.ts';
@@ -23,8 +23,8 @@ export interface EvaluateOptions {
   readonly questions: readonly Question[];
   /** Defaults to full and block. */
   readonly modes?: readonly Mode[] | undefined;
-  /** Repairs of block mode to measure besides block mode as it is, one row each. Defaults to none. */
-  readonly repairs?: readonly Repair[] | undefined;
+  /** Policies of block mode to measure, one row each. Defaults to `plain`. */
+  readonly policies?: readonly ContextPolicy[] | undefined;
   /** Longest answer, in tokens. Defaults to 200, as in the paper. */
   readonly maxTokens?: number | undefined;
   /** Questions in flight. Defaults to 4. */
@@ -42,7 +42,7 @@ export interface EvaluateOptions {
 
 export interface EvaluationReport {
   readonly rows: readonly EvaluationRow[];
-  /** accuracy(block) − accuracy(full) on the same questions; null unless both were measured. */
+  /** accuracy(block, first policy) − accuracy(full) on the same questions; null unless both were measured. */
   readonly difference: Difference | null;
   /** Questions left out in every mode because prompt and answer exceed the context. */
   readonly skipped: number;
@@ -74,7 +74,9 @@ export type Answer = z.infer<typeof answerSchema>;
 /** @throws INVALID_ARGUMENT; INVALID_DATA for the file; ABORTED; what Engine.answer() throws, but CONTEXT_OVERFLOW */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationReport> {
   const { engine, questions, modes = ['full', 'block'], maxTokens = 200, parallel = 4, signal, onProgress } = options;
-  checkCounts({ maxTokens, parallel, questions: questions.length, modes: modes.length });
+  const policies = options.policies ?? [plainPolicy];
+  const counts = { questions: questions.length, modes: modes.length, policies: policies.length };
+  checkCounts({ maxTokens, parallel, ...counts });
   const started = performance.now();
   const weights = await weightsDigest(engine.model.path, join(options.cacheDir ?? cacheFolder(), 'digests'));
   const { kvType, model } = engine;
@@ -92,21 +94,21 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationRepo
     options.resume === undefined
       ? ResultsFile.memory<Answer>()
       : await ResultsFile.open<Answer>(options.resume, answerSchema);
-  const variants = variantsOf(modes, options.repairs ?? []);
+  const variants = variantsOf(modes, policies);
   const jobs = questions.flatMap((question, index) => variants.map((variant) => ({ question, index, variant })));
   let [done, reused] = [0, 0];
   await runJobs(jobs, { parallel, signal }, async ({ question, index, variant }, either) => {
-    const { mode, repair, answers } = variant;
+    const { mode, policy, answers } = variant;
     const key = resultKey([
       settings,
       mode,
       question.question,
       question.passages.map(({ title, text }) => [title, text]),
-      ...(repair.method === 'none' ? [] : [formatRepair(repair)]),
+      ...(policy === null || policy.name === plainPolicy.name ? [] : [policy.name]),
     ]);
     let answer = file.get(key);
     if (answer === undefined) {
-      answer = await ask(engine, question, { mode, repair, maxTokens, signal: either });
+      answer = await ask(engine, question, { mode, policy, maxTokens, signal: either });
       await file.add(key, answer);
     } else reused++;
     answers[index] = answer;
@@ -122,7 +124,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationRepo
   }
   return {
     rows,
-    difference: rows.find(({ mode, repair }) => mode === 'block' && repair === 'none')?.difference ?? null,
+    difference: rows.find(({ policy }) => policy !== null)?.difference ?? null,
     skipped: questions.length - (rows[0]?.n ?? 0),
     reused,
     maxTokens,
@@ -137,17 +139,22 @@ async function ask(
   { question, passages }: Question,
   {
     mode,
-    repair,
+    policy,
     maxTokens,
     signal,
-  }: { readonly mode: Mode; readonly repair: Repair; readonly maxTokens: number; readonly signal: AbortSignal },
+  }: {
+    readonly mode: Mode;
+    readonly policy: ContextPolicy | null;
+    readonly maxTokens: number;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Answer> {
   try {
     const stream = engine.answer({
       passages,
       question,
       mode,
-      repair,
+      policy: policy ?? undefined,
       maxTokens,
       stop: answerStops,
       prefixReuse: false,
@@ -172,14 +179,13 @@ async function ask(
   }
 }
 
-/** What is measured: each mode as it is, and block mode with each repair. */
-function variantsOf(modes: readonly Mode[], repairs: readonly Repair[]) {
-  const repaired = new Map(repairs.map((repair) => [formatRepair(repair), repair]));
-  repaired.delete('none');
+/** What is measured: full attention once, block mode with each policy. */
+function variantsOf(modes: readonly Mode[], policies: readonly ContextPolicy[]) {
+  const different = [...new Map(policies.map((policy) => [policy.name, policy])).values()];
   return [...new Set(modes)].flatMap((mode) =>
-    [noRepair, ...(mode === 'block' ? repaired.values() : [])].map((repair) => {
+    (mode === 'full' ? [null] : different).map((policy) => {
       const answers: Answer[] = [];
-      return { mode, repair, answers };
+      return { mode, policy, answers };
     }),
   );
 }

@@ -1,5 +1,5 @@
 /** From answers to the rows of a table: scores, their intervals, and what full attention does better. Pure. */
-import { formatRepair, type Mode, type Repair } from '../engine/index.ts';
+import { type ContextPolicy, type Mode, plainPolicy } from '../engine/index.ts';
 import { type Difference, mean, pairedDifference } from './bootstrap.ts';
 import type { Answer } from './evaluate.ts';
 import { median } from './median.ts';
@@ -9,13 +9,13 @@ import type { Question } from './questions.ts';
 
 export interface EvaluationRow extends ModeScores {
   readonly mode: Mode;
-  /** As parseRepair() reads it; `none` in full mode. */
-  readonly repair: string;
+  /** Name of the context policy; null in full mode. */
+  readonly policy: string | null;
   /** Questions scored. */
   readonly n: number;
   /** accuracy(this) − accuracy(full) on the same questions; null in full mode, and where it was not measured. */
   readonly difference: Difference | null;
-  /** Share of the gap between block mode and full attention that a repair closes; null where there is no gap. */
+  /** Share of the gap between plain block mode and full attention that a policy closes; null where there is no gap. */
   readonly gapClosed: number | null;
   /** Means, in tokens. */
   readonly promptTokens: number;
@@ -29,31 +29,33 @@ export interface EvaluationRow extends ModeScores {
 }
 
 /** What people call a row. */
-export function rowName({ mode, repair }: Pick<EvaluationRow, 'mode' | 'repair'>): string {
-  if (mode === 'full') return 'full attention';
-  return repair === 'none' ? 'block mode' : `block, repair ${repair}`;
+export function rowName({ policy }: Pick<EvaluationRow, 'policy'>): string {
+  if (policy === null) return 'full attention';
+  return policy === plainPolicy.name ? 'block mode' : `block, ${policy}`;
 }
 
-/** The answers of one mode and repair, by question. */
+/** The answers of one mode and policy, by question. */
 export interface Variant {
   readonly mode: Mode;
-  readonly repair: Repair;
+  /** Null in full mode. */
+  readonly policy: ContextPolicy | null;
   readonly answers: readonly Answer[];
 }
 
 export function scoreRows(variants: readonly Variant[], questions: readonly Question[]): EvaluationRow[] {
   const scored = variants.map((variant) => ({ ...variant, ...score(variant.answers, questions) }));
-  const of = (wanted: Mode) =>
-    scored.find(({ mode, repair }) => mode === wanted && repair.method === 'none')?.accuracies;
-  const [full, block] = [of('full'), of('block')];
+  const of = (wanted: string | undefined) => scored.find(({ policy }) => policy?.name === wanted)?.accuracies;
+  const [full, block] = [of(undefined), of(plainPolicy.name)];
   const gap = full === undefined || block === undefined ? 0 : mean(full) - mean(block);
-  return scored.map(({ mode, repair, accuracies, row }) => ({
+  return scored.map(({ mode, policy, accuracies, row }) => ({
     mode,
-    repair: formatRepair(repair),
+    policy: policy?.name ?? null,
     ...row,
     difference: mode === 'full' || full === undefined ? null : pairedDifference(accuracies, full),
     gapClosed:
-      repair.method === 'none' || !(gap > 0) || block === undefined ? null : (mean(accuracies) - mean(block)) / gap,
+      policy === null || policy.name === plainPolicy.name || !(gap > 0) || block === undefined
+        ? null
+        : (mean(accuracies) - mean(block)) / gap,
   }));
 }
 

@@ -32,13 +32,13 @@ export function decide({ n, fullInterval, difference }: Evidence, tolerance: num
       `full attention itself may be right in only ${points(fullInterval[0])} of 100, so a loss would not show: give questions that the model can answer`,
     );
   }
-  const repairable = reasons.length === 0;
+  const mendable = reasons.length === 0;
   const [low] = difference.interval;
   if (!(low >= -tolerance)) {
     reasons.push(`block mode may lose up to ${points(-low)} of accuracy, more than the ${points(tolerance)} allowed`);
   }
   const verdict: 'block' | 'full' = reasons.length === 0 ? 'block' : 'full';
-  return { verdict, reasons, repairable };
+  return { verdict, reasons, mendable };
 }
 
 /** Questions that rule 1 asks for. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
-import { createEngine, type Engine, parseRepair, readVerdict } from '../engine/index.ts';
+import { createEngine, type Engine, parsePolicy, readVerdict } from '../engine/index.ts';
 import type { Question } from './questions.ts';
 import { type VerifyOptions, verify } from './verify.ts';
 
@@ -57,8 +57,8 @@ describe('verify', () => {
     expect((await readVerdict(report.identity, { cacheDir: folder }))?.verdict).toBe('block');
   });
 
-  it('finds the cheapest repair that is good enough, and gives it to the engine', async () => {
-    // Gold answers are full attention's, which block mode must miss and a whole repair must find.
+  it('finds the cheapest policy that is good enough, and gives it to the engine', async () => {
+    // Gold answers are full attention's, which block mode must miss and a whole recomputation must find.
     const right = await Promise.all(
       questions.map(async (question) => {
         const { text } = await engine.answer({ ...question, mode: 'block', maxTokens: 6 }).result;
@@ -67,26 +67,29 @@ describe('verify', () => {
     );
     const missed = questions.find((_, i) => right[i]);
     if (missed === undefined) throw new Error('the modes agree on every question: change the seed of the model');
-    const repairs = ['head:1', 'head:500', 'deviation:1'].map(parseRepair);
-    const report = await run({ questions: Array(6).fill(missed), tolerance: 0.5, repairs, beside: true });
-    const used = report.repairs.at(-1);
+    const policies = ['head:1', 'head:500', 'deviation:1'].map(parsePolicy);
+    const report = await run({ questions: Array(6).fill(missed), tolerance: 0.5, policies, beside: true });
+    const used = report.policies.at(-1);
     expect(report).toMatchObject({
-      verdict: 'block with repair',
-      repair: used?.repair,
+      verdict: 'block',
+      policy: used?.policy,
       reasons: [expect.stringContaining('may lose up to')],
     });
-    expect(report.repairs.map(({ repair }) => repair)).toEqual(['head:1', 'head:500'].slice(0, report.repairs.length));
+    expect(report.policies.map(({ policy }) => policy)).toEqual(
+      ['head:1', 'head:500'].slice(0, report.policies.length),
+    );
     expect(used).toMatchObject({ accuracy: 1, difference: { value: 0 }, reasons: [] });
     expect(used?.tokens).toBeGreaterThan(0);
     expect(report.besideAt).toBe(`${modelPath}.verdict.json`);
     // An engine made from now on obeys.
     await using obeying = await createEngine(compute);
-    const { mode, repair, reason } = await obeying.answer({ ...missed, maxTokens: 6 }).result;
+    const { mode, policy, recomputed, reason } = await obeying.answer({ ...missed, maxTokens: 6 }).result;
     expect(mode).toBe('block');
-    expect(repair?.tokens).toBeGreaterThan(0);
-    expect(reason).toContain(`repair ${used?.repair}`);
+    expect(policy).toBe(used?.policy);
+    expect(recomputed.tokens).toBeGreaterThan(0);
+    expect(reason).toContain(`policy ${used?.policy}`);
     await using elsewhere = await createEngine({ ...compute, cacheDir: join(folder, 'other') });
-    expect(elsewhere.verdict?.verdict).toBe('block with repair');
+    expect(elsewhere.verdict).toMatchObject({ verdict: 'block', policy: used?.policy });
   });
 
   it('goes on where it stopped', async () => {

@@ -5,12 +5,11 @@
  */
 import { z } from 'zod';
 import {
+  type ContextPolicy,
   type Engine,
-  formatRepair,
   type Mode,
-  noRepair,
   type PromptTemplate,
-  type Repair,
+  plainPolicy,
   type StoredVerdict,
   type VerdictIdentity,
   verdictBeside,
@@ -42,10 +41,10 @@ export interface VerifyOptions {
   /** Writes the verdict beside the model's file, or its adapter's, as well, to travel with it. Defaults to false. */
   readonly beside?: boolean | undefined;
   /**
-   * Repairs to try in this order, cheapest first, where block mode as it is loses too much. Each is one more chance to
+   * Policies to try in this order, cheapest first, where plain block mode loses too much. Each is one more chance to
    * pass by luck: give few. Defaults to none.
    */
-  readonly repairs?: readonly Repair[] | undefined;
+  readonly policies?: readonly ContextPolicy[] | undefined;
   readonly questions: readonly Question[];
   /** Accuracy that block mode may lose, as a share in (0, 1). Defaults to 0.02. */
   readonly tolerance?: number | undefined;
@@ -59,9 +58,9 @@ export interface VerifyOptions {
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
 
-export interface RepairScores extends ModeScores {
-  readonly repair: string;
-  /** accuracy(block with repair) − accuracy(full), paired. */
+export interface PolicyScores extends ModeScores {
+  readonly policy: string;
+  /** accuracy(block with the policy) − accuracy(full), paired. */
   readonly difference: Difference;
   /** Context tokens recomputed per question, in the mean, and the time that took. */
   readonly tokens: number;
@@ -71,11 +70,11 @@ export interface RepairScores extends ModeScores {
 
 export interface VerificationReport {
   readonly verdict: StoredVerdict['verdict'];
-  /** The cheapest repair within the tolerance, for the verdict `block with repair`; else null. */
-  readonly repair: string | null;
-  /** Repairs that were tried, in order. */
-  readonly repairs: readonly RepairScores[];
-  /** Why not `block`: a sentence per condition that block mode as it is fails. */
+  /** The cheapest policy within the tolerance; null for the verdict `full`. */
+  readonly policy: string | null;
+  /** Policies that were tried after `plain`, in order. */
+  readonly policies: readonly PolicyScores[];
+  /** A sentence per condition that plain block mode fails. */
   readonly reasons: readonly string[];
   readonly tolerance: number;
   /** Questions answered in both modes. */
@@ -104,8 +103,8 @@ export interface VerificationReport {
   readonly seconds: number;
 }
 
-const repairedSchema = z.object({ text: z.string(), tokens: z.number(), ms: z.number() });
-type Repaired = z.infer<typeof repairedSchema>;
+const triedSchema = z.object({ text: z.string(), tokens: z.number(), ms: z.number() });
+type Tried = z.infer<typeof triedSchema>;
 const pairSchema = z.object({
   full: z.string(),
   block: z.string(),
@@ -135,8 +134,8 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   });
   await using file =
     options.resume === undefined
-      ? ResultsFile.memory<Pair | Repaired>()
-      : await ResultsFile.open<Pair | Repaired>(options.resume, z.union([pairSchema, repairedSchema]));
+      ? ResultsFile.memory<Pair | Tried>()
+      : await ResultsFile.open<Pair | Tried>(options.resume, z.union([pairSchema, triedSchema]));
   const keyOf = (question: Question, ...more: unknown[]) => {
     const texts = question.passages.map(({ title, text }) => [title, text]);
     return resultKey([
@@ -166,39 +165,37 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   // Nothing was measured: there is nothing to remember, and no number to write.
   if (figures.n === 0) throw invalid('no question fits the context: give fewer or shorter passages per question');
   const decided = decide({ n: figures.n, fullInterval: full.interval, difference: figures.difference }, tolerance);
-  const repairs: RepairScores[] = [];
-  // What lacks questions or right answers is not mended by any repair.
-  if (decided.verdict === 'full' && decided.repairable) {
-    for (const repair of options.repairs ?? []) {
-      const answers: Repaired[] = [];
+  const policies: PolicyScores[] = [];
+  // What lacks questions or right answers is not mended by any policy.
+  if (decided.verdict === 'full' && decided.mendable) {
+    for (const policy of options.policies ?? []) {
+      const answers: Tried[] = [];
       total += questions.length;
       await runJobs([...questions.entries()], { parallel, signal }, async ([index, question], either) => {
         if (pairs[index]?.overflow) return step();
-        const key = keyOf(question, formatRepair(repair));
+        const key = keyOf(question, policy.name);
         const known = file.get(key);
         const answer =
-          known !== undefined && 'ms' in known
-            ? known
-            : await readRepaired(engine, question, repair, maxTokens, either);
+          known !== undefined && 'ms' in known ? known : await readTried(engine, question, policy, maxTokens, either);
         if (known === undefined) await file.add(key, answer);
         answers[index] = answer;
         step();
       });
-      const scores = repairScores(repair, answers, pairs, questions);
+      const scores = policyScores(policy, answers, pairs, questions);
       const { reasons } = decide(
         { n: figures.n, fullInterval: full.interval, difference: scores.difference },
         tolerance,
       );
-      repairs.push({ ...scores, reasons });
+      policies.push({ ...scores, reasons });
       if (reasons.length === 0) break;
     }
   }
-  const found = repairs.find(({ reasons }) => reasons.length === 0);
-  const verdict = found === undefined ? decided.verdict : 'block with repair';
+  const found = policies.find(({ reasons }) => reasons.length === 0);
+  const verdict = found === undefined ? decided.verdict : 'block';
   const difference = found?.difference ?? figures.difference;
   const stored: Omit<StoredVerdict, 'version'> = {
     verdict,
-    repair: found?.repair ?? null,
+    policy: verdict === 'full' ? null : (found?.policy ?? plainPolicy.name),
     reasons: decided.reasons,
     tolerance,
     n: figures.n,
@@ -218,8 +215,8 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   return {
     verdict,
     reasons: decided.reasons,
-    repair: stored.repair,
-    repairs,
+    policy: stored.policy,
+    policies,
     tolerance,
     full,
     block,
@@ -234,8 +231,8 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
 
 async function compare(engine: Engine, question: Question, maxTokens: number, signal: AbortSignal): Promise<Pair> {
   try {
-    const full = await read(engine, question, 'full', noRepair, maxTokens, signal);
-    const block = await read(engine, question, 'block', noRepair, maxTokens, signal);
+    const full = await read(engine, question, 'full', plainPolicy, maxTokens, signal);
+    const block = await read(engine, question, 'block', plainPolicy, maxTokens, signal);
     const { kl, sameTop } = firstTokenKl(full.logits, block.logits);
     return { full: full.result.text, block: block.result.text, kl, sameTop };
   } catch (error) {
@@ -244,15 +241,15 @@ async function compare(engine: Engine, question: Question, maxTokens: number, si
   }
 }
 
-async function readRepaired(
+async function readTried(
   engine: Engine,
   question: Question,
-  repair: Repair,
+  policy: ContextPolicy,
   maxTokens: number,
   signal: AbortSignal,
-): Promise<Repaired> {
-  const { result } = await read(engine, question, 'block', repair, maxTokens, signal);
-  return { text: result.text, tokens: result.repair?.tokens ?? 0, ms: result.repair?.ms ?? 0 };
+): Promise<Tried> {
+  const { result } = await read(engine, question, 'block', policy, maxTokens, signal);
+  return { text: result.text, ...result.recomputed };
 }
 
 /** A greedy answer as users get it, and the logits its first token was drawn from, [vocabulary]. */
@@ -260,7 +257,7 @@ async function read(
   engine: Engine,
   { question, passages }: Question,
   mode: Mode,
-  repair: Repair,
+  policy: ContextPolicy,
   maxTokens: number,
   signal: AbortSignal,
 ) {
@@ -269,7 +266,7 @@ async function read(
     question,
     passages,
     mode,
-    repair,
+    policy,
     maxTokens,
     stop: answerStops,
     prefixReuse: false,
@@ -283,12 +280,12 @@ async function read(
   return { result, logits };
 }
 
-function repairScores(
-  repair: Repair,
-  answers: readonly Repaired[],
+function policyScores(
+  policy: ContextPolicy,
+  answers: readonly Tried[],
   pairs: readonly Pair[],
   questions: readonly Question[],
-): Omit<RepairScores, 'reasons'> {
+): Omit<PolicyScores, 'reasons'> {
   const kept = questions.flatMap(({ answers: gold }, i) => {
     const [pair, answer] = [pairs[i], answers[i]];
     return pair === undefined || pair.overflow || answer === undefined ? [] : [{ pair, answer, gold }];
@@ -296,7 +293,7 @@ function repairScores(
   const scores = kept.map(({ answer, gold }) => scoreAnswer(answer.text, gold));
   const full = kept.map(({ pair, gold }) => scoreAnswer(pair.full, gold).accuracy);
   return {
-    repair: formatRepair(repair),
+    policy: policy.name,
     ...modeScores(scores),
     difference: pairedDifference(
       scores.map(({ accuracy }) => accuracy),

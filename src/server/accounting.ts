@@ -1,6 +1,6 @@
 /** What an answer cost, in OpenAI's fields and in this project's. */
 import { z } from '@hono/zod-openapi';
-import { type AnswerResult, formatRepair } from '../engine/index.ts';
+import type { AnswerResult } from '../engine/index.ts';
 
 export const usageSchema = z
   .object({
@@ -18,8 +18,8 @@ export const accountSchema = z
     mode: z.enum(['block', 'full']).openapi({ description: 'What ran.' }),
     requested: z.enum(['auto', 'block', 'full']),
     reason: z.string().nullable().openapi({ description: 'Why the mode is what it is, where it was not asked for.' }),
-    repair: z.string().openapi({ description: 'What was recomputed: none, head:TOKENS or deviation:SHARE.' }),
-    repaired_tokens: z.number(),
+    policy: z.string().nullable().openapi({ description: 'How passages were encoded and read; null in full mode.' }),
+    recomputed_tokens: z.number().openapi({ description: 'Context tokens recomputed with full attention.' }),
     ttft_ms: z.number().openapi({ description: 'From admission to the first token, in ms.' }),
     queue_ms: z.number().openapi({ description: 'From arrival to admission, in ms.' }),
     timings: z.object({
@@ -78,13 +78,13 @@ export function accountOf(
   { queueMs, override, tell }: Admitted,
 ): z.output<typeof accountSchema> | undefined {
   if (first === undefined) return undefined;
-  const { mode, ttftMs, timings, tokens, blocks, flops, repair } = first;
+  const { mode, ttftMs, timings, tokens, blocks, flops, policy, recomputed } = first;
   return {
     mode,
     requested: override?.requested ?? first.requested,
     reason: override?.reason ?? (first.reason === null ? null : tell(first.reason)),
-    repair: repair === null ? 'none' : formatRepair(repair.repair),
-    repaired_tokens: repair?.tokens ?? 0,
+    policy,
+    recomputed_tokens: recomputed.tokens,
     ttft_ms: ttftMs,
     queue_ms: queueMs,
     timings: {

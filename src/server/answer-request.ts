@@ -1,5 +1,5 @@
 /** The fields that chat and completions share, as the engine takes them. */
-import { type AnswerRequest, parseRepair } from '../engine/index.ts';
+import type { AnswerRequest } from '../engine/index.ts';
 import { jsonObjectGrammar, jsonSchemaGrammar } from './json-schema.ts';
 import { RequestError } from './request-error.ts';
 import type { ChatRequest, SamplingRequest } from './request-schemas.ts';
@@ -29,7 +29,7 @@ export function sharedFields(request: SamplingRequest, choice: number, alternati
     stop: typeof stop === 'string' ? [stop] : (stop ?? undefined),
     seed: seed === undefined || seed === null ? undefined : ((((seed % seeds) + seeds) % seeds) + choice) % seeds,
     mode: options.mode,
-    repair: options.repair === undefined ? undefined : parseRepair(options.repair),
+    policy: options.policy ?? options.repair,
     segment: options.segment ?? (documents.length === 0 ? 'text' : 'turns'),
     historyIn: options.history,
     prefixReuse: options.prefix_reuse,

@@ -100,15 +100,19 @@ it('says why auto became full attention, without a path of this machine', async 
   expect(reason).not.toContain(workplace.engine.model.path);
 });
 
-it('repairs on request, and accounts for it', async () => {
+it('follows a context policy, and accounts for it', async () => {
   const plain = await ask(chat({ block_attention: { mode: 'block' } }));
-  expect(plain.block_attention).toMatchObject({ repair: 'none', repaired_tokens: 0 });
-  const { block_attention } = await ask(chat({ block_attention: { mode: 'block', repair: 'head:2' } }));
-  expect(block_attention).toMatchObject({ mode: 'block', repair: 'head:2' });
-  expect(block_attention.repaired_tokens).toBeGreaterThan(0);
-  const refused = await app().request(path, post(chat({ block_attention: { repair: 'head:0' } })));
-  expect(refused.status).toBe(400);
-  expect((await jsonOf(refused)).error.param).toBe('block_attention.repair');
+  expect(plain.block_attention).toMatchObject({ policy: 'plain', recomputed_tokens: 0 });
+  for (const name of ['policy', 'repair']) {
+    const { block_attention } = await ask(chat({ block_attention: { mode: 'block', [name]: 'head:2' } }));
+    expect(block_attention).toMatchObject({ mode: 'block', policy: 'head:2' });
+    expect(block_attention.recomputed_tokens).toBeGreaterThan(0);
+    for (const wrong of ['tail:3', 'head', 'head:1.5', 'head:1+head:2', '']) {
+      const refused = await app().request(path, post(chat({ block_attention: { [name]: wrong } })));
+      expect(refused.status).toBe(400);
+      expect((await jsonOf(refused)).error.param).toBe(`block_attention.${name}`);
+    }
+  }
 });
 
 describe('what an earlier answer left', () => {
@@ -182,7 +186,7 @@ describe('the description of the API', () => {
     ]);
     const request = described.components.schemas.ChatCompletionRequest;
     expect(request.required).toEqual(['model', 'messages']);
-    expect(Object.keys(described.components.schemas.BlockAttentionOptions.properties)).toContain('repair');
+    expect(Object.keys(described.components.schemas.BlockAttentionOptions.properties)).toContain('policy');
     const page = await server.request('/docs');
     const html = await page.text();
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");

@@ -25,7 +25,7 @@ describe('the Grafana dashboard', () => {
     const asked = new Set(queries.flatMap((query) => query.match(/block_attention_\w+/g) ?? []));
     expect([...asked].filter((name) => !names.includes(name))).toEqual([]);
     expect(names.filter((name) => !asked.has(name) && !name.includes('store_blocks'))).toEqual([
-      'block_attention_repaired_tokens_total',
+      'block_attention_recomputed_tokens_total',
       'block_attention_store_pinned_blocks',
     ]);
   });

@@ -29,7 +29,7 @@ export class Metrics {
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
     registers: [this.registry],
   });
-  readonly #repaired = this.#counter('repaired_tokens_total', 'Context tokens recomputed with full attention.', []);
+  readonly #recomputed = this.#counter('recomputed_tokens_total', 'Context tokens recomputed with full attention.', []);
 
   constructor(engine: Engine, admission: Admission, shadow: () => ShadowState) {
     const store = () => engine.store.stats();
@@ -114,7 +114,7 @@ export class Metrics {
     const prompt = result.tokens.context + result.tokens.question;
     const cached = cachedTokens(result);
     if (result.timings.decodeTokensPerSecond > 0) this.#decodeSpeed.observe(result.timings.decodeTokensPerSecond);
-    if (result.repair) this.#repaired.inc(result.repair.tokens);
+    if (result.recomputed.tokens > 0) this.#recomputed.inc(result.recomputed.tokens);
     this.#tokens.inc({ kind: 'cached' }, cached);
     this.#tokens.inc({ kind: 'read' }, prompt - cached);
     this.#tokens.inc({ kind: 'written' }, result.tokens.answer);

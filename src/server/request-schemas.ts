@@ -3,6 +3,7 @@
  * and cannot be honoured are refused.
  */
 import { z } from '@hono/zod-openapi';
+import { parsePolicy } from '../engine/index.ts';
 
 const number = (min: number, max: number) => z.number().min(min).max(max).nullish();
 const whole = (min: number, max: number) => z.number().int().min(min).max(max).nullish();
@@ -31,7 +32,16 @@ export const documentsSchema = z.array(documentSchema);
 
 const tenantSchema = z.string().regex(/^[\w.-]{1,64}$/, 'use 1 to 64 letters, digits, dots, dashes or underscores');
 
-const repairText = /^(none|head:[1-9]\d{0,5}|deviation:(0?\.\d{1,6}|1(\.0{1,6})?))$/;
+const policySchema = z
+  .string()
+  .max(4096)
+  .superRefine((text, context) => {
+    try {
+      parsePolicy(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    }
+  });
 
 export const blockAttentionSchema = z
   .object({
@@ -39,9 +49,11 @@ export const blockAttentionSchema = z
       description:
         'block: passages encoded alone and reused. full: ordinary attention. auto: what was verified for the model. Defaults to what the server was started with.',
     }),
-    repair: z.string().regex(repairText, 'use "none", "head:TOKENS" or "deviation:SHARE"').optional().openapi({
-      description: 'Block mode for models that nobody fine-tuned: recompute a part of the context with full attention.',
+    policy: policySchema.optional().openapi({
+      description:
+        'How passages are encoded and read in block mode, such as "plain" or "head:8". Defaults to what the server was started with, else to what was verified.',
     }),
+    repair: policySchema.optional().openapi({ description: 'Another name of `policy`, which goes first.' }),
     segment: z.enum(['turns', 'text']).optional().openapi({
       description:
         'text (the default without documents): a question of 1,024 characters or more is cut at the first kind of delimiter that it has: blank line, ---, ===, line break and tab, line break. turns: it stays whole.',

@@ -40,7 +40,7 @@ export async function respond(
     admitted = { queueMs: performance.now() - arrived, override, tell: server.tell };
     const [first, ...others] = answers.map((answer) => ({
       ...answer,
-      ...(override && { mode: 'full' as const, repair: undefined }),
+      ...(override && { mode: 'full' as const, policy: undefined }),
       tenant: tenant.salt,
     }));
     const sampled = first && shadow.sample(first);

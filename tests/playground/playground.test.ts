@@ -138,22 +138,21 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
     expect(await accessibilityFaults(page)).toEqual([]);
   });
 
-  it('repairs, and asks one mode alone', async () => {
+  it('takes a context policy, and asks one mode alone', async () => {
     await radio(page, 'Block');
     expect(await lane('full').count()).toBe(0);
-    await radio(page, 'Passage heads');
-    await page.getByLabel('Tokens of each head').fill('4');
+    const policy = page.getByLabel('Context policy of block mode');
+    await policy.fill('head:4');
     await race();
-    await lane('block').getByText('Repaired: head:4').waitFor();
-    await radio(page, 'Most deviating');
-    await page.getByLabel('Percent of the context').fill('20');
+    await lane('block').getByText('Policy: head:4').waitFor();
+    await policy.fill('deviation:0.2');
     await race();
-    await lane('block').getByText('Repaired: deviation:0.2').waitFor();
+    await lane('block').getByText('Policy: deviation:0.2').waitFor();
     await radio(page, 'Full');
     await race();
     await lane('full').locator('.facts').waitFor();
     await radio(page, 'Race both');
-    await radio(page, 'None');
+    await policy.fill('');
   });
 
   it('measures growing prompts', async () => {

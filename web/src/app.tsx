@@ -83,7 +83,7 @@ export function App() {
     const planned = plan && plan.context_tokens + plan.question_tokens;
     for (const mode of modes) {
       const found = measurementOf(lanes[mode], planned);
-      if (found && lanes[mode].account?.repair !== undefined) measured(found);
+      if (found && lanes[mode].account?.policy !== undefined) measured(found);
     }
     if (lanes.block.account) setAnswered({ prompt, account: lanes.block.account });
     setVersion((count) => count + 1);

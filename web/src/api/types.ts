@@ -11,8 +11,8 @@ export interface Document {
 
 export interface BlockOptions {
   readonly mode?: RequestedMode;
-  /** `none`, `head:TOKENS` or `deviation:SHARE`. */
-  readonly repair?: string;
+  /** Context policy, such as `head:8`. */
+  readonly policy?: string;
   readonly prefix_reuse?: boolean;
 }
 
@@ -56,7 +56,8 @@ export interface Account {
   readonly mode: Mode;
   readonly requested?: RequestedMode;
   readonly reason?: string | null;
-  readonly repair?: string;
+  /** Null in full mode. */
+  readonly policy?: string | null;
   readonly ttft_ms: number;
   readonly queue_ms?: number;
   readonly timings?: {

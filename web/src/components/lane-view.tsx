@@ -51,8 +51,8 @@ export function LaneView({ lane, now, plan, verified, onRetry }: Props) {
           />
         </dl>
       )}
-      {account?.repair !== undefined && account.repair !== 'none' && (
-        <p class="quiet small">Repaired: {account.repair}</p>
+      {account?.policy !== undefined && account.policy !== null && account.policy !== 'plain' && (
+        <p class="quiet small">Policy: {account.policy}</p>
       )}
       {mode === 'block' && verified === false && account && (
         <p class="quiet small">

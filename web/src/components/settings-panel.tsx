@@ -9,6 +9,9 @@ interface Props {
   readonly onChange: (settings: Settings) => void;
 }
 
+/** Any other text that the server reads may be typed. */
+const suggestedPolicies = ['plain', 'head:8', 'deviation:0.15'];
+
 export function SettingsPanel({ settings, disabled, onChange }: Props) {
   const set = (change: Partial<Settings>) => onChange({ ...settings, ...change });
   return (
@@ -38,38 +41,21 @@ export function SettingsPanel({ settings, disabled, onChange }: Props) {
           onChange={(value) => set({ together: value === 'together' })}
           disabled={disabled || settings.lanes !== 'both'}
         />
-        <Segmented
-          legend="Repair of block mode"
-          name="repair"
-          value={settings.repair}
-          options={[
-            { value: 'none', label: 'None' },
-            { value: 'head', label: 'Passage heads' },
-            { value: 'deviation', label: 'Most deviating' },
-          ]}
-          onChange={(repair) => set({ repair })}
-          disabled={disabled}
-        />
-        {settings.repair === 'head' && (
-          <NumberField
-            label="Tokens of each head"
-            value={settings.headTokens}
-            min={1}
-            max={512}
+        <label class="field">
+          <span>Context policy of block mode</span>
+          <input
+            list="policies"
+            value={settings.policy}
+            placeholder="the server’s own"
             disabled={disabled}
-            onChange={(headTokens) => set({ headTokens })}
+            onInput={(event) => set({ policy: event.currentTarget.value })}
           />
-        )}
-        {settings.repair === 'deviation' && (
-          <NumberField
-            label="Percent of the context"
-            value={settings.deviationPercent}
-            min={1}
-            max={100}
-            disabled={disabled}
-            onChange={(deviationPercent) => set({ deviationPercent })}
-          />
-        )}
+          <datalist id="policies">
+            {suggestedPolicies.map((policy) => (
+              <option key={policy} value={policy} />
+            ))}
+          </datalist>
+        </label>
         <NumberField
           label="Longest answer, in tokens"
           value={settings.maxTokens}

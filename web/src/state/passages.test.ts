@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { harbourRegister } from '../lib/sample-register.ts';
 import { samples } from '../lib/samples.ts';
 import { documentsOf, noPassages, reducePassages } from './passages.ts';
-import { chatBody, defaultSettings, repairText } from './settings.ts';
+import { chatBody, defaultSettings } from './settings.ts';
 
 const three = reducePassages(noPassages, { type: 'load', documents: ['a', 'b', 'c'].map((text) => ({ text })) });
 const order = (state: typeof three) => state.list.map(({ text }) => text).join('');
@@ -55,11 +55,12 @@ describe('samples', () => {
 describe('chatBody', () => {
   const request = { model: 'm', documents: [], question: 'q' };
 
-  it('asks for repair in block mode only, and never for an earlier prefix', () => {
-    const settings = { ...defaultSettings, repair: 'deviation' as const, deviationPercent: 15 };
+  it('asks for a policy in block mode only, and never for an earlier prefix', () => {
+    const settings = { ...defaultSettings, policy: ' deviation:0.15 ' };
     const options = (mode: 'block' | 'full') => chatBody({ ...request, mode, settings }).block_attention;
-    expect(options('block')).toEqual({ mode: 'block', repair: 'deviation:0.15', prefix_reuse: false });
+    expect(options('block')).toEqual({ mode: 'block', policy: 'deviation:0.15', prefix_reuse: false });
     expect(options('full')).toEqual({ mode: 'full', prefix_reuse: false });
-    expect(repairText({ ...settings, repair: 'head', headTokens: 8 })).toBe('head:8');
+    const silent = chatBody({ ...request, mode: 'block', settings: defaultSettings });
+    expect(silent.block_attention).toEqual({ mode: 'block', prefix_reuse: false });
   });
 });

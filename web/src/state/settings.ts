@@ -2,7 +2,6 @@
 import type { ChatBody, Document, Mode } from '../api/types.ts';
 
 export type Lanes = 'both' | 'block' | 'full';
-export type Repair = 'none' | 'head' | 'deviation';
 
 export interface Settings {
   readonly lanes: Lanes;
@@ -10,11 +9,8 @@ export interface Settings {
   readonly together: boolean;
   /** Encode the passages before the race, as a server does when documents arrive. */
   readonly encodeFirst: boolean;
-  readonly repair: Repair;
-  /** Of `head`: tokens at the head of each passage. */
-  readonly headTokens: number;
-  /** Of `deviation`: percent of the context. */
-  readonly deviationPercent: number;
+  /** Context policy of block mode, as the server reads it; empty for the server's own. */
+  readonly policy: string;
   readonly maxTokens: number;
 }
 
@@ -22,16 +18,9 @@ export const defaultSettings: Settings = {
   lanes: 'both',
   together: false,
   encodeFirst: true,
-  repair: 'none',
-  headTokens: 16,
-  deviationPercent: 15,
+  policy: '',
   maxTokens: 48,
 };
-
-export function repairText({ repair, headTokens, deviationPercent }: Settings): string {
-  if (repair === 'head') return `head:${headTokens}`;
-  return repair === 'deviation' ? `deviation:${Number((deviationPercent / 100).toFixed(4))}` : 'none';
-}
 
 export function chatBody({
   model,
@@ -46,7 +35,7 @@ export function chatBody({
   readonly documents: readonly Document[];
   readonly question: string;
 }): ChatBody {
-  const repair = mode === 'block' ? repairText(settings) : 'none';
+  const policy = mode === 'block' ? settings.policy.trim() : '';
   return {
     model,
     messages: [{ role: 'user', content: question }],
@@ -54,6 +43,6 @@ export function chatBody({
     max_tokens: settings.maxTokens,
     stream: true,
     stream_options: { include_usage: true },
-    block_attention: { mode, ...(repair !== 'none' && { repair }), prefix_reuse: false },
+    block_attention: { mode, ...(policy !== '' && { policy }), prefix_reuse: false },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Repaired contexts against a forward pass in which every stored token sees its own block alone, every repaired token
- * sees the repaired ones and the stored ones of the others before it, and the final block sees what those leave.
+ * Recomputed contexts against a forward pass in which every stored token sees its own block alone, every recomputed
+ * token sees the recomputed ones and the stored ones of the others before it, and the final block sees what those leave.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseRepair, Runner } from '../src/engine/index.ts';
-import { repairContext } from '../src/engine/repair-context.ts';
+import { Runner } from '../src/engine/index.ts';
+import type { Recomputation } from '../src/engine/policy/recompute.ts';
+import { recomputeContext } from '../src/engine/policy/recompute-context.ts';
 import { batchRuns, forwardStep, type KvType, markedRuns, recomputeSteps, Sequence } from '../src/model/index.ts';
 import { type AttentionPathCase, attentionPaths } from './support/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
@@ -19,7 +20,7 @@ import { createPrng } from './support/prng.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
 import { stories260k } from './support/real-models.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'block-attention-repair-'));
+const folder = mkdtempSync(join(tmpdir(), 'block-attention-recompute-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const lengths = fc.array(fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 20 }), fc.constantFrom(31, 32, 33)), {
@@ -37,11 +38,11 @@ interface Row {
   readonly token: number;
   readonly position: number;
   readonly block: number;
-  readonly repaired: boolean;
-  readonly stream: 'stored' | 'repaired' | 'final';
+  readonly fresh: boolean;
+  readonly stream: 'stored' | 'fresh' | 'final';
 }
 
-/** Logits of the last token of `final` when the marked tokens of the context are repaired. */
+/** Logits of the last token of `final` when the marked tokens of the context are recomputed. */
 function expectedLogits(
   harness: ForwardHarness,
   blocks: readonly Int32Array[],
@@ -51,17 +52,17 @@ function expectedLogits(
   let position = 0;
   const stored = blocks.flatMap((tokens, block) =>
     Array.from(tokens, (token, i): Row => {
-      return { token, position: position++, block, repaired: marked[block]?.[i] === true, stream: 'stored' };
+      return { token, position: position++, block, fresh: marked[block]?.[i] === true, stream: 'stored' };
     }),
   );
-  const repaired = stored.filter((row) => row.repaired).map((row): Row => ({ ...row, stream: 'repaired' }));
+  const fresh = stored.filter((row) => row.fresh).map((row): Row => ({ ...row, stream: 'fresh' }));
   const last = Array.from(final, (token): Row => {
-    return { token, position: position++, block: -1, repaired: false, stream: 'final' };
+    return { token, position: position++, block: -1, fresh: false, stream: 'final' };
   });
-  return maskedForward(harness, [...stored, ...repaired, ...last], (query, key) => {
+  return maskedForward(harness, [...stored, ...fresh, ...last], (query, key) => {
     if (key.position > query.position) return false;
     if (query.stream === 'stored') return key.stream === 'stored' && key.block === query.block;
-    return key.stream !== 'stored' || !key.repaired;
+    return key.stream !== 'stored' || !key.fresh;
   });
 }
 
@@ -81,16 +82,21 @@ function statesOf({ model: { backend }, layout }: ForwardHarness, blocks: readon
 const digest = (blocks: readonly EncodedBlock[]) =>
   blocks.map(({ memory }) => createHash('sha256').update(memory.bytes).digest('hex'));
 
-/** As the engine repairs: through copies. */
-async function repaired(harness: ForwardHarness, blocks: readonly EncodedBlock[], repair: string, final: Int32Array) {
+/** As the engine recomputes: through copies. */
+async function recomputed(
+  harness: ForwardHarness,
+  blocks: readonly EncodedBlock[],
+  how: Recomputation,
+  final: Int32Array,
+) {
   const { model, layout, growing: growingLayout, attention } = harness;
   const runner = new Runner({ model, attention });
   const { signal } = new AbortController();
   const before = digest(blocks);
   const path = harness.path;
-  using context = await repairContext(
+  using context = await recomputeContext(
     { model, runner, layout, growingLayout, attention: path, signal },
-    parseRepair(repair),
+    how,
     statesOf(harness, blocks),
   );
   expect(digest(blocks)).toEqual(before);
@@ -139,7 +145,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }: AttentionPathCa
   ];
   if (stories260k.path === undefined) console.warn(stories260k.skip);
   describe.skipIf(stories260k.path === undefined)('stories260k', () => {
-    it.each(types)('repairs nothing, heads, a share or everything, with %s states', async (type, bound) => {
+    it.each(types)('recomputes nothing, heads, a share or everything, with %s states', async (type, bound) => {
       const wide = join(folder, 'wide.gguf');
       await writeRandomModel(wide, { family: 'llama', headDim: 32 }, 5);
       // Groups of q8_0 need heads of 32 dimensions; this model's have 8.
@@ -150,23 +156,26 @@ describe.each(attentionPaths)('$name attention', ({ attention }: AttentionPathCa
       const blocks = await harness.encode(tokens);
       const full = await harness.dense([Int32Array.from(tokens.flatMap((block) => [...block]).concat(...final))]);
       const plain = await harness.append(harness.sequence(blocks, final.length), final);
-      const error = async (repair: string) => {
-        const found = await repaired(harness, blocks, repair, final);
+      const error = async (how: Recomputation) => {
+        const found = await recomputed(harness, blocks, how, final);
         return { ...found, fromFull: relativeError(found.logits, full), fromPlain: relativeError(found.logits, plain) };
       };
-      expect(await error('none')).toMatchObject({ tokens: 0, fromPlain: 0 });
-      for (const all of ['head:1000', 'deviation:1']) {
+      expect(await error({ method: 'head', tokens: 0 })).toMatchObject({ tokens: 0, fromPlain: 0 });
+      for (const all of [
+        { method: 'head', tokens: 1000 },
+        { method: 'deviation', share: 1 },
+      ] as const) {
         const found = await error(all);
         expect(found.tokens).toBe(94);
         expect(found.fromFull).toBeLessThanOrEqual(bound);
       }
-      const head = await error('head:4');
+      const head = await error({ method: 'head', tokens: 4 });
       expect(head.tokens).toBe(4 + 4 + 1 + 4);
       const marked = tokens.map((block, b) => Array.from(block, (_, i) => b > 0 && i < 4));
       expect(relativeError(head.logits, await expectedLogits(harness, tokens, marked, final))).toBeLessThanOrEqual(
         bound,
       );
-      const share = await error('deviation:0.5');
+      const share = await error({ method: 'deviation', share: 0.5 });
       expect(share.tokens).toBe(47);
       expect(share.fromFull).toBeLessThan(relativeError(plain, full));
       expect(share.flops.total).toBeGreaterThan(head.flops.total);

@@ -1,13 +1,13 @@
 /**
- * Repairing a prompt's context (repair.ts): copies of the blocks, private to the request, in which some tokens are
+ * Selective recomputation of a prompt's context: copies of the blocks, private to the request, in which some tokens are
  * computed anew with full attention over everything before them. Stored blocks are only read.
  *
- * The tokens' own positions count: each sees the repaired tokens before it, and the stored states of the others. With
- * all tokens repaired the states are full attention's own. The first block has nothing before it and stays as it is.
+ * The tokens' own positions count: each sees the recomputed tokens before it, and the stored states of the others. With
+ * all tokens recomputed the states are full attention's own. The first block has nothing before it and stays as it is.
  */
 
-import { requestAborted } from '../abort.ts';
-import type { TensorMemory } from '../ggml/backend.ts';
+import { requestAborted } from '../../abort.ts';
+import type { TensorMemory } from '../../ggml/backend.ts';
 import {
   type AttentionFactory,
   batchRuns,
@@ -22,11 +22,11 @@ import {
   recomputeFlops,
   recomputeSteps,
   stateDeviation,
-} from '../model/index.ts';
-import type { Repair } from './repair.ts';
-import type { Runner } from './runner.ts';
+} from '../../model/index.ts';
+import type { Runner } from '../runner.ts';
+import type { Recomputation } from './recompute.ts';
 
-export interface RepairOptions {
+export interface RecomputeOptions {
   readonly model: Model;
   readonly runner: Runner;
   /** How a model of this engine attends. */
@@ -42,7 +42,7 @@ export interface StoredContext {
   readonly tokens: Int32Array;
 }
 
-export interface RepairedContext extends Disposable {
+export interface RecomputedContext extends Disposable {
   /** What the final block attends to. Valid until disposed. */
   readonly blocks: readonly Omit<ContextBlock, 'start'>[];
   /** Tokens computed anew, those only looked at not counted. */
@@ -58,19 +58,22 @@ const probedLayer = 1;
 /** Tokens of one batch: as many as the scheduler gives a prompt. */
 const batchTokens = 512;
 
-/** Most bytes that repairing these blocks takes. */
-export function repairBytes({ growingLayout }: Pick<RepairOptions, 'growingLayout'>, blocks: readonly Int32Array[]) {
+/** Most bytes that recomputing tokens of these blocks takes. */
+export function recomputeBytes(
+  { growingLayout }: Pick<RecomputeOptions, 'growingLayout'>,
+  blocks: readonly Int32Array[],
+) {
   // Copies of all layers, and of the probed ones while tokens are chosen.
   const share = 1 + Math.min(1, (probedLayer + 1) / growingLayout.layers);
   return Math.ceil(share * blocks.slice(1).reduce((sum, tokens) => sum + growingLayout.blockBytes(tokens.length), 0));
 }
 
 /** @param context blocks in the order of the prompt, the final one not among them. @throws ABORTED */
-export async function repairContext(
-  options: RepairOptions,
-  repair: Repair,
+export async function recomputeContext(
+  options: RecomputeOptions,
+  how: Recomputation,
   context: readonly StoredContext[],
-): Promise<RepairedContext> {
+): Promise<RecomputedContext> {
   const { model, runner, layout, growingLayout } = options;
   const flops = { linear: 0, total: 0 };
   const count = (cost: Flops) => {
@@ -79,7 +82,7 @@ export async function repairContext(
   };
   const stored = context.map((block): ContextStates => ({ ...block, layout }));
   const runs =
-    repair.method === 'deviation' ? await deviating(options, stored, repair.share, count) : heads(stored, repair);
+    how.method === 'deviation' ? await deviating(options, stored, how.share, count) : heads(stored, how.tokens);
   const copied = new Set(runs.map(({ block }) => block));
   const memories: { free(): void }[] = [];
   const dispose = () => {
@@ -109,8 +112,7 @@ export async function repairContext(
   }
 }
 
-function heads(blocks: readonly ContextStates[], repair: Repair): Run[] {
-  const most = repair.method === 'head' ? repair.tokens : 0;
+function heads(blocks: readonly ContextStates[], most: number): Run[] {
   return blocks.flatMap(({ tokens }, block) => {
     const count = Math.min(most, tokens.length);
     return block === 0 || count === 0 ? [] : [{ block, first: 0, count }];
@@ -119,7 +121,7 @@ function heads(blocks: readonly ContextStates[], repair: Repair): Run[] {
 
 /** The share of tokens whose states of the probed layer full attention over the whole context changes most. */
 async function deviating(
-  options: RepairOptions,
+  options: RecomputeOptions,
   stored: readonly ContextStates[],
   share: number,
   count: (cost: Flops) => void,
@@ -165,7 +167,7 @@ export function markMost(values: readonly Float64Array[], share: number): boolea
 }
 
 async function recompute(
-  { model: { backend }, runner, attention, growingLayout, signal }: RepairOptions,
+  { model: { backend }, runner, attention, growingLayout, signal }: RecomputeOptions,
   model: Model,
   blocks: readonly ContextStates[],
   runs: readonly Run[],

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { checkPolicy, parsePolicy, plainPolicy, recomputedShare } from './policy.ts';
+
+const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
+
+describe('parsePolicy', () => {
+  it.each([
+    ['plain', 'plain'],
+    ['none', 'plain'],
+    ['head:8', 'head:8'],
+    [' deviation:0.15 ', 'deviation:0.15'],
+    ['deviation:.15', 'deviation:0.15'],
+    ['deviation:1', 'deviation:1'],
+    ['head:08', 'head:8'],
+    ['head:0', 'plain'],
+    ['deviation:0', 'plain'],
+    ['plain+head:8', 'head:8'],
+    ['head:8 + plain', 'head:8'],
+  ])('reads %j as %j', (text, name) => {
+    const policy = parsePolicy(text);
+    expect(policy.name).toBe(name);
+    expect(parsePolicy(policy.name)).toEqual(policy);
+    expect(policy).toEqual(parsePolicy(name));
+  });
+
+  it.each([
+    '',
+    'head',
+    'head:',
+    'head:-1',
+    'head:1.5',
+    'head:1e9',
+    'head:99999999999',
+    'head:8:9',
+    'none:1',
+    'plain:1',
+    'deviation:1.01',
+    'deviation:-0.1',
+    'tail:3',
+    'Head:3',
+    'toString:1',
+    '+',
+    'head:8+',
+    'head:8+head:9',
+    'head:8+deviation:0.1',
+  ])('refuses %j', (text) => {
+    expect(() => parsePolicy(text)).toThrowError(refused);
+  });
+
+  it('names the part that is wrong, and does not repeat a long text', () => {
+    expect(() => parsePolicy('head:many')).toThrowError('policy part "head:many": give the tokens of each head');
+    expect(() => parsePolicy('x'.repeat(5000))).toThrowError(
+      expect.objectContaining({ message: expect.not.stringMatching(/x{100}/) }),
+    );
+  });
+});
+
+describe('checkPolicy', () => {
+  it('takes a policy or its text', () => {
+    expect(checkPolicy('head:8')).toEqual(parsePolicy('head:8'));
+    expect(checkPolicy(plainPolicy)).toEqual(plainPolicy);
+  });
+
+  it.each([{ name: 'tail:1' }, { name: 3 }, {}, null, undefined, 3])('refuses %j', (policy) => {
+    expect(() => checkPolicy(policy as string)).toThrowError(refused);
+  });
+});
+
+it('says what a question costs', () => {
+  const shares = ['plain', 'head:8', 'deviation:0.15', 'head:500'].map((text) =>
+    recomputedShare(parsePolicy(text), 100),
+  );
+  expect(shares).toEqual([0, 0.08, 0.15, 1]);
+});

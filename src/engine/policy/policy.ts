@@ -1,0 +1,90 @@
+/**
+ * A context policy: how passages are made into blocks and how a prompt reads them, beyond plain block mode (decision
+ * D10). One value that everything outside this folder carries without looking inside: what it is called is its text.
+ *
+ * A text is `plain`, or parts with `+` between, in any order: `head:8`, `deviation:0.15`. Canonical texts are equal
+ * exactly when the policies are. Adding an idea is adding a part here: how it reads, and what it does where.
+ */
+import { BlockAttentionError } from '../../errors.ts';
+import { type PartReader, refuse } from './read-part.ts';
+import { formatRecomputation, type Recomputation, readRecomputation, recomputationForms } from './recompute.ts';
+
+/** What a policy consists of. Read in this folder only. */
+interface PolicyParts {
+  /** Tokens computed anew before the final block is read; null for none. */
+  readonly recompute: Recomputation | null;
+}
+
+export interface ContextPolicy extends PolicyParts {
+  /** Canonical text, as parsePolicy() reads it. */
+  readonly name: string;
+}
+
+/** A policy, or its text. */
+export type PolicyInput = ContextPolicy | string;
+
+const forms = `plain, or parts with + between: ${recomputationForms}`;
+
+const readers: Readonly<Record<string, PartReader<Partial<PolicyParts>>>> = {
+  ...Object.fromEntries(
+    Object.entries(readRecomputation).map(([name, read]): [string, PartReader<Partial<PolicyParts>>] => [
+      name,
+      (text, value) => ({ recompute: read(text, value) }),
+    ]),
+  ),
+};
+
+/** Blocks encoded from nothing and read as they are. */
+export const plainPolicy: ContextPolicy = policyOf({ recompute: null });
+
+/**
+ * Reads `plain`, `head:8`, `deviation:0.15`, and combinations. `none` is another name of `plain`. Parts that do nothing
+ * (`head:0`) are left out.
+ * @throws INVALID_ARGUMENT naming the part and what it may be
+ */
+export function parsePolicy(text: string): ContextPolicy {
+  const parts: { recompute: Recomputation | null } = { recompute: null };
+  const seen = new Set<string>();
+  for (const part of text.split('+').map((piece) => piece.trim())) {
+    if (part === 'plain' || part === 'none') continue;
+    const [, name = '', value] = /^([a-z]+)(?::(.*))?$/s.exec(part) ?? [];
+    const read = Object.hasOwn(readers, name) ? readers[name] : undefined;
+    if (read === undefined) {
+      throw new BlockAttentionError('INVALID_ARGUMENT', `policy is ${JSON.stringify(shortened(text))}: give ${forms}`);
+    }
+    const found = read(shortened(part), value);
+    for (const field of Object.keys(found)) {
+      if (seen.has(field)) throw refuse(shortened(part), 'another part says the same: give one of them');
+      seen.add(field);
+    }
+    Object.assign(parts, found);
+  }
+  return policyOf(parts);
+}
+
+/** What a caller gave, read. @throws INVALID_ARGUMENT */
+export function checkPolicy(policy: PolicyInput): ContextPolicy {
+  const text: unknown = typeof policy === 'string' ? policy : policy?.name;
+  if (typeof text === 'string') return parsePolicy(text);
+  throw new BlockAttentionError('INVALID_ARGUMENT', `policy is ${shortened(String(text))}: give ${forms}`);
+}
+
+/**
+ * What a policy costs when a question is asked, to try the cheaper ones first.
+ * @returns share of the context's tokens that are computed anew, for blocks of so many tokens
+ */
+export function recomputedShare({ recompute }: ContextPolicy, blockTokens = 128): number {
+  if (recompute === null) return 0;
+  return recompute.method === 'head' ? Math.min(1, recompute.tokens / blockTokens) : recompute.share;
+}
+
+function policyOf(parts: PolicyParts): ContextPolicy {
+  const { recompute } = parts;
+  const names = [recompute && formatRecomputation(recompute)].filter((name) => name !== null);
+  return Object.freeze({ ...parts, name: names.length === 0 ? 'plain' : names.join('+') });
+}
+
+/** For messages: texts of a user's own may be long. */
+function shortened(text: string): string {
+  return text.length <= 80 ? text : `${text.slice(0, 80)}…`;
+}

@@ -1,0 +1,36 @@
+/**
+ * Selective recomputation, a part of a context policy: some tokens of the context are computed anew with full attention
+ * before the final block is read (paper section 6). What it is called, nothing of how it is done.
+ */
+import { numberIn, type PartReader, refuse, wholeIn } from './read-part.ts';
+
+/**
+ * `head`: the first `tokens` tokens of every block but the first (EPIC).
+ * `deviation`: the share, in (0, 1], of the tokens after the first block whose states deviate most from full
+ * attention's (CacheBlend).
+ */
+export type Recomputation =
+  | { readonly method: 'head'; readonly tokens: number }
+  | { readonly method: 'deviation'; readonly share: number };
+
+/** More than any context holds. */
+const mostTokens = 2 ** 31 - 1;
+
+export const recomputationForms = 'head:TOKENS, deviation:SHARE';
+
+/** Reads `head:8` and `deviation:0.15`. What recomputes nothing (`head:0`) is null. @throws INVALID_ARGUMENT */
+export const readRecomputation: Readonly<Record<string, PartReader<Recomputation | null>>> = {
+  head: (text, value) => {
+    const tokens = wholeIn(text, value, { what: 'the tokens of each head', min: 0, max: mostTokens });
+    return tokens === 0 ? null : { method: 'head', tokens };
+  },
+  deviation: (text, value) => {
+    const share = numberIn(value);
+    if (share === undefined || share > 1) throw refuse(text, 'deviation takes a share from 0 to 1, such as 0.15');
+    return share === 0 ? null : { method: 'deviation', share };
+  },
+};
+
+export function formatRecomputation(part: Recomputation): string {
+  return part.method === 'head' ? `head:${part.tokens}` : `deviation:${part.share}`;
+}
