@@ -39,7 +39,7 @@ export interface ChatCall {
   readonly presencePenalty?: number | undefined;
   /** `json_object`, or a JSON schema that the answer follows. */
   readonly responseFormat?: object | undefined;
-  /** Field `block_attention` of the request: `mode`, `repair` and so on. */
+  /** Field `block_attention` of the request: `mode`, `policy` and so on. */
   readonly blockAttention?: object | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -32,7 +32,7 @@ export interface ChatBlockAttentionFields extends BaseChatModelParams, SourceOpt
   readonly maxTokens?: number | undefined;
   readonly seed?: number | undefined;
   readonly stop?: readonly string[] | undefined;
-  /** Field `block_attention` of every request: `mode`, `repair` and so on. */
+  /** Field `block_attention` of every request: `mode`, `policy` and so on. */
   readonly blockAttention?: object | undefined;
 }
 

@@ -26,7 +26,7 @@ export interface BlockAttentionLLMOptions extends SourceOptions {
   readonly seed?: number | undefined;
   /** Tokens of the context. Defaults to the engine's; for a server to 2048. */
   readonly contextWindow?: number | undefined;
-  /** Field `block_attention` of every request: `mode`, `repair` and so on. */
+  /** Field `block_attention` of every request: `mode`, `policy` and so on. */
   readonly blockAttention?: object | undefined;
 }
 

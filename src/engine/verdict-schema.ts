@@ -31,7 +31,11 @@ const fields = z.object({
 /** Older files name a repair of blocks encoded from nothing, and no policy. */
 export const storedSchema = z.preprocess(
   (value) => {
-    const older = z.looseObject({ verdict: z.string(), repair: z.string().nullish(), policy: z.undefined().optional() });
+    const older = z.looseObject({
+      verdict: z.string(),
+      repair: z.string().nullish(),
+      policy: z.undefined().optional(),
+    });
     const { success, data } = older.safeParse(value);
     if (!success) return value;
     const { repair, verdict, ...rest } = data;
