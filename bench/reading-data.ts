@@ -10,6 +10,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { bm25 } from '../src/eval/bm25.ts';
 import { normalizeAnswer } from '../src/eval/index.ts';
 import { createRandom } from '../src/eval/random.ts';
 
@@ -38,14 +39,14 @@ if (values.from === undefined || values.out === undefined) throw new Error('give
 
 const random = createRandom(Number(values.seed));
 const { paragraphs, asked } = read(values.from, values.split);
-const ranked = bm25(paragraphs.map(({ title, text }) => words(`${title} ${text}`)));
+const ranked = bm25(paragraphs.map(({ title, text }) => `${title} ${text}`));
 const lines = random
   .shuffle(asked)
   .slice(0, Number(values.count))
   .map(({ question, answers, gold }) => {
     const golds = answers.map(normalizeAnswer).filter((answer) => answer !== '');
     const passages: Paragraph[] = [];
-    for (const index of ranked(words(question))) {
+    for (const index of ranked(question)) {
       const candidate = paragraphs[index];
       if (passages.length === Number(values.passages) - 1) break;
       if (candidate === undefined || candidate.text === gold.text) continue;
@@ -78,34 +79,4 @@ function read(path: string, split: string): { paragraphs: Paragraph[]; asked: As
       })),
     ),
   };
-}
-
-/** Ranks documents for a query: BM25 with k1 1.2, b 0.75. @returns indexes, best first */
-function bm25(documents: readonly string[][]): (query: readonly string[]) => number[] {
-  const mean = documents.reduce((sum, document) => sum + document.length, 0) / documents.length;
-  const postings = new Map<string, Map<number, number>>();
-  for (const [index, document] of documents.entries()) {
-    for (const word of document) {
-      const posting = postings.get(word) ?? new Map<number, number>();
-      posting.set(index, (posting.get(index) ?? 0) + 1);
-      postings.set(word, posting);
-    }
-  }
-  return (query) => {
-    const scores = new Map<number, number>();
-    for (const word of new Set(query)) {
-      const posting = postings.get(word) ?? new Map<number, number>();
-      const rarity = Math.log(1 + (documents.length - posting.size + 0.5) / (posting.size + 0.5));
-      for (const [index, count] of posting) {
-        const length = (documents[index]?.length ?? 0) / mean;
-        const weight = (count * 2.2) / (count + 1.2 * (0.25 + 0.75 * length));
-        scores.set(index, (scores.get(index) ?? 0) + rarity * weight);
-      }
-    }
-    return [...scores].sort(([, left], [, right]) => right - left).map(([index]) => index);
-  };
-}
-
-function words(text: string): string[] {
-  return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 }
