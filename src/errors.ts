@@ -46,9 +46,11 @@ export const errorCodes = {
   // Server
   SERVER_UNREACHABLE: { status: 502, summary: 'The server that an adapter was given does not answer as it should.' },
   UNAUTHORIZED: { status: 401, summary: 'The API key is missing or unknown.' },
+  FORBIDDEN: { status: 403, summary: 'A page of another origin, or a host name that is not the server’s.' },
   NOT_FOUND: { status: 404, summary: 'The server has no such route or resource.' },
   REQUEST_TIMEOUT: { status: 408, summary: 'The request did not arrive whole in time.' },
   REQUEST_TOO_LARGE: { status: 413, summary: 'The request body is larger than the server accepts.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, summary: 'The request body is of a type or compression that is not read.' },
   OVERLOADED: { status: 429, summary: 'The server has more requests than it may queue.' },
   SHUTTING_DOWN: { status: 503, summary: 'The server is finishing its last requests.' },
   DEADLINE_EXCEEDED: { status: 504, summary: 'The request took longer than the server allows.' },

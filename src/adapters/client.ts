@@ -193,6 +193,7 @@ async function openApp(engine: Engine): Promise<Fetch> {
   // Nothing to protect from its own process.
   const limits = {
     bodyBytes: 2 ** 30,
+    bodyValues: 2 ** 24,
     documents: 2 ** 20,
     answerTokens: 2 ** 20,
     queue: 2 ** 20,

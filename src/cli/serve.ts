@@ -1,7 +1,9 @@
 /** `serve`: the engine behind the OpenAI API, until a signal ends it. */
 import { once } from 'node:events';
+import { isIP } from 'node:net';
 import { type Command, Option } from 'commander';
 import { cacheFolder } from '../models/index.ts';
+import { parseHost, parseOrigin } from '../server/web-names.ts';
 import { invalid } from './errors.ts';
 import type { CliIo, CommandContext } from './io.ts';
 import { loadOpenEngine, loadOpenStore } from './lazy.ts';
@@ -26,6 +28,8 @@ interface ServeFlags extends ModelOptions, ModeFlags, StoreFlags {
   readonly json?: boolean;
   readonly port: number;
   readonly host: string;
+  readonly allowedHost?: readonly string[];
+  readonly cors?: readonly string[];
   readonly apiKey?: readonly string[];
   readonly apiKeys?: string;
   readonly metricsToken?: string;
@@ -60,7 +64,17 @@ export function addServe(program: Command, context: CommandContext): void {
   command
     .option('--port <n>', 'port; 0 for a free one', numberOption('--port', { min: 0, max: 65_535, whole: true }), 8787)
     .option('--host <name>', 'address to listen on', '127.0.0.1')
-    .option('--api-key <key>', 'KEY or KEY=tenant that clients must send; may be repeated', repeated)
+    .option(
+      '--allowed-host <name>',
+      'name that clients reach this server by, beside --host, loopback names and IP addresses; * for any; may be repeated',
+      repeated(parseHost),
+    )
+    .option(
+      '--cors <origin>',
+      'origin whose pages may use this server from a browser, e.g. https://app.example; * for any; may be repeated',
+      repeated(parseOrigin),
+    )
+    .option('--api-key <key>', 'KEY or KEY=tenant that clients must send; may be repeated', repeated())
     .option('--api-keys <file>', 'file of such keys, one per line')
     .option('--metrics-token <token>', 'bearer token of /metrics, which is off where there are API keys and no token')
     .option('--max-body <bytes>', 'largest request (default: 8MiB)', bytesOption('--max-body'))
@@ -126,6 +140,8 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
       apiKeys: keys,
       secret,
       metricsToken: flags.metricsToken,
+      corsOrigins: flags.cors,
+      allowedHosts: allowedHosts(flags, keys.length > 0),
       logger: pino({ base: null, level: flags.logLevel }, { write: (line: string) => void io.stderr.write(line) }),
       limits: {
         bodyBytes: flags.maxBody ?? limits.bodyBytes,
@@ -168,6 +184,13 @@ function options(command: Command) {
   return { number, whole, share };
 }
 
-function repeated(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
+/** The name that is listened on is a name of the server, too. Where there are keys, names are checked only when given. */
+function allowedHosts({ host, allowedHost = [] }: ServeFlags, keyed: boolean): readonly string[] {
+  const isName = isIP(host) === 0;
+  return isName && !(keyed && allowedHost.length === 0) ? [...allowedHost, host] : allowedHost;
+}
+
+/** Collects an option that may be given several times. @param parse checks one */
+function repeated(parse = (text: string) => text) {
+  return (text: string, before: readonly string[] = []): string[] => [...before, parse(text)];
 }

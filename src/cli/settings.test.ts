@@ -58,6 +58,19 @@ describe('settings of serve', () => {
     expect(settings?.get('api-key')).toBe('environment (set)');
   });
 
+  it('name origins and hosts, each checked before anything is loaded', async () => {
+    const list = file('cors.yaml', 'cors: [https://app.example, "http://localhost:3000/"]\nallowed-host: BA.example\n');
+    const { settings } = await check(['--config', list]);
+    expect(settings?.get('cors')).toBe('file ["https://app.example","http://localhost:3000"]');
+    expect(settings?.get('allowed-host')).toBe('file ["ba.example"]');
+    const env = { BLOCK_ATTENTION_CORS: 'https://a.example *', BLOCK_ATTENTION_ALLOWED_HOST: 'a.example b.example:81' };
+    const fromEnvironment = await check([], env);
+    expect(fromEnvironment.settings?.get('cors')).toBe('environment ["https://a.example","*"]');
+    expect(fromEnvironment.settings?.get('allowed-host')).toBe('environment ["a.example","b.example:81"]');
+    expect((await check(['--cors', 'app.example'])).message).toMatch(/"app\.example" is no origin/);
+    expect((await check(['--allowed-host', 'https://a.example'])).message).toMatch(/is no host name/);
+  });
+
   it.each([
     ['unknown name', 'a.yaml', 'prot: 1\n', /a\.yaml: prot is no setting: use .*port/],
     ['wrong type', 'b.yaml', 'port: { a: 1 }\n', /b\.yaml: port: give a text, a number/],

@@ -15,6 +15,16 @@ export interface ServerOptions {
   readonly secret?: string | undefined;
   /** Bearer token of /metrics. With API keys and without it, /metrics is off: it tells of all tenants. */
   readonly metricsToken?: string | undefined;
+  /**
+   * Origins of pages on other servers that may use this one from a browser, such as `https://app.example`; `*` for all.
+   * Defaults to none: the server's own page alone.
+   */
+  readonly corsOrigins?: readonly string[] | undefined;
+  /**
+   * Names that clients reach this server by beside loopback names and IP addresses: `name`, `name:port`, or `*`. Checked
+   * where there are no API keys, or when given. Defaults to none.
+   */
+  readonly allowedHosts?: readonly string[] | undefined;
   readonly limits?: Partial<Limits> | undefined;
   /** Checks of a sample against full attention. Defaults to none. */
   readonly shadow?: Partial<ShadowOptions> | undefined;
@@ -25,6 +35,8 @@ export interface ServerOptions {
 export interface Limits {
   /** Defaults to 8 MiB. */
   readonly bodyBytes: number;
+  /** Objects, lists, texts and so on in one body: parsing millions of them takes seconds. Defaults to 100,000. */
+  readonly bodyValues: number;
   /** Documents of one request. Defaults to 1024. */
   readonly documents: number;
   /** Tokens of one answer. Defaults to 4096. */
@@ -41,6 +53,7 @@ export interface Limits {
 
 export const defaultLimits: Limits = {
   bodyBytes: 8 * 2 ** 20,
+  bodyValues: 100_000,
   documents: 1024,
   answerTokens: 4096,
   running: 32,

@@ -1,11 +1,30 @@
-/** Request bodies: bounded, UTF-8, JSON, of the shape asked for; anything else is an error that names what is wrong. */
+/**
+ * Request bodies: bounded, UTF-8, JSON, of the shape asked for; anything else is an error that names what is wrong.
+ *
+ * The type must be JSON's: a page in a browser may send any other without asking first.
+ */
 import type { Context } from 'hono';
 import type { z } from 'zod';
+import { hasMoreValues } from './json-size.ts';
+import type { Limits } from './options.ts';
 import { RequestError } from './request-error.ts';
 
-/** @throws INVALID_ARGUMENT with the field, REQUEST_TOO_LARGE */
-export async function readJson<T extends z.ZodType>(c: Context, schema: T, maxBytes: number): Promise<z.output<T>> {
-  const parsed = schema.safeParse(parse(await readBody(c, maxBytes)));
+/** @throws INVALID_ARGUMENT with the field, REQUEST_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE */
+export async function readJson<T extends z.ZodType>(
+  c: Context,
+  schema: T,
+  { bodyBytes, bodyValues }: Pick<Limits, 'bodyBytes' | 'bodyValues'>,
+): Promise<z.output<T>> {
+  const type = c.req.header('content-type') ?? '';
+  if (!/^application\/([\w.-]{1,64}\+)?json[ \t]*(;|$)/i.test(type)) {
+    const sent = type === '' ? 'no Content-Type was sent' : `the Content-Type is ${JSON.stringify(type.slice(0, 100))}`;
+    throw new RequestError('UNSUPPORTED_MEDIA_TYPE', `${sent}: send application/json`);
+  }
+  const body = await readBody(c, bodyBytes);
+  if (hasMoreValues(body, bodyValues)) {
+    throw new RequestError('REQUEST_TOO_LARGE', `the body has more than ${bodyValues} values: send fewer`);
+  }
+  const parsed = schema.safeParse(parse(body));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const path = issue?.path.join('.') ?? '';
@@ -18,17 +37,47 @@ async function readBody(c: Context, maxBytes: number): Promise<Uint8Array> {
   if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
+  const coding = codingOf(c);
   try {
-    for await (const chunk of c.req.raw.body ?? []) {
+    // Counted as it is unpacked: a few bytes can stand for gigabytes.
+    for await (const chunk of unpacked(c.req.raw.body, coding)) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) throw tooLarge();
       chunks.push(chunk);
     }
   } catch (error) {
     if (error instanceof RequestError) throw error;
+    if (coding !== undefined && isBadData(error)) {
+      throw new RequestError('INVALID_ARGUMENT', `the body is no whole ${coding} data: compress it again`);
+    }
     throw new RequestError('ABORTED', 'the client left while sending the body');
   }
   return Buffer.concat(chunks);
+}
+
+/** @throws UNSUPPORTED_MEDIA_TYPE for compressions that are not read */
+function codingOf(c: Context): 'gzip' | 'deflate' | undefined {
+  const coding = (c.req.header('content-encoding') ?? 'identity').trim().toLowerCase();
+  if (coding === 'identity' || coding === '') return undefined;
+  if (coding === 'gzip' || coding === 'x-gzip') return 'gzip';
+  if (coding === 'deflate') return 'deflate';
+  c.header('accept-encoding', 'gzip, deflate');
+  const sent = JSON.stringify(coding.slice(0, 100));
+  throw new RequestError('UNSUPPORTED_MEDIA_TYPE', `the Content-Encoding is ${sent}: use gzip, deflate or none`);
+}
+
+function unpacked(
+  body: ReadableStream<Uint8Array> | null,
+  coding: 'gzip' | 'deflate' | undefined,
+): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+  if (body === null) return [];
+  return coding === undefined ? body : body.pipeThrough(new DecompressionStream(coding));
+}
+
+/** Of zlib's own errors, where the client did not leave. */
+function isBadData(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return error instanceof TypeError || code.startsWith('Z_') || code === 'ERR_TRAILING_JUNK_AFTER_STREAM_END';
 }
 
 function parse(body: Uint8Array): unknown {

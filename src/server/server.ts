@@ -12,6 +12,7 @@ import { BlockAttentionError } from '../errors.ts';
 import { packageVersion } from '../version.ts';
 import { Admission } from './admission.ts';
 import { BlockJobs } from './block-jobs.ts';
+import { browserGuard, corsHeaders } from './browser-guard.ts';
 import type { App, ServerContext, ServerEnv } from './context.ts';
 import { Metrics } from './metrics.ts';
 import { addOpenApi } from './openapi.ts';
@@ -37,6 +38,7 @@ export interface Server {
   halt(): void;
 }
 
+/** @throws INVALID_ARGUMENT for an origin or host name that is none */
 export function createServer(options: ServerOptions): Server {
   const limits = { ...defaultLimits, ...options.limits };
   const tenants = new Tenants(options.apiKeys ?? [], options.secret ?? randomBytes(32).toString('hex'));
@@ -68,8 +70,12 @@ export function createServer(options: ServerOptions): Server {
     isDraining: () => draining,
     tell: (reason) => reason.replaceAll(engine.model.path, modelName),
   };
-  const app: App = new OpenAPIHono<ServerEnv>();
+  const app: App = new OpenAPIHono<ServerEnv>({ strict: false });
   observe(app, context, logger);
+  const origins = options.corsOrigins ?? [];
+  app.use(browserGuard({ origins, hosts: options.allowedHosts ?? [], keyed: tenants.required }));
+  // Before keys are asked for: a browser sends none when it asks whether it may.
+  app.use(corsHeaders({ origins }));
   app.use('/v1/*', async (c, next) => {
     c.set('tenant', tenants.of(c.req.header('authorization')));
     if (draining) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down: try another');

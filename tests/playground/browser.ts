@@ -26,8 +26,15 @@ export class Browser {
   /** Console errors, uncaught errors, and requests that leave the page's origin, of all pages. */
   readonly complaints: string[] = [];
 
-  async open(): Promise<void> {
-    this.#context = await chromium.launchPersistentContext(this.#folder, { executablePath, args, bypassCSP: false });
+  /** @param names that mean this machine, as an attacker's name server may say of its own. Defaults to none */
+  async open(names: readonly string[] = []): Promise<void> {
+    const rules = names.map((name) => `MAP ${name} 127.0.0.1`).join(',');
+    const all = names.length === 0 ? args : [...args, `--host-resolver-rules=${rules}`];
+    this.#context = await chromium.launchPersistentContext(this.#folder, {
+      executablePath,
+      args: all,
+      bypassCSP: false,
+    });
     this.#context.setDefaultTimeout(60_000);
   }
 

@@ -17,7 +17,7 @@ export function addBlocks(app: App, server: ServerContext): void {
     status: 202,
   });
   app.post('/v1/blocks', async (c) => {
-    const { documents, tenant } = await readJson(c, blocksRequestSchema, server.limits.bodyBytes);
+    const { documents, tenant } = await readJson(c, blocksRequestSchema, server.limits);
     checkDocuments(documents, server.limits.documents);
     const owner = c.get('tenant');
     return c.json(server.jobs.start(documents, owner, server.tenants.within(owner, tenant).salt), 202);
@@ -50,7 +50,7 @@ export function addBlocks(app: App, server: ServerContext): void {
     response: deletedSchema,
   });
   app.delete('/v1/blocks', async (c) => {
-    const { documents, tenant } = await readJson(c, blocksRequestSchema, server.limits.bodyBytes);
+    const { documents, tenant } = await readJson(c, blocksRequestSchema, server.limits);
     checkDocuments(documents, server.limits.documents);
     const { salt } = server.tenants.within(c.get('tenant'), tenant);
     const deleted = await server.engine.forget(documents, { tenant: salt });

@@ -22,7 +22,7 @@ export function addChat(app: App, server: ServerContext): void {
     response: chatResponseSchema,
   });
   app.post('/v1/chat/completions', async (c) => {
-    const body = await readJson(c, chatRequestSchema, server.limits.bodyBytes);
+    const body = await readJson(c, chatRequestSchema, server.limits);
     const answers = chatAnswers(body, server);
     const request = { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens };
     const told = alternativesOf(body) !== undefined;

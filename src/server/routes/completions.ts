@@ -19,7 +19,7 @@ export function addCompletions(app: App, server: ServerContext): void {
     response: completionResponseSchema,
   });
   app.post('/v1/completions', async (c) => {
-    const request = await readJson(c, completionRequestSchema, server.limits.bodyBytes);
+    const request = await readJson(c, completionRequestSchema, server.limits);
     const passages = request.documents ?? [];
     checkDocuments(passages, server.limits.documents);
     const question = typeof request.prompt === 'string' ? request.prompt : (request.prompt[0] ?? '');

@@ -16,7 +16,7 @@ export function addPlan(app: App, server: ServerContext): void {
     response: planResponseSchema,
   });
   app.post('/v1/plan', async (c) => {
-    const body = await readJson(c, chatRequestSchema, server.limits.bodyBytes);
+    const body = await readJson(c, chatRequestSchema, server.limits);
     const tenant = server.tenants.within(c.get('tenant'), body.block_attention?.tenant);
     const [answer] = chatAnswers({ ...body, n: 1 }, server);
     const request = { passages: [], question: '', ...answer, tenant: tenant.salt };

@@ -46,5 +46,5 @@ export function sendRaw(url: string, { parts, pauseMs = 0, cut = false }: RawReq
 /** The head of a POST of JSON that closes its connection. */
 export function postHead(path: string, length: number | 'chunked'): string {
   const framing = length === 'chunked' ? 'transfer-encoding: chunked' : `content-length: ${length}`;
-  return `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n${framing}\r\n\r\n`;
+  return `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nconnection: close\r\n${framing}\r\n\r\n`;
 }
