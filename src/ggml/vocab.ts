@@ -124,7 +124,8 @@ class LlamaVocab implements VocabTokenizer {
     this.bos = token(this.#native.bos(vocab));
     this.eos = token(this.#native.eos(vocab));
     this.addBos = this.bos !== undefined && this.#native.addBos(vocab);
-    this.chatTemplate = this.#native.chatTemplate(model.handle, null) ?? undefined;
+    const template = this.#native.chatTemplate(model.handle, null) ?? '';
+    this.chatTemplate = template.trim() === '' ? undefined : template;
     this.#bytes = Array.from<undefined>({ length: this.size });
   }
 

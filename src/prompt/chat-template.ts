@@ -1,14 +1,15 @@
 /**
  * A model's Jinja chat template, compiled once and rendered within bounds.
  *
- * The template comes with the model, so it is treated as someone else's program: its size, its loops and its running
- * time are limited, and whatever goes wrong in it is INVALID_TEMPLATE. Knows nothing of blocks.
+ * The template comes with the model, so it is treated as someone else's program: its size and its work are limited
+ * (template-work.ts), and whatever goes wrong in it is INVALID_TEMPLATE. Knows nothing of blocks.
  */
-import { createContext, Script } from 'node:vm';
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { BlockAttentionError } from '../errors.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
-import { templateGlobals } from './template-globals.ts';
+import { shorten, templateGlobals } from './template-globals.ts';
+import { TemplateInterpreter } from './template-interpreter.ts';
+import { createScope, parseTemplate, type TemplateNode } from './template-library.ts';
+import { TemplateWork } from './template-work.ts';
 
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -25,45 +26,20 @@ export interface RenderOptions {
 }
 
 const maxTemplateChars = 1 << 20;
-const maxRenderMs = 2_000;
-/** What a template may write beside the contents it is given. */
-const maxMarkupChars = 1 << 24;
+/** The library's reader takes the square of a run of white space. */
+const longestBlank = 1 << 13;
 
-/**
- * Runs synchronous work, ending it when it takes too long: the only way to stop a loop from within its thread. It starts a
- * thread, 0.4 ms for every prompt; a look at the clock between steps would not end a regular expression, and those of the
- * parser can take minutes. Nothing ends a search of V8's own for a long text, as in `split`.
- */
-const workbench = createContext({ work: () => {} });
-const runWork = new Script('work()');
-
-function bounded<T>(what: string, work: () => T): T {
-  let result: { value: T } | undefined;
-  workbench.work = () => {
-    result = { value: work() };
-  };
+/** What goes wrong in someone else's program is its fault, whatever was thrown. */
+function attempt<T>(what: string, work: () => T): T {
   try {
-    runWork.runInContext(workbench, { timeout: maxRenderMs });
+    return work();
   } catch (error) {
     if (BlockAttentionError.isInstance(error)) throw error;
-    throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template cannot be ${what}: ${reasonOf(error)}`, {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template cannot be ${what}: ${shorten(reason)}`, {
       cause: error,
     });
-  } finally {
-    workbench.work = undefined;
   }
-  if (result === undefined) throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template was not ${what}`);
-  return result.value;
-}
-
-/** The error of a timeout belongs to the other context, so it is no `Error` of this one. */
-function reasonOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
-}
-
-/** The part of the template library used here: its own declarations do not resolve under `nodenext`. */
-interface TemplateEnvironment {
-  set(name: string, value: unknown): void;
 }
 
 export class ChatTemplate {
@@ -71,7 +47,7 @@ export class ChatTemplate {
   readonly #bosToken: string;
   /** Text of the end-of-sequence token; empty when the model has none. */
   readonly eosToken: string;
-  readonly #program: unknown;
+  readonly #program: TemplateNode;
 
   /** @throws INVALID_TEMPLATE when the source does not parse. */
   constructor(source: string, tokens: { readonly bos: string; readonly eos: string }) {
@@ -81,16 +57,24 @@ export class ChatTemplate {
         `the chat template has ${source.length} characters: at most ${maxTemplateChars} are allowed`,
       );
     }
-    this.source = source;
+    // As Jinja reads it, which a template saved on Windows relies on.
+    this.source = source.replaceAll(/\r\n?/g, '\n');
     this.#bosToken = tokens.bos;
     this.eosToken = tokens.eos;
-    this.#program = bounded('parsed', () => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
+    const blank = longestRun(this.source);
+    if (blank > longestBlank) {
+      throw new BlockAttentionError(
+        'INVALID_TEMPLATE',
+        `the chat template cannot be parsed: it has ${blank} blanks in a row: at most ${longestBlank} are allowed`,
+      );
+    }
+    this.#program = attempt('parsed', () => parseTemplate(this.source));
   }
 
-  /** @throws INVALID_TEMPLATE when the template raises or fails, takes over two seconds, or writes over 16 Mi characters. */
+  /** @throws INVALID_TEMPLATE when the template raises or fails, works without end, or makes texts without bound. */
   render(messages: readonly ChatMessage[], { generationPrompt, variables, now }: RenderOptions): string {
-    return bounded('rendered', () => {
-      const environment: TemplateEnvironment = new Environment();
+    return attempt('rendered', () => {
+      const scope = createScope();
       const values = {
         // What transformers passes when a conversation has none; templates test for it.
         tools: null,
@@ -102,18 +86,30 @@ export class ChatTemplate {
         eos_token: this.eosToken,
         add_generation_prompt: generationPrompt,
       };
-      for (const [name, value] of Object.entries(values)) environment.set(name, value);
-      const rendered: unknown = new Interpreter(environment).run(this.#program).value;
+      for (const [name, value] of Object.entries(values)) scope.set(name, value);
+      const given = messages.reduce((sum, { content }) => sum + content.length, 0) + sizeOf(variables);
+      const work = new TemplateWork(given, messages.length);
+      const rendered = new TemplateInterpreter(scope, work, this.source.length).run(this.#program).value;
       if (typeof rendered !== 'string') throw new Error('its result is not text');
-      const given = messages.reduce((sum, { content }) => sum + content.length, 0);
-      if (rendered.length > given + maxMarkupChars) {
-        throw new Error(
-          `it makes ${rendered.length} characters of ${given}: at most ${maxMarkupChars} more are allowed`,
-        );
-      }
       return rendered;
     });
   }
+}
+
+/** Characters of the variables beside a conversation. */
+function sizeOf(variables: Readonly<Record<string, unknown>>): number {
+  return Object.keys(variables).length === 0 ? 0 : JSON.stringify(variables).length;
+}
+
+function longestRun(source: string): number {
+  let longest = 0;
+  for (const [run] of source.matchAll(/\s+/g)) longest = Math.max(longest, run.length);
+  return longest;
+}
+
+/** Files say so that a model has no chat template. */
+export function isBlank(template: string): boolean {
+  return template.trim() === '';
 }
 
 /** Compiled templates by source, the most recent last. */
@@ -125,7 +121,7 @@ const maxCompiled = 16;
  * @throws INVALID_TEMPLATE when there is none, or it does not parse.
  */
 export function chatTemplateFor(tokenizer: Tokenizer, source = tokenizer.chatTemplate): ChatTemplate {
-  if (source === undefined) {
+  if (source === undefined || isBlank(source)) {
     throw new BlockAttentionError(
       'INVALID_TEMPLATE',
       'the model has no chat template: pass one, or use the template "plain"',

@@ -54,6 +54,16 @@ describe('the paper template', () => {
 });
 
 describe('the plain template', () => {
+  it.each(['', ' \n'])('is chosen for a model whose chat template is %j', async (chatTemplate) => {
+    const blank = await openVocabulary({ controls: ['<s>', '</s>'], addBos: true, chatTemplate });
+    expect(blank.chatTemplate).toBeUndefined();
+    expect(planRag({ passages, question }, blank)).toEqual(planRag({ passages, question }, base));
+    expect(planRag({ passages, question, chatTemplate }, base)).toEqual(planRag({ passages, question }, base));
+    expect(() => planRag({ passages, question, chatTemplate, template: 'chat' }, base)).toThrow(
+      expect.objectContaining({ code: 'INVALID_TEMPLATE', message: expect.stringMatching(/no chat template/) }),
+    );
+  });
+
   it('is chosen for a model without a chat template', () => {
     const history = [{ user: 'One?', assistant: 'First.' }];
     expect(show(planRag({ passages, history, question }, base))).toMatchInlineSnapshot(`

@@ -5,7 +5,7 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
-import { chatTemplateFor } from './chat-template.ts';
+import { chatTemplateFor, isBlank } from './chat-template.ts';
 import { chatFormat, type PromptContent, paperFormat, plainFormat } from './formats.ts';
 import { optionalContent, requirePassages, requireQuestion, requireTurns } from './input-checks.ts';
 import { type BlockPlan, block, type Passage, type Turn } from './types.ts';
@@ -36,7 +36,7 @@ export function promptLayout(template: PromptTemplate, hasChatTemplate: boolean)
 export interface TemplateOptions {
   /** Defaults to `auto`. */
   readonly template?: PromptTemplate | undefined;
-  /** Jinja source used instead of the model's own. Defaults to the one in the model's file. */
+  /** Jinja source used instead of the model's own; a blank one is none. Defaults to the one in the model's file. */
   readonly chatTemplate?: string | undefined;
   /** Further variables of the chat template. Defaults to `{ enable_thinking: false }`, which given ones add to. */
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
@@ -127,7 +127,7 @@ export function planDemonstrations(request: DemonstrationsRequest, tokenizer: To
 
 function planContent(content: PromptContent, options: TemplateOptions, tokenizer: Tokenizer): BlockPlan {
   const { template = 'auto', chatTemplate, variables, now = new Date(), blockPrefix = false } = options;
-  const chosen = promptLayout(template, (chatTemplate ?? tokenizer.chatTemplate) !== undefined);
+  const chosen = promptLayout(template, !isBlank(chatTemplate ?? tokenizer.chatTemplate ?? ''));
   if (blockPrefix && chosen !== 'paper') {
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',

@@ -1,14 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatDate, templateGlobals } from './template-globals.ts';
-
-describe('formatDate', () => {
-  it('knows the directives of templates and leaves others alone', () => {
-    const date = new Date(2026, 2, 7, 13, 5, 9);
-    expect(formatDate(date, '%d %b %Y|%B %A %a %y-%m|%H:%M:%S %I %p|100%% %Q %')).toBe(
-      '07 Mar 2026|March Saturday Sat 26-03|13:05:09 01 PM|100% %Q %',
-    );
-  });
-});
+import { templateGlobals } from './template-globals.ts';
 
 describe('range', () => {
   const range = templateGlobals(new Date()).range as (first: number, second?: number, step?: number) => number[];

@@ -3,12 +3,14 @@
  * ways: `range` is bounded, because a template comes with a downloaded model, and dates are in English everywhere.
  */
 import { BlockAttentionError } from '../errors.ts';
+import { formatDate } from './format-date.ts';
 
 /** Longest list a template may make. */
 const maxRange = 100_000;
 
-const months = 'January February March April May June July August September October November December'.split(' ');
-const days = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');
+/** Longest format of a date, and longest message a template may raise. */
+const maxFormat = 1000;
+const maxMessage = 500;
 
 /** Variables and functions every template sees. `now` is what `strftime_now` formats, in local time. */
 export function templateGlobals(now: Date): Readonly<Record<string, unknown>> {
@@ -20,11 +22,27 @@ export function templateGlobals(now: Date): Readonly<Record<string, unknown>> {
     False: false,
     None: null,
     raise_exception: (message: unknown) => {
-      throw new BlockAttentionError('INVALID_TEMPLATE', `the chat template refuses this prompt: ${String(message)}`);
+      throw new BlockAttentionError(
+        'INVALID_TEMPLATE',
+        `the chat template refuses this prompt: ${shorten(String(message))}`,
+      );
     },
     range: boundedRange,
-    strftime_now: (format: string) => formatDate(now, String(format)),
+    strftime_now: (format: unknown) => writeDate(now, String(format)),
   };
+}
+
+/** A message of the template's, or about it, short enough to be shown. */
+export function shorten(message: string): string {
+  return message.length <= maxMessage ? message : `${message.slice(0, maxMessage)} …`;
+}
+
+function writeDate(now: Date, format: string): string {
+  if (format.length <= maxFormat) return formatDate(now, format);
+  throw new BlockAttentionError(
+    'INVALID_TEMPLATE',
+    `the chat template asks for a date in a format of ${format.length} characters: at most ${maxFormat} are allowed`,
+  );
 }
 
 function boundedRange(first: number, second?: number, step = 1): number[] {
@@ -37,28 +55,4 @@ function boundedRange(first: number, second?: number, step = 1): number[] {
     );
   }
   return Array.from({ length: count }, (_, index) => start + index * step);
-}
-
-/** Python's strftime for the directives that templates use; others stay as they are. */
-export function formatDate(date: Date, format: string): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const month = months[date.getMonth()] ?? '';
-  const day = days[date.getDay()] ?? '';
-  const fields: Readonly<Record<string, string>> = {
-    Y: String(date.getFullYear()),
-    y: two(date.getFullYear() % 100),
-    m: two(date.getMonth() + 1),
-    d: two(date.getDate()),
-    B: month,
-    b: month.slice(0, 3),
-    A: day,
-    a: day.slice(0, 3),
-    H: two(date.getHours()),
-    I: two(date.getHours() % 12 || 12),
-    M: two(date.getMinutes()),
-    S: two(date.getSeconds()),
-    p: date.getHours() < 12 ? 'AM' : 'PM',
-    '%': '%',
-  };
-  return format.replace(/%(.)/gs, (whole, directive: string) => fields[directive] ?? whole);
 }
