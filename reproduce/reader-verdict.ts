@@ -1,4 +1,4 @@
-/** The verdict that travels with the embedded model, so that `auto` uses block mode (decision D7). */
+/** The verdict that travels with the embedded model, so that `auto` uses block mode. */
 import { verdictBeside, verdictIdentity, writeVerdict } from '../src/engine/verdict-store.ts';
 import { bootstrapInterval, mean, pairedDifference } from '../src/eval/bootstrap.ts';
 import { decide } from '../src/eval/verdict.ts';

@@ -95,7 +95,10 @@ export const pretraining: readonly Stage[] = [
   },
 ];
 
-/** Every exercise in both modes (paper section 5). Documents are called by their subject's family from here on. */
+/**
+ * Every exercise in both modes (the paper's block fine-tuning). Documents are called by their subject's family from
+ * here on.
+ */
 export const fineTuning: Stage = {
   name: 'fine-tuning',
   steps: 1200,

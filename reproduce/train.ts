@@ -81,7 +81,7 @@ async function pretrain(from: string, to: string, stage: Stage, index: number, o
   }
 }
 
-/** Every exercise in both modes (paper section 5); as a control with full attention only. */
+/** Every exercise in both modes (the paper's block fine-tuning); as a control with full attention only. */
 async function fineTune(from: string, kind: 'block' | 'control', options: TrainReaderOptions): Promise<void> {
   const { folder, seed, log } = options;
   const modes: readonly TrainingMode[] = kind === 'block' ? ['full', 'block'] : ['full'];

@@ -1,5 +1,5 @@
 // Attention over packed rows and its gradient, without a mask: every query sees two runs of keys of its own row, so
-// what no query of a tile sees is never computed (paper section 5: the block mask at ordinary positions).
+// what no query of a tile sees is never computed (the paper's block fine-tuning: the block mask at ordinary positions).
 //
 // A unit of work is one kv head of one row, with the query heads that share it: units write to places of their own, and
 // threads take them in turn. Per tile of queries all scores are held at once, [query][key]; the way back computes them

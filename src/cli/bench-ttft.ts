@@ -1,6 +1,8 @@
 /** `bench ttft`: time to first token, block mode against full attention. */
+
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
+import { cacheFolder } from '../cache-folder.ts';
 import type { TtftReport, TtftRow } from '../eval/index.ts';
 import { defaultModel } from '../models/aliases.ts';
 import { formatDuration } from './format.ts';
@@ -56,7 +58,7 @@ async function run(flags: TtftFlags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
   // A bench of minutes must not fail at its end.
   if (flags.svg !== undefined) await checkWritable(flags.svg);
-  const [{ benchTtft, ttftChart }, { cacheFolder, resolveModel }] = await Promise.all([
+  const [{ benchTtft, ttftChart }, { resolveModel }] = await Promise.all([
     import('../eval/index.ts'),
     import('../models/index.ts'),
   ]);

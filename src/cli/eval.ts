@@ -1,10 +1,11 @@
 /** `eval`: accuracy on questions, per attention mode. */
+
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
+import { cacheFolder } from '../cache-folder.ts';
 import type { Mode } from '../engine/index.ts';
 import { plainPolicy } from '../engine/policy/policy.ts';
 import type { EvaluationReport, EvaluationRow } from '../eval/index.ts';
-import { cacheFolder } from '../models/cache-folder.ts';
 import { invalid } from './errors.ts';
 import {
   adapterLines,

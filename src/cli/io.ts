@@ -1,7 +1,7 @@
 /**
  * What a command may touch of the process: its streams, environment and cancellation. Tests give their own.
  */
-import type { Environment } from '../models/index.ts';
+import type { Environment } from '../cache-folder.ts';
 
 /** Where text goes. */
 export interface TextSink {

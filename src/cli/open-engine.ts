@@ -1,8 +1,9 @@
 /** From flags to an engine over a store. Loaded only by commands that compute: it brings the native libraries. */
 
 import { throwIfAborted } from '../abort.ts';
+import { cacheFolder } from '../cache-folder.ts';
 import { createEngine, type Engine, type EngineOptions } from '../engine/index.ts';
-import { cacheFolder, type PullProgress, type ResolvedModel, resolveModel } from '../models/index.ts';
+import { type PullProgress, type ResolvedModel, resolveModel } from '../models/index.ts';
 import { type Passage, readPassages } from '../prompt/index.ts';
 import type { BlockStore } from '../store/index.ts';
 import type { CliIo } from './io.ts';

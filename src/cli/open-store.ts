@@ -1,7 +1,7 @@
 /** From flags to a block store. */
-import { join, resolve } from 'node:path';
-import { cacheFolder, type Environment } from '../models/index.ts';
-import { type BlockStore, createBlockStore, parseStoreKey } from '../store/index.ts';
+import { resolve } from 'node:path';
+import type { Environment } from '../cache-folder.ts';
+import { type BlockStore, createBlockStore, defaultDirectory, parseStoreKey } from '../store/index.ts';
 import type { StoreFlags } from './model-options.ts';
 import type { Output } from './output.ts';
 import { textOf } from './text-file.ts';
@@ -9,7 +9,7 @@ import { textOf } from './text-file.ts';
 /** The folder the flags name; undefined for none. */
 export function storeFolder({ store }: Pick<StoreFlags, 'store'>, env: Environment): string | undefined {
   if (store === false) return undefined;
-  return store === undefined ? join(cacheFolder(env), 'blocks') : resolve(store);
+  return store === undefined ? defaultDirectory(env) : resolve(store);
 }
 
 /** A store as the flags say; what troubles it goes to the notes. @throws INVALID_ARGUMENT */

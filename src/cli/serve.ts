@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { type Command, Option } from 'commander';
-import { cacheFolder } from '../models/index.ts';
+import { cacheFolder } from '../cache-folder.ts';
 import { parseHost, parseOrigin } from '../server/web-names.ts';
 import { invalid } from './errors.ts';
 import type { CliIo, CommandContext } from './io.ts';

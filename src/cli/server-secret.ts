@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Environment } from '../models/index.ts';
+import type { Environment } from '../cache-folder.ts';
 import { textOf } from './text-file.ts';
 
 /** The environment's BLOCK_ATTENTION_SECRET, else the file `server-secret` in the cache folder. */

@@ -8,7 +8,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command, Option } from 'commander';
 import { z } from 'zod';
-import type { Environment } from '../models/index.ts';
+import type { Environment } from '../cache-folder.ts';
 import { invalid } from './errors.ts';
 
 export type SettingSource = 'flag' | 'environment' | 'file' | 'default';

@@ -1,8 +1,8 @@
 /** `verify`: may this model be used in block mode? */
 import { type Command, Option } from 'commander';
+import { cacheFolder } from '../cache-folder.ts';
 import { parsePolicy, plainPolicy } from '../engine/policy/policy.ts';
 import type { VerificationReport } from '../eval/index.ts';
-import { cacheFolder } from '../models/cache-folder.ts';
 import {
   adapterLines,
   addEvalOptions,

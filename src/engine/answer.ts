@@ -1,5 +1,6 @@
 /**
- * One answer: plan, tokenize, acquire or not, read the final block, generate, release (design: "A request's life").
+ * One answer: plan, tokenize, acquire or not, read the final block, generate, release (docs/architecture.md, "A
+ * request's life").
  */
 import { createSampler } from '../ggml/index.ts';
 import { concatenate, encodeFlops, promptFlops, Sequence } from '../model/index.ts';

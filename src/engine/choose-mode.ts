@@ -1,6 +1,6 @@
 /**
  * Which mode a request runs in, and why: what it asks for, else the engine's default, of which `auto` obeys the
- * verdict on the model (decision D7: without a verdict, full attention). Pure.
+ * verdict on the model (without a verdict, full attention: nobody has measured that block mode is good enough). Pure.
  */
 import { BlockAttentionError } from '../errors.ts';
 import { type ContextPolicy, checkPolicy, type PolicyInput, parsePolicy, plainPolicy } from './policy/policy.ts';

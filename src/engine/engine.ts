@@ -2,12 +2,11 @@
  * The engine: passages and a question in, an answer with its accounting out. docs/architecture.md tells a request's
  * life; each step of it is a module beside this one.
  */
-
 import { join } from 'node:path';
+import { cacheFolder } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, type VocabTokenizer } from '../ggml/index.ts';
 import { type AdapterOptions, type AttentionFactory, adapterIdentity, KvLayout, Model } from '../model/index.ts';
-import { cacheFolder } from '../models/index.ts';
 import { createTokenMemo, type PromptLayout, promptLayout, promptVersion, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
 import { answer } from './answer.ts';

@@ -3,9 +3,9 @@
  * blocks that grow turn by turn in block mode.
  *
  * What an own cache holds depends on everything before it, so entries are found only within a scope: tenant,
- * and the keys of all context blocks in order (paper section 7, trap 7). A cache of sequences, least recently used
- * first to go; never of blocks: what has seen other context must not pass for a clean block (trap 8).
- * Invariant: a sequence is disposed once, and not while anybody copies from it or generates into it.
+ * and the keys of all context blocks in order (tokens alone do not name them: block boundaries decide what was seen). A
+ * cache of sequences, least recently used first to go; never of blocks: what has seen other context must not pass for a
+ * clean block. Invariant: a sequence is disposed once, and not while anybody copies from it or generates into it.
  */
 import { createHash } from 'node:crypto';
 import type { Sequence } from '../model/sequence.ts';
@@ -69,7 +69,9 @@ export class PrefixCache {
     return this.#epoch;
   }
 
-  /** Copies the longest known beginning of `tokens` into an empty sequence, the last token excepted. @returns how many */
+  /**
+   * Copies the longest known beginning of `tokens` into an empty sequence, the last token excepted. @returns how many
+   */
   async restore(runner: Runner, scope: string, tokens: Int32Array, target: Sequence): Promise<number> {
     let best: Entry | undefined;
     let most = leastTokens - 1;

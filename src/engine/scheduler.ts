@@ -1,5 +1,5 @@
 /**
- * Decides what runs next. Pure bookkeeping: knows tasks, their order and sizes, no tensor and no time (decision D6).
+ * Decides what runs next. Pure bookkeeping: knows tasks, their order and sizes, no tensor and no time.
  *
  * Two kinds of work: prompts (encoding a block, or reading a final block), cut into chunks; and decoding, one token of
  * every sequence that waits for one. They take turns, and while somebody waits for tokens chunks are short, so a long

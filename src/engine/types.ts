@@ -12,7 +12,7 @@ import type { StoredVerdict } from './verdict-store.ts';
 
 export type { KvType, Passage, PromptTemplate, Turn };
 
-/** `block`: passages encoded alone and reused (paper section 2). `full`: ordinary causal attention, the yardstick. */
+/** `block`: passages encoded alone and reused (the paper's). `full`: ordinary causal attention, the yardstick. */
 export type Mode = 'block' | 'full';
 
 /** `auto`: what the verdict on the model allows, full attention without a verdict. */

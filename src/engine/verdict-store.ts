@@ -8,8 +8,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { cacheFolder } from '../cache-folder.ts';
 import { weightsDigest } from '../model/index.ts';
-import { cacheFolder } from '../models/index.ts';
 import { promptFormat } from '../prompt/index.ts';
 import type { KvType, PromptTemplate } from './types.ts';
 import type { StoredVerdict } from './verdict-schema.ts';

@@ -6,10 +6,10 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
+import { cacheFolder } from '../cache-folder.ts';
 import { type ContextPolicy, type Engine, type Mode, type PromptTemplate, plainPolicy } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { weightsDigest } from '../model/index.ts';
-import { cacheFolder } from '../models/index.ts';
 import { promptFormat } from '../prompt/index.ts';
 import type { Difference } from './bootstrap.ts';
 import { type EvaluationRow, scoreRows } from './evaluation-rows.ts';

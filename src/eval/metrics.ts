@@ -1,5 +1,5 @@
 /**
- * How an answer is scored against the gold answers of its question (paper section 6).
+ * How an answer is scored against the gold answers of its question (as in the paper's experiments).
  *
  * All three scores look at normalised text: NFKC, lower case, without punctuation and symbols, without the words a, an
  * and the, single spaces. That is the usual normalisation of open-domain question answering, extended from ASCII

@@ -3,14 +3,15 @@
  *
  * The same plan, blocks, runner and generation as Engine.answer() has; a test holds the two equal.
  */
+
 import { join } from 'node:path';
+import { cacheFolder } from '../cache-folder.ts';
 import { chooseAttention } from '../engine/attention-choice.ts';
 import { generate } from '../engine/generate.ts';
 import { BlockSource, type EngineOptions, type Mode, type PromptTemplate, Runner } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, createSampler, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
 import { KvLayout, type KvType, Model, Sequence, weightsDigest } from '../model/index.ts';
-import { cacheFolder } from '../models/index.ts';
 import { planRag, promptVersion, tokenizePlan } from '../prompt/index.ts';
 import { type BlockStore, createMemoryStore } from '../store/index.ts';
 import type { Question } from './questions.ts';

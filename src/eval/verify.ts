@@ -3,7 +3,9 @@
  *
  * Knows answers and logits. That both come from one model in one state is the reader's business.
  */
+
 import { z } from 'zod';
+import { cacheFolder } from '../cache-folder.ts';
 import {
   type ContextPolicy,
   type Engine,
@@ -18,7 +20,6 @@ import {
   writeVerdict,
 } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
-import { cacheFolder } from '../models/index.ts';
 import { type Difference, mean, pairedDifference } from './bootstrap.ts';
 import { answerStops } from './evaluate.ts';
 import { firstTokenKl } from './first-token.ts';

@@ -111,7 +111,7 @@ export function allocateMemory(size: number, contents: 'zeros' | 'unset' = 'zero
   const memory = new Extent(address, size, false, () => aligned().release(address, Math.max(size, 64)));
   if (contents === 'zeros') {
     const calls = posixCalls();
-    if (calls === null) memory.bytes.fill(0);
+    if (calls === null) for (const part of partsOf(memory)) part.fill(0);
     else calls.memset(address, 0, size);
   }
   return memory;
@@ -164,13 +164,24 @@ export function mapFile(path: string): NativeMemory {
 
 function readWhole(fd: number, size: number): NativeMemory {
   const memory = allocateMemory(size);
-  for (let at = 0; at < size; ) {
-    const count = readSync(fd, memory.bytes, at, Math.min(size - at, 1 << 30), at);
-    if (count === 0) {
-      memory.free();
-      throw new BlockAttentionError('MODEL_INVALID', `file ended at byte ${at} of ${size}`);
+  let at = 0;
+  for (const part of partsOf(memory)) {
+    for (let done = 0; done < part.length; ) {
+      const count = readSync(fd, part, done, part.length - done, at);
+      if (count === 0) {
+        memory.free();
+        throw new BlockAttentionError('MODEL_INVALID', `file ended at byte ${at} of ${size}`);
+      }
+      done += count;
+      at += count;
     }
-    at += count;
   }
   return memory;
+}
+
+/** Views of a memory's bytes, one after the other: of more than 4 GiB V8 makes none. */
+function* partsOf({ address, size }: Pick<NativeMemory, 'address' | 'size'>, most = 1 << 30): Generator<Uint8Array> {
+  for (let at = 0; at < size; at += most) {
+    yield viewOf({ address: address + BigInt(at), size: Math.min(most, size - at) });
+  }
 }

@@ -5,9 +5,8 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import { type GgufFile, type GgufTensor, openGguf } from '../ggml/gguf-file.ts';
-import { mapFile } from '../ggml/memory.ts';
-import { dequantize } from '../ggml/quantize.ts';
 import { TensorType } from '../ggml/tensor.ts';
+import { TensorData } from '../ggml/tensor-data.ts';
 import { layerMatrix } from './layers.ts';
 
 /** What changes one matrix. */
@@ -50,13 +49,9 @@ export class AdapterFile {
 
   /** Hands out the factors in f32, A as [rank][in] and B as [out][rank]. @throws ADAPTER_INVALID when one is damaged */
   read(visit: (name: string, a: Float32Array, b: Float32Array, shape: AdapterShape) => void): void {
-    const mapping = mapFile(this.path);
-    try {
-      const values = (tensor: GgufTensor) => readValues(this.path, mapping.bytes, tensor);
-      for (const [name, pair] of this.#pairs) visit(name, values(pair.a), values(pair.b), pair);
-    } finally {
-      mapping.free();
-    }
+    using data = new TensorData(this.path);
+    const values = (tensor: GgufTensor) => readValues(this.path, data, tensor);
+    for (const [name, pair] of this.#pairs) visit(name, values(pair.a), values(pair.b), pair);
   }
 }
 
@@ -144,9 +139,10 @@ function checkPair({ path }: GgufFile, base: GgufFile, name: string, a: GgufTens
   }
 }
 
-function readValues(path: string, bytes: Uint8Array, { name, type, ne, offset, bytes: size }: GgufTensor) {
+function readValues(path: string, data: TensorData, tensor: GgufTensor): Float32Array {
+  const { name, type } = tensor;
   const isInteger = type === TensorType.I32 || type === TensorType.I64;
-  const values = isInteger ? undefined : dequantize(type, bytes.subarray(offset, offset + size), ne[0]);
+  const values = isInteger ? undefined : data.values(tensor);
   if (values?.every((value) => Number.isFinite(value)) !== true) {
     throw invalid(`${path}: tensor ${name} holds values that are no finite numbers: train or convert it again`);
   }

@@ -1,6 +1,6 @@
 /**
  * Attention of a whole prompt under any mask, at ordinary positions: the oracle that block mode is tested against, and
- * the form that training uses (paper section 5: a dense block mask gives the same scores as re-encoding).
+ * the form that training uses (the paper's block fine-tuning: a dense block mask gives the same scores as re-encoding).
  */
 import type { GraphContext } from '../ggml/graph-context.ts';
 import type { Tensor } from '../ggml/tensor.ts';

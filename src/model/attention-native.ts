@@ -1,6 +1,6 @@
 /**
- * Attention of final blocks over context blocks by the fused kernel in native/ (decision D5b): two graph nodes per layer
- * whatever the number of blocks, which are read where they lie. CPU only.
+ * Attention of final blocks over context blocks by the fused kernel in native/ (docs/decisions/0001): two graph nodes
+ * per layer whatever the number of blocks, which are read where they lie. CPU only.
  *
  * The query, rotated to its place in the prompt, is turned back by each block's offset inside the kernel: one vector of
  * cosines and sines per block and kind of rotary embedding. Nothing in the graph depends on which blocks there are, so

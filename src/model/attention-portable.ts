@@ -1,8 +1,9 @@
 /**
- * Attention of final blocks over context blocks where they lie, from stock ggml operations (decision D5a).
+ * Attention of final blocks over context blocks where they lie, from stock ggml operations (docs/decisions/0001).
  *
  * For every context block the query is rotated to its position relative to the block's start, so the block's keys are
- * used as stored (paper section 3). Scores of all blocks and of the sequence's own tokens go into one softmax.
+ * used as stored (the paper's position re-encoding, turned round). Scores of all blocks and of the sequence's own
+ * tokens go into one softmax.
  *
  * A reusable graph serves any number of steps of one token per sequence: positions, masks and the places to write are
  * inputs, and the own cache is read up to a rounded-up length.

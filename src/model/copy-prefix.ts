@@ -9,7 +9,8 @@ import type { Sequence } from './sequence.ts';
  * Copies the states of the first `tokens` own tokens of `source` into `target`, which is empty, and advances it.
  *
  * Both must have the same layout, the same context blocks at the same positions and the same first tokens: an own
- * cache has seen all of them (paper section 7, trap 7). `source` may be generating: what it has is never written again.
+ * cache has seen all of them (the same tokens behind other blocks have other states). `source` may be generating: what
+ * it has is never written again.
  */
 export async function copyPrefix(
   model: Model,

@@ -21,6 +21,13 @@ export interface Family {
   readonly nopePeriod?: number;
   /** Default period of layers with full attention among sliding-window ones; absent: the family has no window. */
   readonly slidingWindow?: number;
+  /**
+   * Layers with a sliding window rotate by a base of their own, this one unless the file says otherwise, and without
+   * scaling. Absent: every layer rotates alike.
+   */
+  readonly slidingRopeBase?: number;
+  /** Whether frequencies may have divisors, in a tensor of the file. Defaults to true. */
+  readonly ropeFactors?: boolean;
   readonly activation: 'silu' | 'gelu';
   readonly scaledEmbeddings?: boolean;
   readonly logitSoftcap?: boolean;
@@ -44,6 +51,8 @@ export const families: Readonly<Record<string, Family>> = {
     ropePairs: 'neox',
     activation: 'gelu',
     slidingWindow: 6,
+    slidingRopeBase: 10_000,
+    ropeFactors: false,
     scaledEmbeddings: true,
     logitSoftcap: true,
     attentionScale: gemmaScale,

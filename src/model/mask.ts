@@ -37,8 +37,8 @@ export function hidesNothing(mask: Uint16Array): boolean {
 }
 
 /**
- * Mask of a whole prompt in block mode (paper section 2): causal inside each block, blind to other blocks, except for
- * the last block, which sees everything before it. Row-major [tokens][tokens].
+ * Mask of a whole prompt in block mode (the paper's block segmentation): causal inside each block, blind to other
+ * blocks, except for the last block, which sees everything before it. Row-major [tokens][tokens].
  * @param lengths token counts of the blocks, the final block last; one block gives the plain causal mask
  */
 export function blockMask(lengths: readonly number[], window = 0): Uint16Array {

@@ -2,8 +2,8 @@
  * Rotary position embedding: its parameters per layer, as graph operation and as angles.
  *
  * A key is stored at local positions 0..n-1. Used at offset D, its angle would have to grow by D; equivalently the
- * query is turned by -D (paper section 3; LazyAttention). Angles are linear in the position in every supported
- * variant, which is what makes moving a block exact.
+ * query is turned by -D (the paper's position re-encoding; LazyAttention, arXiv 2606.04302). Angles are linear in the
+ * position in every supported variant, which is what makes moving a block exact.
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { RopeOperation } from '../ggml/graph-context.ts';
@@ -68,10 +68,13 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
     attnFactor: attentionFactor(reader, scale, extFactor),
     betaFast: 32,
     betaSlow: 1,
-    factorsTensor: family.slidingWindow === undefined ? factorsTensor : undefined,
+    factorsTensor: family.ropeFactors === false ? undefined : factorsTensor,
   };
-  // Layers with a sliding window keep the unscaled short-range frequencies (Gemma 3).
-  const local: Rope = { ...global, base: reader.number('rope.freq_base_swa') ?? 10_000, scale: 1 };
+  const slidingBase = family.slidingRopeBase;
+  const local: Rope =
+    slidingBase === undefined
+      ? global
+      : { ...global, base: reader.number('rope.freq_base_swa') ?? slidingBase, scale: 1 };
   return Array.from({ length: layers }, (_, layer) => {
     if (family.nopePeriod !== undefined && (layer + 1) % family.nopePeriod === 0) return undefined;
     return windowed[layer] === true ? local : global;
@@ -80,7 +83,7 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
 
 /**
  * The magnitude handed to ggml, which multiplies it by 1 + 0.1 ln(1/scale) itself when YaRN is on: dividing that out
- * first applies YaRN's factor once (trap 3 of the method).
+ * first applies YaRN's factor once. Applied twice, or inverted, keys of all positions are too long or too short.
  */
 function attentionFactor(reader: MetadataReader, scale: number, extFactor: number): number {
   const given = reader.number('rope.scaling.attn_factor') ?? 1;

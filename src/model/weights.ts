@@ -6,10 +6,10 @@
 import { totalmem } from 'node:os';
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
-import type { GgufFile, GgufTensor } from '../ggml/gguf-file.ts';
+import type { GgufFile } from '../ggml/gguf-file.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
-import { mapFile, viewOf } from '../ggml/memory.ts';
 import { type Shape, type Tensor, typeName } from '../ggml/tensor.ts';
+import { TensorData } from '../ggml/tensor-data.ts';
 import type { Adapter } from './adapter.ts';
 import type { LowRank } from './layers.ts';
 
@@ -38,39 +38,39 @@ export class Weights {
     }
     this.#path = file.path;
     this.applied = applied;
-    const mapping = mapFile(file.path);
+    const data = new TensorData(file.path);
     const context = new GraphContext(2 * file.tensors.size + 8);
     this.#release.push(() => context.dispose());
     let parameters = 0;
     for (const entry of file.tensors.values()) {
       const tensor = backend.isCpu
-        ? backend.placed(context, entry.type, entry.ne, backend.hostMemory(mapping.address), entry.offset)
+        ? backend.placed(context, entry.type, entry.ne, backend.hostMemory(data.address), entry.offset)
         : context.tensor(entry.type, ...entry.ne);
       this.#tensors.set(entry.name, tensor);
       parameters += entry.ne[0] * entry.ne[1] * entry.ne[2] * entry.ne[3];
     }
     this.parameters = parameters;
     if (backend.isCpu) {
-      this.#release.push(() => mapping.free());
-      if (repack) this.#repack(file, backend, context, mapping.address);
+      this.#release.push(() => data[Symbol.dispose]());
+      if (repack) this.#repack(file, backend, context, data);
       return;
     }
     this.#release.push(backend.allocate(context));
     for (const entry of file.tensors.values()) {
       const tensor = this.#tensors.get(entry.name);
-      if (tensor) backend.write(tensor, bytesOf(mapping.address, entry));
+      if (tensor) backend.write(tensor, data.bytes(entry));
     }
-    mapping.free();
+    data[Symbol.dispose]();
   }
 
-  #repack(file: GgufFile, backend: Backend, context: GraphContext, address: bigint): void {
+  #repack(file: GgufFile, backend: Backend, context: GraphContext, data: TensorData): void {
     const repacker = backend.repacker();
     const ownHead = file.tensors.has('output.weight');
     for (const entry of file.tensors.values()) {
       const { name, type, ne } = entry;
       const isMatrix = name.endsWith('.weight') && ne[0] > 1 && ne[1] > 1 && ne[2] === 1;
       if (!isMatrix || (name === 'token_embd.weight' && ownHead)) continue;
-      const copy = repacker?.repack(context, type, ne, bytesOf(address, entry));
+      const copy = repacker?.repack(context, type, ne, data.bytes(entry));
       if (copy === undefined) continue;
       this.#repacked.set(name, copy.tensor);
       this.#release.push(() => copy.release());
@@ -118,9 +118,4 @@ export class Weights {
     this.applied?.dispose();
     for (const release of this.#release.splice(0).reverse()) release();
   }
-}
-
-/** A tensor's bytes in the mapped file. Not a part of one view of it all: V8 makes none of more than 4 GiB. */
-function bytesOf(file: bigint, { offset, bytes }: GgufTensor): Uint8Array {
-  return viewOf({ address: file + BigInt(offset), size: bytes });
 }

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cacheFolder, entryFolder, modelFileName, modelsFolder } from './cache-folder.ts';
+import { cacheFolder } from '../cache-folder.ts';
+import { entryFolder, modelFileName, modelsFolder } from './cache-folder.ts';
 import { parseModelReference } from './reference.ts';
 
 describe('cacheFolder', () => {

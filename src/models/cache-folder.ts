@@ -5,27 +5,9 @@
  * differ only in case, or in characters a file system cannot hold, never share one.
  */
 import { createHash } from 'node:crypto';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { cacheFolder, type Environment } from '../cache-folder.ts';
 import { formatModelReference, type RemoteReference } from './reference.ts';
-
-/** The environment variables a call reads. Defaults to `process.env` wherever it is an option. */
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/**
- * The package's folder for files that can be fetched again: `$BLOCK_ATTENTION_CACHE`, else
- * `$XDG_CACHE_HOME/block-attention`, else the platform's own (`~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`).
- */
-export function cacheFolder(env: Environment = process.env, platform: NodeJS.Platform = process.platform): string {
-  const own = env.BLOCK_ATTENTION_CACHE;
-  if (own) return resolve(own);
-  const xdg = env.XDG_CACHE_HOME;
-  if (xdg) return join(resolve(xdg), 'block-attention');
-  const home = (platform === 'win32' ? env.USERPROFILE : env.HOME) || homedir();
-  if (platform === 'darwin') return join(home, 'Library', 'Caches', 'block-attention');
-  if (platform !== 'win32') return join(home, '.cache', 'block-attention');
-  return join(env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'block-attention');
-}
 
 /** The folder of all fetched models: `models` below `cacheDir`, which defaults to `cacheFolder(env)`. */
 export function modelsFolder(options: { cacheDir?: string | undefined; env?: Environment | undefined } = {}): string {

@@ -7,7 +7,8 @@
 import { randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type Environment, modelsFolder } from './cache-folder.ts';
+import type { Environment } from '../cache-folder.ts';
+import { modelsFolder } from './cache-folder.ts';
 
 const recordName = 'model.json';
 

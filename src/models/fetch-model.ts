@@ -6,8 +6,9 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Environment } from '../cache-folder.ts';
 import { type CachedModel, type ModelRecord, publishModel } from './cache.ts';
-import { type Environment, modelFileName, partialName } from './cache-folder.ts';
+import { modelFileName, partialName } from './cache-folder.ts';
 import { sha256OfFile } from './checksums.ts';
 import { ensureRoom } from './disk-room.ts';
 import { checkGgufFile, checkGgufMagic } from './gguf-check.ts';

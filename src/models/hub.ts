@@ -4,7 +4,7 @@
  * `HF_ENDPOINT` names another server with the same API; `HF_TOKEN` is sent to that server only.
  */
 import { HubApiError, type PathInfo, pathsInfo } from '@huggingface/hub';
-import type { Environment } from './cache-folder.ts';
+import type { Environment } from '../cache-folder.ts';
 import type { RemoteFile } from './http-download.ts';
 import { connectionError, statusError } from './http-response.ts';
 import type { HubReference } from './reference.ts';

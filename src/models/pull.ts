@@ -2,12 +2,14 @@
  * From what a user names to a GGUF on this machine. Knows the order of sources and what to tell the user when none
  * serves; how a source works is fetch-model's.
  */
+
 import { open, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import type { Environment } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { modelAliases } from './aliases.ts';
 import { type CachedModel, readCached } from './cache.ts';
-import { type Environment, entryFolder, modelsFolder, partialName } from './cache-folder.ts';
+import { entryFolder, modelsFolder, partialName } from './cache-folder.ts';
 import { sha256OfFile } from './checksums.ts';
 import { withFolderLock } from './folder-lock.ts';
 import { describeReference, type ModelReference, parseModelReference, type RemoteReference } from './reference.ts';

@@ -1,6 +1,6 @@
 /**
  * Messages cut into blocks: the chat template is rendered once and the blocks are found in the rendering by offset
- * (paper section 7, trap 6).
+ * (rendered block by block, templates would repeat headers and drop turns).
  *
  * Invariants: the blocks' texts joined are the rendering; only what the template wrote is markup. A block that begins
  * with a message takes the message's header along where the end of the previous message's markup is known, and begins

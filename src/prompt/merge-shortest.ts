@@ -1,6 +1,6 @@
 /**
  * Fewer pieces of the same text: the shortest is joined to its left neighbour until no more than the cap remain
- * (paper section 2). Order and characters are unchanged.
+ * (as the paper's released code does). Order and characters are unchanged.
  */
 
 interface Piece {

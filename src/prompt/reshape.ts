@@ -18,7 +18,7 @@ export function turnsIntoFinal(plan: BlockPlan): BlockPlan {
 const leastText = 1024;
 
 /**
- * Cuts a long question by the paper's delimiters (section 2): its pieces but the last become blocks of kind `text`.
+ * Cuts a long question by the paper's delimiters: its pieces but the last become blocks of kind `text`.
  * @param question as the plan has it; a plan in which it cannot be found is returned as it is
  */
 export function splitQuestion(plan: BlockPlan, question: string): BlockPlan {

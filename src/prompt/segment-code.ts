@@ -1,5 +1,5 @@
 /**
- * Source code to blocks: a function, class or other top-level definition each (paper section 2).
+ * Source code to blocks: a function, class or other top-level definition each (the paper's block segmentation).
  *
  * A rule on lines, not a parser, for languages that indent what is inside a definition: a block begins at an
  * unindented line that opens a definition, or at the unindented comments and decorators directly above it. What comes

@@ -1,5 +1,6 @@
 /**
- * Free text to blocks, by the paper's rule (section 2): the first kind of delimiter that occurs splits the text, once.
+ * Free text to blocks, by the paper's rule of block segmentation: the first kind of delimiter that occurs splits the
+ * text, once.
  *
  * Kinds in order: blank line, `---` (3+), `===` (3+), line break + tab, line break. A delimiter stays at the end of the
  * piece before it, so the pieces joined are the text. One at the very start or end separates nothing and does not

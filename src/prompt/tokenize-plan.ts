@@ -1,5 +1,6 @@
 /**
- * Plan to tokens: each block by itself (paper section 7, traps 4 and 5).
+ * Plan to tokens: each block by itself (a block's tokens must not depend on its neighbours, and text that spells a
+ * special token is plain text).
  *
  * Invariants: BOS stands nowhere but at the start of the first block, or where the chat template itself writes one;
  * a control token comes only from markup. Markup and content of one block are tokenized together, as models were

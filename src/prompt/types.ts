@@ -1,5 +1,6 @@
 /**
- * The plan of a prompt: context blocks that can be encoded alone, then one final block (paper section 2).
+ * The plan of a prompt: context blocks that can be encoded alone, then one final block (the paper's block
+ * segmentation).
  *
  * Invariants: the last block is the final one, every block has text, and the blocks' texts joined are the prompt.
  * A passage's block holds nothing but the passage: no number, no neighbour, so it is the same in every prompt.
@@ -39,7 +40,9 @@ export interface BlockPlan {
   readonly blocks: readonly PlannedBlock[];
   /** `auto`: BOS in front of the first block if the tokenizer asks for it. `never`: only what the template writes. */
   readonly bos: 'auto' | 'never';
-  /** The layout puts a space before the answer, which the model writes: it is no part of the answer. Defaults to false. */
+  /**
+   * The layout puts a space before the answer, which the model writes: it is no part of the answer. Defaults to false.
+   */
   readonly answerAfterSpace?: true;
 }
 

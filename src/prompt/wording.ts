@@ -1,5 +1,5 @@
 /**
- * The words of the built-in prompts. Those of the paper (section 2) are exact to the line break: models were trained
+ * The words of the built-in prompts. Those of the paper are exact to the line break: models were trained
  * on them. Changing any of these changes what models read: raise `promptFormat` in prompt-version.ts with it.
  */
 

@@ -35,7 +35,7 @@ export const accountSchema = z
       z.object({
         id: z.string(),
         status: z.enum(['hit', 'miss']),
-        tier: z.enum(['memory', 'disk', 'redis', 's3', 'none']),
+        tier: z.string(),
         tokens: z.number(),
         bytes: z.number(),
         ms: z.number(),

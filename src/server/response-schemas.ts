@@ -65,7 +65,7 @@ export const planResponseSchema = z
         id: z.string(),
         kind: z.enum(['system', 'passage', 'turn', 'demonstration', 'text', 'final']),
         tokens: z.number(),
-        cached: z.enum(['memory', 'disk', 'redis', 's3']).nullable(),
+        cached: z.string().nullable(),
       }),
     ),
   })

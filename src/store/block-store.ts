@@ -9,8 +9,17 @@ import type { NativeMemory } from '../ggml/memory.ts';
 /** Hex SHA-256 that names a block: see identity.ts. */
 export type BlockKey = string & { readonly __brand: 'BlockKey' };
 
-/** Where a block was found. `none` is a miss that was encoded for this request. */
-export type Tier = 'memory' | 'disk' | 'redis' | 's3' | 'none';
+/**
+ * Where a block was found: `memory`, or the place of a tier below it. `none` is a miss that was encoded for this
+ * request.
+ */
+export type Tier = 'memory' | 'none' | TierPlace;
+
+/**
+ * Names one tier of a store: its kind, with a number from the second tier of that kind on (`redis`, `redis 2`). A tier
+ * of one's own has any other name.
+ */
+export type TierPlace = 'disk' | 'redis' | 's3' | (string & {});
 
 /**
  * Why a block came from where it did. `resident`: it was in memory. `shared`: another request was already bringing it.
@@ -86,7 +95,8 @@ export interface StoreStats {
   readonly pinnedBlocks: number;
   readonly pinnedBytes: number;
   readonly budgetBytes: number;
-  readonly hits: Readonly<Record<Exclude<Tier, 'none'>, number>>;
+  /** By place: `memory`, and each of `tiers`. */
+  readonly hits: Readonly<Record<string, number>>;
   readonly misses: number;
   /** Blocks that left memory to keep the budget. */
   readonly evictions: number;
@@ -97,7 +107,7 @@ export interface StoreStats {
 }
 
 export interface TierStats {
-  readonly name: Exclude<Tier, 'memory' | 'none'>;
+  readonly name: TierPlace;
   /** Blocks and bytes kept; undefined where the tier cannot tell cheaply. */
   readonly blocks: number | undefined;
   readonly bytes: number | undefined;

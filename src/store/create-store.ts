@@ -1,13 +1,13 @@
 /**
  * Builds a block store from options: memory, then a folder, then servers that machines share.
  */
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { cacheFolder, type Environment } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
 import type { BlockStore } from './block-store.ts';
 import type { Claims } from './claims.ts';
 import { DiskTier } from './disk-tier.ts';
-import type { ClaimWait } from './lower-tiers.ts';
+import { type ClaimWait, placesOf } from './lower-tiers.ts';
 import { nativeMemory } from './memory-source.ts';
 import { checkBytes } from './memory-store.ts';
 import { RemoteTier } from './remote-tier.ts';
@@ -34,7 +34,10 @@ export interface BlockStoreOptions {
   readonly sharedTimeoutMs?: number | undefined;
   /** Pause before a folder or server that failed is tried again, in ms. Defaults to 10,000. */
   readonly retryMs?: number | undefined;
-  /** 32 bytes: blocks are stored encrypted (AES-256-GCM), and decrypted into memory instead of mapped. Defaults to none. */
+  /**
+   * 32 bytes: blocks are stored encrypted (AES-256-GCM), and decrypted into memory instead of mapped. Defaults to
+   * none.
+   */
   readonly storeKey?: Uint8Array | undefined;
   /** Bytes that may wait to be written to one tier. Defaults to a quarter of `memoryBytes`, but 64 MiB to 1 GiB. */
   readonly writeQueueBytes?: number | undefined;
@@ -61,10 +64,12 @@ export interface ClaimOptions {
 const gib = 2 ** 30;
 const sharedTtlMs = 7 * 86_400_000;
 
-/** Where blocks are kept unless told otherwise: `block-attention/blocks` in the user's cache folder. */
-export function defaultDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  const cache = environment.XDG_CACHE_HOME ?? environment.LOCALAPPDATA ?? join(homedir(), '.cache');
-  return join(cache, 'block-attention', 'blocks');
+/**
+ * Where blocks are kept unless told otherwise, by the command line as well: `blocks` in the package's cache folder
+ * (`$BLOCK_ATTENTION_CACHE`, else `block-attention` in the user's cache folder of this platform).
+ */
+export function defaultDirectory(environment: Environment = process.env): string {
+  return join(cacheFolder(environment), 'blocks');
 }
 
 /**
@@ -80,6 +85,7 @@ export async function createBlockStore(options: BlockStoreOptions = {}): Promise
   const retryMs = limit('retryMs', options.retryMs, 10_000);
   const timeoutMs = limit('sharedTimeoutMs', options.sharedTimeoutMs, 1000);
   const seal = options.storeKey === undefined ? undefined : createSeal(options.storeKey);
+  for (const { name } of options.tiers ?? []) checkTierName(name);
   const warnings = new Warnings(options.onWarning);
   const common = { seal, memory: nativeMemory, warnings, retryMs };
   const tiers: BlockTier[] = [];
@@ -94,10 +100,22 @@ export async function createBlockStore(options: BlockStoreOptions = {}): Promise
     await disk.open();
     tiers.push(disk);
   }
-  for (const backend of backends) tiers.push(new RemoteTier({ ...common, backend, timeoutMs, ttlMs: remoteTtlMs }));
+  const places = placesOf(backends.map(({ name }) => name));
+  backends.forEach((backend, i) => {
+    tiers.push(new RemoteTier({ ...common, backend, name: places[i], timeoutMs, ttlMs: remoteTtlMs }));
+  });
   tiers.push(...(options.tiers ?? []));
   const { writeQueueBytes } = options;
   return new TieredStore({ memoryBytes, tiers, writeQueueBytes, warnings, claims, claimWait: options.claims?.wait });
+}
+
+/** Names that say where a block was found, and not in which tier. */
+const reservedNames = ['memory', 'none'];
+
+function checkTierName(name: string): void {
+  if (name.trim() !== '' && !reservedNames.includes(name)) return;
+  const remedy = `give it another name than ${reservedNames.join(' or ')}`;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `a tier is named ${JSON.stringify(name)}: ${remedy}`);
 }
 
 function optionsOf(shared: string | SharedOptions): SharedOptions {

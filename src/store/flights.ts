@@ -8,7 +8,7 @@
 import { requestAborted } from '../abort.ts';
 import { BlockAttentionError } from '../errors.ts';
 import type { NativeMemory } from '../ggml/memory.ts';
-import type { BlockHandle, BlockKey, BlockRequest, Decision, EncodeMisses, TierStats } from './block-store.ts';
+import type { BlockHandle, BlockKey, BlockRequest, Decision, EncodeMisses, TierPlace } from './block-store.ts';
 import type { Entry, ResidentSet } from './resident-set.ts';
 import type { LoadedBlock } from './tier.ts';
 
@@ -38,7 +38,7 @@ export interface Acquisition {
 
 /** A block that a tier had. Passes the memory on. */
 export interface Found extends LoadedBlock {
-  readonly tier: TierStats['name'];
+  readonly tier: TierPlace;
   readonly ms: number;
 }
 
@@ -61,7 +61,7 @@ export interface Lower {
   /** A claimed block will not be encoded after all. */
   disclaim(wanted: Wanted): void;
   /** A block came into memory, from a tier or (undefined) an encoder. The entry is held during the call. */
-  arrived(wanted: Wanted, from: TierStats['name'] | undefined, acquisition: Acquisition): void;
+  arrived(wanted: Wanted, from: TierPlace | undefined, acquisition: Acquisition): void;
 }
 
 export class Flights {

@@ -159,7 +159,9 @@ export function readHeader(
   return headerTag(image, header.headerBytes).equals(stored) ? header : 'header';
 }
 
-/** Why an image, of which this is at least the header, is not the block that was asked for; undefined when it may be. */
+/**
+ * Why an image, of which this is at least the header, is not the block that was asked for; undefined when it may be.
+ */
 export function mismatch(
   header: ImageHeader,
   image: Uint8Array,
@@ -217,20 +219,24 @@ export async function unseal(
   }
 }
 
-/** The same, off the calling thread. `head` is at least the image's header. */
+/**
+ * The same, off the calling thread.
+ * @param head at least the image's header
+ * @param payload `to` has the size of `from`
+ */
 export async function nativeUnseal(
   aead: NativeAead,
   head: Uint8Array,
   header: ImageHeader,
   seal: Seal,
-  payload: { readonly from: Bytes; readonly to: Bytes; readonly tokens: Int32Array },
+  payload: { readonly from: Bytes; readonly to: Bytes; readonly tokens?: Int32Array | undefined },
 ): Promise<boolean> {
   const from = tokensOf(head, header);
   const to = new Uint8Array(from.byteLength);
   const { nonce, payloadTag: tag } = header;
   const opening = { key: seal.keyOf(header.key), nonce, fields: head.subarray(0, boundBytes), tag };
   if (!(await aead.decrypt(opening, [{ from, to }, payload]))) return false;
-  return Buffer.from(tokenBytes(payload.tokens)).equals(to);
+  return payload.tokens === undefined || Buffer.from(tokenBytes(payload.tokens)).equals(to);
 }
 
 /** The tokens as they are stored: sealed, if the image is. */

@@ -9,6 +9,7 @@ export type {
   EncodeMisses,
   StoreStats,
   Tier,
+  TierPlace,
   TierStats,
 } from './block-store.ts';
 export { type BlockStoreOptions, type ClaimOptions, createBlockStore, defaultDirectory } from './create-store.ts';

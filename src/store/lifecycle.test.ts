@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { loadLibrary } from '../ggml/library.ts';
+import { nativeVariable } from '../ggml/native-kernel.ts';
 import { exportFolder, importArchive } from './archive.ts';
 import { type BlockStoreOptions, createBlockStore } from './create-store.ts';
 import { blockPath, writeAtomically } from './disk-files.ts';
@@ -23,6 +24,10 @@ const model = 'ab'.repeat(32);
 
 beforeAll(async () => {
   await loadLibrary();
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
 });
 
 async function fillFolder(directory: string, ids: readonly number[], options: BlockStoreOptions = {}, tenant = '') {
@@ -76,8 +81,12 @@ test('verify finds every damage, and removes it when asked to', () =>
     expect(await verifyFolder(directory)).toMatchObject({ blocks: 2, corrupt: 0 });
   }));
 
-test('sealed blocks are verified with their key only', () =>
+test.each([
+  ['by OpenSSL on other threads', '1'],
+  ['by node:crypto', '0'],
+])('sealed blocks are verified and imported with their key only, %s', (_, native) =>
   withFolder(async (directory) => {
+    vi.stubEnv(nativeVariable, native);
     await fillFolder(directory, [1, 2], { storeKey });
     expect(await verifyFolder(directory)).toMatchObject({ blocks: 2, corrupt: 0, unchecked: 2 });
     expect(await verifyFolder(directory, { storeKey })).toMatchObject({ blocks: 2, corrupt: 0, unchecked: 0 });
@@ -86,7 +95,13 @@ test('sealed blocks are verified with their key only', () =>
     image[4500] = (image[4500] ?? 0) ^ 1;
     await writeFile(path, image);
     expect(await verifyFolder(directory, { storeKey })).toMatchObject({ corrupt: 1 });
-  }));
+    const archive = join(directory, 'sealed.tar');
+    await exportFolder(directory, archive);
+    const copy = join(directory, 'copy');
+    expect(await importArchive(copy, archive, { storeKey })).toEqual({ imported: 1, present: 0, refused: 1 });
+    expect(await verifyFolder(copy, { storeKey })).toMatchObject({ blocks: 1, corrupt: 0, unchecked: 0 });
+  }),
+);
 
 test('cleaning deletes the expired, the excess and what crashes left', () =>
   withFolder(async (directory) => {

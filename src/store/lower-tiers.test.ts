@@ -1,8 +1,10 @@
+import { resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { storeFolder } from '../cli/open-store.ts';
 import { loadLibrary } from '../ggml/library.ts';
 import { allocateMemory } from '../ggml/memory.ts';
 import type { BlockKey, BlockRequest } from './block-store.ts';
-import { createBlockStore } from './create-store.ts';
+import { createBlockStore, defaultDirectory } from './create-store.ts';
 import { Allocations, block, collector, encoder, fill, idOf, never, release, settle, use } from './testing/blocks.ts';
 import type { BlockTier, LoadContext, LoadedBlock, StoredBlock } from './tier.ts';
 
@@ -12,7 +14,7 @@ beforeAll(async () => {
 
 /** A tier in a map whose delays and failures a test decides: what a tier of one's own may look like. */
 class MapTier implements BlockTier {
-  readonly name = 's3';
+  readonly name: string = 's3';
   readonly blocks = new Map<BlockKey, Uint8Array>();
   readonly calls: string[] = [];
   beforeLoad: (context: LoadContext) => Promise<void> = async () => {};
@@ -41,7 +43,7 @@ class MapTier implements BlockTier {
   }
   stats() {
     const none = { blocks: undefined, bytes: undefined, budgetBytes: undefined, misses: {} };
-    return { ...none, name: this.name, hits: 0, writes: 0, failedWrites: 0, evictions: 0 } as const;
+    return { ...none, name: this.name, hits: 0, writes: 0, failedWrites: 0, evictions: 0 };
   }
   async close(): Promise<void> {
     this.calls.push('close');
@@ -169,4 +171,64 @@ test('blocks wait for a slow tier within bounds, outside the budget, and are dro
   expect(store.stats()).toMatchObject({ pendingWriteBytes: 0, blocks: 1, bytes: 64 });
   await store.close();
   expect(allocations.live).toBe(0);
+});
+
+test('two tiers of one kind are two places: blocks come up from the second, and speeds do not mix', async () => {
+  const [near, far] = [new MapTier(), new MapTier()];
+  far.put(1);
+  const store = await createBlockStore({ memoryBytes: 0, tiers: [near, far] });
+  expect(await use(store, [block(1)], never)).toEqual(['s3 2']);
+  await store.flush();
+  expect(near.calls).toEqual(['load 1', 'save 1']);
+  expect(far.calls).toEqual(['load 1']);
+  expect(await use(store, [block(1)], never)).toEqual(['s3']);
+  expect(await store.has(block(1).key)).toBe('s3');
+  near.blocks.clear();
+  expect(await store.has(block(1).key)).toBe('s3 2');
+  const { tiers, hits } = store.stats();
+  expect(tiers.map(({ name }) => name)).toEqual(['s3', 's3 2']);
+  expect(hits).toMatchObject({ memory: 0, disk: 0, redis: 0, s3: 1, 's3 2': 1 });
+});
+
+test('a slow tier is passed over, and another of its kind is not', async () => {
+  const [slow, quick] = [new MapTier(), new MapTier()];
+  const store = await createBlockStore({ memoryBytes: 0, tiers: [slow, quick] });
+  // Encoding is said to be instant, so that whatever was measured is slower.
+  const instant = encoder(new Allocations(), [], 0);
+  slow.put(1);
+  await use(store, [block(1)], instant);
+  await use(store, [block(2)], instant);
+  await store.flush();
+  slow.calls.length = 0;
+  quick.calls.length = 0;
+  await use(store, [block(3)], instant);
+  await store.flush();
+  expect(slow.calls).toEqual(['save 3']);
+  expect(quick.calls).toEqual(['load 3', 'save 3']);
+});
+
+test('a tier of one’s own has any name, but for those that are no tier', async () => {
+  class Archive extends MapTier {
+    override readonly name: string;
+    constructor(name: string) {
+      super();
+      this.name = name;
+    }
+  }
+  const named = (name: string): BlockTier => new Archive(name);
+  const tape = named('tape');
+  const store = await createBlockStore({ memoryBytes: 0, tiers: [tape, named('tape'), named('tape 2')] });
+  expect(store.stats().tiers.map(({ name }) => name)).toEqual(['tape', 'tape 2', 'tape 2 2']);
+  await use(store, [block(1)], encoder(new Allocations()));
+  await store.flush();
+  expect(await use(store, [block(1)], never)).toEqual(['tape']);
+  for (const name of ['memory', 'none', '', ' ']) {
+    await expect(createBlockStore({ tiers: [named(name)] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  }
+});
+
+test('the folder of blocks is the command line’s own', () => {
+  expect(defaultDirectory({ BLOCK_ATTENTION_CACHE: '/big' })).toBe(resolve('/big/blocks'));
+  expect(defaultDirectory({ HOME: '/h', XDG_CACHE_HOME: '/x' })).toBe(resolve('/x/block-attention/blocks'));
+  expect(storeFolder({}, { BLOCK_ATTENTION_CACHE: '/big' })).toBe(defaultDirectory({ BLOCK_ATTENTION_CACHE: '/big' }));
 });

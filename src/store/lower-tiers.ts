@@ -3,7 +3,7 @@
  *
  * A block found in one tier is written to the faster ones that lacked it. Nothing here fails a request.
  */
-import type { BlockKey, TierStats } from './block-store.ts';
+import type { BlockKey, TierPlace, TierStats } from './block-store.ts';
 import type { Claims } from './claims.ts';
 import type { Acquisition, Found, Lower, Wanted } from './flights.ts';
 import type { ResidentSet } from './resident-set.ts';
@@ -13,16 +13,16 @@ import { causeOf, type Warnings } from './warnings.ts';
 import { WriteBehind } from './write-behind.ts';
 
 /** Shields the store from a tier that throws, against its contract. */
-function guarded<T>(tier: BlockTier, work: Promise<T>, instead: T, warnings: Warnings): Promise<T> {
+function guarded<T>(place: TierPlace, work: Promise<T>, instead: T, warnings: Warnings): Promise<T> {
   return work.catch((error: unknown) => {
-    warnings.warn(tier.name, causeOf(error), `block store: the ${tier.name} tier failed: ${String(error)}`);
+    warnings.warn(place, causeOf(error), `block store: the ${place} tier failed: ${String(error)}`);
     return instead;
   });
 }
 
 /**
- * `strict`: waits for as long as the other machine is alive, and loads whatever there is. `patient`: waits at most about
- * as long as encoding takes.
+ * `strict`: waits for as long as the other machine is alive, and loads whatever there is. `patient`: waits at most
+ * about as long as encoding takes.
  */
 export type ClaimWait = 'patient' | 'strict';
 
@@ -38,8 +38,15 @@ const leastClaimPatienceMs = 500;
 /** Loading is given up when it has taken as long as encoding would, but never sooner than this. */
 const leastPatienceMs = 50;
 
+interface PlacedTier {
+  readonly tier: BlockTier;
+  /** Tells it from all other tiers of the store, those of its kind included. */
+  readonly place: TierPlace;
+  readonly writer: WriteBehind;
+}
+
 export class LowerTiers implements Lower {
-  readonly #tiers: readonly { readonly tier: BlockTier; readonly writer: WriteBehind }[];
+  readonly #tiers: readonly PlacedTier[];
   readonly #speed = new Speed();
   readonly #warnings: Warnings;
   readonly #claims: Claims | undefined;
@@ -53,7 +60,11 @@ export class LowerTiers implements Lower {
     this.#warnings = warnings;
     this.#claims = claims;
     this.#claimWait = claimWait;
-    this.#tiers = tiers.map((tier) => ({ tier, writer: new WriteBehind(tier, resident, queueBytes, warnings) }));
+    const places = placesOf(tiers.map(({ name }) => name));
+    this.#tiers = tiers.map((tier, i) => {
+      const place = places[i] ?? tier.name;
+      return { tier, place, writer: new WriteBehind(tier, place, resident, queueBytes, warnings) };
+    });
   }
 
   async load(
@@ -62,21 +73,21 @@ export class LowerTiers implements Lower {
     acquisition: Acquisition,
   ): Promise<void> {
     let rest = wanted;
-    for (const { tier } of this.#tiers) {
+    for (const placed of this.#tiers) {
       if (rest.length === 0 || acquisition.signal?.aborted) return;
       // Whoever waits for others' encoding takes it, fast or not.
       const all = this.#claims !== undefined && this.#claimWait === 'strict';
-      const count = all ? rest.length : this.#speed.blocksToLoad(tier.name, modelOf(rest), sizesOf(rest));
+      const count = all ? rest.length : this.#speed.blocksToLoad(placed.place, modelOf(rest), sizesOf(rest));
       const skipped = rest.slice(count);
       for (const item of skipped) if (item.reason === 'absent') item.reason = 'slower';
-      const missed = await this.#loadFrom(tier, rest.slice(0, count), found, acquisition);
+      const missed = await this.#loadFrom(placed, rest.slice(0, count), found, acquisition);
       rest = [...missed, ...skipped];
     }
   }
 
   /** Resolves to the blocks that the tier did not bring. */
   async #loadFrom(
-    tier: BlockTier,
+    { tier, place }: PlacedTier,
     wanted: readonly Wanted[],
     found: (wanted: Wanted, block: Found) => void,
     acquisition: Acquisition,
@@ -95,11 +106,11 @@ export class LowerTiers implements Lower {
       await Promise.all(
         wanted.map(async (item) => {
           const loading = tier.load(item.request, { signal: patience.signal });
-          const result = await guarded<LoadedBlock | string>(tier, loading, 'failed', this.#warnings);
+          const result = await guarded<LoadedBlock | string>(place, loading, 'failed', this.#warnings);
           if (result !== 'absent') triedBytes += item.request.bytes;
           if (typeof result !== 'string') {
             loaded.add(item);
-            found(item, { ...result, tier: tier.name, ms: performance.now() - startedAt });
+            found(item, { ...result, tier: place, ms: performance.now() - startedAt });
             return;
           }
           if (result !== 'absent') item.reason = 'unreadable';
@@ -110,17 +121,17 @@ export class LowerTiers implements Lower {
       acquisition.signal?.removeEventListener('abort', stop);
     }
     const cancelled = acquisition.signal?.aborted ?? false;
-    if (triedBytes > 0 && !cancelled) this.#speed.loaded(tier.name, triedBytes, performance.now() - startedAt);
+    if (triedBytes > 0 && !cancelled) this.#speed.loaded(place, triedBytes, performance.now() - startedAt);
     return wanted.filter((item) => !loaded.has(item));
   }
 
-  arrived(item: Wanted, from: TierStats['name'] | undefined, acquisition: Acquisition): void {
+  arrived(item: Wanted, from: TierPlace | undefined, acquisition: Acquisition): void {
     const { entry, request } = item;
     const { encodeMs } = entry;
     if (from === undefined) this.#speed.encoded(request.model ?? '', request.bytes, encodeMs);
     // Removed meanwhile: it goes nowhere.
     const tiers = entry.indexed ? this.#tiers : [];
-    const known = tiers.findIndex(({ tier }) => tier.name === from);
+    const known = tiers.findIndex(({ place }) => place === from);
     const targets = known < 0 ? tiers : tiers.slice(0, known);
     let open = targets.length;
     const onEnd = () => {
@@ -163,26 +174,28 @@ export class LowerTiers implements Lower {
     return this.#tiers.reduce((sum, { writer }) => sum + writer.pendingBytes, 0);
   }
 
-  async find(key: BlockKey): Promise<TierStats['name'] | undefined> {
-    for (const { tier } of this.#tiers) if (await guarded(tier, tier.has(key), false, this.#warnings)) return tier.name;
+  async find(key: BlockKey): Promise<TierPlace | undefined> {
+    for (const { tier, place } of this.#tiers)
+      if (await guarded(place, tier.has(key), false, this.#warnings)) return place;
     return undefined;
   }
 
   /** Deletes blocks from every tier; resolves to those that one of them had. */
   async remove(keys: ReadonlySet<BlockKey>): Promise<BlockKey[]> {
     const removed = await Promise.all(
-      this.#tiers.map(async ({ tier, writer }) => {
+      this.#tiers.map(async ({ tier, place, writer }) => {
         await writer.cancel(keys);
-        return guarded(tier, tier.remove([...keys]), [], this.#warnings);
+        return guarded(place, tier.remove([...keys]), [], this.#warnings);
       }),
     );
     return removed.flat();
   }
 
   stats(): TierStats[] {
-    return this.#tiers.map(({ tier }) => ({
+    return this.#tiers.map(({ tier, place }) => ({
       ...tier.stats(),
-      loadMsPerMiB: this.#speed.loadMs(tier.name, 1 << 20),
+      name: place,
+      loadMsPerMiB: this.#speed.loadMs(place, 1 << 20),
     }));
   }
 
@@ -195,6 +208,17 @@ export class LowerTiers implements Lower {
     await this.#claims?.close();
     await Promise.all(this.#tiers.map(({ tier }) => tier.close()));
   }
+}
+
+/** A place of its own for every tier: its name, numbered from the second of that name on. */
+export function placesOf(names: readonly string[]): TierPlace[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    let place = name;
+    for (let number = 2; taken.has(place); number += 1) place = `${name} ${number}`;
+    taken.add(place);
+    return place;
+  });
 }
 
 /** All blocks of a request belong to one model. */

@@ -6,7 +6,7 @@
  * alone. Blocks are bounded in number per moment, because each is held twice while it is checked.
  */
 import type { NativeMemory } from '../ggml/memory.ts';
-import type { BlockKey, BlockRequest, TierStats } from './block-store.ts';
+import type { BlockKey, BlockRequest, TierPlace, TierStats } from './block-store.ts';
 import { Breaker } from './breaker.ts';
 import { createImage, type ImageHeader, imageBytesOf, mismatch, payloadIsWhole, readHeader, unseal } from './image.ts';
 import { KeyLocks } from './key-locks.ts';
@@ -18,7 +18,7 @@ import { Counters, causeOf, type Warnings } from './warnings.ts';
 
 /** Bytes by key on a server. Every method may throw, and must end soon after the signal fires. */
 export interface RemoteBackend {
-  readonly name: TierStats['name'];
+  readonly name: string;
   /**
    * The value, undefined when there is none; `bytes` is the only acceptable length. Throws WrongLength otherwise.
    * Calls `alive` once the server has answered that it has the value.
@@ -42,6 +42,8 @@ export class WrongLength extends Error {
 export interface RemoteTierOptions {
   readonly backend: RemoteBackend;
   readonly seal?: Seal | undefined;
+  /** What reports call this tier. Defaults to the backend's own name. */
+  readonly name?: TierPlace | undefined;
   readonly memory: MemorySource;
   readonly warnings: Warnings;
   /** Limit until a server answers, in ms; a block's transfer may take longer by what it takes at 4 MiB/s. */
@@ -57,7 +59,7 @@ const leastBytesPerMs = 4 * 1024 * 1.024;
 const failuresToOpen = 3;
 
 export class RemoteTier implements BlockTier {
-  readonly name: TierStats['name'];
+  readonly name: TierPlace;
   readonly #options: RemoteTierOptions;
   readonly #breaker: Breaker;
   readonly #slots = new Slots(concurrentLoads);
@@ -70,7 +72,7 @@ export class RemoteTier implements BlockTier {
 
   constructor(options: RemoteTierOptions) {
     this.#options = options;
-    this.name = options.backend.name;
+    this.name = options.name ?? options.backend.name;
     this.#breaker = new Breaker({
       failures: failuresToOpen,
       pauseMs: options.retryMs,

@@ -5,7 +5,7 @@
  * more. While nothing is known, loading is tried. A tier that is too slow is tried again now and then with one block,
  * because networks recover.
  */
-import type { TierStats } from './block-store.ts';
+import type { TierPlace } from './block-store.ts';
 
 /** Weight of what was known, against one new measurement. */
 const decay = 0.9;
@@ -45,15 +45,15 @@ export class LinearCost {
 export class Speed {
   /** By model: small models encode faster than large ones. */
   readonly #encode = new Map<string, LinearCost>();
-  readonly #load = new Map<TierStats['name'], LinearCost>();
-  readonly #skipped = new Map<TierStats['name'], number>();
+  readonly #load = new Map<TierPlace, LinearCost>();
+  readonly #skipped = new Map<TierPlace, number>();
 
   encoded(model: string, bytes: number, ms: number): void {
     addTo(this.#encode, model, bytes, ms);
   }
 
   /** Blocks of `bytes` in all were loaded together in `ms`. */
-  loaded(tier: TierStats['name'], bytes: number, ms: number): void {
+  loaded(tier: TierPlace, bytes: number, ms: number): void {
     addTo(this.#load, tier, bytes, ms);
   }
 
@@ -63,12 +63,12 @@ export class Speed {
     return sizes.reduce((sum, bytes) => sum + (cost.predict(bytes) ?? 0), 0);
   }
 
-  loadMs(tier: TierStats['name'], bytes: number): number | undefined {
+  loadMs(tier: TierPlace, bytes: number): number | undefined {
     return this.#load.get(tier)?.predict(bytes);
   }
 
   /** How many of the blocks of these sizes to load from a tier: all, none, or one to see whether it has recovered. */
-  blocksToLoad(tier: TierStats['name'], model: string, sizes: readonly number[]): number {
+  blocksToLoad(tier: TierPlace, model: string, sizes: readonly number[]): number {
     const loadMs = this.loadMs(
       tier,
       sizes.reduce((sum, bytes) => sum + bytes, 0),

@@ -11,6 +11,7 @@ import {
   Allocations,
   block,
   collector,
+  dearMs,
   encoder,
   idOf,
   isContentOf,
@@ -54,7 +55,7 @@ async function runSteps(store: BlockStore, allocations: Allocations, steps: read
         }
         everEncoded.add(idOf(request));
         active.delete(idOf(request));
-        commit(request, allocations.allocate(request.bytes, idOf(request)), 1);
+        commit(request, allocations.allocate(request.bytes, idOf(request)), dearMs);
       }
     };
     const encode: EncodeMisses = async (missing, commit) => {

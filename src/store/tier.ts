@@ -8,7 +8,8 @@ import type { NativeMemory } from '../ggml/memory.ts';
 import type { BlockKey, BlockRequest, TierStats } from './block-store.ts';
 
 export interface BlockTier {
-  readonly name: TierStats['name'];
+  /** What reports call it. Two tiers of a store may share a name: the store tells them apart by number. */
+  readonly name: string;
   /**
    * Brings a block, checked: right key, tokens, size and checksum. The caller owns the memory. A string is the reason
    * of a miss: `absent` when the tier does not have the block, anything else when it has but cannot give it.

@@ -12,7 +12,7 @@ import { type Acquisition, Flights, type Outcome, throwIfAborted, type Wanted } 
 import { type ClaimWait, LowerTiers } from './lower-tiers.ts';
 import { ResidentSet } from './resident-set.ts';
 import type { BlockTier } from './tier.ts';
-import { Warnings } from './warnings.ts';
+import { Counters, Warnings } from './warnings.ts';
 
 export interface TieredStoreOptions {
   /** Bytes of blocks kept in memory. */
@@ -24,15 +24,21 @@ export interface TieredStoreOptions {
   readonly warnings?: Warnings | undefined;
   /** Keeps machines that share a tier from encoding the same block at the same time. Closed by the store. */
   readonly claims?: Claims | undefined;
-  /** How long a block that another machine encodes is waited for. Defaults to `patient`: about as long as encoding takes. */
+  /**
+   * How long a block that another machine encodes is waited for. Defaults to `patient`: about as long as encoding
+   * takes.
+   */
   readonly claimWait?: ClaimWait | undefined;
 }
+
+/** Of the tiers that the package knows, those that a store lacks included: dashboards find every series. */
+const noHits = { memory: 0, disk: 0, redis: 0, s3: 0 };
 
 export class TieredStore implements BlockStore {
   readonly #resident: ResidentSet;
   readonly #lower: LowerTiers;
   readonly #flights: Flights;
-  readonly #hits = { memory: 0, disk: 0, redis: 0, s3: 0 };
+  readonly #hits = new Counters();
   #misses = 0;
   #closed = false;
 
@@ -104,7 +110,7 @@ export class TieredStore implements BlockStore {
       const outcome = seen.has(key) ? resident : (item.outcome ?? shared(item.entry.readyAt - acquisition.startedAt));
       seen.add(key);
       if (outcome.tier === 'none') this.#misses += 1;
-      else this.#hits[outcome.tier] += 1;
+      else this.#hits.add(outcome.tier);
       return this.#handle(item, memory, outcome);
     });
   }
@@ -143,6 +149,7 @@ export class TieredStore implements BlockStore {
   }
 
   stats(): StoreStats {
+    const tiers = this.#lower.stats();
     const { blocks, bytes, usedBlocks, usedBytes, budgetBytes, evictions } = this.#resident;
     return {
       blocks,
@@ -150,11 +157,11 @@ export class TieredStore implements BlockStore {
       pinnedBlocks: usedBlocks,
       pinnedBytes: usedBytes,
       budgetBytes,
-      hits: { ...this.#hits },
+      hits: { ...noHits, ...Object.fromEntries(tiers.map(({ name }) => [name, 0])), ...this.#hits.toRecord() },
       misses: this.#misses,
       evictions,
       pendingWriteBytes: this.#lower.pendingBytes,
-      tiers: this.#lower.stats(),
+      tiers,
     };
   }
 

@@ -2,7 +2,7 @@
  * Writes blocks to a tier in the background. A block that waits to be written stays in memory; how much may wait is
  * bounded, and what exceeds it is not written: serving goes first.
  */
-import type { BlockKey } from './block-store.ts';
+import type { BlockKey, TierPlace } from './block-store.ts';
 import type { Entry, ResidentSet } from './resident-set.ts';
 import type { BlockTier, StoredBlock } from './tier.ts';
 import { causeOf, type Warnings } from './warnings.ts';
@@ -18,6 +18,7 @@ const concurrency = 2;
 
 export class WriteBehind {
   readonly #tier: BlockTier;
+  readonly #place: TierPlace;
   readonly #resident: ResidentSet;
   readonly #maxBytes: number;
   readonly #warnings: Warnings;
@@ -25,8 +26,9 @@ export class WriteBehind {
   readonly #running = new Map<Job, Promise<void>>();
   #pendingBytes = 0;
 
-  constructor(tier: BlockTier, resident: ResidentSet, maxBytes: number, warnings: Warnings) {
+  constructor(tier: BlockTier, place: TierPlace, resident: ResidentSet, maxBytes: number, warnings: Warnings) {
     this.#tier = tier;
+    this.#place = place;
     this.#resident = resident;
     this.#maxBytes = maxBytes;
     this.#warnings = warnings;
@@ -39,8 +41,8 @@ export class WriteBehind {
   /** @param onEnd called once the block is written, or will not be */
   enqueue(entry: Entry, block: Omit<StoredBlock, 'payload'>, onEnd: () => void): void {
     if (this.#pendingBytes > 0 && this.#pendingBytes + entry.bytes > this.#maxBytes) {
-      const message = `block store: ${this.#tier.name} is slower than encoding; some blocks are not written to it`;
-      this.#warnings.warn(this.#tier.name, 'write-queue', message);
+      const message = `block store: ${this.#place} is slower than encoding; some blocks are not written to it`;
+      this.#warnings.warn(this.#place, 'write-queue', message);
       onEnd();
       return;
     }
@@ -69,7 +71,7 @@ export class WriteBehind {
     try {
       await this.#tier.save({ ...block, payload: entry.memory.bytes });
     } catch (error) {
-      this.#warnings.warn(this.#tier.name, causeOf(error), `block store: ${this.#tier.name} failed: ${String(error)}`);
+      this.#warnings.warn(this.#place, causeOf(error), `block store: ${this.#place} failed: ${String(error)}`);
     }
   }
 

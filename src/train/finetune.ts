@@ -1,20 +1,22 @@
 /**
- * Block fine-tuning of a model (paper section 5): every sample with the full and with the block mask, cross-entropy on
- * the response, AdamW under warm-up and decay. Writes checkpoints on the way, and an adapter or a model in the end. From the
- * follow-up paper: distillation from the starting model with full attention, and block dropout.
+ * Block fine-tuning of a model (as the paper does it): every sample with the full and with the block mask,
+ * cross-entropy on the response, AdamW under warm-up and decay. Writes checkpoints on the way, and an adapter or a
+ * model in the end. From the follow-up paper: distillation from the starting model with full attention, and block
+ * dropout.
  *
  * A run is a function of its model, data, options and seed: resumed from a checkpoint it takes the same steps.
  */
+
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { cacheFolder } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { openGguf } from '../ggml/gguf-file.ts';
 import { readHyperParameters } from '../model/hyper-parameters.ts';
 import { weightsDigest } from '../model/weights-digest.ts';
-import { cacheFolder } from '../models/index.ts';
 import { checkOptions, loraOf } from './check-options.ts';
 import type { FinetuneOptions, FinetuneReport, Validation } from './finetune-options.ts';
 import { estimateMemory, requireMemory } from './memory-estimate.ts';

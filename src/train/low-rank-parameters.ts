@@ -2,17 +2,17 @@
  * Adapters of low rank (LoRA) over the frozen weights of a model, quantised ones included: y = W x + α/r · B A x.
  *
  * Only A and B are trained. A starts random and B at zero, so that the model starts as it was, or both as an adapter's
- * file has them. The frozen matrices stay as the model's file has them. The native nodes convert them as they go, in both
- * directions. Without those, gradients pass through stored transposes, in q8_0 for quantised weights, scaled up on their
- * way so that 16-bit scales and halves hold them.
+ * file has them. The frozen matrices stay as the model's file has them. The native nodes convert them as they go, in
+ * both directions. Without those, gradients pass through stored transposes, in q8_0 for quantised weights, scaled up on
+ * their way so that 16-bit scales and halves hold them.
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
 import type { GgufFile, GgufTensor } from '../ggml/gguf-file.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
-import { mapFile } from '../ggml/memory.ts';
-import { dequantize, quantize } from '../ggml/quantize.ts';
+import { quantize } from '../ggml/quantize.ts';
 import { type Tensor, TensorType, typeTraits } from '../ggml/tensor.ts';
+import { TensorData } from '../ggml/tensor-data.ts';
 import type { TrainingKernel } from '../ggml/training-kernel.ts';
 import type { AdapterFile } from '../model/adapter-file.ts';
 import { type LowRank, layerMatrix } from '../model/layers.ts';
@@ -138,15 +138,10 @@ export class LowRankParameters implements TrainableWeights {
       this.#backend.write(adapter.a, a);
       this.#backend.write(adapter.b, b);
     });
-    const mapping = mapFile(this.#file.path);
-    try {
-      for (const [transposed, entry] of this.#sources) {
-        const bytes = mapping.bytes.subarray(entry.offset, entry.offset + entry.bytes);
-        const values = transpose(dequantize(entry.type, bytes, entry.ne[0]), entry.ne[0]);
-        this.#backend.write(transposed, quantize(transposed.type, values, entry.ne[1]));
-      }
-    } finally {
-      mapping.free();
+    using data = new TensorData(this.#file.path);
+    for (const [transposed, entry] of this.#sources) {
+      const values = transpose(data.values(entry), entry.ne[0]);
+      this.#backend.write(transposed, quantize(transposed.type, values, entry.ne[1]));
     }
   }
 
@@ -175,15 +170,10 @@ export class LowRankParameters implements TrainableWeights {
     const adapter = this.#adapters.get(name);
     if (adapter === undefined) return undefined;
     const { entry, a, b, scale } = adapter;
-    const mapping = mapFile(this.#file.path);
-    try {
-      const bytes = mapping.bytes.subarray(entry.offset, entry.offset + entry.bytes);
-      const values = dequantize(entry.type, bytes, entry.ne[0]);
-      addLowRank(values, readTensor(this.#backend, a), readTensor(this.#backend, b), this.rank, scale);
-      return values;
-    } finally {
-      mapping.free();
-    }
+    using data = new TensorData(this.#file.path);
+    const values = data.values(entry);
+    addLowRank(values, readTensor(this.#backend, a), readTensor(this.#backend, b), this.rank, scale);
+    return values;
   }
 
   dispose(): void {

@@ -2,8 +2,8 @@
  * What the tokens of packed rows see, in two forms: runs of keys for the native attention, and a mask for ggml's.
  *
  * A token sees what is before it in its own sequence: everything in full mode; in block mode only its own block, except
- * for final blocks, which see all of the context (paper sections 2 and 5), and of final blocks themselves, and for blocks
- * that are open, which see all before them. Padding sees itself, so that no softmax is empty.
+ * for final blocks, which see all of the context (the paper's block fine-tuning), and of final blocks themselves, and
+ * for blocks that are open, which see all before them. Padding sees itself, so that no softmax is empty.
  */
 import { finalBlocks, type PackedRows, type Placed } from './packing.ts';
 

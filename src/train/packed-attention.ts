@@ -1,6 +1,6 @@
 /**
- * Attention over a batch of equally long rows, each under a mask of its own (paper section 5: training needs no
- * re-encoding, a block mask over ordinary positions gives the same scores).
+ * Attention over a batch of equally long rows, each under a mask of its own (the paper's block fine-tuning: training
+ * needs no re-encoding, a block mask over ordinary positions gives the same scores).
  *
  * Rows never meet, so the work grows with the square of a row and not of the batch. Query heads that share a key head
  * are folded into one product.

@@ -6,9 +6,8 @@ import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
-import { mapFile } from '../ggml/memory.ts';
-import { dequantize } from '../ggml/quantize.ts';
 import { elementCount, type Tensor, TensorType } from '../ggml/tensor.ts';
+import { TensorData } from '../ggml/tensor-data.ts';
 import { loadTrainingKernel, type TrainingKernel } from '../ggml/training-kernel.ts';
 import type { WeightSource } from '../model/layers.ts';
 
@@ -72,14 +71,10 @@ export class FullParameters implements TrainableWeights {
     }
     this.parameters = parameters;
     this.#release.push(backend.allocate(context));
-    const mapping = mapFile(file.path);
-    try {
-      for (const { name, type, ne, offset, bytes } of file.tensors.values()) {
-        const tensor = this.#tensors.get(name);
-        if (tensor) backend.write(tensor, dequantize(type, mapping.bytes.subarray(offset, offset + bytes), ne[0]));
-      }
-    } finally {
-      mapping.free();
+    using data = new TensorData(file.path);
+    for (const entry of file.tensors.values()) {
+      const tensor = this.#tensors.get(entry.name);
+      if (tensor) backend.write(tensor, data.values(entry));
     }
     for (const { gradient, mean, variance } of parameters) {
       for (const tensor of [gradient, mean, variance]) backend.clear(tensor);

@@ -7,8 +7,8 @@ import type { Backend } from '../ggml/backend.ts';
 import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
 import { readGgufMetadata } from '../ggml/gguf-metadata.ts';
 import { writeGguf } from '../ggml/gguf-writer.ts';
-import { mapFile } from '../ggml/memory.ts';
 import { type Tensor, TensorType } from '../ggml/tensor.ts';
+import { TensorData } from '../ggml/tensor-data.ts';
 import { type Parameter, readTensor } from './parameters.ts';
 
 export interface TrainingState {
@@ -76,14 +76,8 @@ export async function readState(
   for (const [tensor, entry] of wanted) {
     if (entry === undefined || entry.ne.some((n, i) => n !== tensor.ne[i])) refuse('holds tensors of another shape');
   }
-  const mapping = mapFile(path);
-  try {
-    for (const [tensor, entry] of wanted) {
-      if (entry) backend.write(tensor, mapping.bytes.subarray(entry.offset, entry.offset + entry.bytes));
-    }
-  } finally {
-    mapping.free();
-  }
+  using data = new TensorData(path);
+  for (const [tensor, entry] of wanted) if (entry) backend.write(tensor, data.bytes(entry));
   const note = file.value('training.note');
   return { steps: Number(file.value('training.steps') ?? 0), note: typeof note === 'string' ? note : '' };
 }

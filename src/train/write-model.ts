@@ -4,9 +4,9 @@
 import type { GgufFile } from '../ggml/gguf-file.ts';
 import { readGgufMetadata } from '../ggml/gguf-metadata.ts';
 import { type GgufTensorSource, writeGguf } from '../ggml/gguf-writer.ts';
-import { mapFile } from '../ggml/memory.ts';
 import { quantize } from '../ggml/quantize.ts';
 import { type TensorType, TensorType as types, typeTraits } from '../ggml/tensor.ts';
+import { TensorData } from '../ggml/tensor-data.ts';
 
 export interface SaveOptions {
   /**
@@ -33,27 +33,22 @@ export async function saveModel(
   const metadata = await readGgufMetadata(base);
   if (name !== undefined) metadata.set('general.name', { string: name });
   if (weights !== 'same') metadata.set(fileTypeKey, { u32: fileTypes[weights] });
-  const mapping = mapFile(base.path);
-  try {
-    const tensors = Array.from(base.tensors.values(), (entry): GgufTensorSource => {
-      const kept = mapping.bytes.subarray(entry.offset, entry.offset + entry.bytes);
-      const isMatrix = entry.ne[1] > 1;
-      const wanted: TensorType = weights === 'same' ? entry.type : isMatrix ? matrixTypes[weights] : types.F32;
-      const type = entry.ne[0] % typeTraits(wanted).blockElements === 0 ? wanted : types.F32;
-      const ne = entry.ne[3] > 1 ? entry.ne : isMatrix ? entry.ne.slice(0, entry.ne[2] > 1 ? 3 : 2) : [entry.ne[0]];
-      const present = values(entry.name) === undefined ? entry.type : type;
-      return {
-        name: entry.name,
-        type: present,
-        ne,
-        data: () => {
-          const fresh = values(entry.name);
-          return fresh === undefined ? kept : quantize(type, fresh, entry.ne[0]);
-        },
-      };
-    });
-    await writeGguf(path, metadata, tensors);
-  } finally {
-    mapping.free();
-  }
+  using data = new TensorData(base.path);
+  const tensors = Array.from(base.tensors.values(), (entry): GgufTensorSource => {
+    const isMatrix = entry.ne[1] > 1;
+    const wanted: TensorType = weights === 'same' ? entry.type : isMatrix ? matrixTypes[weights] : types.F32;
+    const type = entry.ne[0] % typeTraits(wanted).blockElements === 0 ? wanted : types.F32;
+    const ne = entry.ne[3] > 1 ? entry.ne : isMatrix ? entry.ne.slice(0, entry.ne[2] > 1 ? 3 : 2) : [entry.ne[0]];
+    const present = values(entry.name) === undefined ? entry.type : type;
+    return {
+      name: entry.name,
+      type: present,
+      ne,
+      data: () => {
+        const fresh = values(entry.name);
+        return fresh === undefined ? data.bytes(entry) : quantize(type, fresh, entry.ne[0]);
+      },
+    };
+  });
+  await writeGguf(path, metadata, tensors);
 }

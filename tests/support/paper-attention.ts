@@ -1,7 +1,7 @@
 /**
- * The paper's own path (section 3), slow and obvious: stored keys are dequantised, rotated to their place in the prompt
- * in float64, and concatenated with the final block's; then ordinary causal attention. The reference that separates an
- * error of position re-encoding from the rounding of stored states.
+ * The paper's own position re-encoding, slow and obvious: stored keys are dequantised, rotated to their place in the
+ * prompt in float64, and concatenated with the final block's; then ordinary causal attention. The reference that
+ * separates an error of position re-encoding from the rounding of stored states.
  */
 import type { GraphContext } from '../../src/ggml/graph-context.ts';
 import { dequantize } from '../../src/ggml/quantize.ts';

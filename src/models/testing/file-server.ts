@@ -75,8 +75,7 @@ export async function startFileServer(file: Buffer): Promise<FileServer> {
       return;
     }
     response.write(part.subarray(0, stop), () => {
-      // Time for the bytes to be read, so that a cut does not swallow them.
-      if (behaviour.cutAfter !== undefined) setTimeout(() => response.destroy(), 50);
+      if (behaviour.cutAfter !== undefined) void turns().then(() => response.destroy());
     });
   };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -109,4 +108,12 @@ export function fakeGguf(bytes: number, seed = 1): Buffer {
   file.writeBigUInt64LE(2n, 8);
   file.writeBigUInt64LE(3n, 16);
   return file;
+}
+
+/**
+ * Turns of the event loop for the client, which runs in it, to take what was sent: a cut swallows what it has not
+ * read.
+ */
+async function turns(count = 100): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
 }

@@ -3,11 +3,13 @@
  *
  * Readers take no lock: each search sees one committed state. Writers, in however many processes, take turns.
  */
+
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { cacheFolder, type Environment } from '../../cache-folder.ts';
 import type { Engine } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
-import { cacheFolder, type Environment, withFolderLock } from '../../models/index.ts';
+import { withFolderLock } from '../../models/index.ts';
 import type { BlockStore } from '../../store/index.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import { type ParserLimits, ParserProcess } from '../load/parser-process.ts';

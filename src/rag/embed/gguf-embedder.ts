@@ -1,9 +1,11 @@
 /** Embeddings by a GGUF model in this process. */
+
 import { basename, join } from 'node:path';
 import { throwIfAborted } from '../../abort.ts';
+import { cacheFolder } from '../../cache-folder.ts';
 import { openEmbeddingModel } from '../../ggml/index.ts';
 import { weightsDigest } from '../../model/index.ts';
-import { cacheFolder, resolveModel } from '../../models/index.ts';
+import { resolveModel } from '../../models/index.ts';
 import type { Embedder } from './embedder.ts';
 import type { OpenEmbedderOptions } from './open-embedder.ts';
 import { prefixesOf } from './prefixes.ts';

@@ -60,8 +60,11 @@ export function isContentOf(bytes: Uint8Array, id: number): boolean {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).equals(expected);
 }
 
-/** An encoder that finishes at once, recording its batches. */
-export function encoder(allocations: Allocations, batches: number[][] = [], ms = 3): EncodeMisses {
+/** A cost of encoding that no load exceeds: blocks are never encoded because a busy machine loads them slowly. */
+export const dearMs = 60_000;
+
+/** An encoder that finishes at once, recording its batches. @param ms what it says encoding a block took */
+export function encoder(allocations: Allocations, batches: number[][] = [], ms = dearMs): EncodeMisses {
   return async (missing, commit) => {
     batches.push(missing.map(idOf));
     for (const request of missing) commit(request, allocations.allocate(request.bytes, idOf(request)), ms);
