@@ -34,7 +34,10 @@ export function addFolderOptions(command: Command): Command {
     )
     .option('--max-file <bytes>', 'larger files are left out (default: 32MiB)', bytesOption('--max-file'))
     .option('--no-ignore', 'also what .gitignore and .blockignore leave out')
-    .option('--language <name>', 'of stemming and stop words, for a new index (default: English)')
+    .option(
+      '--language <name>',
+      "of the documents, e.g. german or de: of endings and function words (default: the index's own, else English)",
+    )
     .option('--tenant <salt>', 'share stored blocks only with requests of the same salt')
     .option('--json', 'result as one line of JSON');
   return addStoreOptions(addModelOptions(command, modelOfIndex));

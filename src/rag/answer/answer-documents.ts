@@ -78,8 +78,8 @@ async function prepare(request: DocumentQuestion): Promise<Prepared> {
   const stream: AnswerStream = engine.answer({ ...rest, passages: hits.map(({ chunk }) => passageOf(chunk)) });
   const finish = async (): Promise<DocumentAnswer> => {
     const result = await stream.result;
-    const inDocuments = isGrounded(result.text, question, hits);
-    const citations = inDocuments ? cite(result.text, question, hits) : [];
+    const inDocuments = isGrounded(result.text, question, hits, index.words);
+    const citations = inDocuments ? cite(result.text, question, hits, index.words) : [];
     return { ...result, ttftMs: result.ttftMs + searchMs, citations, hits, inDocuments, searchMs };
   };
   return { stream, finish };

@@ -2,11 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../engine/index.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
 import { bridgePage, Corpus, keysPage } from '../testing/corpus.ts';
+import { openWords } from '../words/words.ts';
 import { answerFromDocuments } from './answer-documents.ts';
 import { cite, grounding } from './cite.ts';
 import { createConversation } from './conversation.ts';
 import { isGrounded, notInDocuments } from './not-in-documents.ts';
 
+const words = await openWords('English');
 let corpus: Corpus;
 let engine: Engine;
 let index: DocumentIndex;
@@ -149,7 +151,7 @@ describe('citations', () => {
 
   it('go sentence by sentence, to the line, numbered by first use', () => {
     const answer = 'The harbour closes at nine. The bridge was built in 1911. Elephants dance. It closes at nine!';
-    expect(cite(answer, 'What about the harbour?', hits)).toMatchObject([
+    expect(cite(answer, 'What about the harbour?', hits, words)).toMatchObject([
       {
         index: 1,
         source: 'b.txt:20',
@@ -160,14 +162,14 @@ describe('citations', () => {
       },
       { index: 2, source: 'a.txt:2', ranges: [[28, 57]] },
     ]);
-    expect(cite('', 'x', hits)).toEqual([]);
-    expect(cite('Elephants dance.', 'x', hits)).toEqual([]);
+    expect(cite('', 'x', hits, words)).toEqual([]);
+    expect(cite('Elephants dance.', 'x', hits, words)).toEqual([]);
   });
 
   it('measure how much of an answer is the documents’ own', () => {
-    expect(grounding('It was built in 1911.', 'When?', hits)).toBe(1);
-    expect(grounding('Elephants built it.', 'When?', hits)).toBe(0.5);
-    expect(grounding('The bridge.', 'Which bridge?', hits)).toBeUndefined();
+    expect(grounding('It was built in 1911.', 'When?', hits, words)).toBe(1);
+    expect(grounding('Elephants built it.', 'When?', hits, words)).toBe(0.5);
+    expect(grounding('The bridge.', 'Which bridge?', hits, words)).toBeUndefined();
   });
 
   it.each([
@@ -178,6 +180,6 @@ describe('citations', () => {
     ['It was not built in 1911.', true],
     ['', false],
   ])('take %j as an answer: %s', (answer, grounded) => {
-    expect(isGrounded(answer, 'When was it built?', hits)).toBe(grounded);
+    expect(isGrounded(answer, 'When was it built?', hits, words)).toBe(grounded);
   });
 });

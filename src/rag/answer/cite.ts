@@ -4,8 +4,8 @@
  * Small models do not cite reliably, so citations are found, not asked for: each sentence of the answer goes to the
  * passage that holds most of its words. A sentence that no passage holds is not cited.
  */
-import { contentWords } from '../search/words.ts';
 import { type SearchHit, sourceOf } from '../types.ts';
+import type { Words } from '../words/words.ts';
 
 export interface Citation {
   /** 1-based, in order of first use. */
@@ -31,15 +31,15 @@ const leastSupport = 0.5;
 const questionWeight = 0.25;
 
 /** Citations of an answer over its passages. */
-export function cite(answer: string, question: string, hits: readonly SearchHit[]): Citation[] {
-  const asked = new Set(contentWords(question));
-  const passages = hits.map((hit) => ({ hit, words: new Set(contentWords(`${hit.chunk.title}\n${hit.chunk.text}`)) }));
+export function cite(answer: string, question: string, hits: readonly SearchHit[], words: Words): Citation[] {
+  const asked = new Set(words.content(question));
+  const passages = hits.map((hit) => ({ hit, words: new Set(words.all(`${hit.chunk.title}\n${hit.chunk.text}`)) }));
   const found = new Map<string, Citation & { ranges: (readonly [number, number])[] }>();
   for (const [start, end] of sentences(answer)) {
-    const words = contentWords(answer.slice(start, end));
+    const said = words.content(answer.slice(start, end));
     // What the question said already proves nothing, unless there is nothing else.
-    const own = words.filter((word) => !asked.has(word));
-    const telling = new Set(own.length > 0 ? own : words);
+    const own = said.filter((word) => !asked.has(word));
+    const telling = new Set(own.length > 0 ? own : said);
     if (telling.size === 0) continue;
     let best: (typeof passages)[number] | undefined;
     let bestScore = 0;
@@ -50,7 +50,7 @@ export function cite(answer: string, question: string, hits: readonly SearchHit[
     }
     if (best === undefined) continue;
     const { chunk } = best.hit;
-    const lines = supportingLines(best.hit, telling, asked);
+    const lines = supportingLines(best.hit, telling, asked, words);
     const source = sourceOf(chunk, lines);
     const known = found.get(`${chunk.root}\0${source}`);
     if (known !== undefined) known.ranges.push([start, end]);
@@ -72,11 +72,16 @@ export function cite(answer: string, question: string, hits: readonly SearchHit[
  * Share of the answer's own words, those that the question does not have, that stand in the passages; undefined when it
  * has none.
  */
-export function grounding(answer: string, question: string, hits: readonly SearchHit[]): number | undefined {
-  const asked = new Set(contentWords(question));
-  const own = new Set(contentWords(answer).filter((word) => !asked.has(word)));
+export function grounding(
+  answer: string,
+  question: string,
+  hits: readonly SearchHit[],
+  words: Words,
+): number | undefined {
+  const asked = new Set(words.content(question));
+  const own = new Set(words.content(answer).filter((word) => !asked.has(word)));
   if (own.size === 0) return undefined;
-  const all = new Set(hits.flatMap(({ chunk }) => contentWords(`${chunk.title}\n${chunk.text}`)));
+  const all = new Set(hits.flatMap(({ chunk }) => words.all(`${chunk.title}\n${chunk.text}`)));
   return shared(own, all) / own.size;
 }
 
@@ -85,12 +90,13 @@ function supportingLines(
   { chunk }: SearchHit,
   telling: ReadonlySet<string>,
   asked: ReadonlySet<string>,
+  words: Words,
 ): { startLine: number; endLine: number } {
   let best = { startLine: chunk.startLine, endLine: chunk.endLine };
   let bestScore = 0;
   for (const [index, [offset, startLine, endLine]] of chunk.spans.entries()) {
-    const words = new Set(contentWords(chunk.text.slice(offset, chunk.spans[index + 1]?.[0])));
-    const score = shared(telling, words) + questionWeight * shared(asked, words);
+    const present = new Set(words.all(chunk.text.slice(offset, chunk.spans[index + 1]?.[0])));
+    const score = shared(telling, present) + questionWeight * shared(asked, present);
     // On a page-crossing chunk lines of another page would mislead.
     if (score > bestScore && startLine >= 1) [best, bestScore] = [{ startLine, endLine }, score];
   }

@@ -4,6 +4,7 @@
  * Thresholds are measured on SQuAD paragraphs with questions about other subjects mixed in: docs/log.md.
  */
 import type { SearchHit } from '../types.ts';
+import type { Words } from '../words/words.ts';
 import { grounding } from './cite.ts';
 
 /** Chunks whose best coverage counts. */
@@ -26,10 +27,10 @@ const refusal =
   /\b(?:not|n[o']t|never|no)\b.{0,60}\b(?:documents?|passages?|context|text|provided|given|mentioned?|specif\w*|stated?|contain|information)\b|\b(?:documents?|passages?|context|text|information)\b.{0,60}\b(?:not|n't|no|cannot)\b/i;
 
 /** False when an answer says so itself, or says what stands in no passage. */
-export function isGrounded(answer: string, question: string, hits: readonly SearchHit[]): boolean {
+export function isGrounded(answer: string, question: string, hits: readonly SearchHit[], words: Words): boolean {
   if (answer.trim() === '') return false;
   const [first = ''] = answer.split(/(?<=[.!?])\s/);
   if (refusal.test(first)) return false;
-  const share = grounding(answer, question, hits);
+  const share = grounding(answer, question, hits, words);
   return share === undefined || share >= leastGrounding;
 }

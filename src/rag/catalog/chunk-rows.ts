@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { DraftChunk } from '../chunk/chunk-document.ts';
 import { documentTypes } from '../load/document.ts';
 import { type Chunk, type DocumentType, sourceOf } from '../types.ts';
-import { searchText } from './search-text.ts';
+import type { Words } from '../words/words.ts';
 
 export interface ChunkRow {
   readonly id: string;
@@ -12,6 +12,7 @@ export interface ChunkRow {
   readonly type: string;
   readonly title: string;
   readonly text: string;
+  /** What full-text search sees: the words of path, title and text, a blank between them. */
   readonly search: string;
   readonly content: string;
   /** JSON. */
@@ -49,10 +50,15 @@ export function contentDigest(title: string, text: string): string {
   return createHash('sha256').update(title).update('\0').update(text).digest('hex');
 }
 
+export function searchText({ path, title, text }: Pick<ChunkRow, 'path' | 'title' | 'text'>, words: Words): string {
+  return words.all(`${path}\n${title}\n${text}`).join(' ');
+}
+
 /** The rows of one file. Chunks that repeat within it get ids of their own. */
 export function rowsOf(
   file: { readonly root: string; readonly path: string; readonly type: DocumentType; readonly modifiedAt: number },
   drafts: readonly DraftChunk[],
+  words: Words,
 ): ChunkRow[] {
   const seen = new Map<string, number>();
   return drafts.map((draft, position) => {
@@ -63,7 +69,8 @@ export function rowsOf(
     const name = [file.root, file.path, content, String(occurrence)].join('\0');
     const id = createHash('sha256').update(name).digest('hex').slice(0, 32);
     const lines = { startLine, endLine, page, tokens, position, spans: JSON.stringify(spans) };
-    return { id, ...file, title, text, content, search: searchText(file.path, title, text), ...lines };
+    const search = searchText({ path: file.path, title, text }, words);
+    return { id, ...file, title, text, content, search, ...lines };
   });
 }
 

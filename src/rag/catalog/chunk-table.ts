@@ -3,8 +3,11 @@
  * file's chunks of before or of after.
  */
 import type { Schema } from 'apache-arrow';
+import { throwIfAborted } from '../../abort.ts';
+import { BlockAttentionError } from '../../errors.ts';
 import type { ChunkFilter } from '../types.ts';
-import { type ChunkRow, chunkColumns } from './chunk-rows.ts';
+import type { Words } from '../words/words.ts';
+import { type ChunkRow, chunkColumns, searchText } from './chunk-rows.ts';
 import { type Connection, lance, literal, oneOf, type Table } from './lance.ts';
 
 const name = 'chunks';
@@ -13,6 +16,12 @@ const numbers: readonly (keyof ChunkRow)[] = ['startLine', 'endLine', 'page', 't
 const indexedFrom = 5000;
 /** Rows up to which files are written anew after rows were removed. */
 const anewUpTo = 20_000;
+/** Rows whose words are made anew at a time. */
+const rewordedAtOnce = 1000;
+/** Of the words of an index, in bytes: none is longer (words.ts). */
+const mostWordBytes = 300;
+/** Words of a question that are looked up. */
+const mostQuestionWords = 1000;
 /** Rows from which vectors are searched through an index instead of one by one. */
 const vectorIndexFrom = 100_000;
 
@@ -30,8 +39,19 @@ export class ChunkTable {
 
   /** Opens the table, creating it if need be. @param dimensions of embeddings, for a table with them */
   static async open(connection: Connection, dimensions?: number): Promise<ChunkTable> {
-    const names = await connection.tableNames();
-    if (names.includes(name)) return new ChunkTable(await connection.openTable(name));
+    if ((await connection.tableNames()).includes(name)) {
+      const table = new ChunkTable(await connection.openTable(name));
+      if ((await table.dimensions()) === dimensions) return table;
+      // Rows without the vectors of the others, or with longer ones, reach LanceDB as a fault within it.
+      if ((await table.count()) > 0) {
+        throw new BlockAttentionError(
+          'INDEX_INVALID',
+          `the passages in the index have ${(await table.dimensions()) ?? 'no'} numbers of embeddings each, not ${dimensions ?? 'none'}: delete the index and index again`,
+        );
+      }
+      table.close();
+      await connection.dropTable(name);
+    }
     return new ChunkTable(await connection.createEmptyTable(name, await schema(dimensions), { existOk: true }));
   }
 
@@ -77,11 +97,13 @@ export class ChunkTable {
     return ids.flatMap((id) => byId.get(id) ?? []);
   }
 
-  /** BM25 over title, text and path, best first. */
-  async byText(words: string, filter: string | undefined, limit: number): Promise<ScoredId[]> {
+  /** BM25 over title, text and path, best first. @param words as `Words` gives them */
+  async byText(words: readonly string[], filter: string | undefined, limit: number): Promise<ScoredId[]> {
+    if (words.length === 0) return [];
     if ((await this.#table.listIndices()).every(({ columns }) => !columns.includes('search'))) return [];
     const { MatchQuery } = await lance();
-    const query = this.#table.query().fullTextSearch(new MatchQuery(words, 'search')).select(['id', '_score']);
+    const asked = words.slice(0, mostQuestionWords).join(' ');
+    const query = this.#table.query().fullTextSearch(new MatchQuery(asked, 'search')).select(['id', '_score']);
     const rows = await (filter === undefined ? query : query.where(filter)).limit(limit).toArray();
     return inOrder(rows.map((row) => ({ id: String(row.id), score: Number(row._score) })));
   }
@@ -98,7 +120,7 @@ export class ChunkTable {
    * @param purge take the text of removed rows off the disk, too. In a table too large to be written anew, LanceDB does
    *   so when a tenth of a file's rows are gone.
    */
-  async settle(language: string, { purge }: { readonly purge: boolean }): Promise<void> {
+  async settle({ purge }: { readonly purge: boolean }): Promise<void> {
     const rows = await this.count();
     // An update writes rows to new files, and files without rows are deleted below.
     if (purge && rows > 0 && rows <= anewUpTo) await this.#table.update({ valuesSql: { position: 'position' } });
@@ -108,14 +130,28 @@ export class ChunkTable {
     if (rows > 0) {
       // Made anew each time: LanceDB 0.30 now and then panics when `optimize` has rows to add to an index of words. With
       // all rows in the index it leaves the index alone.
-      const stems = { stem: true, removeStopWords: true, asciiFolding: true, lowercase: true };
-      const config = Index.fts({ ...stems, language, maxTokenLength: 60, withPosition: false });
+      // What a word is, is decided in words.ts: LanceDB is given words with blanks between them, and no language, of
+      // which it knows few and on others panics, which ends the process.
+      const asGiven = { stem: false, removeStopWords: false, asciiFolding: false, lowercase: false } as const;
+      const cut = { baseTokenizer: 'whitespace', maxTokenLength: mostWordBytes, withPosition: false } as const;
+      const config = Index.fts({ ...asGiven, ...cut });
       await this.#table.createIndex('search', { config, replace: true });
     }
     if (rows >= indexedFrom && !has('id')) await this.#table.createIndex('id', { config: Index.btree() });
     const wide = rows >= vectorIndexFrom && !has('vector') && (await this.dimensions()) !== undefined;
     if (wide) await this.#table.createIndex('vector', { config: Index.ivfFlat({ distanceType: 'cosine' }) });
     await this.#table.optimize({ cleanupOlderThan: new Date(), deleteUnverified: true });
+  }
+
+  /** Makes the words of all rows anew, as another language or a newer version of this package has them. */
+  async reword(words: Words, signal: AbortSignal | undefined): Promise<void> {
+    const ids = (await this.select(['id'])).map(({ id }) => id);
+    for (let i = 0; i < ids.length; i += rewordedAtOnce) {
+      throwIfAborted(signal);
+      const rows = await this.select(['id', 'path', 'title', 'text'], oneOf('id', ids.slice(i, i + rewordedAtOnce)));
+      const made = rows.map((row) => ({ id: row.id, search: searchText(row, words) }));
+      await this.#table.mergeInsert('id').whenMatchedUpdateAll().execute(made);
+    }
   }
 
   /** The newest state, also of what other processes wrote. */
@@ -125,10 +161,6 @@ export class ChunkTable {
 
   close(): void {
     this.#table.close();
-  }
-
-  static async drop(connection: Connection): Promise<void> {
-    if ((await connection.tableNames()).includes(name)) await connection.dropTable(name);
   }
 }
 
@@ -156,8 +188,20 @@ function ofFiles(root: string, paths: readonly string[]): string {
 /** Names with capitals stand in backquotes in a filter. */
 const modifiedAt = '`modifiedAt`';
 
-/** A filter as SQL, globs left to the caller; undefined when it allows everything. */
+/**
+ * A filter as SQL, globs left to the caller; undefined when it allows everything.
+ * @throws INVALID_ARGUMENT for what would be no SQL, or other SQL than it seems
+ */
 export function filterSql(filter: ChunkFilter, paths: readonly string[] | undefined): string | undefined {
+  for (const name of ['roots', 'types', 'paths'] as const) {
+    const value: unknown = filter[name];
+    if (value === undefined || (Array.isArray(value) && value.every((one) => typeof one === 'string'))) continue;
+    throw new BlockAttentionError('INVALID_ARGUMENT', `${name} is ${JSON.stringify(value)}: give a list of texts`);
+  }
+  for (const name of ['since', 'until'] as const) {
+    if (filter[name] === undefined || Number.isFinite(filter[name])) continue;
+    throw new BlockAttentionError('INVALID_ARGUMENT', `${name} is ${String(filter[name])}: give ms since 1970`);
+  }
   const conditions = [
     filter.roots === undefined ? undefined : oneOf('root', filter.roots),
     filter.types === undefined ? undefined : oneOf('type', filter.types),

@@ -3,17 +3,16 @@
  *
  * Readers take no lock: each search sees one committed state. Writers, in however many processes, take turns.
  */
-
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { cacheFolder, type Environment } from '../../cache-folder.ts';
 import type { Engine } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import { withFolderLock } from '../../models/index.ts';
 import type { BlockStore } from '../../store/index.ts';
+import { checkDimensions } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import { type ParserLimits, ParserProcess } from '../load/parser-process.ts';
-import { type SearchParts, searchChunks } from '../search/search-chunks.ts';
+import { globs, type SearchParts, searchChunks } from '../search/search-chunks.ts';
 import {
   type Chunk,
   type ChunkFilter,
@@ -22,13 +21,15 @@ import {
   type SearchHit,
   type SearchOptions,
 } from '../types.ts';
-import { BlockTable } from './block-table.ts';
+import { defaultLanguage, findLanguage, requireLanguage } from '../words/languages.ts';
+import { openWords, type Words, wordsVersion } from '../words/words.ts';
+import type { BlockTable } from './block-table.ts';
 import { chunkOf } from './chunk-rows.ts';
-import { ChunkTable, filterSql } from './chunk-table.ts';
+import { type ChunkTable, filterSql } from './chunk-table.ts';
 import { forgetBlocks } from './forget-blocks.ts';
-import { lance } from './lance.ts';
 import { type Manifest, readManifest, writeManifest } from './manifest.ts';
-import { type UpdateOptions, updateFolder } from './update-folder.ts';
+import { makeFolder, openTables } from './open-tables.ts';
+import { hasOtherWords, type UpdateOptions, updateFolder } from './update-folder.ts';
 
 export interface IndexOptions extends ParserLimits {
   /** Folder of the index. Defaults to `defaultIndexDirectory()`. */
@@ -37,7 +38,10 @@ export interface IndexOptions extends ParserLimits {
   readonly create?: boolean | undefined;
   /** Vectors for chunks and questions; an index keeps to the embedder it was made with. Defaults to none. */
   readonly embedder?: Embedder | undefined;
-  /** Language of stemming and stop words, e.g. `German`; for a new index. Defaults to English. */
+  /**
+   * Language of the documents, by name or ISO 639 code: `German`, `Deutsch`, `de`. It decides on endings and function
+   * words. Another than the index has takes effect with the next update. Defaults to that of the index, else English.
+   */
   readonly language?: string | undefined;
 }
 
@@ -57,10 +61,11 @@ export function defaultIndexDirectory(env?: Environment): string {
 /**
  * Opens an index, making one if need be.
  * @throws INDEX_NOT_FOUND with `create: false`; INDEX_INVALID; BACKEND_UNAVAILABLE where LanceDB does not run;
- *   INVALID_ARGUMENT when the embedder is not the one of the index
+ *   INVALID_ARGUMENT for a language that is not known, or when the embedder is not the one of the index
  */
 export async function openIndex(options: IndexOptions = {}): Promise<DocumentIndex> {
   const directory = resolve(options.directory ?? defaultIndexDirectory());
+  const asked = options.language === undefined ? undefined : requireLanguage(options.language).name;
   const manifest = await readManifest(directory);
   if (manifest === undefined && options.create === false) {
     throw new BlockAttentionError(
@@ -76,7 +81,9 @@ export async function openIndex(options: IndexOptions = {}): Promise<DocumentInd
       `the index has embeddings of ${recorded.reference}, not of ${embedder.reference}: use that, or index into another folder`,
     );
   }
-  const usable = manifest ?? { version: 1 as const, language: options.language ?? 'English', folders: {} };
+  const words = await openWords(asked ?? (manifest === undefined ? defaultLanguage : languageOf(manifest, directory)));
+  if (embedder !== undefined) checkDimensions(embedder);
+  const usable = manifest ?? { version: 1 as const, language: words.language, words: wordsVersion, folders: {} };
   const fresh = Object.keys(usable.folders).length === 0;
   if (embedder !== undefined && recorded === undefined && !fresh) {
     throw new BlockAttentionError(
@@ -84,15 +91,12 @@ export async function openIndex(options: IndexOptions = {}): Promise<DocumentInd
       `the index in ${directory} was made without embeddings: index into another folder to use them`,
     );
   }
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const { connect } = await lance();
-  const connection = await connect(join(directory, 'tables'));
+  await makeFolder(directory);
   const record =
     embedder === undefined
       ? recorded
       : { reference: embedder.reference, identity: embedder.identity, dimensions: embedder.dimensions };
-  const chunks = await ChunkTable.open(connection, record?.dimensions);
-  const blocks = await BlockTable.open(connection);
+  const { connection, chunks, blocks } = await openTables(directory, record?.dimensions);
   return new DocumentIndex(
     directory,
     { ...usable, ...(record !== undefined && { embedder: record }) },
@@ -100,6 +104,7 @@ export async function openIndex(options: IndexOptions = {}): Promise<DocumentInd
       chunks,
       blocks,
       embedder,
+      words,
       parser: new ParserProcess(options),
       close: () => connection.close(),
     },
@@ -110,6 +115,7 @@ interface Parts {
   readonly chunks: ChunkTable;
   readonly blocks: BlockTable;
   readonly embedder: Embedder | undefined;
+  readonly words: Words;
   /** Started by the first file that is read, and kept: starting it takes longer than most files. */
   readonly parser: ParserProcess;
   readonly close: () => void;
@@ -139,6 +145,11 @@ export class DocumentIndex implements AsyncDisposable {
     return this.#manifest.embedder?.reference;
   }
 
+  /** What a word is here; of the language that the index has, or gets with its next update. */
+  get words(): Words {
+    return this.#parts.words;
+  }
+
   get folders(): IndexedFolder[] {
     return Object.entries(this.#manifest.folders).map(([root, { files, updatedAt }]) => {
       const known = Object.values(files);
@@ -155,7 +166,7 @@ export class DocumentIndex implements AsyncDisposable {
    */
   update(folder: string, options: UpdateOptions & { onWait?: () => void } = {}): Promise<IndexSummary> {
     return this.#exclusively(async () => {
-      const { chunks, blocks, embedder, parser } = this.#parts;
+      const { chunks, blocks, embedder, parser, words } = this.#parts;
       if (this.#manifest.embedder !== undefined && embedder === undefined) {
         const { reference } = this.#manifest.embedder;
         throw new BlockAttentionError(
@@ -163,7 +174,7 @@ export class DocumentIndex implements AsyncDisposable {
           `the index has embeddings of ${reference}: open it with those`,
         );
       }
-      const parts = { directory: this.directory, manifest: this.#manifest, chunks, blocks, embedder, parser };
+      const parts = { directory: this.directory, manifest: this.#manifest, chunks, blocks, embedder, parser, words };
       const { summary, manifest } = await updateFolder(parts, folder, options);
       this.#manifest = manifest;
       return summary;
@@ -190,7 +201,7 @@ export class DocumentIndex implements AsyncDisposable {
       await writeManifest(this.directory, { ...this.#manifest, unsettled: true });
       await chunks.remove(root);
       await writeManifest(this.directory, { ...this.#manifest, folders, unsettled: true });
-      await chunks.settle(this.#manifest.language, { purge: true });
+      await chunks.settle({ purge: true });
       const { unsettled: _, ...rest } = this.#manifest;
       this.#manifest = { ...rest, folders };
       await writeManifest(this.directory, this.#manifest);
@@ -200,15 +211,20 @@ export class DocumentIndex implements AsyncDisposable {
     });
   }
 
-  /** The chunks that may answer a question, likeliest first. @throws EMPTY_QUESTION, INVALID_ARGUMENT */
+  /**
+   * The chunks that may answer a question, likeliest first.
+   * @throws EMPTY_QUESTION; INVALID_ARGUMENT; INDEX_INVALID when the words in the index are of an earlier version of this
+   *   package, or of another language than it was opened with: the next update makes them anew
+   */
   async search(
     question: string,
     options: SearchOptions & { signal?: AbortSignal | undefined } = {},
   ): Promise<SearchHit[]> {
     this.#check();
-    const { chunks, embedder } = this.#parts;
+    const { chunks, embedder, words } = this.#parts;
+    if (hasOtherWords(this.#manifest, words)) throw outdated(this.directory, this.#manifest, words);
     const run = () => {
-      const parts: SearchParts = { chunks, manifest: this.#manifest, embedder };
+      const parts: SearchParts = { chunks, manifest: this.#manifest, embedder, words };
       return searchChunks(parts, question, options, options.signal);
     };
     await chunks.refresh();
@@ -228,8 +244,7 @@ export class DocumentIndex implements AsyncDisposable {
     const { chunks } = this.#parts;
     await chunks.refresh();
     const sql = filterSql(filter, undefined);
-    const { default: picomatch } = await import('picomatch');
-    const matches = filter.paths === undefined ? () => true : picomatch([...filter.paths], { dot: true });
+    const matches = filter.paths === undefined ? () => true : globs(filter.paths);
     const order = (await chunks.select(['id', 'root', 'path', 'position'], sql)).filter(({ path }) => matches(path));
     const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
     order.sort((a, b) => compare(a.root, b.root) || compare(a.path, b.path) || a.position - b.position);
@@ -286,6 +301,24 @@ export class DocumentIndex implements AsyncDisposable {
     };
     return withFolderLock(join(this.directory, 'writer'), body, { signal, ...(onWait !== undefined && { onWait }) });
   }
+}
+
+/** The language of an index. @throws INDEX_INVALID when it names one that is not known */
+function languageOf({ language }: Manifest, directory: string): string {
+  const known = findLanguage(language);
+  if (known !== undefined) return known.name;
+  throw new BlockAttentionError(
+    'INDEX_INVALID',
+    `the index in ${directory} names the language ${JSON.stringify(language)}, which is not known: \`block-attention index FOLDER --language NAME\` gives it another`,
+  );
+}
+
+function outdated(directory: string, { language }: Manifest, words: Words): BlockAttentionError {
+  const why = findLanguage(language)?.name === words.language ? 'an earlier version of this package' : language;
+  return new BlockAttentionError(
+    'INDEX_INVALID',
+    `the index in ${directory} has the words of ${why}: run \`block-attention index FOLDER\` once more, which makes them anew and encodes nothing that is there`,
+  );
 }
 
 /** What an index says of itself, without opening it; undefined when there is none. @throws INDEX_INVALID */

@@ -48,8 +48,10 @@ export interface Manifest {
   readonly version: 1;
   /** Reference of the model that answers unless told otherwise. */
   readonly model?: string | undefined;
-  /** Of stemming and stop words. */
+  /** Of endings and function words; a name of languages.ts. */
   readonly language: string;
+  /** `wordsVersion` of the words in the table; absent in indexes of before there was one. */
+  readonly words?: number | undefined;
   readonly embedder?: EmbedderRecord | undefined;
   /** A run has begun to change the tables and not yet brought the search index up to date and cleaned up. */
   readonly unsettled?: boolean | undefined;
@@ -86,7 +88,23 @@ export async function readManifest(directory: string): Promise<Manifest | undefi
       `${path} has version ${String(value.version)}, this package reads ${version}: delete the folder and index again`,
     );
   }
-  return value as Manifest;
+  if (!isManifest(value)) throw damaged(path);
+  return value;
+}
+
+/** What is used of it has the form it is used in. */
+function isManifest(value: object): value is Manifest {
+  const { language, folders, model, words, embedder } = value as Readonly<Record<string, unknown>>;
+  const optional = (what: unknown, type: string) => what === undefined || typeof what === type;
+  if (typeof language !== 'string' || !optional(model, 'string') || !optional(words, 'number')) return false;
+  if (!isRecord(folders) || !Object.values(folders).every((one) => isRecord(one) && isRecord(one.files))) return false;
+  if (embedder === undefined) return true;
+  if (!isRecord(embedder) || !Number.isInteger(embedder.dimensions)) return false;
+  return typeof embedder.reference === 'string' && typeof embedder.identity === 'string';
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function damaged(path: string, cause?: unknown): BlockAttentionError {

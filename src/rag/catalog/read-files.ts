@@ -4,6 +4,7 @@ import type { CountTokens } from '../chunk/cut-unit.ts';
 import { fileType } from '../load/file-types.ts';
 import type { ParserProcess } from '../load/parser-process.ts';
 import type { FoundFile } from '../load/walk-folder.ts';
+import type { Words } from '../words/words.ts';
 import { type ChunkRow, rowsOf } from './chunk-rows.ts';
 import type { CutSettings, KnownFile } from './manifest.ts';
 
@@ -19,6 +20,7 @@ export interface ReadFile {
 export interface ReadOptions {
   readonly root: string;
   readonly count: CountTokens;
+  readonly words: Words;
   readonly targetTokens: number;
   readonly maxFileBytes: number;
 }
@@ -69,7 +71,7 @@ export async function readFile(
     count: options.count,
     targetTokens: options.targetTokens,
   });
-  const rows = rowsOf({ root, path, type, modifiedAt }, drafts);
+  const rows = rowsOf({ root, path, type, modifiedAt }, drafts, options.words);
   const known = { ...now, digest: reply.digest, chunks: rows.length };
   return { path, known, rows, status: before === undefined ? 'added' : 'changed', notes: reply.document.notes };
 }

@@ -10,10 +10,12 @@ import { throwIfAborted } from '../../abort.ts';
 import type { Engine, TokenCounter } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { BlockKey, BlockStore } from '../../store/index.ts';
+import { checkVectors } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import type { ParserProcess } from '../load/parser-process.ts';
 import { walkFolder } from '../load/walk-folder.ts';
 import type { IndexSummary, SkippedFile } from '../types.ts';
+import { type Words, wordsVersion } from '../words/words.ts';
 import type { BlockTable } from './block-table.ts';
 import type { ChunkRow } from './chunk-rows.ts';
 import type { ChunkTable } from './chunk-table.ts';
@@ -61,6 +63,8 @@ export interface UpdateParts {
   readonly blocks: BlockTable;
   readonly embedder: Embedder | undefined;
   readonly parser: ParserProcess;
+  /** Of the language that the index is to have from now on. */
+  readonly words: Words;
 }
 
 const defaultChunkTokens = 256;
@@ -76,7 +80,7 @@ export async function updateFolder(
   options: UpdateOptions,
 ): Promise<{ summary: IndexSummary; manifest: Manifest }> {
   const started = performance.now();
-  const { chunks, blocks, directory } = parts;
+  const { chunks, blocks, directory, words } = parts;
   const { engine, signal, onProgress } = options;
   const counter = options.tokenizer ?? engine?.tokenizer;
   if (counter === undefined) throw new BlockAttentionError('INVALID_ARGUMENT', 'give an engine or a tokenizer');
@@ -84,7 +88,8 @@ export async function updateFolder(
   const maxFileBytes = positive('maxFileBytes', options.maxFileBytes ?? defaultMaxFileBytes);
   const root = await rootOf(folder);
   const cut = cutSettings(counter.identity, targetTokens);
-  const before = parts.manifest.folders[root];
+  const recorded = parts.manifest;
+  const before = recorded.folders[root];
   const usable = before !== undefined && JSON.stringify(before.cut) === JSON.stringify(cut) ? before.files : {};
 
   const skipped: SkippedFile[] = [];
@@ -102,7 +107,7 @@ export async function updateFolder(
   const unsettled = (manifest: Manifest): Manifest => ({ ...manifest, unsettled: true });
   // Before the tables change: whoever comes after a crash knows that there is something to bring in order.
   const unsettle = async () => {
-    if (!touched) await writeManifest(directory, unsettled(parts.manifest));
+    if (!touched) await writeManifest(directory, unsettled(recorded));
     touched = true;
   };
   const commit = async () => {
@@ -125,14 +130,21 @@ export async function updateFolder(
     );
   };
   const withFolder = (known: KnownFolder): Manifest => ({
-    ...parts.manifest,
+    ...recorded,
+    language: words.language,
+    words: wordsVersion,
     ...(options.model !== undefined && { model: options.model }),
-    folders: { ...parts.manifest.folders, [root]: known },
+    folders: { ...recorded.folders, [root]: known },
   });
+  if (hasOtherWords(recorded, words)) {
+    // Until this is done the manifest says what the words were: whoever comes after a crash does it again.
+    await unsettle();
+    await chunks.reword(words, signal);
+  }
   for (const [done, file] of found.entries()) {
     throwIfAborted(signal);
     onProgress?.({ phase: 'reading', done, total: found.length, path: file.path });
-    const options = { root, count: (text: string) => counter.count(text), targetTokens, maxFileBytes };
+    const options = { root, count: (text: string) => counter.count(text), words, targetTokens, maxFileBytes };
     const result = await readFile(file, usable[file.path], parts.parser, options);
     // A file that is back under a name the index knows from other settings is a change, not an addition.
     const known =
@@ -167,7 +179,7 @@ export async function updateFolder(
   const { unsettled: left = false, ...manifest } = withFolder({ cut, files, updatedAt: Date.now() });
   if (touched || left || before === undefined) {
     await writeManifest(directory, unsettled(manifest));
-    await chunks.settle(manifest.language, { purge: removed > 0 || left });
+    await chunks.settle({ purge: removed > 0 || left });
   }
   await writeManifest(directory, manifest);
 
@@ -195,6 +207,11 @@ export async function updateFolder(
     ms: performance.now() - started,
   };
   return { summary, manifest };
+}
+
+/** Whether what the index holds was made with other words than these, so that it is not found by them. */
+export function hasOtherWords({ folders, language, words: version }: Manifest, words: Words): boolean {
+  return Object.keys(folders).length > 0 && (version !== wordsVersion || language !== words.language);
 }
 
 /** An engine forgets also what it remembers of the texts. */
@@ -229,11 +246,8 @@ async function embedded(
   const out: ChunkRow[] = [];
   for (let i = 0; i < rows.length; i += embeddedAtOnce) {
     const part = rows.slice(i, i + embeddedAtOnce);
-    const vectors = await embedder.embed(
-      part.map(({ title, text }) => `${title}\n${text}`),
-      'document',
-      signal,
-    );
+    const texts = part.map(({ title, text }) => `${title}\n${text}`);
+    const vectors = checkVectors(await embedder.embed(texts, 'document', signal), texts.length, embedder);
     for (const [at, row] of part.entries()) out.push({ ...row, vector: Array.from(vectors[at] ?? []) });
   }
   return out;

@@ -4,10 +4,8 @@
  * It tells questions that the index can answer from those about other subjects about as well as BM25's own score
  * (figures in docs/log.md), and unlike a score it means the same in every index.
  */
-import { contentWords } from './words.ts';
-
 export interface WeighedWord {
-  /** As contentWords() gives it. */
+  /** As `Words` gives it. */
   readonly word: string;
   readonly weight: number;
 }
@@ -17,9 +15,8 @@ export function rarity(documents: number, total: number): number {
   return Math.log(1 + total / (documents + 0.5));
 }
 
-/** In [0, 1]; 0 for a question without content words. */
-export function coverageOf(words: readonly WeighedWord[], text: string): number {
-  const present = new Set(contentWords(text));
+/** In [0, 1]; 0 for a question without content words. @param present the words of the chunk */
+export function coverageOf(words: readonly WeighedWord[], present: ReadonlySet<string>): number {
   let [covered, all] = [0, 0];
   for (const { word, weight } of words) {
     all += weight;

@@ -3,7 +3,6 @@ import { openTokenCounter } from '../../engine/index.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
 import { bridgePage, Corpus, keysPage } from '../testing/corpus.ts';
 import type { SearchOptions } from '../types.ts';
-import { contentWords } from './words.ts';
 
 let corpus: Corpus;
 let index: DocumentIndex;
@@ -96,13 +95,4 @@ describe('search', () => {
       expect(await index.search(question)).toBeInstanceOf(Array);
     },
   );
-});
-
-describe('content words', () => {
-  it('leave out function words, endings, accents and case', () => {
-    expect(contentWords('How are the Keys rotated?')).toEqual(contentWords('key rotating'));
-    expect(contentWords('Café bridges')).toEqual(contentWords('cafe bridge'));
-    expect(contentWords('rotateKeys 1911')).toEqual([...contentWords('rotate keys'), '1911']);
-    expect(contentWords('what is it?')).toEqual([]);
-  });
 });

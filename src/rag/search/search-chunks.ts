@@ -4,17 +4,18 @@ import { BlockAttentionError } from '../../errors.ts';
 import { chunkOf } from '../catalog/chunk-rows.ts';
 import { type ChunkTable, filterSql, type ScoredId } from '../catalog/chunk-table.ts';
 import type { Manifest } from '../catalog/manifest.ts';
-import { withInnerWords } from '../catalog/search-text.ts';
+import { checkVectors } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import type { ChunkFilter, SearchHit, SearchOptions } from '../types.ts';
+import type { Words } from '../words/words.ts';
 import { coverageOf, rarity, type WeighedWord } from './coverage.ts';
 import { fuse } from './fuse.ts';
-import { contentWords } from './words.ts';
 
 export interface SearchParts {
   readonly chunks: ChunkTable;
   readonly manifest: Manifest;
   readonly embedder: Embedder | undefined;
+  readonly words: Words;
 }
 
 const defaultTop = 8;
@@ -28,7 +29,7 @@ const mostQuestionWords = 40;
 
 /** @throws EMPTY_QUESTION; INVALID_ARGUMENT for options out of range, or `by` without embeddings */
 export async function searchChunks(
-  { chunks, manifest, embedder }: SearchParts,
+  { chunks, manifest, embedder, words }: SearchParts,
   question: string,
   options: SearchOptions = {},
   signal?: AbortSignal,
@@ -38,24 +39,28 @@ export async function searchChunks(
   const maxTokens = options.maxTokens === undefined ? Number.POSITIVE_INFINITY : options.maxTokens;
   checkNumber('maxTokens', Math.min(maxTokens, Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
   const by = options.by ?? (embedder === undefined ? 'text' : 'hybrid');
+  if (!['text', 'vector', 'hybrid'].includes(by))
+    throw new BlockAttentionError('INVALID_ARGUMENT', `by is ${String(by)}: give text, vector or hybrid`);
   if (by !== 'text' && embedder === undefined) {
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',
       `search by ${by} needs an index with embeddings: index with --embed`,
     );
   }
+  // Before the globs: they are made of what it checks.
+  filterSql(options, undefined);
   const filter = pathFilter(manifest, options);
   if (filter.none) return [];
   const sql = filterSql(options, filter.paths);
   const limit = Math.max(candidates, 2 * top) * (filter.matches === undefined ? 1 : 10);
-  const byText = by === 'vector' ? [] : await chunks.byText(withInnerWords(question), sql, limit);
+  const byText = by === 'vector' ? [] : await chunks.byText(words.all(question), sql, limit);
   const byVector = by === 'text' ? [] : await nearest(chunks, embedder, question, sql, limit, signal);
 
   const fused = fuse([byText, byVector].map((list) => list.map(({ id }) => id)));
   const textScores = new Map(byText.map(({ id, score }) => [id, score]));
   const rows = await chunks.rows(fused.slice(0, limit).map(({ id }) => id));
   const ranking = new Map(fused.map((entry) => [entry.id, entry]));
-  const words = await weighedWords(chunks, question);
+  const asked = await weighedWords(chunks, words.content(question));
   const hits: SearchHit[] = [];
   const seen = new Set<string>();
   let tokens = 0;
@@ -75,7 +80,7 @@ export async function searchChunks(
       score: by === 'text' ? (textScore ?? 0) : entry.score,
       ranks: { ...(text !== undefined && { text }), ...(vector !== undefined && { vector }) },
       ...(textScore !== undefined && { textScore }),
-      coverage: coverageOf(words, `${row.path}\n${row.title}\n${row.text}`),
+      coverage: coverageOf(asked, new Set(words.all(`${row.path}\n${row.title}\n${row.text}`))),
     });
   }
   return hits;
@@ -89,17 +94,18 @@ async function nearest(
   limit: number,
   signal: AbortSignal | undefined,
 ): Promise<ScoredId[]> {
-  const [vector] = (await embedder?.embed([question], 'query', signal)) ?? [];
+  if (embedder === undefined) return [];
+  const [vector] = checkVectors(await embedder.embed([question], 'query', signal), 1, embedder);
   return vector === undefined ? [] : chunks.byVector(vector, sql, limit);
 }
 
 /** The question's words with how rare each is in the index. */
-async function weighedWords(chunks: ChunkTable, question: string): Promise<WeighedWord[]> {
-  const words = [...new Set(contentWords(question))].slice(0, mostQuestionWords);
+async function weighedWords(chunks: ChunkTable, content: readonly string[]): Promise<WeighedWord[]> {
+  const words = [...new Set(content)].slice(0, mostQuestionWords);
   const total = await chunks.count();
   return Promise.all(
     words.map(async (word) => {
-      const found = await chunks.byText(word, undefined, rarityLimit);
+      const found = await chunks.byText([word], undefined, rarityLimit);
       return { word, weight: rarity(found.length, total) };
     }),
   );
@@ -115,12 +121,22 @@ interface PathFilter {
 
 function pathFilter({ folders }: Manifest, { paths, roots }: ChunkFilter): PathFilter {
   if (paths === undefined || paths.length === 0) return { none: false };
-  const matches = picomatch([...paths], { dot: true });
+  const matches = globs(paths);
   const chosen = Object.entries(folders).filter(([root]) => roots === undefined || roots.includes(root));
   const all = new Set(chosen.flatMap(([, { files }]) => Object.keys(files)));
   const matching = [...all].filter((path) => matches(path));
   if (matching.length === 0) return { none: true };
   return matching.length <= mostPathsInFilter ? { none: false, paths: matching } : { none: false, matches };
+}
+
+/** @throws INVALID_ARGUMENT for patterns that are none */
+export function globs(paths: readonly string[]): (path: string) => boolean {
+  try {
+    return picomatch([...paths], { dot: true });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BlockAttentionError('INVALID_ARGUMENT', `the patterns of paths cannot be used: ${reason}`);
+  }
 }
 
 /** @throws INVALID_ARGUMENT unless it is a whole number from 1 to `most` */

@@ -1,0 +1,162 @@
+/**
+ * Text to the words by which it is found. The one place that decides what a word is: for the index, for questions, for
+ * how much of a question a passage speaks of, and for citations.
+ *
+ * Scripts that write without blanks, and Korean, whose particles stick to their words, are taken as pairs of neighbouring
+ * characters: measured, that finds more than a dictionary's words do, and unlike those it does not change with the
+ * version of Node (docs/log.md). Everything else is cut at what is no letter, digit or mark, and without its endings.
+ */
+import { foldAccents, foldMarks, scriptOf } from './fold.ts';
+import { decidersOf, type Language, requireLanguage, type Script } from './languages.ts';
+import { normalize } from './normalize.ts';
+
+/** Raised whenever the same text would give other words: the words of an index made by an older version are made anew. */
+export const wordsVersion = 1;
+
+/** Longer words are found by their beginning. In UTF-16 units. */
+const longestWord = 64;
+
+/** Kept of one language; some MiB. */
+const mostStems = 50_000;
+
+const pairsOnly = '\\p{Script=Hangul}\\p{Script=Thai}\\p{Script=Lao}\\p{Script=Khmer}\\p{Script=Myanmar}';
+/** A single character of these is a word often enough to be asked for. */
+const singlesToo = '\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}ー';
+const dense = `(?:[${pairsOnly}${singlesToo}]\\p{M}*)+`;
+const pieces = new RegExp(`${dense}|(?:(?![${pairsOnly}${singlesToo}])[\\p{L}\\p{N}\\p{M}])+`, 'gu');
+const isDense = new RegExp(`^[${pairsOnly}${singlesToo}]`, 'u');
+const isSingle = new RegExp(`^[${singlesToo}]`, 'u');
+/** 1,853,000 and 1'853: also as one number. With points it may be a version, too. */
+const grouped = /(?<![\p{N}.,'’])\p{N}{1,3}([,.'’])\p{N}{3}(?:\1\p{N}{3})*(?![.,'’]?\p{N})/gu;
+/** What is left of a word after an apostrophe. */
+const clitics = /(?<=\p{L})['’](?:s|d|ll|re|ve|m)(?![\p{L}\p{N}])/giu;
+/** don't, and the two whose stems change: can't, won't. */
+const negations = /(?:(?<!\p{L})(?:ca|wo))?n['’]t(?![\p{L}\p{N}])/giu;
+
+/** Function words that the lists lack. */
+const moreStopWords: Readonly<Record<string, readonly string[]>> = { English: ['a'] };
+/** Words of questions about anything, besides function words. */
+const asking: ReadonlySet<string> = new Set(
+  'called give just like many may might much name please shall tell upon us use used via want yet'.split(' '),
+);
+
+interface Decider {
+  readonly fold: Language['fold'];
+  readonly stem: (word: string) => string;
+  readonly stop: ReadonlySet<string>;
+}
+
+/** Words of one language, and of other scripts by their commonest language. */
+export class Words {
+  /** In English, as an index records it. */
+  readonly language: string;
+  readonly #deciders: ReadonlyMap<Script, Decider>;
+  readonly #stems = new Map<string, string>();
+
+  private constructor(language: string, deciders: ReadonlyMap<Script, Decider>) {
+    this.language = language;
+    this.#deciders = deciders;
+  }
+
+  static async load(language: Language): Promise<Words> {
+    const byScript = new Map<Script, Decider>();
+    const loaded = await Promise.all(decidersOf(language).map(async (one) => ({ one, decider: await decide(one) })));
+    for (const { one, decider } of loaded) {
+      for (const script of one.scripts) if (!byScript.has(script)) byScript.set(script, decider);
+    }
+    return new Words(language.name, byScript);
+  }
+
+  /** All words by which the text can be found, in order, repeated where it repeats them. None holds a blank. */
+  all(text: string): string[] {
+    return this.#cut(text, true);
+  }
+
+  /** The words of a question or statement that carry meaning, each in one form: a text about it has them in `all`. */
+  content(text: string): string[] {
+    return this.#cut(text, false);
+  }
+
+  #cut(text: string, all: boolean): string[] {
+    const out: string[] = [];
+    let plain = normalize(text).replaceAll(clitics, '').replaceAll(negations, ' not');
+    plain = plain.replaceAll(grouped, (number, mark: string) => {
+      const one = number.replaceAll(mark, '');
+      if (all) return `${number} ${one} `;
+      return mark === '.' ? number : one;
+    });
+    for (const [piece] of plain.matchAll(pieces)) {
+      if (isDense.test(piece)) out.push(...denseWords(piece, all));
+      else for (const word of innerWords(piece, all)) out.push(...this.#word(word, all));
+    }
+    return out;
+  }
+
+  /** No word for a function word. */
+  #word(written: string, all: boolean): readonly string[] {
+    const script = scriptOf(written);
+    const decider = this.#deciders.get(script);
+    const lower = beginning(foldMarks(written.toLowerCase(), script));
+    const bare = decider?.fold === 'never' ? lower : foldAccents(lower, script);
+    if (decider === undefined) return [bare];
+    if (decider.stop.has(bare) || (!all && asking.has(bare))) return [];
+    // Names of parts and versions have no endings.
+    if (/\p{N}/u.test(lower)) return [bare];
+    const whole = decider.fold === 'last' ? lower : bare;
+    const known = this.#stems.get(whole);
+    if (known !== undefined) return [known];
+    const stem = decider.stem(whole);
+    const word = stem === '' ? bare : decider.fold === 'last' ? foldAccents(stem, script) : stem;
+    if (this.#stems.size > mostStems) this.#stems.clear();
+    this.#stems.set(whole, word);
+    return [word];
+  }
+}
+
+const known = new Map<string, Promise<Words>>();
+
+/** The words of a language. @throws INVALID_ARGUMENT for a language that is not known */
+export async function openWords(language: string): Promise<Words> {
+  const found = requireLanguage(language);
+  const words = known.get(found.name) ?? Words.load(found);
+  known.set(found.name, words);
+  return words;
+}
+
+async function decide({ name, fold, stemmer, stopWords }: Language): Promise<Decider> {
+  const [stems, stops] = await Promise.all([stemmer?.(), stopWords?.()]);
+  const bare = (word: string) => {
+    const script = scriptOf(word);
+    return foldAccents(foldMarks(normalize(word).toLowerCase(), script), script);
+  };
+  return {
+    fold,
+    stem: stems?.stemmer ?? ((word) => word),
+    stop: new Set([...(stops?.stopwords ?? []), ...(moreStopWords[name] ?? [])].map(bare)),
+  };
+}
+
+/** Does not end within a surrogate pair. */
+function beginning(word: string): string {
+  return word.length <= longestWord ? word : word.slice(0, longestWord).replace(/[\ud800-\udbff]$/, '');
+}
+
+/** Pairs of neighbouring characters; a character alone when it stands alone, or where it may be a word. */
+function denseWords(run: string, all: boolean): string[] {
+  const characters = run.match(/\P{M}\p{M}*/gu) ?? [];
+  if (characters.length < 2) return characters;
+  const out: string[] = [];
+  for (const [at, character] of characters.entries()) {
+    if (all && isSingle.test(character)) out.push(character);
+    const next = characters[at + 1];
+    if (next !== undefined) out.push(character + next);
+  }
+  return out;
+}
+
+/** The words inside `camelCase` names, and all of the name for the index. */
+function innerWords(name: string, all: boolean): readonly string[] {
+  if (name.length > longestWord || !/\p{Ll}\p{Lu}/u.test(name)) return [name];
+  const inner = name.split(/(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u);
+  return all ? [name, ...inner] : inner;
+}
