@@ -102,11 +102,9 @@ it('answers from blocks with the embedded model, without a network', async () =>
 
 describe('demo', () => {
   // Half a minute of work: only where tests may be slow.
-  const skip = smollm2.path === undefined || process.env.BLOCK_ATTENTION_NETWORK_TESTS !== '1';
-  if (skip)
-    console.log(`demo: ${smollm2.path === undefined ? smollm2.skip : 'skipped: set BLOCK_ATTENTION_NETWORK_TESTS=1'}`);
-  it.skipIf(skip)('answers three questions from blocks alone', { timeout: 300_000 }, async () => {
-    const { code, json } = await capture(['demo', '--model', smollm2.path ?? '', '--json']);
+  const models = process.env.BLOCK_ATTENTION_NETWORK_TESTS === '1' ? smollm2 : [];
+  it.each(models)('answers three questions from blocks alone, $name', { timeout: 300_000 }, async ({ path }) => {
+    const { code, json } = await capture(['demo', '--model', path, '--json']);
     expect(code).toBe(0);
     const blocks = {
       hit: demoPassages.length + 1,

@@ -10,6 +10,12 @@ import koffi, { type LibraryHandle } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { silenceGgml, silenceLlama } from './log.ts';
 
+/**
+ * Names the build of ggml for the CPU to load, e.g. `haswell` for libggml-cpu-haswell, instead of the best one: to
+ * compute on this machine as a lesser one would. @see scripts/cpu-variants.mjs
+ */
+export const cpuVariantVariable = 'BLOCK_ATTENTION_CPU_VARIANT';
+
 /** The release of `@node-llama-cpp/*` whose struct layouts this package declares. */
 export const nativeRelease = '3.22.1';
 
@@ -95,6 +101,38 @@ export function library(): NativeLibrary {
   return loaded;
 }
 
+const cpuLibrary = /^(?:lib)?ggml-cpu-(\w+)\.(?:so|dll|dylib)$/;
+const backendLibrary = /^(?:lib)?ggml-(?!base\b)\w+[\w-]*\.(?:so|dll|dylib)$/;
+
+/** Variants of ggml's CPU backend that the package at `directory` holds, whether or not this CPU can run them. */
+export function cpuVariants(directory: string): string[] {
+  return readdirSync(directory)
+    .flatMap((name) => cpuLibrary.exec(name)?.[1] ?? [])
+    .sort();
+}
+
+/** Registers every backend of the folder: of the CPU's the best one, or the one that is named. */
+function loadBackends(ggml: LibraryHandle, directory: string, variant: string | undefined): void {
+  if (variant === undefined || variant === '') {
+    ggml.func('void ggml_backend_load_all_from_path(const char *dir)')(directory);
+    return;
+  }
+  const loadOne = ggml.func('void *ggml_backend_load(const char *path)') as (path: string) => bigint | null;
+  const names = readdirSync(directory);
+  const wanted = names.find((name) => cpuLibrary.exec(name)?.[1] === variant);
+  // ggml refuses a library whose instructions the CPU lacks.
+  if (wanted === undefined || loadOne(join(directory, wanted)) === null) {
+    const known = cpuVariants(directory).join(', ') || 'none: this platform has one build for all CPUs';
+    throw new BlockAttentionError(
+      'BACKEND_UNAVAILABLE',
+      `${cpuVariantVariable} is "${variant}", which ${wanted === undefined ? 'the package does not hold' : 'this CPU cannot run'}: unset it, or give one of its variants (${known})`,
+    );
+  }
+  for (const name of names) {
+    if (backendLibrary.test(name) && !cpuLibrary.test(name)) loadOne(join(directory, name));
+  }
+}
+
 async function load(device: Device): Promise<NativeLibrary> {
   const candidates = platformPackages(device);
   for (const name of candidates) {
@@ -110,7 +148,7 @@ async function load(device: Device): Promise<NativeLibrary> {
     const base = koffi.load(libraryFile(directory, 'ggml-base'), { global: true });
     silenceGgml(base);
     const ggml = koffi.load(libraryFile(directory, 'ggml'), { global: true });
-    ggml.func('void ggml_backend_load_all_from_path(const char *dir)')(directory);
+    loadBackends(ggml, directory, process.env[cpuVariantVariable]);
     const llama = koffi.load(libraryFile(directory, 'llama'), { global: true });
     silenceLlama(base, llama);
     const flavour = (['cuda', 'vulkan', 'metal'] as const).find((kind) => name.endsWith(kind)) ?? 'cpu';

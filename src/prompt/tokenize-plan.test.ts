@@ -1,6 +1,9 @@
-import { existsSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sentencePieceModels } from '../../tests/support/sentence-piece-models.ts';
 import { loadLibrary } from '../ggml/library.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
 import { openTokenizer } from '../ggml/vocab.ts';
@@ -147,15 +150,14 @@ describe('the tokens of a block', () => {
   });
 });
 
-const stories = '../shared/models/stories260k.gguf';
-const present = existsSync(stories);
-if (!present) console.warn(`skipped: ${stories} is absent`);
+const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe.skipIf(!present)('a SentencePiece model without a chat template', () => {
+describe.each(await sentencePieceModels(folder))('a SentencePiece model without a chat template, $name', ({ path }) => {
   let tokenizer: Tokenizer;
   beforeAll(async () => {
     await loadLibrary('cpu');
-    tokenizer = await openTokenizer(stories);
+    tokenizer = await openTokenizer(path);
   });
   afterAll(() => tokenizer.dispose());
 

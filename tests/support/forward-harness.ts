@@ -145,20 +145,39 @@ export class ForwardHarness {
 
   /** The likeliest token `count` times, starting from the logits of a prompt, through kept decode graphs. */
   async greedy(sequence: Sequence, logits: Float32Array, count: number): Promise<Int32Array> {
-    const tokens = Int32Array.of(argmax(logits));
-    const out = [tokens[0] ?? 0];
+    const out = new Int32Array(count);
+    await this.#decode(sequence, logits, count, (row, step) => (out[step] = argmax(row)));
+    return out;
+  }
+
+  /** Logits of every step of a path when the model is led along it, the prompt's first, through kept decode graphs. */
+  async follow(sequence: Sequence, logits: Float32Array, { tokens }: { readonly tokens: Int32Array }) {
+    const rows: Float32Array[] = [];
+    await this.#decode(sequence, logits, tokens.length, (row, step) => {
+      rows.push(row.slice());
+      return tokens[step] ?? 0;
+    });
+    return rows;
+  }
+
+  async #decode(
+    sequence: Sequence,
+    logits: Float32Array,
+    count: number,
+    choose: (row: Float32Array, step: number) => number,
+  ): Promise<void> {
     let graph: DecodeGraph | undefined;
-    while (out.length < count) {
+    let row: Float32Array | undefined = logits;
+    for (let step = 0; step < count; step++) {
+      const token = choose(row ?? new Float32Array(0), step);
+      if (step === count - 1) break;
       if (!graph?.serves([sequence])) {
         graph?.dispose();
         graph = new DecodeGraph(this.model, this.attention, [sequence]);
       }
-      const [next] = await graph.run(tokens);
-      tokens[0] = argmax(next ?? logits);
-      out.push(tokens[0]);
+      [row] = await graph.run(Int32Array.of(token));
     }
     graph?.dispose();
-    return Int32Array.from(out);
   }
 
   dense(blocks: readonly Int32Array[]): Promise<Float32Array> {

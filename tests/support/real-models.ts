@@ -1,5 +1,5 @@
 /**
- * Real models for tests, where this machine has them. A test without its model prints why it does nothing.
+ * Real models for tests: the one in the package, and those that this machine has besides.
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,28 +7,25 @@ import { listModels } from '../../src/models/index.ts';
 
 export interface RealModel {
   readonly name: string;
-  readonly path: string | undefined;
-  readonly quantised: boolean;
-  /** Why the model is missing. */
-  readonly skip: string;
+  readonly path: string;
+  /** Dimensions of a head. */
+  readonly headDim: number;
 }
 
-const stories = fileURLToPath(new URL('../../../shared/models/stories260k.gguf', import.meta.url));
-const smollm = (await listModels()).find(({ file }) => /smollm2-135m/i.test(file));
+const file = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-/** A 260K-parameter Llama that tells children's stories. */
-export const stories260k: RealModel = {
-  name: 'stories260k',
-  path: existsSync(stories) ? stories : undefined,
-  quantised: false,
-  skip: 'skipped: ../shared/models/stories260k.gguf is not here',
-};
+/** The reader of the package: a trained Llama, in f16. */
+export const embedded: RealModel = { name: 'embedded', path: file('models/embedded.gguf'), headDim: 32 };
 
-export const smollm2: RealModel = {
-  name: 'SmolLM2-135M-Instruct',
-  path: smollm?.path,
-  quantised: true,
-  skip: 'skipped: run `npx block-attention pull smollm2-135m` to test with it',
-};
+/** A 260K-parameter Llama that tells children's stories, in f32. */
+export const stories260k: readonly RealModel[] = [
+  { name: 'stories260k', path: file('../shared/models/stories260k.gguf'), headDim: 8 },
+].filter(({ path }) => existsSync(path));
 
-export const realModels: readonly RealModel[] = [stories260k, smollm2];
+/** There after `npx block-attention pull smollm2-135m`. */
+export const smollm2: readonly RealModel[] = (await listModels())
+  .filter(({ file }) => /smollm2-135m/i.test(file))
+  .slice(0, 1)
+  .map(({ path }) => ({ name: 'SmolLM2-135M-Instruct', path, headDim: 64 }));
+
+export const realModels: readonly RealModel[] = [embedded, ...stories260k, ...smollm2];
