@@ -83,6 +83,12 @@ const chunkSchema = z.looseObject({
   error: z.looseObject({ message: z.string(), code: z.string().nullish() }).optional(),
 });
 
+const errorSchema = z.looseObject({
+  message: z.string(),
+  code: z.string(),
+  block_attention_code: z.string().optional(),
+});
+
 type Fetch = (url: string, init: RequestInit) => Response | Promise<Response>;
 
 export class ChatClient {
@@ -272,9 +278,9 @@ function safeJson(text: string): unknown {
 }
 
 function errorOf(body: unknown, otherwise: string): BlockAttentionError {
-  const parsed = z.looseObject({ error: z.looseObject({ message: z.string(), code: z.string() }) }).safeParse(body);
+  const parsed = z.looseObject({ error: errorSchema }).safeParse(body);
   if (!parsed.success) return new BlockAttentionError('SERVER_UNREACHABLE', otherwise);
-  const { message, code } = parsed.data.error;
-  const known = (Object.keys(errorCodes) as ErrorCode[]).find((name) => name === code.toUpperCase());
+  const { message, code, block_attention_code: own = code } = parsed.data.error;
+  const known = (Object.keys(errorCodes) as ErrorCode[]).find((name) => name === own.toUpperCase());
   return new BlockAttentionError(known ?? 'INTERNAL', message);
 }

@@ -30,6 +30,7 @@ interface ServeFlags extends ModelOptions, ModeFlags, StoreFlags {
   readonly host: string;
   readonly allowedHost?: readonly string[];
   readonly cors?: readonly string[];
+  readonly modelName?: readonly [string, ...string[]];
   readonly apiKey?: readonly string[];
   readonly apiKeys?: string;
   readonly metricsToken?: string;
@@ -73,6 +74,11 @@ export function addServe(program: Command, context: CommandContext): void {
       '--cors <origin>',
       'origin whose pages may use this server from a browser, e.g. https://app.example; * for any; may be repeated',
       repeated(parseOrigin),
+    )
+    .option(
+      '--model-name <name>',
+      "what requests call the model; may be repeated (default: the model's own name)",
+      repeated(parseModelName),
     )
     .option('--api-key <key>', 'KEY or KEY=tenant that clients must send; may be repeated', repeated())
     .option('--api-keys <file>', 'file of such keys, one per line')
@@ -136,7 +142,7 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
     const { defaultLimits: limits, defaultShadow: shadow } = server;
     const app = server.createServer({
       engine: opened.engine,
-      modelName: opened.model.name,
+      modelName: flags.modelName ?? opened.model.name,
       apiKeys: keys,
       secret,
       metricsToken: flags.metricsToken,
@@ -158,14 +164,15 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
         maxKl: flags.shadowMaxKl ?? shadow.maxKl,
       },
     });
+    const name = flags.modelName?.[0] ?? opened.model.name;
     const listening = await server.listen(app, flags.port, flags.host);
     if (flags.host !== '127.0.0.1' && flags.host !== 'localhost' && keys.length === 0) {
       output.note(`warning: everybody who reaches ${flags.host} is served: set --api-key`);
     }
-    output.print(`${opened.model.name} at ${listening.url}/v1, API page at ${listening.url}/docs`);
+    output.print(`${name} at ${listening.url}/v1, API page at ${listening.url}/docs`);
     const { reason } = opened.engine.chooseMode({});
     if (reason !== null) output.note(`mode: ${reason}`);
-    output.result({ url: listening.url, model: opened.model.name });
+    output.result({ url: listening.url, model: name });
     if (!io.signal.aborted) await once(io.signal, 'abort');
     output.note('finishing the requests under way');
     await listening.close(flags.grace);
@@ -193,4 +200,10 @@ function allowedHosts({ host, allowedHost = [] }: ServeFlags, keyed: boolean): r
 /** Collects an option that may be given several times. @param parse checks one */
 function repeated(parse = (text: string) => text) {
   return (text: string, before: readonly string[] = []): string[] => [...before, parse(text)];
+}
+
+/** A name as the API takes it. @throws INVALID_ARGUMENT */
+function parseModelName(text: string): string {
+  if (text.trim() !== '' && text.length <= 512) return text;
+  throw invalid('--model-name is blank or over 512 characters: give a name');
 }

@@ -23,7 +23,7 @@ export interface Setting {
 const flagsOnly = new Set(['config', 'check', 'json', 'help']);
 const secret = /key|token|shared/;
 /** Flags that may be repeated: a list in the file, words in the environment. */
-const several = new Set(['api-key', 'shared', 'cors', 'allowed-host']);
+const several = new Set(['api-key', 'shared', 'cors', 'allowed-host', 'model-name']);
 
 /**
  * Fills in what no flag gave. @param file path of a JSON or YAML file

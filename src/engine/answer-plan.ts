@@ -2,31 +2,41 @@
 import { BlockAttentionError } from '../errors.ts';
 import {
   askShort,
+  beginAnswer,
   openAnswer,
   planRag,
   promptLayout,
+  requireText,
   splitQuestion,
   type TokenizedPlan,
   tokenizePlanAside,
   turnsIntoFinal,
 } from '../prompt/index.ts';
+import { chooseMode } from './choose-mode.ts';
 import type { EngineParts } from './engine.ts';
-import type { AnswerRequest, PlanReport } from './types.ts';
+import type { AnswerRequest, Mode, PlanReport } from './types.ts';
 
 const defaultMaxTokens = 200;
 
-/** @throws EMPTY_QUESTION, INVALID_PASSAGES, INVALID_ARGUMENT, INVALID_TEMPLATE */
-export async function makePlan(parts: EngineParts, request: AnswerRequest): Promise<TokenizedPlan> {
-  const { system, passages, history, question } = request;
+/**
+ * @param mode what will run: full attention reads the prompt as one, so a question is not cut for it
+ * @throws EMPTY_QUESTION, INVALID_PASSAGES, INVALID_ARGUMENT, INVALID_TEMPLATE
+ */
+export async function makePlan(parts: EngineParts, request: AnswerRequest, mode: Mode): Promise<TokenizedPlan> {
+  const { system, greeting, passages, history, question, answerStart = '', variables } = request;
   const segment = oneOf('segment', request.segment ?? 'turns', ['turns', 'text']);
   const historyIn = oneOf('historyIn', request.historyIn ?? 'blocks', ['blocks', 'final']);
   const style = oneOf('answerStyle', request.answerStyle ?? 'free', ['free', 'short']);
   const layout = promptLayout(parts.template, parts.tokenizer.chatTemplate !== undefined);
   const asked = style === 'short' ? askShort(question, layout) : question;
-  let plan = planRag({ template: parts.template, system, passages, history, question: asked }, parts.tokenizer);
-  if (segment === 'text') plan = splitQuestion(plan, asked.trim());
+  let plan = planRag(
+    { template: parts.template, system, greeting, passages, history, question: asked, variables },
+    parts.tokenizer,
+  );
+  if (segment === 'text' && mode === 'block') plan = splitQuestion(plan, asked.trim());
   if (historyIn === 'final') plan = turnsIntoFinal(plan);
   if (style === 'short') plan = openAnswer(plan, layout);
+  if (requireText(answerStart, 'answerStart') !== '') plan = beginAnswer(plan, answerStart);
   return tokenizePlanAside(plan, parts.tokenizer, parts.memo);
 }
 
@@ -41,11 +51,16 @@ export function joinTokens(plan: TokenizedPlan): Int32Array {
 }
 
 /** Tokens the answer may have. @throws INVALID_ARGUMENT, CONTEXT_OVERFLOW */
-export function answerLimit({ contextTokens, model }: EngineParts, prompt: number, wanted: number | undefined): number {
+export function answerLimit(
+  { contextTokens, model }: EngineParts,
+  prompt: number,
+  { maxTokens: wanted, fitAnswer = false }: Pick<AnswerRequest, 'maxTokens' | 'fitAnswer'>,
+): number {
   if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1)) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `maxTokens is ${wanted}: give a positive integer`);
   }
-  const needed = prompt + (wanted ?? 1);
+  const least = fitAnswer ? 1 : (wanted ?? 1);
+  const needed = prompt + least;
   if (needed > contextTokens) {
     const trained = model.hyperParameters.trainedContext;
     const remedy =
@@ -54,16 +69,16 @@ export function answerLimit({ contextTokens, model }: EngineParts, prompt: numbe
         : 'pass fewer or shorter passages';
     throw new BlockAttentionError(
       'CONTEXT_OVERFLOW',
-      `the prompt has ${prompt} tokens and the answer may have ${wanted ?? 1}, the context holds ${contextTokens}: ${needed - contextTokens} too many; ${remedy}`,
+      `the prompt has ${prompt} tokens and the answer may have ${least}, the context holds ${contextTokens}: ${needed - contextTokens} too many; ${remedy}`,
     );
   }
-  return wanted ?? Math.min(defaultMaxTokens, contextTokens - prompt);
+  return Math.min(wanted ?? defaultMaxTokens, contextTokens - prompt);
 }
 
 /** What a request would be cut into, and what of it is there. @throws what makePlan() does */
 export async function reportPlan(parts: EngineParts, request: AnswerRequest): Promise<PlanReport> {
   const { source, store } = parts;
-  const { blocks } = await makePlan(parts, request);
+  const { blocks } = await makePlan(parts, request, chooseMode(request, parts.modes).mode);
   const last = blocks.length - 1;
   const reports = await Promise.all(
     blocks.map(async ({ id, kind, tokens }, index) => ({

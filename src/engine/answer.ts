@@ -40,15 +40,15 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   const sampler = createSampler(request, tokenizer);
   const cleanup: (() => void)[] = [() => sampler[Symbol.dispose]()];
   try {
-    const plan = await makePlan(parts, request);
+    const plan = await makePlan(parts, request, mode);
     const { context, question, contextTokens } = splitPlan(plan);
-    const maxTokens = answerLimit(parts, contextTokens + question.length, request.maxTokens);
+    const maxTokens = answerLimit(parts, contextTokens + question.length, request);
     const finalTokens = mode === 'full' ? joinTokens(plan) : question;
     const plannedAt = performance.now();
 
     const texts = (request.score ?? []).map((text) => answerTokens(text, plan.answerAfterSpace, tokenizer));
     const longest = texts.reduce((most, { length }) => Math.max(most, length), maxTokens);
-    answerLimit(parts, contextTokens + question.length, longest);
+    answerLimit(parts, contextTokens + question.length, { maxTokens: longest });
     const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
     const recompute = context.length > 1 ? (choice.policy?.recompute ?? null) : null;
     const copies = recompute === null ? 0 : recomputeBytes(source, context);

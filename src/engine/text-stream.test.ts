@@ -64,6 +64,6 @@ describe('TextAssembler', () => {
 
   it('refuses empty and too many stop strings', () => {
     expect(() => new TextAssembler([''])).toThrow(/stop\[0\]/);
-    expect(() => new TextAssembler(Array.from({ length: 17 }, (_, i) => String(i)))).toThrow(/at most 16/);
+    expect(() => new TextAssembler(Array.from({ length: 129 }, (_, i) => String(i)))).toThrow(/at most 128/);
   });
 });

@@ -4,9 +4,9 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 
-const mostStops = 16;
+const mostStops = 128;
 
-/** @throws INVALID_ARGUMENT for more than 16 stop strings or an empty one. */
+/** @throws INVALID_ARGUMENT for more than 128 stop strings or an empty one. */
 export function checkStops(stops: readonly string[]): void {
   if (stops.length > mostStops) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `${stops.length} stop strings: give at most ${mostStops}`);

@@ -106,6 +106,8 @@ export interface SamplingOptions {
 export interface AnswerRequest extends SamplingOptions {
   /** Defaults to the template's own instruction. */
   readonly system?: string | undefined;
+  /** What the assistant said before the first question, as chat pages greet. Defaults to nothing. */
+  readonly greeting?: string | undefined;
   readonly passages: readonly Passage[];
   /** Earlier questions and answers, oldest first: one block each. */
   readonly history?: readonly Turn[] | undefined;
@@ -114,16 +116,22 @@ export interface AnswerRequest extends SamplingOptions {
   readonly mode?: RequestedMode | undefined;
   /** How passages are encoded and read in block mode, such as `head:8`: docs/policies.md. Defaults to the engine's. */
   readonly policy?: PolicyInput | undefined;
+  /** The beginning of the answer, given: the model goes on behind it. Not part of the result's text. Defaults to nothing. */
+  readonly answerStart?: string | undefined;
+  /** Further variables of the chat template, such as `enable_thinking` (which defaults to false). */
+  readonly variables?: Readonly<Record<string, unknown>> | undefined;
   /** Defaults to 200, or what the context has left. */
   readonly maxTokens?: number | undefined;
-  /** Text that ends the answer; not part of it. At most 16 strings. */
+  /** Whether a maxTokens for which the context has no room becomes what it has left. Defaults to false: CONTEXT_OVERFLOW. */
+  readonly fitAnswer?: boolean | undefined;
+  /** Text that ends the answer; not part of it. At most 128 strings. */
   readonly stop?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Salt of the block keys: blocks are shared only within a tenant, and tenants get equal shares. Defaults to none. */
   readonly tenant?: string | undefined;
   /**
-   * `text`: a question of 1,024 characters or more is cut into blocks by the paper's delimiters. Defaults to `turns`,
-   * which leaves it whole.
+   * `text`: in block mode, a question of 1,024 characters or more is cut into blocks by the paper's delimiters. Defaults
+   * to `turns`, which leaves it whole.
    */
   readonly segment?: 'turns' | 'text' | undefined;
   /** Where earlier turns go: a block each, encoded alone (the default), or the final block, which sees everything. */

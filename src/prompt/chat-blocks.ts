@@ -8,9 +8,10 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import { createMarks } from './chat-marks.ts';
-import { chatShape } from './chat-shape.ts';
+import { chatShape, takesGreeting } from './chat-shape.ts';
 import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template.ts';
 import { type BlockKind, block, markup, type PlannedBlock, plain, type Segment } from './types.ts';
+import { greetingLead } from './wording.ts';
 
 export interface ChatPiece {
   readonly text: string;
@@ -36,7 +37,10 @@ export function chatBlocks(
 ): PlannedBlock[] {
   const options = { ...context, generationPrompt: true };
   const shape = chatShape(template, options);
-  const messages = (shape.systemRole ? conversation : withoutSystemRole(conversation)).map((message) =>
+  const opened = greetingFits(template, conversation, shape.systemRole, options)
+    ? conversation
+    : withGreetingTold(conversation);
+  const messages = (shape.systemRole ? opened : withoutSystemRole(opened)).map((message) =>
     withoutReasoning(message, template),
   );
   const marks = createMarks([template.source, ...messages.flatMap(({ pieces }) => pieces.map(({ text }) => text))]);
@@ -89,6 +93,28 @@ function withoutSystemRole(messages: readonly PiecedMessage[]): PiecedMessage[] 
   const [system, user, ...rest] = messages;
   if (system?.role !== 'system' || user === undefined) return [...messages];
   return [{ role: user.role, pieces: [...system.pieces, { text: '\n\n' }, ...user.pieces] }, ...rest];
+}
+
+/** Whether the template takes the conversation's first message where it is: only one of the assistant's is in doubt. */
+function greetingFits(
+  template: ChatTemplate,
+  messages: readonly PiecedMessage[],
+  systemRole: boolean,
+  options: RenderOptions,
+): boolean {
+  const instructed = messages[0]?.role === 'system';
+  if (messages[instructed ? 1 : 0]?.role !== 'assistant') return true;
+  return (systemRole || !instructed) && takesGreeting(template, options, instructed);
+}
+
+/** The assistant's opening message as a part of the instruction. */
+function withGreetingTold(messages: readonly PiecedMessage[]): PiecedMessage[] {
+  const at = messages.findIndex(({ role }) => role === 'assistant');
+  const before = messages.slice(0, at).flatMap(({ pieces }) => pieces);
+  const lead = before.length === 0 ? greetingLead : `\n\n${greetingLead}`;
+  const [greeting, ...others] = messages[at]?.pieces ?? [];
+  const pieces = greeting ? [...before, { ...greeting, text: lead + greeting.text }, ...others] : before;
+  return [{ role: 'system', pieces }, ...messages.slice(at + 1)];
 }
 
 /** Templates of reasoning models cut the reasoning out of earlier answers; done here, so that no mark is lost. */

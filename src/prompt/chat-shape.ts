@@ -76,6 +76,12 @@ function learn(template: ChatTemplate, options: RenderOptions): ChatShape {
   };
 }
 
+/** Whether a conversation may begin with the assistant. Many templates want the user's message first, and raise. */
+export function takesGreeting(template: ChatTemplate, options: RenderOptions, behindSystem: boolean): boolean {
+  const roles = ['assistant', 'user'] as const;
+  return attempt(() => sample(template, behindSystem ? ['system', ...roles] : roles, options)) !== undefined;
+}
+
 const known = new WeakMap<ChatTemplate, Map<string, ChatShape>>();
 const maxKnown = 16;
 

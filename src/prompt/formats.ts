@@ -21,6 +21,8 @@ import {
 
 export interface PromptContent {
   readonly system: string | undefined;
+  /** What the assistant said before the first user message. Part of the instruction's block, as constant as it is. */
+  readonly greeting?: string | undefined;
   readonly passages: readonly CheckedPassage[];
   readonly turns: readonly Turn[];
   readonly turnKind: 'turn' | 'demonstration';
@@ -36,15 +38,16 @@ export function chatFormat(
   template: ChatTemplate,
   context: Pick<RenderOptions, 'variables' | 'now'>,
 ): BlockPlan {
-  const { system, passages, turns, turnKind, question } = content;
+  const { system, greeting, passages, turns, turnKind, question } = content;
   const messages: PiecedMessage[] = [];
-  if (system !== undefined) messages.push({ role: 'system', pieces: [{ text: system, starts: systemBlock }] });
+  const begin = (text: string) => (messages.length === 0 ? { text, starts: systemBlock } : { text });
+  if (system !== undefined) messages.push({ role: 'system', pieces: [begin(system)] });
+  if (greeting !== undefined) messages.push({ role: 'assistant', pieces: [begin(greeting)] });
   const head = passages.map((passage) => ({
     text: passageEntry(passage),
     starts: { id: passage.id, kind: 'passage' as const },
   }));
-  const opening =
-    system === undefined ? { text: `${instruction} ${announcement}`, starts: systemBlock } : { text: announcement };
+  const opening = begin(system === undefined ? `${instruction} ${announcement}` : announcement);
   const questions = [
     ...turns.map(({ user, assistant }, index) => ({
       user,
@@ -64,17 +67,19 @@ export function chatFormat(
 
 /** The template the paper's models were trained on (Tulu 3). BOS nowhere. */
 export function paperFormat(content: PromptContent, tokenizer: Tokenizer, blockPrefix: boolean): BlockPlan {
-  const { system, passages, turns, turnKind, question } = content;
+  const { system, greeting, passages, turns, turnKind, question } = content;
   const end = tokenizer.eos === undefined ? '' : tokenizer.tokenText(tokenizer.eos);
   const user = markup('<|user|>\n');
   const answer = markup('\n<|assistant|>\n');
   const blocks: PlannedBlock[] = [];
   const prefix = plain(blockPrefix ? blockModePrefix : '');
+  const greeted = greeting === undefined ? [] : [markup('<|assistant|>\n'), plain(greeting), markup(`${end}\n`)];
   if (passages.length > 0) {
     const opening = plain(`${system ?? instruction} ${announcement}`);
-    blocks.push(block('system', 'system', [prefix, user, opening]));
-  } else if (system !== undefined) {
-    blocks.push(block('system', 'system', [prefix, markup('<|system|>\n'), plain(system), markup('\n')]));
+    blocks.push(block('system', 'system', [prefix, ...greeted, user, opening]));
+  } else if (system !== undefined || greeting !== undefined) {
+    const told = system === undefined ? [] : [markup('<|system|>\n'), plain(system), markup('\n')];
+    blocks.push(block('system', 'system', [prefix, ...told, ...greeted]));
   }
   const before = blocks.length === 0 ? [prefix] : [];
   blocks.push(...passages.map((passage) => block(passage.id, 'passage', [plain(passageEntry(passage))])));
@@ -90,10 +95,13 @@ export function paperFormat(content: PromptContent, tokenizer: Tokenizer, blockP
 }
 
 /** For models without a chat template. */
-export function plainFormat({ system, passages, turns, turnKind, question }: PromptContent): BlockPlan {
+export function plainFormat({ system, greeting, passages, turns, turnKind, question }: PromptContent): BlockPlan {
   const blocks: PlannedBlock[] = [];
   const opening = system ?? (passages.length > 0 ? plainInstruction : undefined);
-  if (opening !== undefined) blocks.push(block('system', 'system', [plain(`${opening}\n\n`)]));
+  const greeted = greeting === undefined ? '' : `Answer: ${greeting}\n\n`;
+  if (opening !== undefined || greeting !== undefined) {
+    blocks.push(block('system', 'system', [plain(`${opening === undefined ? '' : `${opening}\n\n`}${greeted}`)]));
+  }
   blocks.push(...passages.map((passage) => block(passage.id, 'passage', [plain(plainPassageEntry(passage))])));
   for (const [index, { user, assistant }] of turns.entries()) {
     const text = `Question: ${user}\nAnswer: ${assistant}\n\n`;

@@ -1,5 +1,5 @@
 /** Messages and passages to block plans, block plans to tokens. */
-export { requirePassages } from './input-checks.ts';
+export { requirePassages, requireText } from './input-checks.ts';
 export { type PassageReadOptions, readPassages } from './passages.ts';
 export { planText, type TextRequest } from './plan-text.ts';
 export {
@@ -15,7 +15,7 @@ export {
   type TemplateOptions,
 } from './plans.ts';
 export { promptFormat, promptVersion } from './prompt-version.ts';
-export { splitQuestion, turnsIntoFinal } from './reshape.ts';
+export { beginAnswer, splitQuestion, turnsIntoFinal } from './reshape.ts';
 export { type CodeSegmentOptions, segmentCode } from './segment-code.ts';
 export { segmentText } from './segment-text.ts';
 export { askShort, openAnswer } from './short-answer.ts';

@@ -49,6 +49,8 @@ export interface TemplateOptions {
 export interface RagRequest extends TemplateOptions {
   /** Defaults to the template's own instruction. */
   readonly system?: string | undefined;
+  /** What the assistant said before the first question, as chat pages greet. Defaults to nothing. */
+  readonly greeting?: string | undefined;
   readonly passages: readonly Passage[];
   /** Earlier questions and answers about the same passages. Defaults to none. */
   readonly history?: readonly Turn[] | undefined;
@@ -67,6 +69,7 @@ export function planRag(request: RagRequest, tokenizer: Tokenizer): BlockPlan {
   const plan = planContent(
     {
       system: optionalContent(request.system, 'system'),
+      greeting: optionalContent(request.greeting, 'greeting'),
       passages: requirePassages(passages),
       turns: requireTurns(history, 'history'),
       turnKind: 'turn',

@@ -14,6 +14,18 @@ export function turnsIntoFinal(plan: BlockPlan): BlockPlan {
   return { ...plan, blocks: [...plan.blocks.slice(0, first), block('final', 'final', segments)] };
 }
 
+/**
+ * The beginning of the answer, given: the model goes on behind it. Nothing in it is a control token.
+ * @param text not empty; white space at its end stays, and the model rarely goes on well behind it
+ */
+export function beginAnswer(plan: BlockPlan, text: string): BlockPlan {
+  const { answerAfterSpace, ...rest } = plan;
+  const final = plan.blocks.at(-1);
+  if (final === undefined) return plan;
+  const given: Segment = { text: answerAfterSpace ? ` ${text}` : text, special: false };
+  return { ...rest, blocks: [...plan.blocks.slice(0, -1), block(final.id, 'final', [...final.segments, given])] };
+}
+
 /** Characters below which a text is not cut: blocks of a few words lose more than they save. */
 const leastText = 1024;
 

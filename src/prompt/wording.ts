@@ -17,6 +17,9 @@ export const plainInstruction = 'Answer the question using the documents below.'
 /** Literal that the paper's training puts in front of prompts in block mode. */
 export const blockModePrefix = '[Block-Attention]';
 
+/** Puts a greeting of the assistant's into the instruction, for chat templates that begin with the user. */
+export const greetingLead = 'You opened the conversation with:\n';
+
 /** A passage, in the paper's layout. */
 export function passageEntry({ title, text }: { title: string | undefined; text: string }): string {
   return title === undefined ? `- ${text}\n` : `- Title: ${title}\n${text}\n`;

@@ -1,6 +1,7 @@
 /** What an answer cost, in OpenAI's fields and in this project's. */
 import { z } from '@hono/zod-openapi';
 import type { AnswerResult } from '../engine/index.ts';
+import type { SamplingRequest } from './request-schemas.ts';
 
 export const usageSchema = z
   .object({
@@ -99,6 +100,26 @@ export function accountOf(
     blocks: [...blocks],
     flops: { spent: flops.spent, full: flops.full },
   };
+}
+
+/**
+ * Chunks of a stream with usage and account where they belong. With `stream_options.include_usage` a chunk without
+ * choices ends the stream, and the others say `usage: null`. Without it every chunk has a choice, as plain clients expect.
+ * @param end with the last chunks
+ * @param empty a chunk without choices
+ */
+export function withAccount(
+  chunks: readonly object[],
+  end: { readonly results: readonly AnswerResult[]; readonly admitted: Admitted } | undefined,
+  { stream_options }: Pick<SamplingRequest, 'stream_options'>,
+  empty: () => object,
+): object[] {
+  const block_attention = end && accountOf(end.results, end.admitted);
+  if (stream_options?.include_usage === true) {
+    const all = chunks.map((chunk) => ({ ...chunk, usage: null }));
+    return end ? [...all, { ...empty(), usage: usageOf(end.results), block_attention }] : all;
+  }
+  return chunks.map((chunk, i) => (end && i === chunks.length - 1 ? { ...chunk, block_attention } : chunk));
 }
 
 export function finishReason({ stopReason }: AnswerResult): 'stop' | 'length' {

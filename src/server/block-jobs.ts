@@ -98,8 +98,8 @@ export class BlockJobs {
       });
       entry.job = { ...job, status: 'done', done: job.total, summary };
     } catch (error) {
-      const { code, message } = errorBody(error).body.error;
-      entry.job = { ...job, done: entry.job.done, status: 'failed', error: { code, message } };
+      const { code, block_attention_code: own = code, message } = errorBody(error).body.error;
+      entry.job = { ...job, done: entry.job.done, status: 'failed', error: { code: own, message } };
     } finally {
       this.#signal.removeEventListener('abort', end);
     }

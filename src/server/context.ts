@@ -19,7 +19,8 @@ export type App = OpenAPIHono<ServerEnv>;
 
 export interface ServerContext {
   readonly engine: Engine;
-  readonly modelName: string;
+  /** What the model is served as: at least one name, the first in messages. */
+  readonly modelNames: readonly [string, ...string[]];
   readonly limits: Limits;
   readonly admission: Admission;
   readonly jobs: BlockJobs;

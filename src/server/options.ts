@@ -7,8 +7,8 @@ import type { ApiKey } from './tenants.ts';
 export interface ServerOptions {
   /** Not closed by the server. */
   readonly engine: Engine;
-  /** Name of the model in requests and answers. Defaults to the name in the model's file. */
-  readonly modelName?: string | undefined;
+  /** Names that requests may call the model by; it is listed under each. Defaults to the name in the model's file. */
+  readonly modelName?: string | readonly [string, ...string[]] | undefined;
   /** Keys that clients must show one of. Defaults to none: everybody is served, as one tenant. */
   readonly apiKeys?: readonly ApiKey[] | undefined;
   /** Makes the tenants' salts; the same secret finds stored blocks again. Defaults to a random one. */

@@ -12,11 +12,16 @@ export class RequestError extends BlockAttentionError {
   }
 }
 
+/** Codes of OpenAI's that its clients act on, such as by shortening the prompt. */
+const openAiCodes: Partial<Record<ErrorCode, string>> = { CONTEXT_OVERFLOW: 'context_length_exceeded' };
+
 export interface ErrorBody {
   readonly error: {
     readonly message: string;
     readonly type: string;
     readonly code: string;
+    /** Our own code where OpenAI has another for the same, which is then `code`. */
+    readonly block_attention_code?: string;
     readonly param: string | null;
   };
 }
@@ -26,7 +31,10 @@ export function errorBody(error: unknown): { readonly status: number; readonly b
   const known = asKnown(error);
   const param = known instanceof RequestError ? known.param : null;
   const { code, message, status } = known;
-  return { status, body: { error: { message, type: typeOf(status), code: code.toLowerCase(), param } } };
+  const own = code.toLowerCase();
+  const theirs = openAiCodes[code];
+  const named = theirs === undefined ? { code: own } : { code: theirs, block_attention_code: own };
+  return { status, body: { error: { message, type: typeOf(status), ...named, param } } };
 }
 
 function asKnown(error: unknown): BlockAttentionError {

@@ -8,6 +8,9 @@ import { parsePolicy } from '../engine/index.ts';
 const number = (min: number, max: number) => z.number().min(min).max(max).nullish();
 const whole = (min: number, max: number) => z.number().int().min(min).max(max).nullish();
 
+/** At least 1; -1, as several local servers write it, for no limit of the request's own. */
+const answerTokens = whole(-1, 1 << 20).refine((value) => value !== 0, 'give at least 1, or -1 for no limit');
+
 /** A field that must be absent, empty or false: it would change the answer. */
 const unsupported = z
   .unknown()
@@ -77,10 +80,15 @@ const samplingFields = {
   documents: documentsSchema.nullish().openapi({ description: 'Passages, each a block that is encoded once.' }),
   temperature: number(0, 2).openapi({ description: 'Defaults to 0: the likeliest token each time.' }),
   top_p: number(0, 1),
-  top_k: whole(0, 1 << 20).openapi({ description: 'Keep the k likeliest tokens; 0 keeps all.' }),
+  top_k: whole(-1, 1 << 20).openapi({ description: 'Keep the k likeliest tokens; 0 and -1 keep all.' }),
   min_p: number(0, 1).openapi({ description: "Keep tokens of this share of the likeliest one's probability." }),
-  max_tokens: whole(1, 1 << 20).openapi({ description: 'Defaults to 200, or what the context has left.' }),
-  stop: z.union([z.string().min(1), z.array(z.string().min(1)).max(16)]).nullish(),
+  max_tokens: answerTokens.openapi({
+    description: 'Defaults to 200, or what the context has left. -1: as many as the server gives and the context has.',
+  }),
+  stop: z
+    .union([z.string(), z.array(z.string()).max(128)])
+    .nullish()
+    .openapi({ description: 'Up to 128; empty ones do nothing.' }),
   seed: z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).nullish(),
   n: whole(1, 8),
   frequency_penalty: number(-2, 2),
@@ -96,6 +104,8 @@ const partSchema = z.discriminatedUnion(
   [
     z.object({ type: z.literal('text'), text: z.string() }),
     z.object({ type: z.literal('document'), document: documentSchema }),
+    // What an assistant's message of the past may hold.
+    z.object({ type: z.literal('refusal'), refusal: z.string() }),
   ],
   { error: 'a part is neither of type "text" nor of type "document": the model reads text only' },
 );
@@ -120,7 +130,7 @@ export const chatRequestSchema = z
   .object({
     ...samplingFields,
     messages: z.array(messageSchema).min(1).max(1024),
-    max_completion_tokens: whole(1, 1 << 20),
+    max_completion_tokens: answerTokens,
     response_format: z
       .discriminatedUnion('type', [
         z.object({ type: z.literal('text') }),

@@ -121,7 +121,10 @@ export const errorSchema = z
     error: z.object({
       message: z.string(),
       type: z.enum(['invalid_request_error', 'authentication_error', 'rate_limit_error', 'server_error']),
-      code: z.string().openapi({ description: 'A code of docs/errors.md, in lower case.' }),
+      code: z.string().openapi({
+        description: 'A code of docs/errors.md, in lower case; context_length_exceeded for context_overflow.',
+      }),
+      block_attention_code: z.string().optional().openapi({ description: 'Our own code, where `code` is OpenAI’s.' }),
       param: z.string().nullable().openapi({ description: 'The field at fault.' }),
     }),
   })

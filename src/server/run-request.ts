@@ -15,17 +15,21 @@ export interface Answering {
   readonly answers: readonly AnswerRequest[];
   /** The body of a response that is not streamed. */
   readonly whole: (results: readonly ChoiceResult[], admitted: Admitted) => object;
-  /** The chunks of one event. */
-  readonly chunks: (event: GenerationEvent) => readonly object[];
-  /** The chunks after the last event. */
-  readonly lastChunks: (results: readonly AnswerResult[], admitted: Admitted) => readonly object[];
+  /** The chunks of one event. `end` comes with the last one. */
+  readonly chunks: (event: GenerationEvent, end: AnswerEnd | undefined) => readonly object[];
+}
+
+/** What is known once all choices are complete. */
+export interface AnswerEnd {
+  readonly results: readonly AnswerResult[];
+  readonly admitted: Admitted;
 }
 
 /** @throws MODEL_NOT_FOUND, OVERLOADED, and what the engine refuses, before anything is sent */
 export async function respond(
   c: Context<ServerEnv>,
   server: ServerContext,
-  { request, answers, whole, chunks, lastChunks }: Answering,
+  { request, answers, whole, chunks }: Answering,
 ): Promise<Response> {
   const { engine, limits, admission, metrics, shadow } = server;
   checkLimits(server, request);
@@ -64,9 +68,9 @@ export async function respond(
     const results: AnswerResult[] = [];
     for (let next = first; !next.done; next = await events.next()) {
       if (next.value.type === 'result') results[next.value.choice] = next.value.result;
-      yield* chunks(next.value);
+      const complete = Object.keys(results).length === answers.length;
+      yield* chunks(next.value, complete ? { results, admitted } : undefined);
     }
-    yield* lastChunks(results, admitted);
   }
   return eventStream(all(), {
     onError: (error) => errorBody(error).body,
@@ -82,9 +86,10 @@ function overrideOf({ shadow, engine }: ServerContext, answer: AnswerRequest | u
   return mode === 'block' ? { requested, reason } : undefined;
 }
 
-function checkLimits({ modelName, limits }: ServerContext, request: SamplingRequest): void {
-  if (request.model !== modelName) {
-    const message = `the model ${JSON.stringify(request.model)} is not served: use ${JSON.stringify(modelName)}`;
+function checkLimits({ modelNames, limits }: ServerContext, request: SamplingRequest): void {
+  if (!modelNames.includes(request.model)) {
+    const names = modelNames.map((name) => JSON.stringify(name)).join(' or ');
+    const message = `the model ${JSON.stringify(request.model)} is not served: use ${names}`;
     throw new RequestError('MODEL_NOT_FOUND', message, 'model');
   }
   const wanted = request.max_tokens ?? 0;

@@ -82,13 +82,21 @@ describe('chat completions', () => {
     [path, post(chat({ temperature: 'hot' })), 400, 'invalid_argument', 'temperature'],
     [path, post(chat({ top_logprobs: 3 })), 400, 'invalid_argument', 'top_logprobs'],
     [path, post(chat({ tools: [{ type: 'function' }] })), 400, 'invalid_argument', 'tools'],
-    [path, post(chat({ stream: true, max_tokens: 4000 })), 400, 'context_overflow', null],
     [path, post(chat({ documents: [{ text: 'x'.repeat(9 << 20) }] })), 413, 'request_too_large', null],
   ])('%s refuses', async (at, init, status, code, param) => {
     const response = await app().request(at, init);
     const { error } = await jsonOf(response);
     expect(response.status).toBe(status);
     expect(error).toEqual({ message: expect.any(String), type: 'invalid_request_error', code, param });
+  });
+
+  it('says by OpenAI’s code that the context is too short, and by its own', async () => {
+    const response = await app().request(path, post(chat({ stream: true, max_tokens: 4000 })));
+    expect(response.status).toBe(400);
+    expect((await jsonOf(response)).error).toMatchObject({
+      code: 'context_length_exceeded',
+      block_attention_code: 'context_overflow',
+    });
   });
 });
 

@@ -53,11 +53,11 @@ export function createServer(options: ServerOptions): Server {
   setMaxListeners(0, halt.signal);
   let draining = false;
   const { engine, metricsToken } = options;
-  const modelName = options.modelName ?? engine.model.name;
+  const modelNames = namesOf(options);
   const shadow = new ShadowChecks(engine, { ...defaultShadow, ...options.shadow }, () => admission.idle, logger);
   const context: ServerContext = {
     engine,
-    modelName,
+    modelNames,
     limits,
     admission,
     jobs: new BlockJobs(engine, limits.jobs, halt.signal),
@@ -68,7 +68,7 @@ export function createServer(options: ServerOptions): Server {
     metricsToken,
     halt: halt.signal,
     isDraining: () => draining,
-    tell: (reason) => reason.replaceAll(engine.model.path, modelName),
+    tell: (reason) => reason.replaceAll(engine.model.path, modelNames[0]),
   };
   const app: App = new OpenAPIHono<ServerEnv>({ strict: false });
   observe(app, context, logger);
@@ -96,6 +96,11 @@ export function createServer(options: ServerOptions): Server {
     },
     halt: () => halt.abort(new Error('the server ends')),
   };
+}
+
+function namesOf({ modelName, engine }: ServerOptions): ServerContext['modelNames'] {
+  const [first = engine.model.name, ...others] = [modelName ?? []].flat();
+  return [first, ...others];
 }
 
 function observe(app: App, { metrics, admission }: ServerContext, logger: NonNullable<ServerOptions['logger']>): void {

@@ -1,5 +1,5 @@
 /** POST /v1/chat/completions: messages and documents in, OpenAI's answer with an account per block out. */
-import { accountOf, finishReason, usageOf } from '../accounting.ts';
+import { accountOf, finishReason, usageOf, withAccount } from '../accounting.ts';
 import { checkDocuments, grammarOf, sharedFields } from '../answer-request.ts';
 import type { App, ServerContext } from '../context.ts';
 import { chatLogprobs } from '../logprobs.ts';
@@ -17,7 +17,7 @@ export function addChat(app: App, server: ServerContext): void {
     path: '/v1/chat/completions',
     summary: 'Answer a conversation over documents',
     description:
-      'OpenAI’s request with `documents` and `block_attention` added. Streamed, `block_attention` comes in the last chunk before [DONE].',
+      'OpenAI’s request with `documents` and `block_attention` added. Streamed, `block_attention` comes in the last chunk: the one with the usage where that is asked for, else the one with the last finish_reason.',
     request: chatRequestSchema,
     response: chatResponseSchema,
   });
@@ -27,13 +27,8 @@ export function addChat(app: App, server: ServerContext): void {
     const request = { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens };
     const told = alternativesOf(body) !== undefined;
     const created = Math.floor(Date.now() / 1000);
-    const head = { id: `chatcmpl-${c.get('requestId')}`, created, model: server.modelName };
-    const chunk = (choices: readonly object[], more: object = {}) => ({
-      ...head,
-      object: 'chat.completion.chunk',
-      choices,
-      ...more,
-    });
+    const head = { id: `chatcmpl-${c.get('requestId')}`, created, model: body.model };
+    const chunk = (choices: readonly object[]) => ({ ...head, object: 'chat.completion.chunk', choices });
     const begun = new Set<number>();
     return respond(c, server, {
       request,
@@ -53,19 +48,20 @@ export function addChat(app: App, server: ServerContext): void {
           block_attention: accountOf(results, admitted),
         };
       },
-      chunks: (event) => {
+      chunks: (event, end) => {
         const index = event.choice;
-        const role = begun.has(index) ? {} : { role: 'assistant' };
-        begun.add(index);
-        const logprobs = told && event.tokens.length > 0 ? chatLogprobs(event.tokens) : null;
-        if (event.type === 'piece') {
-          return [chunk([{ index, delta: { ...role, content: event.text }, logprobs, finish_reason: null }])];
+        const chunks: object[] = [];
+        if (!begun.has(index)) {
+          begun.add(index);
+          // As OpenAI begins: some clients read its first chunk for the role alone.
+          const delta = { role: 'assistant', content: '', refusal: null };
+          chunks.push(chunk([{ index, delta, logprobs: null, finish_reason: null }]));
         }
-        return [chunk([{ index, delta: role, logprobs, finish_reason: finishReason(event.result) }])];
-      },
-      lastChunks: (results, admitted) => {
-        const usage = body.stream_options?.include_usage === true ? { usage: usageOf(results) } : {};
-        return [chunk([], { ...usage, block_attention: accountOf(results, admitted) })];
+        const logprobs = told && event.tokens.length > 0 ? chatLogprobs(event.tokens) : null;
+        const [delta, finish_reason] =
+          event.type === 'piece' ? [{ content: event.text }, null] : [{}, finishReason(event.result)];
+        chunks.push(chunk([{ index, delta, logprobs, finish_reason }]));
+        return withAccount(chunks, end, body, () => chunk([]));
       },
     });
   });
@@ -82,7 +78,7 @@ export function chatAnswers(body: ChatRequest, { limits }: Pick<ServerContext, '
     documents: [...conversation.passages],
   };
   return Array.from({ length: body.n ?? 1 }, (_, choice) => ({
-    ...sharedFields(request, choice, alternativesOf(body)),
+    ...sharedFields(request, choice, alternativesOf(body), limits),
     ...conversation,
     grammar,
   }));

@@ -1,5 +1,5 @@
 /** POST /v1/completions: the prompt is the final block, put into the model's template as a question is. */
-import { accountOf, finishReason, usageOf } from '../accounting.ts';
+import { accountOf, finishReason, usageOf, withAccount } from '../accounting.ts';
 import { checkDocuments, sharedFields } from '../answer-request.ts';
 import type { App, ServerContext } from '../context.ts';
 import { completionLogprobs } from '../logprobs.ts';
@@ -25,12 +25,12 @@ export function addCompletions(app: App, server: ServerContext): void {
     const question = typeof request.prompt === 'string' ? request.prompt : (request.prompt[0] ?? '');
     const alternatives = request.logprobs ?? undefined;
     const answers = Array.from({ length: request.n ?? 1 }, (_, choice) => ({
-      ...sharedFields(request, choice, alternatives),
+      ...sharedFields(request, choice, alternatives, server.limits),
       passages,
       question,
     }));
     const created = Math.floor(Date.now() / 1000);
-    const head = { id: `cmpl-${c.get('requestId')}`, object: 'text_completion', created, model: server.modelName };
+    const head = { id: `cmpl-${c.get('requestId')}`, object: 'text_completion', created, model: request.model };
     const told = alternatives !== undefined;
     const offsets = new Map<number, number>();
     return respond(c, server, {
@@ -50,18 +50,15 @@ export function addCompletions(app: App, server: ServerContext): void {
           block_attention: accountOf(results, admitted),
         };
       },
-      chunks: (event) => {
+      chunks: (event, end) => {
         const index = event.choice;
         const text = event.type === 'piece' ? event.text : '';
         const finish_reason = event.type === 'piece' ? null : finishReason(event.result);
         const offset = offsets.get(index) ?? 0;
         offsets.set(index, offset + text.length);
         const logprobs = told && event.tokens.length > 0 ? completionLogprobs(event.tokens, offset) : null;
-        return [{ ...head, choices: [{ index, text, logprobs, finish_reason }] }];
-      },
-      lastChunks: (results, admitted) => {
-        const usage = request.stream_options?.include_usage === true ? { usage: usageOf(results) } : {};
-        return [{ ...head, choices: [], ...usage, block_attention: accountOf(results, admitted) }];
+        const chunk = { ...head, choices: [{ index, text, logprobs, finish_reason }] };
+        return withAccount([chunk], end, request, () => ({ ...head, choices: [] }));
       },
     });
   });

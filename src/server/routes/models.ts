@@ -1,11 +1,11 @@
-/** GET /v1/models: the one model that is served. */
+/** GET /v1/models: the one model that is served, under each of its names. */
 import { BlockAttentionError } from '../../errors.ts';
 import type { App, ServerContext } from '../context.ts';
 import { describeRoute } from '../openapi.ts';
 import { modelsSchema } from '../response-schemas.ts';
 
-export function addModels(app: App, { engine, modelName, created, shadow }: ServerContext): void {
-  const model = () => {
+export function addModels(app: App, { engine, modelNames, created, shadow }: ServerContext): void {
+  const model = (id: string) => {
     const { architecture, contextTokens, kvBytesPerToken, parameters, layers, heads, kvHeads, headDim } = engine.model;
     const { adapter } = engine.model;
     const block_attention = {
@@ -25,7 +25,7 @@ export function addModels(app: App, { engine, modelName, created, shadow }: Serv
       verdict: engine.verdict?.verdict ?? null,
       fallback: shadow.state.fallback ?? null,
     };
-    return { id: modelName, object: 'model', created, owned_by: 'block-attention', block_attention };
+    return { id, object: 'model', created, owned_by: 'block-attention', block_attention };
   };
   describeRoute(app, {
     method: 'get',
@@ -33,10 +33,12 @@ export function addModels(app: App, { engine, modelName, created, shadow }: Serv
     summary: 'The model that is served',
     response: modelsSchema,
   });
-  app.get('/v1/models', (c) => c.json({ object: 'list', data: [model()] }));
+  app.get('/v1/models', (c) => c.json({ object: 'list', data: modelNames.map(model) }));
   describeRoute(app, { method: 'get', path: '/v1/models/{id}', summary: 'The same, by its name' });
   app.get('/v1/models/:id', (c) => {
-    if (c.req.param('id') === modelName) return c.json(model());
-    throw new BlockAttentionError('MODEL_NOT_FOUND', `that model is not served: use ${JSON.stringify(modelName)}`);
+    const id = c.req.param('id');
+    if (modelNames.includes(id)) return c.json(model(id));
+    const names = modelNames.map((name) => JSON.stringify(name)).join(' or ');
+    throw new BlockAttentionError('MODEL_NOT_FOUND', `that model is not served: use ${names}`);
   });
 }

@@ -10,7 +10,7 @@ export function addOperations(app: App, server: ServerContext): void {
   describeRoute(app, { method: 'get', path: '/ready', summary: 'Whether requests are taken', open: true });
   app.get('/ready', (c) => {
     if (server.isDraining()) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down');
-    return c.json({ status: 'ready', model: server.modelName });
+    return c.json({ status: 'ready', model: server.modelNames[0] });
   });
   describeRoute(app, { method: 'get', path: '/metrics', summary: 'Prometheus metrics, with a token of their own' });
   app.get('/metrics', async (c) => {

@@ -39,7 +39,7 @@ describe('readEvents', () => {
   });
 
   it('fails with the error a stream carries', async () => {
-    const text = `data: ${JSON.stringify({ error: { message: 'too long', code: 'context_overflow' } })}\n\n`;
+    const text = `data: ${JSON.stringify({ error: { message: 'too long', code: 'context_length_exceeded' } })}\n\n`;
     const failure = await texts(text, 9).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(Failure);
     expect(failure).toMatchObject({ kind: 'overflow', message: 'too long' });

@@ -34,6 +34,6 @@ function dataOf(event: string): string | undefined {
 
 function streamed({ message, code }: NonNullable<Chunk['error']>): Failure {
   if (code === 'overloaded' || code === 'shutting_down') return new Failure('busy', message, 1);
-  if (code === 'context_overflow') return new Failure('overflow', message);
+  if (code === 'context_length_exceeded') return new Failure('overflow', message);
   return new Failure('other', message);
 }

@@ -8,7 +8,7 @@ describe('failureOf', () => {
     [401, body('unauthorized'), 'key'],
     [429, body('overloaded'), 'busy'],
     [503, body('shutting_down'), 'busy'],
-    [400, body('context_overflow'), 'overflow'],
+    [400, body('context_length_exceeded'), 'overflow'],
     [413, body('request_too_large'), 'overflow'],
     [500, body('internal'), 'other'],
   ] as const)('%i %s is %s', (status, text, kind) => {

@@ -29,7 +29,7 @@ export function failureOf(status: number, bodyText: string, retryAfter: string |
   const text = message ?? `HTTP ${status}`;
   if (status === 401 || status === 403) return new Failure('key', text);
   if (status === 429 || status === 503) return new Failure('busy', text, Number(retryAfter ?? '1') || 1);
-  if (code === 'context_overflow') return new Failure('overflow', text);
+  if (code === 'context_length_exceeded') return new Failure('overflow', text);
   if (status === 413 || code === 'model_too_large') return new Failure('overflow', text);
   return new Failure('other', text);
 }
