@@ -32,6 +32,7 @@ interface Flags {
   readonly clip: number;
   readonly maxTokens: number;
   readonly passages?: number;
+  readonly refusal?: string;
   readonly limit?: number;
   readonly template: 'auto' | 'chat' | 'paper' | 'plain';
   readonly validation?: string;
@@ -54,7 +55,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
     .requiredOption('--model <ref>', modelReferenceHelp)
     .requiredOption(
       '--data <file>',
-      'JSONL of {question, answers, passages | ctxs}, {blocks, question, answer} or {messages, documents}',
+      'JSONL of {question, answers, passages | ctxs}, {questions: [{question, answers}], passages}, {blocks, question, answer} or {messages, documents}',
     )
     .requiredOption('--out <dir>', 'folder for checkpoints and results');
   const number = (
@@ -104,6 +105,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
   number('--clip', 'x', 'longest gradient', { min: 1e-6 }, 1);
   number('--max-tokens', 'n', 'longer samples are left out', whole, 4096);
   number('--passages', 'n', 'passages to keep of each sample, from the first (default: all)', whole);
+  command.option('--refusal <text>', 'answer to questions whose answers are [] (default: what `ask` says of them)');
   number('--limit', 'n', 'samples to read, from the first (default: all)', whole);
   command
     .addOption(
@@ -181,9 +183,10 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
 }
 
 function startLines(start: FinetuneStart): string[] {
-  const { samples, heldOut, skipped, tokensPerEpoch, trainedParameters, steps, firstStep, memoryBytes } = start;
+  const { samples, questions, heldOut, skipped, tokensPerEpoch, trainedParameters, steps, firstStep, memoryBytes } =
+    start;
   return [
-    `${formatCount(samples)} samples, ${formatCount(heldOut)} held out, ${formatCount(tokensPerEpoch)} tokens a pass; ` +
+    `${formatCount(samples)} samples${questions > samples ? ` with ${formatCount(questions)} questions` : ''}, ${formatCount(heldOut)} held out, ${formatCount(tokensPerEpoch)} tokens a pass; ` +
       `${formatCount(trainedParameters)} parameters; about ${formatBytes(memoryBytes)} of memory`,
     ...(skipped > 0 ? [`warning: ${formatCount(skipped)} samples are longer than allowed and left out`] : []),
     firstStep > 0 ? `going on from step ${firstStep} of ${steps}` : `${steps} steps`,

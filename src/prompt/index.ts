@@ -33,3 +33,4 @@ export {
   type TokenizedPlan,
   type Turn,
 } from './types.ts';
+export { notInDocuments } from './wording.ts';

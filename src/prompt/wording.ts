@@ -38,3 +38,6 @@ export const shortAnswerStart = 'Answer:';
 export function groundedQuestion(question: string): string {
   return `\n\nPlease write a high-quality answer for the given question using only the provided search documents (some of which might be irrelevant).\nQuestion: ${question}`;
 }
+
+/** What is said in place of an answer that the documents do not give. */
+export const notInDocuments = 'The documents do not answer this.';

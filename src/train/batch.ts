@@ -19,6 +19,8 @@ export interface Batch extends BatchShape {
   readonly labels: Int32Array; // [outputs]
   /** Sequence each prediction belongs to; -1 is padding. */
   readonly owners: Int32Array; // [outputs]
+  /** Final block of that sequence. */
+  readonly finals: Int32Array; // [outputs]
 }
 
 /** Predictions are padded to a multiple of this, so that graphs repeat. */
@@ -29,7 +31,7 @@ export function makeBatch(packed: PackedRows, window: number): Batch {
   const { rows, rowTokens } = packed;
   const tokens = new Int32Array(rows.length * rowTokens);
   const positions = new Int32Array(rows.length * rowTokens);
-  const predictions: { row: number; label: number; owner: number }[] = [];
+  const predictions: { row: number; label: number; owner: number; final: number }[] = [];
   rows.forEach((row, rowIndex) => {
     for (const { sequence, index, start } of row) {
       let at = rowIndex * rowTokens + start;
@@ -44,10 +46,10 @@ export function makeBatch(packed: PackedRows, window: number): Batch {
         position += block.length;
       }
       const context = contextTokens(sequence);
-      for (const { tokens: final, responseTokens } of finalBlocks(sequence)) {
-        put(final, context);
+      for (const [final, { tokens: own, responseTokens }] of finalBlocks(sequence).entries()) {
+        put(own, context);
         for (let i = at - responseTokens; i < at; i++) {
-          predictions.push({ row: i - 1, label: tokens[i] ?? 0, owner: index });
+          predictions.push({ row: i - 1, label: tokens[i] ?? 0, owner: index, final });
         }
       }
     }
@@ -65,5 +67,6 @@ export function makeBatch(packed: PackedRows, window: number): Batch {
     outputRows: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.row ?? 0),
     labels: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.label ?? 0),
     owners: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.owner ?? -1),
+    finals: Int32Array.from({ length: outputs }, (_, i) => predictions[i]?.final ?? 0),
   };
 }

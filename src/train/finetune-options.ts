@@ -49,6 +49,8 @@ export interface FinetuneOptions {
   readonly maxTokens?: number | undefined;
   /** Passages to keep of each sample, from the first. Defaults to all. */
   readonly passages?: number | undefined;
+  /** Answer that is trained where a question's `answers` are empty. Defaults to what `ask` says: `notInDocuments`. */
+  readonly refusal?: string | undefined;
   /** Samples to read, from the first. Defaults to all. */
   readonly limit?: number | undefined;
   /** Prompt layout. Defaults to `auto`. */
@@ -83,6 +85,8 @@ export interface FinetuneOptions {
 
 export interface FinetuneStart {
   readonly samples: number;
+  /** Of all samples: at least one each. */
+  readonly questions: number;
   readonly heldOut: number;
   /** Left out for their length. */
   readonly skipped: number;

@@ -38,6 +38,30 @@ const options = (more: Partial<FinetuneOptions> = {}): FinetuneOptions => ({
 });
 
 describe('a fine-tuning run', () => {
+  it('reads several questions a line as it reads a line each, with fewer tokens', async () => {
+    const passages = [{ text: 'a1 b2 a3 b4 a5 b6' }, { text: 'b1 a2' }];
+    const questions = ['1', '2', '3'].map((answer) => ({ question: `${answer}?`, answers: [answer] }));
+    const [together, apart] = [join(folder, 'together.jsonl'), join(folder, 'apart.jsonl')];
+    writeFileSync(together, JSON.stringify({ questions, passages }));
+    writeFileSync(apart, questions.map((one) => JSON.stringify({ ...one, passages })).join('\n'));
+    const whole = { batch: 3, epochs: 1, validationShare: 0, warmup: 0, decay: 'none' } as const;
+    const runsOf = [together, apart].map(async (path) => {
+      const started: { samples: number; questions: number; tokensPerEpoch: number }[] = [];
+      const report = await finetune({ ...options(whole), data: path, onStart: (start) => started.push(start) });
+      return { report, start: started[0] };
+    });
+    const [first, second] = await Promise.all(runsOf);
+    expect(first?.start).toMatchObject({ samples: 1, questions: 3 });
+    expect(second?.start).toMatchObject({ samples: 3, questions: 3 });
+    expect(first?.start?.tokensPerEpoch).toBeLessThan((second?.start?.tokensPerEpoch ?? 0) / 1.5);
+    expect(first?.report.loss).toBeCloseTo(second?.report.loss ?? 0, 4);
+    // Questions that would make a sequence too long go into one of their own.
+    const cut: { samples: number; questions: number; skipped: number }[] = [];
+    const longest = Math.ceil((second?.start?.tokensPerEpoch ?? 0) / 6) + 2;
+    await finetune({ ...options(whole), data: together, maxTokens: longest, onStart: (start) => cut.push(start) });
+    expect(cut[0]).toMatchObject({ samples: 3, questions: 3, skipped: 0 });
+  });
+
   it.each<[string, Partial<FinetuneOptions>]>([
     ['adapters', {}],
     ['all weights', { lora: null }],

@@ -21,7 +21,7 @@ import { checkOptions, loraOf } from './check-options.ts';
 import type { FinetuneOptions, FinetuneReport, Validation } from './finetune-options.ts';
 import { estimateMemory, requireMemory } from './memory-estimate.ts';
 import { openBlocks } from './open-blocks.ts';
-import { sequenceTokens } from './packing.ts';
+import { finalBlocks, sequenceTokens } from './packing.ts';
 import { shuffled } from './random.ts';
 import { learningRateAt } from './schedule.ts';
 import { TrainingSession } from './training-session.ts';
@@ -91,7 +91,8 @@ class Run {
     const set = await loadTrainingSet(options, maxTokens);
     const { batchTokens = 2048, threads, device, weightDecay, clip } = options;
     const lora = await loraOf(options, file);
-    const response = set.training.reduce((sum, sample) => sum + sample.responseTokens, 0) / set.training.length;
+    const responses = set.training.flatMap((sample) => finalBlocks({ ...sample, mode: 'full' }));
+    const response = responses.reduce((sum, { responseTokens }) => sum + responseTokens, 0) / set.training.length;
     const outputs = Math.ceil((response * Math.max(batchTokens, set.longest)) / Math.max(1, set.longest)) + 32;
     const { distill } = options;
     const need = {
@@ -154,6 +155,7 @@ class Run {
     const epochTokens = tokensOf(training);
     onStart?.({
       samples: training.length,
+      questions: training.reduce((sum, { branches }) => sum + 1 + branches.length, 0),
       heldOut: heldOut.length,
       skipped,
       tokensPerEpoch: epochTokens,

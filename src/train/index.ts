@@ -28,7 +28,7 @@ export type {
 } from './finetune-options.ts';
 export { type InitialModelShape, type InitialVocabulary, writeInitialModel } from './initial-model.ts';
 export { learningRateAt, type Schedule } from './schedule.ts';
-export { readTrainingData, type TrainingSample } from './training-data.ts';
+export { type QuestionAnswer, readTrainingData, type TrainingSample } from './training-data.ts';
 export { type TrainingOptions, TrainingSession } from './training-session.ts';
 export type { EvaluationReport, StepReport, TrainingMode, TrainingSequence } from './types.ts';
 export type { SaveOptions } from './write-model.ts';

@@ -13,12 +13,15 @@ import {
   promptText,
   tokenizePlan,
 } from '../prompt/index.ts';
-import type { TrainingSample } from './training-data.ts';
+import type { QuestionAnswer, TrainingSample } from './training-data.ts';
+import type { FinalBlock } from './types.ts';
 
 export interface TokenizedSample {
   /** Token ids of the blocks; the last one is the final block with the response. */
   readonly blocks: readonly Int32Array[];
   readonly responseTokens: number;
+  /** Final blocks of further questions on the same context. */
+  readonly branches: readonly FinalBlock[];
 }
 
 /** @throws INVALID_DATA naming the sample when it cannot become a prompt */
@@ -38,18 +41,40 @@ export function createSampleTokenizer(
 }
 
 function tokenizeSample(
-  { system, passages, history, question, answer }: TrainingSample,
+  sample: TrainingSample,
   tokenizer: Tokenizer,
   template: PromptTemplate,
   end: number | undefined,
 ): TokenizedSample {
+  const [first, ...others] = sample.questions.map((asked) => tokenizeQuestion(sample, asked, tokenizer, template, end));
+  if (first === undefined) throw new BlockAttentionError('INVALID_DATA', 'it asks nothing: give it a question');
+  for (const { context } of others) {
+    const same = context.length === first.context.length && context.every((block, i) => equal(block, first.context[i]));
+    if (!same)
+      throw new BlockAttentionError('INVALID_DATA', 'the template puts questions before passages: give one a line');
+  }
+  const { tokens, responseTokens } = first.final;
+  return { blocks: [...first.context, tokens], responseTokens, branches: others.map(({ final }) => final) };
+}
+
+function equal(left: Int32Array, right: Int32Array | undefined): boolean {
+  return left.length === right?.length && left.every((token, i) => token === right[i]);
+}
+
+function tokenizeQuestion(
+  { system, passages, history }: TrainingSample,
+  { question, answer }: QuestionAnswer,
+  tokenizer: Tokenizer,
+  template: PromptTemplate,
+  end: number | undefined,
+): { readonly context: readonly Int32Array[]; readonly final: FinalBlock } {
   const plan = planRag({ system, passages, history, question, template }, tokenizer);
   const prompt = tokenizePlan(plan, tokenizer).blocks.map(({ tokens }) => tokens);
   const final = prompt.at(-1) ?? new Int32Array(0);
   const response = [...answerTokens(plan, final, answer, tokenizer), ...(end === undefined ? [] : [end])];
   return {
-    blocks: [...prompt.slice(0, -1), Int32Array.from([...final, ...response])],
-    responseTokens: response.length,
+    context: prompt.slice(0, -1),
+    final: { tokens: Int32Array.from([...final, ...response]), responseTokens: response.length },
   };
 }
 

@@ -15,7 +15,7 @@ const passages = [
 
 describe('a line of training data', () => {
   it('is a question over passages, in any of three layouts', () => {
-    const expected = { history: [], question: 'q', answer: 'a', where: 'train.jsonl:3' };
+    const expected = { history: [], questions: [{ question: 'q', answer: 'a' }], where: 'train.jsonl:3' };
     expect(parse({ question: 'q', answers: ['a', 'b'], passages })).toEqual({
       ...expected,
       system: undefined,
@@ -31,6 +31,23 @@ describe('a line of training data', () => {
     ]);
   });
 
+  it('is several questions over the same passages, some of which have no answer in them', () => {
+    const questions = [
+      { question: 'q1', answers: ['a', 'b'] },
+      { question: 'q2', answers: [] },
+      { question: 'q3', answer: 'c', answers: [] },
+    ];
+    const read = parse({ questions, passages, system: 's', id: 7 });
+    expect(read).toMatchObject({ system: 's', passages: [{ title: 'A', text: 'one' }, { text: 'two' }], history: [] });
+    expect(read.questions).toEqual([
+      { question: 'q1', answer: 'a' },
+      { question: 'q2', answer: 'The documents do not answer this.' },
+      { question: 'q3', answer: 'c' },
+    ]);
+    const own = parseSample(JSON.stringify({ question: 'q', answers: [], passages }), 'train.jsonl:3', 'Not stated.');
+    expect(own.questions).toEqual([{ question: 'q', answer: 'Not stated.' }]);
+  });
+
   it('is a conversation, with or without documents', () => {
     const messages = [
       { role: 'system', content: 's' },
@@ -39,7 +56,11 @@ describe('a line of training data', () => {
       { role: 'user', content: 'u2' },
       { role: 'assistant', content: 'a2' },
     ];
-    const expected = { system: 's', history: [{ user: 'u1', assistant: 'a1' }], question: 'u2', answer: 'a2' };
+    const expected = {
+      system: 's',
+      history: [{ user: 'u1', assistant: 'a1' }],
+      questions: [{ question: 'u2', answer: 'a2' }],
+    };
     expect(parse({ messages, documents: passages })).toMatchObject({ ...expected, passages: [{ text: 'one' }, {}] });
     expect(parse({ messages })).toMatchObject({ ...expected, passages: [] });
   });
@@ -49,6 +70,13 @@ describe('a line of training data', () => {
     ['[1]', 'train.jsonl:3 is no object'],
     ['{"question": "q"}', 'field "passages" is missing: give "passages", "ctxs", "blocks" or "messages"'],
     ['{"question": "q", "passages": [{"text": "t"}]}', 'field "answers" is missing'],
+    ['{"questions": [], "passages": [{"text": "t"}]}', 'field "questions": is empty'],
+    ['{"questions": [{"question": "q"}], "passages": [{"text": "t"}]}', 'field "questions[0].answers" is missing'],
+    [
+      '{"questions": [{"question": "q", "answers": [1]}], "passages": [{"text": "t"}]}',
+      'field "questions[0].answers[0]"',
+    ],
+    ['{"questions": [{"question": "q", "answers": []}]}', 'field "passages"'],
     ['{"question": " ", "answer": "a", "blocks": ["b"]}', 'field "question": is empty'],
     ['{"question": "q", "answer": "a", "blocks": ["b", 7]}', 'field "blocks[1]"'],
     ['{"question": "q", "answer": "a", "passages": [{"text": "t"}, {"title": "x"}]}', 'field "passages[1].text"'],

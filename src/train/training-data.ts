@@ -2,14 +2,16 @@
  * Training samples from JSON lines, told apart line by line:
  *   `{blocks: [string], question, answer}`
  *   `{question, answers: [string], passages: [{title?, text}]}`    and the same with `ctxs` (DPR and KILT, best first)
+ *   `{questions: [{question, answers}], passages}`                 several questions over the same passages
  *   `{messages: [{role, content}], documents?: [{title?, text}]}`  a conversation that ends with the assistant
- * `answer` wins over `answers`, of which the first is trained on. `system` is optional in the first two. Further fields
- * are ignored, blank lines skipped. Nothing is repaired: an error names file, line and field.
+ * `answer` wins over `answers`, of which the first is trained on; `answers: []` says that the passages do not answer, which
+ * is then what is trained on. `system` is optional but in conversations. Further fields are ignored, blank lines skipped.
+ * Nothing is repaired: an error names file, line and field.
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { BlockAttentionError } from '../errors.ts';
-import type { Passage, Turn } from '../prompt/index.ts';
+import { notInDocuments, type Passage, type Turn } from '../prompt/index.ts';
 
 export interface TrainingSample {
   /** Where it stands, such as `train.jsonl:3`. */
@@ -19,6 +21,11 @@ export interface TrainingSample {
   readonly passages: readonly Passage[];
   /** Earlier turns of a conversation. */
   readonly history: readonly Turn[];
+  /** All over the same passages: they are read once, and each question trains as it would alone. At least one. */
+  readonly questions: readonly QuestionAnswer[];
+}
+
+export interface QuestionAnswer {
   readonly question: string;
   readonly answer: string;
 }
@@ -28,12 +35,14 @@ export interface DataReadOptions {
   readonly limit?: number | undefined;
   /** Passages to keep of each sample, from the first. Defaults to all. */
   readonly passagesPerSample?: number | undefined;
+  /** Answer to questions that the passages do not answer. Defaults to what `ask` says of them. */
+  readonly refusal?: string | undefined;
 }
 
 const text = z.string().refine((value) => value.trim() !== '', 'is empty');
 const passages = z.array(z.object({ title: z.string().nullish(), text })).min(1, 'is empty');
 const common = { question: text, system: text.optional() };
-const answered = { answer: text.optional(), answers: z.array(text).min(1, 'is empty').optional() };
+const answered = { answer: text.optional(), answers: z.array(text).optional() };
 const message = z.object({ role: z.enum(['system', 'user', 'assistant']), content: text });
 const schemas = {
   messages: z.object({
@@ -41,18 +50,26 @@ const schemas = {
     documents: passages.optional(),
   }),
   blocks: z.object({ ...common, answer: text, blocks: z.array(text).min(1, 'is empty') }),
+  questions: z.object({
+    system: common.system,
+    questions: z.array(z.object({ question: text, ...answered })).min(1, 'is empty'),
+    passages,
+  }),
   passages: z.object({ ...common, ...answered, passages }),
   ctxs: z.object({ ...common, ...answered, ctxs: passages }),
 };
 
 /** @throws INVALID_DATA naming file, line and field */
 export async function readTrainingData(path: string, options: DataReadOptions = {}): Promise<TrainingSample[]> {
-  const { limit = Infinity, passagesPerSample = Infinity } = options;
+  const { limit = Infinity, passagesPerSample = Infinity, refusal = notInDocuments } = options;
+  if (refusal.trim() === '') {
+    throw new BlockAttentionError('INVALID_ARGUMENT', 'refusal is empty: give a sentence, such as "Not stated."');
+  }
   const samples: TrainingSample[] = [];
   for (const [index, line] of (await readLines(path)).entries()) {
     if (samples.length >= limit) break;
     if (line.trim() === '') continue;
-    const sample = parseSample(line, `${path}:${index + 1}`);
+    const sample = parseSample(line, `${path}:${index + 1}`, refusal);
     samples.push({ ...sample, passages: sample.passages.slice(0, passagesPerSample) });
   }
   if (samples.length === 0) throw invalid(`${path} holds no samples: give at least one`);
@@ -60,7 +77,7 @@ export async function readTrainingData(path: string, options: DataReadOptions = 
 }
 
 /** One line. @throws INVALID_DATA */
-export function parseSample(line: string, where: string): TrainingSample {
+export function parseSample(line: string, where: string, refusal = notInDocuments): TrainingSample {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -73,30 +90,55 @@ export function parseSample(line: string, where: string): TrainingSample {
   if ('messages' in value) return conversation(check(schemas.messages, value, where), where);
   if ('blocks' in value) {
     const { blocks, question, answer, system } = check(schemas.blocks, value, where);
-    return { where, system, passages: blocks.map((block) => ({ text: block })), history: [], question, answer };
+    const read = blocks.map((block) => ({ text: block }));
+    return { where, system, passages: read, history: [], questions: [{ question, answer }] };
+  }
+  if ('questions' in value) {
+    const read = check(schemas.questions, value, where);
+    const { system, questions } = read;
+    return {
+      where,
+      system,
+      passages: read.passages.map(toPassage),
+      history: [],
+      questions: questions.map((one, index) => questionOf(one, where, `questions[${index}].`, refusal)),
+    };
   }
   if ('passages' in value) {
     const read = check(schemas.passages, value, where);
-    return question(read, read.passages, where);
+    return overPassages(read, read.passages, where, refusal);
   }
   if ('ctxs' in value) {
     const read = check(schemas.ctxs, value, where);
-    return question(read, read.ctxs, where);
+    return overPassages(read, read.ctxs, where, refusal);
   }
   throw invalid(`${where}: field "passages" is missing: give "passages", "ctxs", "blocks" or "messages"`);
 }
 
 type Passages = z.infer<typeof passages>;
 
-function question(
-  read: { question: string; system?: string | undefined; answer?: string | undefined; answers?: string[] | undefined },
+interface Read {
+  readonly question: string;
+  readonly answer?: string | undefined;
+  readonly answers?: readonly string[] | undefined;
+}
+
+function overPassages(
+  read: Read & { readonly system?: string | undefined },
   found: Passages,
   where: string,
+  refusal: string,
 ): TrainingSample {
-  const answer = read.answer ?? read.answers?.[0];
-  if (answer === undefined) throw invalid(`${where}: field "answers" is missing: give "answer" or "answers"`);
-  const { question: asked, system } = read;
-  return { where, system, passages: found.map(toPassage), history: [], question: asked, answer };
+  const { system } = read;
+  const questions = [questionOf(read, where, '', refusal)];
+  return { where, system, passages: found.map(toPassage), history: [], questions };
+}
+
+function questionOf({ question, answer, answers }: Read, where: string, at: string, refusal: string): QuestionAnswer {
+  if (answer === undefined && answers === undefined) {
+    throw invalid(`${where}: field "${at}answers" is missing: give "answer" or "answers"`);
+  }
+  return { question, answer: answer ?? answers?.[0] ?? refusal };
 }
 
 function conversation({ messages, documents = [] }: z.infer<typeof schemas.messages>, where: string): TrainingSample {
@@ -118,7 +160,8 @@ function conversation({ messages, documents = [] }: z.infer<typeof schemas.messa
     assistant: turns[2 * i + 1]?.content ?? '',
   }));
   const last = history.pop() ?? { user: '', assistant: '' };
-  return { where, system, passages: documents.map(toPassage), history, question: last.user, answer: last.assistant };
+  const questions = [{ question: last.user, answer: last.assistant }];
+  return { where, system, passages: documents.map(toPassage), history, questions };
 }
 
 async function readLines(path: string): Promise<string[]> {

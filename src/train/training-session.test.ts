@@ -125,6 +125,42 @@ describe('a training session', () => {
     },
   );
 
+  it.each(['llama', 'gemma3', 'qwen2'] as const)(
+    '%s: a step on several questions is one on each apart',
+    async (family) => {
+      const prng = createPrng(17);
+      const outcomes: { norm: number; loss: number; after: number; accuracy: number }[] = [];
+      const tokens = (count: number, vocabulary: number) =>
+        Int32Array.from({ length: count }, () => prng.integer(vocabulary));
+      const probe = await open({ family }, 8);
+      const { vocabulary } = probe.session.hyperParameters;
+      probe.session.dispose();
+      const context = [tokens(6, vocabulary), tokens(9, vocabulary), tokens(5, vocabulary)];
+      const finals = [7, 11, 6].map((count, i) => ({ tokens: tokens(count, vocabulary), responseTokens: 2 + i }));
+      const [first, ...branches] = finals;
+      if (first === undefined) throw new Error('three questions');
+      for (const together of [true, false]) {
+        const { session } = await open({ family }, 8);
+        const sequences = (['full', 'block'] as const).flatMap((mode): TrainingSequence[] =>
+          together
+            ? [{ blocks: [...context, first.tokens], responseTokens: first.responseTokens, mode, branches }]
+            : finals.map((final) => ({ ...final, blocks: [...context, final.tokens], mode })),
+        );
+        const { gradientNorm, loss } = await session.step(sequences, { learningRate: 1e-3 });
+        const after = await session.evaluate(sequences);
+        outcomes.push({ norm: gradientNorm, loss, after: after.loss, accuracy: after.accuracy });
+        session.dispose();
+      }
+      const [joined, apart] = outcomes;
+      if (joined === undefined || apart === undefined) throw new Error('two steps');
+      expect(joined.norm / apart.norm).toBeCloseTo(1, 4);
+      expect(joined.loss).toBeCloseTo(apart.loss, 4);
+      expect(joined.after).toBeCloseTo(apart.after, 3);
+      // Counted by response, not by sequence.
+      expect(joined.accuracy).toBe(apart.accuracy);
+    },
+  );
+
   it('an open block sees what is before it as if they were one', async () => {
     const { session } = await open({ family: 'gemma3' }, 8);
     const prng = createPrng(13);

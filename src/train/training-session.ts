@@ -153,7 +153,7 @@ export class TrainingSession {
     let divergenceSum = 0;
     let right = 0;
     let responseTokens = 0;
-    const wrong = new Set<number>();
+    const wrong = new Set<string>();
     for (const batch of this.#batches(sequences)) {
       const result = await this.#graph(batch, false).run(batch, new Float32Array(batch.outputs));
       const { probabilities, likeliest, divergence } = result;
@@ -163,14 +163,14 @@ export class TrainingSession {
         divergenceSum += divergence[i] ?? 0;
         responseTokens++;
         if (likeliest[i] === batch.labels[i]) right++;
-        else wrong.add(owner);
+        else wrong.add(`${owner} ${batch.finals[i] ?? 0}`);
       });
     }
     return {
       loss: loss / responseTokens,
       ...(this.#teacher === undefined ? {} : { divergence: divergenceSum / responseTokens }),
       tokenAccuracy: right / responseTokens,
-      accuracy: 1 - wrong.size / sequences.length,
+      accuracy: 1 - wrong.size / sequences.reduce((sum, sequence) => sum + finalBlocks(sequence).length, 0),
       responseTokens,
     };
   }

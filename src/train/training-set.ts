@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { BlockAttentionError } from '../errors.ts';
 import { openTokenizer } from '../ggml/vocab.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
-import { sequenceTokens } from './packing.ts';
+import { contextTokens, finalBlocks, sequenceTokens } from './packing.ts';
 import { shuffled } from './random.ts';
 import { createSampleTokenizer, type TokenizedSample } from './tokenize-samples.ts';
 import { readTrainingData } from './training-data.ts';
-import type { TrainingMode, TrainingSequence } from './types.ts';
+import type { FinalBlock, TrainingMode, TrainingSequence } from './types.ts';
 
 export interface TrainingSet {
   readonly training: readonly TokenizedSample[];
@@ -26,16 +26,16 @@ const mostHeldOut = 200;
 /** @throws INVALID_DATA */
 export async function loadTrainingSet(options: FinetuneOptions, maxTokens: number): Promise<TrainingSet> {
   const { data, validation, validationShare = 0.05, passages, limit, seed = 1, template = 'auto', model } = options;
-  const read = { passagesPerSample: passages };
+  const read = { passagesPerSample: passages, refusal: options.refusal };
   const samples = await readTrainingData(data, { ...read, limit });
   const others = validation === undefined ? [] : await readTrainingData(validation, read);
   const tokenizer = await openTokenizer(model);
   try {
     const tokenize = createSampleTokenizer(tokenizer, template);
-    const fits = ({ blocks }: TokenizedSample) => blocks.reduce((sum, block) => sum + block.length, 0) <= maxTokens;
-    const all = samples.map(tokenize);
+    const fits = (sample: TokenizedSample) => sequenceTokens({ ...sample, mode: 'full' }) <= maxTokens;
+    const all = samples.flatMap((sample) => inParts(tokenize(sample), maxTokens));
     const kept = shuffled(all.filter(fits), seed);
-    const apart = others.map(tokenize).filter(fits);
+    const apart = others.flatMap((sample) => inParts(tokenize(sample), maxTokens)).filter(fits);
     const share = validation === undefined ? Math.min(mostHeldOut, Math.floor(kept.length * validationShare)) : 0;
     const training = kept.slice(share);
     if (training.length === 0) {
@@ -48,7 +48,9 @@ export async function loadTrainingSet(options: FinetuneOptions, maxTokens: numbe
     let longest = 0;
     for (const sample of [...kept, ...apart]) {
       longest = Math.max(longest, sequenceTokens({ ...sample, mode: 'full' }));
-      for (const block of sample.blocks) hash.update(new Uint8Array(block.buffer, block.byteOffset, block.byteLength));
+      for (const block of [...sample.blocks, ...sample.branches.map(({ tokens }) => tokens)]) {
+        hash.update(new Uint8Array(block.buffer, block.byteOffset, block.byteLength));
+      }
     }
     return {
       training,
@@ -60,6 +62,27 @@ export async function loadTrainingSet(options: FinetuneOptions, maxTokens: numbe
   } finally {
     tokenizer.dispose();
   }
+}
+
+/** The questions of a sample in as many sequences as it takes for none to be too long. */
+export function inParts(sample: TokenizedSample, maxTokens: number): TokenizedSample[] {
+  const sequence = { ...sample, mode: 'full' } as const;
+  const context = contextTokens(sequence);
+  const parts: FinalBlock[][] = [];
+  let used = Infinity;
+  for (const final of finalBlocks(sequence)) {
+    if (used + final.tokens.length > maxTokens) {
+      parts.push([]);
+      used = context;
+    }
+    parts.at(-1)?.push(final);
+    used += final.tokens.length;
+  }
+  return parts.map(([first, ...branches]) => ({
+    blocks: [...sample.blocks.slice(0, -1), ...(first === undefined ? [] : [first.tokens])],
+    responseTokens: first?.responseTokens ?? 0,
+    branches,
+  }));
 }
 
 /** Samples in each of the modes. */

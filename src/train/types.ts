@@ -53,7 +53,7 @@ export interface EvaluationReport {
   readonly divergence?: number;
   /** Share of response tokens that are the likeliest, given all tokens before them. */
   readonly tokenAccuracy: number;
-  /** Share of sequences whose response tokens are all the likeliest: what greedy decoding would write. */
+  /** Share of responses whose tokens are all the likeliest: what greedy decoding would write. */
   readonly accuracy: number;
   readonly responseTokens: number;
 }

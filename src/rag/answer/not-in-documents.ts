@@ -3,6 +3,7 @@
  *
  * Thresholds are measured on SQuAD paragraphs with questions about other subjects mixed in: docs/log.md.
  */
+import { notInDocuments } from '../../prompt/index.ts';
 import type { SearchHit } from '../types.ts';
 import type { Words } from '../words/words.ts';
 import { grounding } from './cite.ts';
@@ -14,8 +15,7 @@ const leastGrounding = 0.34;
 
 export const defaultMinCoverage = 0.4;
 
-/** What is said in place of an answer. */
-export const notInDocuments = 'The documents do not answer this.';
+export { notInDocuments };
 
 /** False when what was found hardly speaks of what was asked. A close match by meaning needs no shared words. */
 export function mayAnswer(hits: readonly SearchHit[], minCoverage: number): boolean {
