@@ -2,8 +2,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engineRounding, expectSameAnswer, witnessedAnswer } from '../../tests/support/answers.ts';
 import type { CaptureOptions } from '../../tests/support/cli-capture.ts';
 import { Workspace } from '../../tests/support/cli-workspace.ts';
+import { createEngine, type EngineOptions } from '../engine/index.ts';
 
 let workspace: Workspace;
 let data: string;
@@ -65,13 +67,20 @@ describe('finetune', () => {
     const log = readFileSync(join(out, 'log.jsonl'), 'utf8').trimEnd().split('\n');
     expect(log.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
 
-    const plain = (await workspace.ask('--json', '--max-tokens', '16')).json();
-    const adapted = (
-      await workspace.ask('--json', '--max-tokens', '16', '--adapter', join(out, 'adapter.gguf'))
-    ).json();
-    const merged = (await workspace.ask('--json', '--max-tokens', '16', '--model', join(out, 'model.gguf'))).json();
-    expect(adapted.answer).toBe(merged.answer);
-    expect(adapted.answer).not.toBe(plain.answer);
+    const model = join(out, 'model.gguf');
+    const answerOf = async (more: EngineOptions) => {
+      await using engine = await createEngine({
+        ...more,
+        device: 'cpu',
+        threads: 1,
+        cacheDir: workspace.path('cache'),
+      });
+      const passages = [{ text: 'the answer is here.' }];
+      return await witnessedAnswer(engine, { passages, question: 'when was it?', mode: 'block', maxTokens: 16 });
+    };
+    const adapted = await answerOf({ modelPath: workspace.model, adapter: join(out, 'adapter.gguf') });
+    expectSameAnswer(adapted, await answerOf({ modelPath: model }), await engineRounding(model));
+    expect(adapted.text).not.toBe((await answerOf({ modelPath: workspace.model })).text);
   });
 
   it('prints what came of it', async () => {

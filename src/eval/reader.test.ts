@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engineRounding } from '../../tests/support/answers.ts';
+import { tieBound } from '../../tests/support/continuations.ts';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
 import { type Places, Reader } from './reader.ts';
 
@@ -11,9 +13,9 @@ const question = {
   answers: ['1911'],
   passages: [{ text: 'the bridge was opened in 1911.' }, { text: 'the answer is in the passage.' }],
 };
+const modelPath = join(folder, 'model.gguf');
 let reader: Reader;
 beforeAll(async () => {
-  const modelPath = join(folder, 'model.gguf');
   await writeRandomModel(modelPath, { family: 'llama', contextTokens: 512 }, 5);
   reader = await Reader.open({ modelPath, device: 'cpu', cacheDir: folder });
 });
@@ -42,7 +44,7 @@ describe('Reader.read', () => {
       starts: tokens.map((_, i) => 100 + total(tokens.slice(0, i))),
       first: 100 + total(tokens),
     }));
-    expect(furthest(moved.logits)).toBeLessThan(0.02);
+    expect(furthest(moved.logits)).toBeLessThan(tieBound(logits, await engineRounding(modelPath)));
     const local = await read((tokens) => ({ starts: tokens.map(() => 0), first: total(tokens) }));
     expect(furthest(local.logits)).toBeGreaterThan(0.1);
   });

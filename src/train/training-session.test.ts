@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createPrng } from '../../tests/support/prng.ts';
 import { type RandomModelSpec, writeRandomModel } from '../../tests/support/random-model.ts';
+import { expectWithin } from '../../tests/support/rounding.ts';
 import { openReference } from '../ggml/reference.ts';
 import { TensorType } from '../ggml/tensor.ts';
 import { TrainingSession } from './training-session.ts';
@@ -82,7 +83,7 @@ describe('a training session', () => {
     );
     const { loss } = await session.evaluate(sequences);
     session.dispose();
-    expect(Math.abs(loss - (await referenceLoss(path, sequences)))).toBeLessThan(2e-3);
+    expectWithin(Math.abs(loss - (await referenceLoss(path, sequences))), 2e-3);
   });
 
   it('learns, in parts as in one, and writes what llama.cpp computes the same from', async () => {
@@ -99,7 +100,7 @@ describe('a training session', () => {
     const trained = join(folder, 'trained.gguf');
     await session.save(trained);
     session.dispose();
-    expect(Math.abs(loss - (await referenceLoss(trained, full)))).toBeLessThan(1e-3);
+    expectWithin(Math.abs(loss - (await referenceLoss(trained, full))), 1e-3);
   });
 
   it.each(['llama', 'gemma3'] as const)(
@@ -119,7 +120,7 @@ describe('a training session', () => {
         const { loss, responseTokens } = await session.evaluate([{ responseTokens: 3, ...joined }]);
         const expected = await session.evaluate(apart);
         expect(responseTokens).toBe(expected.responseTokens);
-        expect(Math.abs(loss - expected.loss)).toBeLessThan(1e-4);
+        expectWithin(Math.abs(loss - expected.loss), 1e-4);
       }
       session.dispose();
     },
@@ -217,7 +218,7 @@ describe('a training session', () => {
     const mean = (3 * (await lossOf(a)) + (await lossOf(b))) / 4;
     const { loss } = await session.step([{ ...a, weight: 3 }, b], { learningRate: 1e-9 });
     session.dispose();
-    expect(Math.abs(loss - mean)).toBeLessThan(1e-4);
+    expectWithin(Math.abs(loss - mean), 1e-4);
   });
 
   it.each([
@@ -241,9 +242,9 @@ describe('a training session', () => {
     // llama.cpp rounds activations to 8 bits before it multiplies them with quantised weights; training does not.
     const distance = async (model: string, loss: number, lora?: string) =>
       Math.abs((await referenceLoss(model, full, lora)) - loss) / (before.loss - after.loss);
-    expect(await distance(path, before.loss)).toBeLessThan(0.05);
-    expect(await distance(path, after.loss, adapter)).toBeLessThan(0.05);
-    expect(await distance(merged, after.loss)).toBeLessThan(0.005);
+    expectWithin(await distance(path, before.loss), 0.05);
+    expectWithin(await distance(path, after.loss, adapter), 0.05);
+    expectWithin(await distance(merged, after.loss), 0.005);
   });
 
   it('stops at a loss that is no number, with its weights intact', async () => {

@@ -77,9 +77,9 @@ export function expectAlong(yardstick: Yardstick, own: readonly Float32Array[]):
  * Expects tokens to be the reference's up to its first choice whose lead is not above `tie`.
  * @returns how many were compared
  */
-export function expectSameChoices(
-  own: ArrayLike<number>,
-  reference: readonly { readonly token: number; readonly lead: number }[],
+export function expectSameChoices<T extends string | number>(
+  own: ArrayLike<T>,
+  reference: readonly { readonly token: T; readonly lead: number }[],
   tie: number,
 ): number {
   const first = reference.findIndex(({ lead }) => !(lead > tie));
@@ -89,6 +89,9 @@ export function expectSameChoices(
   expect(first < 0 ? tokens : tokens.slice(0, first)).toEqual(decided.map(({ token }) => token));
   return decided.length;
 }
+
+/** Stands for logits of random-model.ts, whose heads multiply rows of size 1 by 3. */
+export const randomLogits = Float32Array.of(3);
 
 /**
  * By how much a logit must exceed another for rounding not to change their order: errors of logits are alike, so that
