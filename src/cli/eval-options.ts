@@ -2,17 +2,20 @@
 import { type Command, Option } from 'commander';
 import { type ContextPolicy, parsePolicy } from '../engine/policy/policy.ts';
 import type { ModelInfo } from '../engine/types.ts';
-import type { Difference, Interval, ModeScores } from '../eval/index.ts';
+import type { Difference, EvaluationRow, Interval } from '../eval/index.ts';
 import { formatCount } from './format.ts';
 import { addModelOptions, type ModelOptions } from './model-options.ts';
 import { numberOption } from './numbers.ts';
 import type { Output } from './output.ts';
 
 export interface EvalFlags extends ModelOptions {
-  readonly data: string;
+  readonly data?: string;
   readonly limit?: number;
+  readonly sample?: number;
+  readonly passages?: number;
   readonly passagesPerQuestion?: number;
   readonly maxTokens: number;
+  readonly short?: boolean;
   readonly parallel: number;
   readonly policy?: readonly ContextPolicy[];
   /** Policies besides `plain`. */
@@ -26,12 +29,17 @@ export function addEvalOptions(command: Command): Command {
     const option = new Option(`${flag} <n>`, help).argParser(numberOption(flag, { min: 1, whole: true }));
     command.addOption(value === undefined ? option : option.default(value));
   };
-  command.requiredOption(
+  command.option(
     '--data <file>',
-    'JSONL of {question, answers, passages}, {…, ctxs} or {blocks, question, answer}',
+    'JSONL, packed with gzip or not, of {question, answers, passages}, {…, ctxs}, {blocks, question, answer} or {title, text, qas}',
   );
   addModelOptions(command);
   count('--limit', 'questions to read, from the first (default: all)');
+  count('--sample', 'questions to draw from those, always the same ones (default: all, in their order)');
+  count(
+    '--passages',
+    'passages of each question: those that answer and others, which sets of single paragraphs get from the file (default: as given)',
+  );
   count('--passages-per-question', 'passages to keep of each question, from the first (default: all)');
   count('--max-tokens', 'longest answer', 200);
   count('--parallel', 'questions in flight', 4);
@@ -40,6 +48,7 @@ export function addEvalOptions(command: Command): Command {
     .addOption(
       new Option('--repair <list>', 'the same, with plain before them').argParser(parsePolicies).conflicts('policy'),
     )
+    .option('--short', 'ask for a few words copied from the passages')
     .option('--resume <file>', 'go on from the answers in this file, and add to it')
     .option('--json', 'result as one line of JSON');
 }
@@ -51,11 +60,17 @@ function parsePolicies(text: string): ContextPolicy[] {
   return text.split(',').map(parsePolicy);
 }
 
-/** Columns of a table of scores, the first of which names the row. */
-export const scoreHead = ['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1'] as const;
+/** Memory for prompts whose beginning comes again. */
+export const keptBytes = 256 * 2 ** 20;
 
-export function scoreCells(n: number, { accuracy, interval, em, f1 }: ModeScores): string[] {
-  return [formatCount(n), percent(accuracy), percentInterval(interval), percent(em), percent(f1)];
+/** Columns of a table of scores, the first of which names the row. */
+export const scoreHead = ['', 'questions', 'accuracy', '95 % interval', 'EM', 'F1', 'NLL', 'KL', 'abstained'] as const;
+
+export function scoreCells(row: EvaluationRow): string[] {
+  const { n, accuracy, interval, em, f1, nll, kl, abstained } = row;
+  const nats = (value: number | null) => (value === null ? '' : value.toFixed(3));
+  const shares = [percent(accuracy), percentInterval(interval), percent(em), percent(f1)];
+  return [formatCount(n), ...shares, nats(nll), nats(kl), formatCount(abstained)];
 }
 
 /** Shows how many answers there are. @param label what is done */

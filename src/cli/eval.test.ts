@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Workspace } from '../../tests/support/cli-workspace.ts';
 
@@ -43,12 +44,15 @@ describe('eval', () => {
       accuracy: expect.any(Number),
       em: expect.any(Number),
       f1: expect.any(Number),
+      nll: expect.any(Number),
+      kl: expect.any(Number),
+      abstained: expect.any(Number),
       interval: [expect.any(Number), expect.any(Number)],
     };
     expect(json()).toMatchObject({
       rows: [
-        { mode: 'full', ...row },
-        { mode: 'block', ...row },
+        { mode: 'full', policy: null, ...row },
+        { mode: 'block', policy: 'plain', ...row },
       ],
       difference: { value: expect.any(Number) },
       maxTokens: 4,
@@ -75,6 +79,26 @@ describe('eval', () => {
     expect((await run('eval', ...flags.slice(0, -2), '--resume', data)).json()).toMatchObject({
       error: { code: 'INVALID_DATA' },
     });
+  });
+
+  it('measures policies on sets of single paragraphs, packed as they are', async () => {
+    const set = workspace.path('set.jsonl.gz');
+    const paragraphs = ['Ald', 'Bor', 'Cim'].map((name, i) => ({
+      title: name,
+      text: `The river ${name} is ${i + 1}0 km long.`,
+      qas: [{ question: `How long is the ${name}?`, answers: [`${i + 1}0 km`] }],
+    }));
+    writeFileSync(set, gzipSync(paragraphs.map((row) => JSON.stringify(row)).join('\n')));
+    const flags = ['--policy', 'plain,head:4', '--passages', '2', '--sample', '2', '--short', '--json'];
+    const { json, stderr } = await run('eval', '--data', set, ...flags);
+    expect(json()).toMatchObject({
+      rows: [
+        { policy: null, n: 2, margin: expect.any(Number) },
+        { policy: 'plain', n: 2 },
+        { policy: 'head:4', n: 2, klClosed: { value: expect.any(Number) } },
+      ],
+    });
+    expect(stderr).toMatch(/NLL +KL +abstained +margin/);
   });
 
   it.each([
@@ -104,6 +128,10 @@ describe('verify', () => {
       identity: { template: expect.any(String), kvType: 'f16' },
     });
     expect(stderr).toContain('warning: 3 questions cannot give the verdict "block"');
+    expect(report.rows).toMatchObject([
+      { policy: null, n: 3, kl: 0 },
+      { policy: 'plain', n: 3, nll: expect.any(Number) },
+    ]);
     expect(stderr).toMatch(/^Verdict {2}full/m);
     expect(String(report.storedAt)).toContain(workspace.env.BLOCK_ATTENTION_CACHE);
     expect(JSON.parse(readFileSync(String(report.storedAt), 'utf8'))).toMatchObject({ verdict: 'full', n: 3 });

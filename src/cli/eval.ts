@@ -5,15 +5,17 @@ import { type Command, Option } from 'commander';
 import { cacheFolder } from '../cache-folder.ts';
 import type { Mode } from '../engine/index.ts';
 import { plainPolicy } from '../engine/policy/policy.ts';
-import type { EvaluationReport, EvaluationRow } from '../eval/index.ts';
+import type { Difference, EvaluationReport, EvaluationRow } from '../eval/index.ts';
 import { invalid } from './errors.ts';
 import {
   adapterLines,
   addEvalOptions,
   differenceText,
   type EvalFlags,
+  keptBytes,
   noteSkipped,
   percent,
+  percentInterval,
   scoreCells,
   scoreHead,
   showAnswers,
@@ -46,9 +48,11 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   if (flags.svg !== undefined) await checkWritable(flags.svg);
   const { accuracyChart, evaluate, paperAccuracyRows, readQuestions, rowName } = await loadEval();
   // What is wrong with the questions shows before a model is loaded.
+  if (flags.data === undefined) throw invalid('--data is missing: name a file of questions');
   const questions = await readQuestions(flags.data, flags);
   const { openEngine } = await loadOpenEngine();
-  await using opened = await openEngine(flags, { io, output });
+  // Questions over the same passages read them once, in full attention, too.
+  await using opened = await openEngine(flags, { io, output, more: { prefixBytes: keptBytes } });
   const { engine, model } = opened;
   const { modes, maxTokens, template, resume, data, svg } = flags;
   const parallel = svg === undefined ? flags.parallel : 1;
@@ -58,6 +62,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
     modes,
     policies: flags.policy ?? (flags.repair && [plainPolicy, ...flags.repair]),
     maxTokens,
+    answerStyle: flags.short ? 'short' : 'free',
     parallel,
     template,
     resume,
@@ -97,17 +102,27 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
 }
 
 function table({ rows, difference }: EvaluationReport, nameOf: (row: EvaluationRow) => string): string[] {
-  const compared = rows.some(({ gapClosed }) => gapClosed !== null);
+  const compared = rows.some(({ gapClosed, nllClosed }) => gapClosed !== null || nllClosed !== null);
+  const margins = rows.some(({ margin }) => margin !== null);
+  const closed = (share: Difference | null) =>
+    share === null ? '' : `${percent(share.value)} (${percentInterval(share.interval)})`;
   const timed = rows.some(({ ttftMs }) => ttftMs !== null);
   const cells = rows.map((row) => [
     nameOf(row),
-    ...scoreCells(row.n, row),
-    ...(compared ? [row.gapClosed === null ? '' : `${percent(row.gapClosed)} %`] : []),
+    ...scoreCells(row),
+    ...(margins ? [row.margin === null ? '' : row.margin.toFixed(3)] : []),
+    ...(compared
+      ? [row.gapClosed === null ? '' : `${percent(row.gapClosed)} %`, closed(row.nllClosed), closed(row.klClosed)]
+      : []),
     ...(timed
       ? [row.ttftMs === null ? '' : formatMs(row.ttftMs), row.flops === null ? '' : formatFlops(row.flops)]
       : []),
   ]);
-  const more = [...(compared ? ['gap closed'] : []), ...(timed ? ['TTFT', 'FLOPs'] : [])];
+  const more = [
+    ...(margins ? ['margin'] : []),
+    ...(compared ? ['gap closed', 'NLL closed', 'KL closed'] : []),
+    ...(timed ? ['TTFT', 'FLOPs'] : []),
+  ];
   const others = rows.flatMap((row) =>
     row.difference === null || row.difference === difference
       ? []

@@ -2,7 +2,8 @@
 import { type Command, Option } from 'commander';
 import { cacheFolder } from '../cache-folder.ts';
 import { parsePolicy, plainPolicy } from '../engine/policy/policy.ts';
-import type { VerificationReport } from '../eval/index.ts';
+import type { EvaluationRow, VerificationReport } from '../eval/index.ts';
+import { invalid } from './errors.ts';
 import {
   adapterLines,
   addEvalOptions,
@@ -41,7 +42,8 @@ export function addVerify(program: Command, context: CommandContext): void {
 
 async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { neededQuestions, readQuestions, verify } = await loadEval();
+  const { neededQuestions, readQuestions, rowName, verify } = await loadEval();
+  if (flags.data === undefined) throw invalid('--data is missing: name a file of questions');
   const questions = await readQuestions(flags.data, flags);
   const { data, tolerance, maxTokens, parallel, resume } = flags;
   const needed = neededQuestions(tolerance);
@@ -58,18 +60,17 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
     template: flags.template,
     cacheDir: cacheFolder(io.env),
     beside: flags.beside,
-    policies: (flags.policy ?? flags.repair ?? defaultPolicies.map(parsePolicy)).filter(
-      ({ name }) => name !== plainPolicy.name,
-    ),
+    policies: flags.policy ?? [plainPolicy, ...(flags.repair ?? defaultPolicies.map(parsePolicy))],
     questions,
     tolerance,
     maxTokens,
+    answerStyle: flags.short ? 'short' : 'free',
     parallel,
     resume,
     signal: io.signal,
     onProgress: showAnswers(output, 'comparing'),
   }).finally(() => output.progress.clear());
-  for (const line of [...card(report), ...adapterLines(engine.model)]) output.print(line);
+  for (const line of [...card(report, rowName), ...adapterLines(engine.model)]) output.print(line);
   noteSkipped(output, report.skipped);
   output.result({ ...report, data, model: { name: model.name, path: model.path } });
 }
@@ -77,33 +78,11 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
 /** Tried in this order where plain block mode loses too much. */
 const defaultPolicies = ['head:8', 'deviation:0.15', 'head:32'];
 
-function card(report: VerificationReport): string[] {
-  const {
-    policy,
-    policies,
-    besideAt,
-    full,
-    block,
-    n,
-    difference,
-    agreement,
-    firstToken,
-    tolerance,
-    verdict,
-    reasons,
-    storedAt,
-  } = report;
-  const row = (name: string, scores: typeof full) => [name, ...scoreCells(n, scores)];
+function card(report: VerificationReport, nameOf: (row: EvaluationRow) => string): string[] {
+  const { policy, policies, besideAt, rows, difference, agreement, firstToken, tolerance, verdict, reasons, storedAt } =
+    report;
   return [
-    ...formatTable(
-      [
-        scoreHead,
-        row('full attention', full),
-        row('block mode', block),
-        ...policies.map((scores) => row(`block, ${scores.policy}`, scores)),
-      ],
-      { left: 1 },
-    ),
+    ...formatTable([scoreHead, ...rows.map((row) => [nameOf(row), ...scoreCells(row)])], { left: 1 }),
     `block minus full: ${differenceText(difference)}`,
     ...policies.map(
       (tried) =>

@@ -24,6 +24,11 @@ const fields = z.object({
   /** Accuracy of block mode, and what it differs by from full attention: with the policy. */
   blockAccuracy: z.number(),
   difference,
+  /**
+   * What was compared. `answers`: accuracy against known answers. `own`: the per-token probability of full attention's
+   * own answers, on questions without known ones; the accuracies above are its means. Defaults to `answers`.
+   */
+  basis: z.enum(['answers', 'own']).optional(),
   /** ISO 8601. */
   measuredAt: z.string(),
 });

@@ -52,3 +52,26 @@ export function pairedDifference(
   const differences = left.map((value, i) => value - (right[i] ?? Number.NaN));
   return { value: mean(differences), interval: bootstrapInterval(differences, options) };
 }
+
+/**
+ * 95 % interval of any figure of the questions, such as a ratio of means, by resampling whole groups of them. Questions
+ * over the same passages are no independent draws: they go together.
+ * @param groups indexes of questions. @param figure of a sample, in which an index may occur several times
+ */
+export function groupedInterval(
+  groups: readonly (readonly number[])[],
+  figure: (indexes: readonly number[]) => number,
+  { resamples = 2_000, seed = 1 }: BootstrapOptions = {},
+): Interval {
+  if (groups.length === 0) return [Number.NaN, Number.NaN];
+  const random = createRandom(seed);
+  const values: number[] = [];
+  for (let i = 0; i < resamples; i++) {
+    const sample: number[] = [];
+    for (let drawn = 0; drawn < groups.length; drawn++) sample.push(...(groups[random.integer(groups.length)] ?? []));
+    values.push(figure(sample));
+  }
+  const sorted = Float64Array.from(values.filter((value) => !Number.isNaN(value))).sort();
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+  return [at(0.025), at(0.975)];
+}

@@ -33,9 +33,10 @@ export function distractors(paragraphs: readonly Paragraph[]) {
   const normal: string[] = [];
   const rank = bm25(texts);
   const holds = (index: number, answers: readonly string[]) => {
-    normal[index] ??= normalizeAnswer(texts[index] ?? '');
+    // Whole words: the answer "L" is no part of "long".
+    normal[index] ??= ` ${normalizeAnswer(texts[index] ?? '')} `;
     const text = normal[index];
-    return answers.some((answer) => text.includes(answer));
+    return answers.some((answer) => text.includes(` ${answer} `));
   };
   return (gold: number, { question, answers }: Asked, count: number): Distracted | undefined => {
     const own = paragraphs[gold];

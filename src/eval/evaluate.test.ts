@@ -6,6 +6,7 @@ import { writeRandomModel } from '../../tests/support/random-model.ts';
 import { createEngine, type Engine, parsePolicy } from '../engine/index.ts';
 import { accuracyChart } from './accuracy-chart.ts';
 import { type EvaluateOptions, evaluate } from './evaluate.ts';
+import { scoreRows } from './evaluation-rows.ts';
 import type { Question } from './questions.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-evaluate-'));
@@ -69,6 +70,69 @@ describe('evaluate', () => {
     const svg = await accuracyChart(report, { modelName: 'a model' });
     for (const text of ['a model', 'full attention', 'block mode', 'head:500', 'head:1']) expect(svg).toContain(text);
     expect(svg).not.toMatch(/NaN|undefined/);
+  });
+
+  it('tells how likely the answers are, and how far the first token is from full attention', async () => {
+    const [first, second, third] = questions;
+    if (!first || !second || !third) throw new Error('three questions are needed');
+    const open = [{ ...first, wrong: 'nobody knows' }, { ...second, answers: [] }, third];
+    const policies = ['plain', 'head:500'].map(parsePolicy);
+    const { rows } = await run({ questions: open, policies });
+    const [full, plain, whole] = rows;
+    for (const row of rows) {
+      expect(row).toMatchObject({
+        policy: row.mode === 'full' ? null : expect.any(String),
+        n: 3,
+        nll: expect.any(Number),
+        kl: expect.any(Number),
+        abstained: expect.any(Number),
+        interval: [expect.any(Number), expect.any(Number)],
+        margin: expect.any(Number),
+      });
+      const [low = Number.NaN, high = Number.NaN] = row.nllInterval ?? [];
+      expect(low).toBeLessThanOrEqual(row.nll ?? Number.NaN);
+      expect(high).toBeGreaterThanOrEqual(row.nll ?? Number.NaN);
+    }
+    expect(full?.kl).toBe(0);
+    expect(plain?.kl).toBeGreaterThan(0);
+    // With every token computed anew only rounding is left of the difference.
+    expect(whole?.kl).toBeLessThan(0.05 * (plain?.kl ?? 0));
+    expect(whole?.nllClosed?.value).toBeCloseTo(1, 1);
+    expect(whole?.klClosed?.value).toBeGreaterThan(0.95);
+    expect(plain).toMatchObject({ nllClosed: null, klClosed: null });
+    // The likelihood of what full attention says is none of block mode's doing.
+    const alone = await run({ questions: open, modes: ['full'] });
+    expect(alone.rows[0]?.nll).toBeCloseTo(full?.nll ?? Number.NaN, 2);
+    expect(alone.rows[0]?.kl).toBeNull();
+  });
+
+  it('counts an answer that says there is none as right where there is none', () => {
+    const question = { question: 'who?', passages: [{ text: 'nobody.' }] };
+    const answer = (text: string) => ({ text, promptTokens: 1, answerTokens: 1 });
+    const [row] = scoreRows(
+      [{ read: null, answers: ['Not mentioned.', 'Not mentioned.', 'Ada'].map(answer) }],
+      [
+        { ...question, answers: [] },
+        { ...question, answers: ['Ada'] },
+        { ...question, answers: [] },
+      ],
+    );
+    expect(row).toMatchObject({ n: 3, accuracy: 1 / 3, em: 1 / 3, abstained: 2, nll: null, kl: null, margin: null });
+  });
+
+  it('reads one context once for the questions that share it', async () => {
+    await using keeping = await createEngine({
+      modelPath: engine.model.path,
+      device: 'cpu',
+      threads: 1,
+      cacheDir: folder,
+      prefixBytes: 2 ** 24,
+    });
+    const own = await run({ modes: ['full'] });
+    const kept = await run({ engine: keeping, modes: ['full'] });
+    expect(keeping.usage().prefixes.hits).toBe(2);
+    expect(kept.rows[0]?.nll).toBeCloseTo(own.rows[0]?.nll ?? Number.NaN, 1);
+    expect(kept.rows[0]?.accuracy).toBe(own.rows[0]?.accuracy);
   });
 
   it('goes on where it stopped, and answers anew under other settings', async () => {

@@ -5,8 +5,9 @@
  * question run side by side, so that what an interrupted run leaves compares the same questions.
  */
 import { join } from 'node:path';
-import { z } from 'zod';
+
 import { cacheFolder } from '../cache-folder.ts';
+
 import { type ContextPolicy, type Engine, type Mode, type PromptTemplate, plainPolicy } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { weightsDigest } from '../model/index.ts';
@@ -14,9 +15,9 @@ import { promptFormat } from '../prompt/index.ts';
 import type { Difference } from './bootstrap.ts';
 import { type EvaluationRow, scoreRows } from './evaluation-rows.ts';
 import { describeMachine, type Machine } from './machine.ts';
+import { type Answer, answerSchema, Measurement, readsOf } from './measurement.ts';
 import type { Question } from './questions.ts';
-import { ResultsFile, resultKey } from './results-file.ts';
-import { runJobs } from './run-jobs.ts';
+import { ResultsFile } from './results-file.ts';
 
 export interface EvaluateOptions {
   readonly engine: Engine;
@@ -27,6 +28,8 @@ export interface EvaluateOptions {
   readonly policies?: readonly ContextPolicy[] | undefined;
   /** Longest answer, in tokens. Defaults to 200, as in the paper. */
   readonly maxTokens?: number | undefined;
+  /** `short` asks for a few words copied from the passages. Defaults to `free`. */
+  readonly answerStyle?: 'free' | 'short' | undefined;
   /** Questions in flight. Defaults to 4. */
   readonly parallel?: number | undefined;
   /** The template the engine was made with: part of what an answer is known by. Defaults to `auto`. */
@@ -55,22 +58,6 @@ export interface EvaluationReport {
   readonly seconds: number;
 }
 
-/** Texts that end an answer: models without a chat template go on to ask the next question. */
-export const answerStops = ['\nQuestion:'] as const;
-
-const answerSchema = z.object({
-  text: z.string(),
-  promptTokens: z.number(),
-  answerTokens: z.number(),
-  /** To the first token, look-up, loading and encoding of blocks not counted, in ms. */
-  readyMs: z.number().optional(),
-  /** Operations to the first token. */
-  flops: z.number().optional(),
-  /** The prompt does not fit the context: there is no answer. */
-  overflow: z.boolean().optional(),
-});
-export type Answer = z.infer<typeof answerSchema>;
-
 /** @throws INVALID_ARGUMENT; INVALID_DATA for the file; ABORTED; what Engine.answer() throws, but CONTEXT_OVERFLOW */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationReport> {
   const { engine, questions, modes = ['full', 'block'], maxTokens = 200, parallel = 4, signal, onProgress } = options;
@@ -78,48 +65,40 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationRepo
   const counts = { questions: questions.length, modes: modes.length, policies: policies.length };
   checkCounts({ maxTokens, parallel, ...counts });
   const started = performance.now();
-  const weights = await weightsDigest(engine.model.path, join(options.cacheDir ?? cacheFolder(), 'digests'));
-  const { kvType, model } = engine;
-  const settings = [
-    weights,
-    promptFormat,
-    options.template ?? 'auto',
-    kvType,
-    maxTokens,
-    answerStops,
-    model.contextTokens,
-    ...(model.adapter === null ? [] : [model.adapter.identity]),
-  ];
+  const settings = await answerSettings(engine, options);
   await using file =
     options.resume === undefined
       ? ResultsFile.memory<Answer>()
       : await ResultsFile.open<Answer>(options.resume, answerSchema);
-  const variants = variantsOf(modes, policies);
-  const jobs = questions.flatMap((question, index) => variants.map((variant) => ({ question, index, variant })));
+  const compared = modes.includes('full');
+  const reads = readsOf(compared, modes.includes('block') ? policies : []);
+  const total = reads.length * questions.length;
   let [done, reused] = [0, 0];
-  await runJobs(jobs, { parallel, signal }, async ({ question, index, variant }, either) => {
-    const { mode, policy, answers } = variant;
-    const key = resultKey([
-      settings,
-      mode,
-      question.question,
-      question.passages.map(({ title, text }) => [title, text]),
-      ...(policy === null || policy.name === plainPolicy.name ? [] : [policy.name]),
-    ]);
-    let answer = file.get(key);
-    if (answer === undefined) {
-      answer = await ask(engine, question, { mode, policy, maxTokens, signal: either });
-      await file.add(key, answer);
-    } else reused++;
-    answers[index] = answer;
-    done++;
-    onProgress?.({ done, total: jobs.length, reused });
+  const measurement = new Measurement({
+    engine,
+    questions,
+    file,
+    settings,
+    maxTokens,
+    parallel,
+    answerStyle: options.answerStyle,
+    compared,
+    signal,
+    onAnswer: (known) => {
+      done++;
+      if (known) reused++;
+      onProgress?.({ done, total, reused });
+    },
   });
-  const rows = scoreRows(variants, questions);
+  await measurement.run(reads);
+  const rows = scoreRows(
+    reads.map((read) => ({ read, answers: measurement.answers(read) })),
+    questions,
+  );
   if (rows.some(({ n }) => n === 0)) {
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',
-      `no question fits the context of ${model.contextTokens} tokens: give fewer or shorter passages per question`,
+      `no question fits the context of ${engine.model.contextTokens} tokens: give fewer or shorter passages per question`,
     );
   }
   return {
@@ -128,66 +107,30 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationRepo
     skipped: questions.length - (rows[0]?.n ?? 0),
     reused,
     maxTokens,
-    weights,
+    weights: settings.weights,
     machine: describeMachine(),
     seconds: (performance.now() - started) / 1000,
   };
 }
 
-async function ask(
-  engine: Engine,
-  { question, passages }: Question,
-  {
-    mode,
-    policy,
-    maxTokens,
-    signal,
-  }: {
-    readonly mode: Mode;
-    readonly policy: ContextPolicy | null;
-    readonly maxTokens: number;
-    readonly signal: AbortSignal;
-  },
-): Promise<Answer> {
-  try {
-    const stream = engine.answer({
-      passages,
-      question,
-      mode,
-      policy: policy ?? undefined,
-      maxTokens,
-      stop: answerStops,
-      prefixReuse: false,
-      signal,
-    });
-    const { text, tokens, stopReason, ttftMs, timings, flops } = await stream.result;
-    if (stopReason === 'aborted') throw new BlockAttentionError('ABORTED', 'the evaluation was cancelled');
-    // As if all blocks were there: what encoding them cost counts once, whatever is asked of them.
-    return {
-      text,
-      promptTokens: tokens.context + tokens.question,
-      answerTokens: tokens.answer,
-      readyMs: ttftMs - timings.acquireMs,
-      flops: flops.spent - flops.encoding,
-    };
-  } catch (error) {
-    // Both modes read the same prompt, so both leave it out.
-    if (BlockAttentionError.isInstance(error) && error.code === 'CONTEXT_OVERFLOW') {
-      return { text: '', promptTokens: 0, answerTokens: 0, overflow: true };
-    }
-    throw error;
-  }
+/** What an answer depends on besides its question. */
+export async function answerSettings(
+  { model, kvType }: Engine,
+  { template = 'auto', cacheDir }: Pick<EvaluateOptions, 'template' | 'cacheDir'>,
+): Promise<AnswerSettings> {
+  const weights = await weightsDigest(model.path, join(cacheDir ?? cacheFolder(), 'digests'));
+  const { adapter, contextTokens } = model;
+  return { weights, promptFormat, template, kvType, contextTokens, adapter: adapter?.identity ?? null };
 }
 
-/** What is measured: full attention once, block mode with each policy. */
-function variantsOf(modes: readonly Mode[], policies: readonly ContextPolicy[]) {
-  const different = [...new Map(policies.map((policy) => [policy.name, policy])).values()];
-  return [...new Set(modes)].flatMap((mode) =>
-    (mode === 'full' ? [null] : different).map((policy) => {
-      const answers: Answer[] = [];
-      return { mode, policy, answers };
-    }),
-  );
+interface AnswerSettings {
+  /** Hex SHA-256 of the model's file. */
+  readonly weights: string;
+  readonly promptFormat: unknown;
+  readonly template: PromptTemplate;
+  readonly kvType: Engine['kvType'];
+  readonly contextTokens: number;
+  readonly adapter: string | null;
 }
 
 function checkCounts(values: Readonly<Record<string, number>>): void {

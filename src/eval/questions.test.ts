@@ -98,7 +98,9 @@ describe('sets of questions', () => {
     // The one that answers stands anywhere.
     expect(places.size).toBeGreaterThan(1);
     expect(await readQuestions(path, { passages: 3, limit: 4 })).toEqual(read.slice(0, 4));
-    await expect(readQuestions(path, { passages: 6 })).rejects.toThrow('ask for at most 5 passages');
+    await expect(readQuestions(path, { passages: 6 })).rejects.toThrow(
+      '5 paragraphs: ask for at most as many passages, not 6',
+    );
   });
 
   it('keeps the passages that answer when it takes fewer', async () => {

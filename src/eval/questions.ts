@@ -92,17 +92,15 @@ async function completer(path: string, rows: readonly QuestionRow[], count: numb
   const known = set.flatMap((paragraph) => paragraph ?? []);
   const indexes = new Map([...set.entries()].filter(([, paragraph]) => paragraph).map(([index], i) => [index, i]));
   const among = count === undefined || count === 1 || known.length === 0 ? undefined : distractors(known);
+  if (among !== undefined && count !== undefined && known.length < count) {
+    throw invalid(`${path} has ${known.length} paragraphs: ask for at most as many passages, not ${count}`);
+  }
   return ({ asked, given, paragraph }: Open): Question => {
     if (paragraph !== undefined && among !== undefined && count !== undefined) {
       const { passages, wrong } = among(indexes.get(paragraph) ?? 0, asked, count) ?? {
         passages: [],
         wrong: undefined,
       };
-      if (passages.length < count) {
-        throw invalid(
-          `${path} has only ${passages.length - 1} paragraphs beside that of ${JSON.stringify(asked.question)} without its answer: ask for at most ${passages.length} passages`,
-        );
-      }
       return { ...asked, passages, ...(asked.wrong === undefined && wrong !== undefined ? { wrong } : {}) };
     }
     return { ...asked, passages: textsOf(fewest(given, count), paragraphs, path) };

@@ -46,3 +46,41 @@ export function neededQuestions(tolerance: number): number {
   // 3 / 0.03 is 100.00000000000001 in some roundings.
   return Math.ceil(3 / tolerance - 1e-9);
 }
+
+/** Fewer questions say nothing, however alike the modes are on them. */
+export const leastOwnQuestions = 24;
+
+export interface OwnEvidence {
+  /** Questions that full attention answered, read in both modes. */
+  readonly n: number;
+  /** Per-token probability of full attention's own answer: that in block mode minus that in full attention, paired. */
+  readonly difference: Difference;
+  /** Share of those questions on which block mode says that there is no answer. */
+  readonly lost: number;
+}
+
+/**
+ * The rule without right answers: what full attention would have said must stay as likely. `block` if all hold:
+ *   1. n ≥ leastOwnQuestions;
+ *   2. the lower end of the paired 95 % interval of the difference in probability is at least −tolerance;
+ *   3. block mode declines to answer on no larger a share of the questions than the tolerance.
+ * @param tolerance probability that may be lost, as a share in (0, 1)
+ * @returns also whether more questions could still change the verdict
+ */
+export function decideOwn({ n, difference, lost }: OwnEvidence, tolerance: number) {
+  const reasons: string[] = [];
+  const points = (share: number) => `${(share * 100).toFixed(1)} points`;
+  if (n < leastOwnQuestions) {
+    reasons.push(`${n} questions that full attention answers say too little: ${leastOwnQuestions} are needed`);
+  }
+  const [low, high] = difference.interval;
+  if (!(low >= -tolerance)) {
+    reasons.push(
+      `full attention's own answers may lose up to ${points(-low)} of probability in block mode, more than the ${points(tolerance)} allowed`,
+    );
+  }
+  if (!(lost <= tolerance)) reasons.push(`block mode finds no answer on ${points(lost)} more of 100 questions`);
+  const verdict: 'block' | 'full' = reasons.length === 0 ? 'block' : 'full';
+  const open = n < leastOwnQuestions || (verdict === 'full' && high >= -tolerance);
+  return { verdict, reasons, open };
+}

@@ -67,7 +67,7 @@ describe('verify', () => {
     );
     const missed = questions.find((_, i) => right[i]);
     if (missed === undefined) throw new Error('the modes agree on every question: change the seed of the model');
-    const policies = ['head:1', 'head:500', 'deviation:1'].map(parsePolicy);
+    const policies = ['plain', 'head:1', 'head:500', 'deviation:1'].map(parsePolicy);
     const report = await run({ questions: Array(6).fill(missed), tolerance: 0.5, policies, beside: true });
     const used = report.policies.at(-1);
     expect(report).toMatchObject({
@@ -100,6 +100,42 @@ describe('verify', () => {
     const { seconds: _, ...second } = await run({ resume });
     const { seconds: __, ...third } = await run({ resume });
     expect(third).toEqual(second);
+  });
+
+  it('needs no right answers: what full attention would have said must stay as likely', async () => {
+    const unlabelled = Array.from({ length: 60 }, (_, i) => ({
+      question: `what is answer ${i}?`,
+      answers: [],
+      passages,
+    }));
+    const policies = ['plain', 'head:500'].map(parsePolicy);
+    const own = { labels: 'own', questions: unlabelled, policies, maxTokens: 4 } as const;
+    // With everything computed anew the modes are the same but for rounding.
+    const report = await run({ ...own, tolerance: 0.01 });
+    expect(report).toMatchObject({ labels: 'own', verdict: 'block', policy: 'head:500', timeUp: false });
+    expect(report.rows.map(({ policy }) => policy)).toEqual([null, 'plain', 'head:500']);
+    const [full, plain, whole] = report.rows;
+    // Its first look decides: 24 questions.
+    expect(whole?.n).toBe(24);
+    expect(full).toMatchObject({ accuracy: 1, kl: 0 });
+    expect(whole?.kl).toBeLessThan(0.01);
+    expect(plain?.kl).toBeGreaterThan(whole?.kl ?? 1);
+    expect(report.policies[0]?.difference.value).toBeCloseTo(0, 3);
+    expect(await readVerdict(report.identity, { cacheDir: folder })).toMatchObject({ basis: 'own', n: 24 });
+    // One that may lose everything passes at once.
+    expect(await run({ ...own, tolerance: 0.99 })).toMatchObject({ policy: 'plain', policies: [], n: 24 });
+  });
+
+  it('ends when its time is up, with what was measured by then', async () => {
+    const many = Array.from({ length: 400 }, (_, i) => ({ question: `what is ${i}?`, answers: [], passages }));
+    const timed = { labels: 'own', questions: many, policies: [parsePolicy('plain')], tolerance: 0.001 } as const;
+    const started = performance.now();
+    const report = await run({ ...timed, minutes: 1.5 / 60, maxTokens: 20 }).catch((error: unknown) => error);
+    // On a machine on which nothing is answered by then it says so.
+    if (report instanceof Error) expect(report.message).toContain('no question was answered in 0.025 minutes');
+    else expect(report).toMatchObject({ n: expect.any(Number), storedAt: expect.any(String) });
+    expect(performance.now() - started).toBeLessThan(60_000);
+    await expect(run({ ...timed, minutes: 0 })).rejects.toThrow('minutes is 0');
   });
 
   it('reports also where nothing can be stored', async () => {

@@ -1,15 +1,14 @@
 /**
  * Block mode against full attention on the user's own model and questions, and the verdict on it (verdict.ts).
  *
- * Knows answers and logits. That both come from one model in one state is the reader's business.
+ * Policies are tried in their order, and the first that holds is the verdict's. With known answers each reads every
+ * question; without (`own`), each stops as soon as its interval decides, and all stop when the time is up.
  */
 
-import { z } from 'zod';
 import { cacheFolder } from '../cache-folder.ts';
 import {
   type ContextPolicy,
   type Engine,
-  type Mode,
   type PromptTemplate,
   plainPolicy,
   type StoredVerdict,
@@ -20,17 +19,15 @@ import {
   writeVerdict,
 } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
-import { type Difference, mean, pairedDifference } from './bootstrap.ts';
-import { answerStops } from './evaluate.ts';
-import { firstTokenKl } from './first-token.ts';
+import type { Difference } from './bootstrap.ts';
+import { type Agreement, Comparison, type FirstTokens, type Judged } from './comparison.ts';
+import { answerSettings } from './evaluate.ts';
+import type { EvaluationRow } from './evaluation-rows.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { median } from './median.ts';
-import { normalizeAnswer, scoreAnswer, tokenF1 } from './metrics.ts';
-import { type ModeScores, modeScores } from './mode-scores.ts';
+import { type Answer, answerSchema, Measurement } from './measurement.ts';
+import type { ModeScores } from './mode-scores.ts';
 import type { Question } from './questions.ts';
-import { ResultsFile, resultKey } from './results-file.ts';
-import { runJobs } from './run-jobs.ts';
-import { decide } from './verdict.ts';
+import { ResultsFile } from './results-file.ts';
 
 export interface VerifyOptions {
   /** The engine that will serve: its model, template and KV type are what the verdict is about. */
@@ -42,59 +39,78 @@ export interface VerifyOptions {
   /** Writes the verdict beside the model's file, or its adapter's, as well, to travel with it. Defaults to false. */
   readonly beside?: boolean | undefined;
   /**
-   * Policies to try in this order, cheapest first, where plain block mode loses too much. Each is one more chance to
-   * pass by luck: give few. Defaults to none.
+   * Policies to try in this order, cheapest first. Each is one more chance to pass by luck: give few. Defaults to
+   * `plain`.
    */
   readonly policies?: readonly ContextPolicy[] | undefined;
   readonly questions: readonly Question[];
-  /** Accuracy that block mode may lose, as a share in (0, 1). Defaults to 0.02. */
+  /**
+   * `gold`: questions have right answers. `own`: full attention's answers are taken for right, and what is compared is
+   * their likelihood. Defaults to `gold`.
+   */
+  readonly labels?: 'gold' | 'own' | undefined;
+  /** What block mode may lose, as a share in (0, 1): accuracy, or probability of full attention's own answers. Defaults to 0.02. */
   readonly tolerance?: number | undefined;
+  /** Time for all of it, in minutes; what was measured by then counts. Defaults to no limit. */
+  readonly minutes?: number | undefined;
   /** Longest answer, in tokens. Defaults to 200. */
   readonly maxTokens?: number | undefined;
+  /** `short` asks for a few words copied from the passages. Defaults to `free`. */
+  readonly answerStyle?: 'free' | 'short' | undefined;
   /** Questions in flight, each in one mode after the other. Defaults to 4. */
   readonly parallel?: number | undefined;
   /** File of answers to go on from and to add to. Defaults to none. */
   readonly resume?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
+  readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
+}
+
+export interface VerifyProgress {
+  /** Answers read, and those that the policy under way may need at most. */
+  readonly done: number;
+  readonly total: number;
+  /** What is being tried. */
+  readonly policy: string;
+  /** Until the end of this policy, or of the time allowed, whichever is first; undefined before the first answers. */
+  readonly remainingMs: number | undefined;
 }
 
 export interface PolicyScores extends ModeScores {
   readonly policy: string;
-  /** accuracy(block with the policy) − accuracy(full), paired. */
+  /** Of accuracy, or of probability (`own`): block with the policy − full, paired. */
   readonly difference: Difference;
   /** Context tokens recomputed per question, in the mean, and the time that took. */
   readonly tokens: number;
   readonly ms: number;
+  /** Questions read. */
+  readonly n: number;
   readonly reasons: readonly string[];
 }
 
-export interface VerificationReport {
+export interface VerificationReport extends Agreement {
+  /** Full attention, then each policy that was tried, with full attention on the same questions. */
+  readonly rows: readonly EvaluationRow[];
+  readonly labels: 'gold' | 'own';
   readonly verdict: StoredVerdict['verdict'];
   /** The cheapest policy within the tolerance; null for the verdict `full`. */
   readonly policy: string | null;
-  /** Policies that were tried after `plain`, in order. */
+  /** Policies that were tried after the first, in order. */
   readonly policies: readonly PolicyScores[];
-  /** A sentence per condition that plain block mode fails. */
+  /** A sentence per condition that the first policy fails. */
   readonly reasons: readonly string[];
   readonly tolerance: number;
-  /** Questions answered in both modes. */
+  /** Questions answered in both modes by the first policy. */
   readonly n: number;
   /** Questions left out because prompt and answer exceed the context. */
   readonly skipped: number;
   readonly full: ModeScores;
+  /** The first policy. */
   readonly block: ModeScores;
-  /** accuracy(block) − accuracy(full), paired. */
+  /** Of the first policy, as in `policies`. */
   readonly difference: Difference;
-  /** How like the two modes' answers are: share of equal ones, normalised, and mean F1 of one against the other. */
-  readonly agreement: { readonly exact: number; readonly f1: number };
-  /** KL divergence, full from block, of the answer's first token, in nats; and how often both rank one token first. */
-  readonly firstToken: {
-    readonly meanKl: number;
-    readonly medianKl: number;
-    readonly maxKl: number;
-    readonly sameTop: number;
-  };
+  readonly firstToken: FirstTokens;
+  /** Whether the time was up before the last policy was decided. */
+  readonly timeUp: boolean;
   readonly identity: VerdictIdentity;
   /** Where the verdict is stored; null where it could not be. */
   readonly storedAt: string | null;
@@ -104,106 +120,78 @@ export interface VerificationReport {
   readonly seconds: number;
 }
 
-const triedSchema = z.object({ text: z.string(), tokens: z.number(), ms: z.number() });
-type Tried = z.infer<typeof triedSchema>;
-const pairSchema = z.object({
-  full: z.string(),
-  block: z.string(),
-  kl: z.number(),
-  sameTop: z.boolean(),
-  overflow: z.boolean().optional(),
-});
-type Pair = z.infer<typeof pairSchema>;
-const overflowed: Pair = { full: '', block: '', kl: 0, sameTop: true, overflow: true };
-
 /** Measures, decides, and stores the verdict. @throws INVALID_ARGUMENT, INVALID_DATA, ABORTED; what loading throws */
 export async function verify(options: VerifyOptions): Promise<VerificationReport> {
-  const { questions, tolerance = 0.02, maxTokens = 200, parallel = 4, signal, onProgress } = options;
+  const { questions, tolerance = 0.02, maxTokens = 200, parallel = 4, signal, minutes, labels = 'gold' } = options;
+  const { engine, template, cacheDir } = options;
   if (!(tolerance > 0 && tolerance < 1)) throw invalid(`tolerance is ${tolerance}: give a share between 0 and 1`);
+  if (minutes !== undefined && !(minutes > 0)) throw invalid(`minutes is ${minutes}: give a number above 0`);
+  const [first = plainPolicy, ...others] = options.policies ?? [plainPolicy];
   for (const [name, value] of Object.entries({ maxTokens, parallel, questions: questions.length })) {
     if (!Number.isSafeInteger(value) || value < 1) throw invalid(`${name} is ${value}: give a whole number from 1`);
   }
   const started = performance.now();
-  const { engine, template, cacheDir } = options;
   const { kvType, model } = engine;
-  const identity = await verdictIdentity({
-    modelPath: model.path,
-    template,
-    kvType,
-    adapter: model.adapter?.identity,
-    cacheDir,
-  });
+  const adapter = model.adapter?.identity;
+  const identity = await verdictIdentity({ modelPath: model.path, template, kvType, adapter, cacheDir });
+  const settings = await answerSettings(engine, { template, cacheDir });
   await using file =
     options.resume === undefined
-      ? ResultsFile.memory<Pair | Tried>()
-      : await ResultsFile.open<Pair | Tried>(options.resume, z.union([pairSchema, triedSchema]));
-  const keyOf = (question: Question, ...more: unknown[]) => {
-    const texts = question.passages.map(({ title, text }) => [title, text]);
-    return resultKey([
-      'verify',
-      identity,
-      maxTokens,
-      answerStops,
-      model.contextTokens,
-      question.question,
-      texts,
-      ...more,
-    ]);
-  };
-  const pairs: Pair[] = [];
+      ? ResultsFile.memory<Answer>()
+      : await ResultsFile.open<Answer>(options.resume, answerSchema);
+  const own = labels === 'own';
+  const clock = new Clock(minutes);
   let done = 0;
-  let total = questions.length;
-  const step = () => onProgress?.({ done: ++done, total });
-  await runJobs([...questions.entries()], { parallel, signal }, async ([index, question], either) => {
-    const key = keyOf(question);
-    const known = file.get(key);
-    const pair = known !== undefined && 'full' in known ? known : await compare(engine, question, maxTokens, either);
-    if (known === undefined) await file.add(key, pair);
-    pairs[index] = pair;
-    step();
+  let current = first;
+  const measurement = new Measurement({
+    ...{ engine, questions, file, settings, maxTokens, parallel, own, compared: true },
+    answerStyle: options.answerStyle,
+    signal,
+    onAnswer: () => {
+      done++;
+      const total = Math.max(done, questions.length * (2 + judged.length));
+      options.onProgress?.({ done, total, policy: current.name, remainingMs: clock.remaining(done / total) });
+    },
   });
-  const { full, block, ...figures } = summarise(pairs, questions);
-  // Nothing was measured: there is nothing to remember, and no number to write.
-  if (figures.n === 0) throw invalid('no question fits the context: give fewer or shorter passages per question');
-  const decided = decide({ n: figures.n, fullInterval: full.interval, difference: figures.difference }, tolerance);
-  const policies: PolicyScores[] = [];
-  // What lacks questions or right answers is not mended by any policy.
-  if (decided.verdict === 'full' && decided.mendable) {
-    for (const policy of options.policies ?? []) {
-      const answers: Tried[] = [];
-      total += questions.length;
-      await runJobs([...questions.entries()], { parallel, signal }, async ([index, question], either) => {
-        if (pairs[index]?.overflow) return step();
-        const key = keyOf(question, policy.name);
-        const known = file.get(key);
-        const answer =
-          known !== undefined && 'ms' in known ? known : await readTried(engine, question, policy, maxTokens, either);
-        if (known === undefined) await file.add(key, answer);
-        answers[index] = answer;
-        step();
-      });
-      const scores = policyScores(policy, answers, pairs, questions);
-      const { reasons } = decide(
-        { n: figures.n, fullInterval: full.interval, difference: scores.difference },
-        tolerance,
-      );
-      policies.push({ ...scores, reasons });
-      if (reasons.length === 0) break;
+  const comparison = new Comparison({ measurement, questions, own, tolerance });
+  const judged: Judged[] = [];
+  let timeUp = false;
+  for (const [tried, policy] of [first, ...others].entries()) {
+    current = policy;
+    // Those that follow get a chance, too.
+    const slice = clock.slice(others.length - tried);
+    for (const to of own ? peeks(questions.length) : [questions.length]) {
+      timeUp = await slice.run(signal, (until) => measurement.run([null, policy], { to, signal: until }));
+      if (timeUp || (own && !comparison.judge(policy).open)) break;
     }
+    const found = comparison.judge(policy);
+    judged.push(found);
+    if (found.verdict === 'block' || !found.mendable) break;
+    if (clock.isOver) break;
   }
-  const found = policies.find(({ reasons }) => reasons.length === 0);
-  const verdict = found === undefined ? decided.verdict : 'block';
-  const difference = found?.difference ?? figures.difference;
+  const [plain] = judged;
+  // Nothing was measured: there is nothing to remember, and no number to write.
+  if (plain === undefined || plain.n === 0) {
+    if (timeUp) throw invalid(`no question was answered in ${minutes} minutes: give more`);
+    throw invalid(
+      own && comparison.declined > 0
+        ? `full attention answers none of the ${questions.length} questions: give others`
+        : 'no question fits the context: give fewer or shorter passages per question',
+    );
+  }
+  const holds = judged.find(({ verdict }) => verdict === 'block');
+  const evidence = holds ?? plain;
   const stored: Omit<StoredVerdict, 'version'> = {
-    verdict,
-    policy: verdict === 'full' ? null : (found?.policy ?? plainPolicy.name),
-    reasons: decided.reasons,
+    verdict: holds === undefined ? 'full' : 'block',
+    policy: holds?.policy ?? null,
+    reasons: [...plain.reasons],
     tolerance,
-    n: figures.n,
+    n: evidence.n,
     identity,
-    fullAccuracy: full.accuracy,
-    blockAccuracy: (found ?? block).accuracy,
-    difference: { value: difference.value, interval: [...difference.interval] },
+    fullAccuracy: evidence.fullMean,
+    blockAccuracy: evidence.blockMean,
+    difference: { value: evidence.difference.value, interval: [...evidence.difference.interval] },
+    ...(own && { basis: 'own' as const }),
     measuredAt: new Date().toISOString(),
   };
   const storedAt = await writeVerdict(
@@ -214,14 +202,21 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   const beside = verdictBeside(model.adapter?.path ?? model.path);
   const besideAt = options.beside ? await writeVerdict(stored, beside).catch(() => null) : null;
   return {
-    verdict,
-    reasons: decided.reasons,
+    rows: [comparison.fullRow(), ...judged.map(({ row }) => row)],
+    labels,
+    verdict: stored.verdict,
     policy: stored.policy,
-    policies,
+    policies: judged.slice(1).map(({ row, ...rest }) => ({ ...scoresOf(row), ...rest })),
+    reasons: plain.reasons,
     tolerance,
-    full,
-    block,
-    ...figures,
+    n: plain.n,
+    skipped: comparison.skipped,
+    full: scoresOf(plain.fullRow),
+    block: scoresOf(plain.row),
+    difference: plain.difference,
+    ...comparison.agreement(first),
+    firstToken: comparison.firstToken(first),
+    timeUp: timeUp && holds === undefined,
     identity,
     storedAt,
     besideAt,
@@ -230,107 +225,71 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   };
 }
 
-async function compare(engine: Engine, question: Question, maxTokens: number, signal: AbortSignal): Promise<Pair> {
-  try {
-    const full = await read(engine, question, 'full', plainPolicy, maxTokens, signal);
-    const block = await read(engine, question, 'block', plainPolicy, maxTokens, signal);
-    const { kl, sameTop } = firstTokenKl(full.logits, block.logits);
-    return { full: full.result.text, block: block.result.text, kl, sameTop };
-  } catch (error) {
-    if (BlockAttentionError.isInstance(error) && error.code === 'CONTEXT_OVERFLOW') return overflowed;
-    throw error;
+/** Numbers of questions after which it is asked whether they decide: each doubles the last, so few are by luck. */
+function peeks(questions: number): number[] {
+  const counts: number[] = [];
+  for (let count = 24; count < questions; count *= 2) counts.push(count);
+  return [...counts, questions];
+}
+
+/** Time that may be spent. */
+class Clock {
+  readonly #startedAt = performance.now();
+  readonly #until: number;
+
+  /** @param minutes undefined: without end */
+  constructor(minutes: number | undefined) {
+    this.#until = minutes === undefined ? Number.POSITIVE_INFINITY : this.#startedAt + minutes * 60_000;
+  }
+
+  get isOver(): boolean {
+    return performance.now() >= this.#until;
+  }
+
+  /** Half of what is left, or all of it for the last. @param others that come after */
+  slice(others: number): Slice {
+    const now = performance.now();
+    return new Slice(others > 0 ? now + (this.#until - now) / 2 : this.#until);
+  }
+
+  /** In ms, by the share that is done. */
+  remaining(share: number): number | undefined {
+    const now = performance.now();
+    const passed = now - this.#startedAt;
+    if (share <= 0 || passed < 1_000) return undefined;
+    return Math.max(0, Math.min(this.#until - now, passed / share - passed));
   }
 }
 
-async function readTried(
-  engine: Engine,
-  question: Question,
-  policy: ContextPolicy,
-  maxTokens: number,
-  signal: AbortSignal,
-): Promise<Tried> {
-  const { result } = await read(engine, question, 'block', policy, maxTokens, signal);
-  return { text: result.text, ...result.recomputed };
+class Slice {
+  readonly #until: number;
+
+  constructor(until: number) {
+    this.#until = until;
+  }
+
+  /** Runs work until it is done or the time is over. @returns whether it is over. @throws what the work throws else */
+  async run(
+    signal: AbortSignal | undefined,
+    work: (until: AbortSignal | undefined) => Promise<void>,
+  ): Promise<boolean> {
+    if (this.#until === Number.POSITIVE_INFINITY) {
+      await work(signal);
+      return false;
+    }
+    const end = AbortSignal.timeout(Math.max(1, Math.round(this.#until - performance.now())));
+    try {
+      await work(signal === undefined ? end : AbortSignal.any([signal, end]));
+      return false;
+    } catch (error) {
+      if (!end.aborted || signal?.aborted) throw error;
+      return true;
+    }
+  }
 }
 
-/** A greedy answer as users get it, and the logits its first token was drawn from, [vocabulary]. */
-async function read(
-  engine: Engine,
-  { question, passages }: Question,
-  mode: Mode,
-  policy: ContextPolicy,
-  maxTokens: number,
-  signal: AbortSignal,
-) {
-  let logits = new Float32Array(0);
-  const stream = engine.answer({
-    question,
-    passages,
-    mode,
-    policy,
-    maxTokens,
-    stop: answerStops,
-    prefixReuse: false,
-    signal,
-    onPromptLogits: (all) => {
-      logits = all.slice();
-    },
-  });
-  const result = await stream.result;
-  if (result.stopReason === 'aborted') throw new BlockAttentionError('ABORTED', 'the verification was cancelled');
-  return { result, logits };
-}
-
-function policyScores(
-  policy: ContextPolicy,
-  answers: readonly Tried[],
-  pairs: readonly Pair[],
-  questions: readonly Question[],
-): Omit<PolicyScores, 'reasons'> {
-  const kept = questions.flatMap(({ answers: gold }, i) => {
-    const [pair, answer] = [pairs[i], answers[i]];
-    return pair === undefined || pair.overflow || answer === undefined ? [] : [{ pair, answer, gold }];
-  });
-  const scores = kept.map(({ answer, gold }) => scoreAnswer(answer.text, gold));
-  const full = kept.map(({ pair, gold }) => scoreAnswer(pair.full, gold).accuracy);
-  return {
-    policy: policy.name,
-    ...modeScores(scores),
-    difference: pairedDifference(
-      scores.map(({ accuracy }) => accuracy),
-      full,
-    ),
-    tokens: mean(kept.map(({ answer }) => answer.tokens)),
-    ms: mean(kept.map(({ answer }) => answer.ms)),
-  };
-}
-
-function summarise(pairs: readonly Pair[], questions: readonly Question[]) {
-  const kept = pairs.flatMap((pair, i) => (pair.overflow ? [] : [{ ...pair, gold: questions[i]?.answers ?? [] }]));
-  const side = (mode: 'full' | 'block') => kept.map((pair) => scoreAnswer(pair[mode], pair.gold));
-  const [full, block] = [side('full'), side('block')];
-  const normal = kept.map((pair) => [normalizeAnswer(pair.full), normalizeAnswer(pair.block)] as const);
-  const kl = kept.map((pair) => pair.kl);
-  return {
-    n: kept.length,
-    skipped: questions.length - kept.length,
-    full: modeScores(full),
-    block: modeScores(block),
-    difference: pairedDifference(
-      block.map(({ accuracy }) => accuracy),
-      full.map(({ accuracy }) => accuracy),
-    ),
-    agreement: {
-      exact: mean(normal.map(([left, right]) => (left === right ? 1 : 0))),
-      f1: mean(normal.map(([left, right]) => tokenF1(left, right))),
-    },
-    firstToken: {
-      meanKl: mean(kl),
-      medianKl: median(kl) ?? Number.NaN,
-      maxKl: kl.reduce((most, value) => Math.max(most, value), 0),
-      sameTop: mean(kept.map((pair) => (pair.sameTop ? 1 : 0))),
-    },
-  };
+function scoresOf({ accuracy, em, f1, interval }: ModeScores): ModeScores {
+  return { accuracy, em, f1, interval };
 }
 
 function invalid(message: string): BlockAttentionError {
