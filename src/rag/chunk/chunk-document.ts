@@ -11,7 +11,7 @@ import type { DocumentType, ParsedDocument, Unit } from '../load/document.ts';
 import { type CountTokens, cutUnit } from './cut-unit.ts';
 
 /** Raised whenever the same file would give other chunks: an index made by an older version is made anew. */
-export const chunkerVersion = 1;
+export const chunkerVersion = 2;
 
 /** Where in a chunk's text which lines of the file begin: `[offset, startLine, endLine]`, ascending. */
 export type Span = readonly [offset: number, startLine: number, endLine: number];

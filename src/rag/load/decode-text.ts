@@ -1,67 +1,97 @@
 /**
  * Bytes to text, whatever the encoding, and refusing what is no text at all.
  *
- * A byte order mark decides; else UTF-8 if it decodes; else what the file itself declares (HTML); else UTF-16 by where
- * its zeros lie; else a statistical guess. Line ends become `\n`, so that a checkout on Windows gives the same blocks.
+ * A byte order mark decides; else UTF-16 by where its zeros lie; else UTF-8 if it decodes; else what the file itself
+ * declares; else a statistical guess. Names of encodings mean what they mean on the web (WHATWG Encoding Standard):
+ * `iso-8859-1` is windows-1252. What terminals and old systems leave in text files is taken out (clean-text.ts).
  */
+import { labelToName, TextDecoder as WebDecoder } from '@exodus/bytes/encoding.js';
 import { detect } from 'chardet';
-import iconvModule from 'iconv-lite';
+import { cleanText, withoutNuls } from './clean-text.ts';
 import { UnreadableFile } from './document.ts';
-
-// Its types describe an ES module, the package is CommonJS.
-const iconv = iconvModule as unknown as typeof iconvModule.default;
 
 /** Bytes that the guesses look at. */
 const sampleBytes = 64 * 1024;
 /** Of the characters: more than this share of control or replacement characters is no text. */
 const mostJunk = 0.02;
+/** The same where a guessed encoding stands beside NULs: far likelier that it is none. */
+const mostJunkOfGuess = 0.002;
 
 export interface DecodedText {
   readonly text: string;
-  /** Name of the encoding. */
+  /** Name of the encoding, in lower case. */
   readonly encoding: string;
+  /** What was taken out, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+interface Decoding {
+  readonly text: string;
+  readonly encoding: string;
+  readonly mostJunk: number;
 }
 
 /**
- * @param declared encoding that the file names itself, if any
+ * @param declared label of the encoding that the file names itself, if any
  * @throws UnreadableFile for binary data
  */
 export function decodeText(bytes: Uint8Array, declared?: string): DecodedText {
-  const { encoding, text } = decode(bytes, declared);
-  if (junkShare(text) > mostJunk) throw new UnreadableFile('it is binary data, no text');
-  return { encoding, text: text.replaceAll(/\r\n?/g, '\n').replaceAll(/\p{Surrogate}/gu, '\uFFFD') };
-}
-
-function decode(bytes: Uint8Array, declared: string | undefined): DecodedText {
-  const [a, b, c] = bytes;
-  if (a === 0xef && b === 0xbb && c === 0xbf) return using('utf-8', bytes.subarray(3));
-  if (a === 0xff && b === 0xfe) return using('utf-16le', bytes.subarray(2));
-  if (a === 0xfe && b === 0xff) return using('utf-16be', bytes.subarray(2));
-  if (!bytes.subarray(0, sampleBytes).includes(0)) {
-    try {
-      return { encoding: 'utf-8', text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
-    } catch {
-      // Another encoding, or UTF-8 with a flaw: see below.
-    }
-    if (declared !== undefined && iconv.encodingExists(declared) && !/^utf-?16/i.test(declared)) {
-      return using(declared, bytes);
-    }
-  }
   const wide = sixteenBit(bytes);
-  if (wide !== undefined) return using(wide, bytes);
-  if (bytes.subarray(0, sampleBytes).includes(0)) throw new UnreadableFile('it is binary data, no text');
-  if (mostlyUtf8(bytes)) return using('utf-8', bytes);
-  const guess = detect(bytes.subarray(0, sampleBytes)) ?? 'windows-1252';
-  return using(iconv.encodingExists(guess) ? guess : 'windows-1252', bytes);
+  const { bytes: plain, nuls } = wide === undefined ? withoutNuls(bytes) : { bytes, nuls: 0 };
+  const tried = wide === undefined ? eightBit(plain, declared, nuls > 0) : [decoding(wide, plain)];
+  for (const { text: raw, encoding, mostJunk: allowed } of tried) {
+    const { text, notes } = cleanText(raw);
+    if (junkShare(text) > allowed) continue;
+    const found = nuls === 0 ? notes : [`${nuls} NUL bytes are taken out`, ...notes];
+    return { encoding, text, notes: found };
+  }
+  throw new UnreadableFile('it is binary data, no text');
 }
 
-function using(encoding: string, bytes: Uint8Array): DecodedText {
-  const name = encoding.toLowerCase();
-  return { encoding: name, text: iconv.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), name) };
+/** What bytes without a sign of UTF-16 may be, the likeliest first. */
+function* eightBit(bytes: Uint8Array, declared: string | undefined, nuls: boolean): Generator<Decoding> {
+  const japanese = sevenBitJapanese(bytes);
+  if (japanese !== undefined) yield japanese;
+  try {
+    yield { encoding: 'utf-8', text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), mostJunk };
+    return;
+  } catch {
+    // Another encoding, or UTF-8 with a flaw.
+  }
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) yield decoding('utf-8', bytes);
+  const named = declared === undefined ? undefined : webEncoding(declared);
+  if (named !== undefined && !named.startsWith('utf-')) yield decoding(named, bytes);
+  if (mostlyUtf8(bytes)) yield decoding('utf-8', bytes);
+  const guess = webEncoding(detect(bytes.subarray(0, sampleBytes)) ?? '') ?? 'windows-1252';
+  yield decoding(guess, bytes, nuls ? mostJunkOfGuess : mostJunk);
 }
 
-/** UTF-16 without a mark: in texts of most languages every other byte is often zero. */
+/** The encoding that the web means by a label, in lower case; undefined for none, or one that may not be decoded. */
+function webEncoding(label: string): string | undefined {
+  const name = labelToName(label)?.toLowerCase();
+  if (name === 'replacement') return undefined;
+  // What a page means that says so (HTML Standard, "prescan a byte stream").
+  return name === 'x-user-defined' ? 'windows-1252' : name;
+}
+
+function decoding(encoding: string, bytes: Uint8Array, allowed = mostJunk): Decoding {
+  return { encoding, text: new WebDecoder(encoding).decode(bytes), mostJunk: allowed };
+}
+
+/** ISO-2022-JP, which is UTF-8 as well: its escapes would be taken for a terminal's. */
+function sevenBitJapanese(bytes: Uint8Array): Decoding | undefined {
+  const sample = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, sampleBytes)).toString('latin1');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escapes of the encoding
+  if (!/\u001b(\$[@B]|\([JI])/.test(sample) || /[\u0080-\u00ff]/.test(sample)) return undefined;
+  const decoded = decoding('iso-2022-jp', bytes);
+  return decoded.text.includes('\uFFFD') ? undefined : decoded;
+}
+
+/** UTF-16 by its mark, or without: in texts of most languages every other byte is often zero. */
 function sixteenBit(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
+  const [a, b] = bytes;
+  if (a === 0xff && b === 0xfe) return 'utf-16le';
+  if (a === 0xfe && b === 0xff) return 'utf-16be';
   const sample = bytes.subarray(0, sampleBytes);
   if (sample.length < 4 || bytes.length % 2 === 1) return undefined;
   const zeros = [0, 0];

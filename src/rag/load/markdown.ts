@@ -3,13 +3,14 @@
  *
  * Texts are slices of the file, markup included: models read Markdown, and citations stay exact to the line.
  */
-import type { Heading, List, Nodes, RootContent, Table } from 'mdast';
+import type { Heading, Html, List, Nodes, RootContent, Table } from 'mdast';
 import { fromMarkdown } from 'mdast-util-from-markdown';
 import { frontmatterFromMarkdown } from 'mdast-util-frontmatter';
 import { gfmFromMarkdown } from 'mdast-util-gfm';
 import { frontmatter } from 'micromark-extension-frontmatter';
 import { gfm } from 'micromark-extension-gfm';
-import type { ParsedDocument, Section, Unit } from './document.ts';
+import type { ParsedDocument, Unit } from './document.ts';
+import { closeSections, type OpenSection } from './sections.ts';
 
 /** List items up to this many characters stay whole with what is nested in them. */
 const wholeItem = 1200;
@@ -20,7 +21,7 @@ export function parseMarkdown(text: string): ParsedDocument {
     extensions: [gfm(), frontmatter([...kinds])],
     mdastExtensions: [gfmFromMarkdown(), frontmatterFromMarkdown([...kinds])],
   });
-  const sections: { trail: string[]; units: Unit[] }[] = [{ trail: [], units: [] }];
+  const sections: OpenSection[] = [{ trail: [], units: [] }];
   const headings: { depth: number; text: string }[] = [];
   let title: string | undefined;
   for (const node of tree.children) {
@@ -29,7 +30,8 @@ export function parseMarkdown(text: string): ParsedDocument {
       if (own === '') continue;
       while ((headings.at(-1)?.depth ?? 0) >= node.depth) headings.pop();
       headings.push({ depth: node.depth, text: own });
-      sections.push({ trail: headings.map((heading) => heading.text), units: [] });
+      const trail = headings.map((heading) => heading.text);
+      sections.push({ trail, units: [], heading: slice(node, text, '\n\n', 'lines') });
       if (node.depth === 1) title ??= own;
     } else if (isFrontMatter(node)) {
       title ??= frontMatterTitle(node.value);
@@ -38,18 +40,39 @@ export function parseMarkdown(text: string): ParsedDocument {
       sections.at(-1)?.units.push(...unitsOf(node, text));
     }
   }
-  return { title, sections: sections.filter(({ units }) => units.length > 0) as Section[], notes: [] };
+  return { title, sections: closeSections(sections), notes: [] };
 }
 
 function unitsOf(node: RootContent, source: string): Unit[] {
   if (node.type === 'definition') return [];
   if (node.type === 'list') return listUnits(node, source, '\n\n');
   if (node.type === 'table') return tableUnits(node, source);
-  if (node.type === 'html' && node.value.startsWith('<!--')) return [];
+  if (node.type === 'html' && node.value.startsWith('<!--')) return besideComments(node, source);
   if (node.type === 'thematicBreak') return [];
   const cut = node.type === 'paragraph' || node.type === 'blockquote' ? 'sentences' : 'lines';
   const unit = slice(node, source, '\n\n', cut);
   return unit.text.trim() === '' ? [] : [unit];
+}
+
+/** What stands beside the comments of a block that begins with one: the block goes on to the end of its line. */
+function besideComments(node: Html, source: string): Unit[] {
+  const { text, startLine: first, ...rest } = slice(node, source, '\n\n', 'lines');
+  const units: Unit[] = [];
+  for (let at = 0; at < text.length; ) {
+    const open = text.indexOf('<!--', at);
+    const piece = text.slice(at, open < 0 ? text.length : open);
+    if (piece.trim() !== '') {
+      const startLine = first + text.slice(0, at + piece.search(/\S/)).split('\n').length - 1;
+      const trimmed = piece.trim();
+      units.push({ ...rest, text: trimmed, startLine, endLine: startLine + trimmed.split('\n').length - 1 });
+    }
+    if (open < 0) break;
+    const close = text.indexOf('-->', open + 4);
+    // One that is never closed hides nothing: it would hide the rest of the file.
+    if (close < 0 && source.indexOf('-->', offsets(node)[1]) >= 0) break;
+    at = close < 0 ? open + 4 : close + 3;
+  }
+  return units;
 }
 
 /** One per item; a long item is its own text and then the items nested in it. */

@@ -83,8 +83,8 @@ a
   });
 
   it('prefers the main content', async () => {
-    expect(outline(await parse('m.htm', '<div>menu</div><main><p>body</p></main><div>ads</div>'))).toEqual([
-      ['', 'body'],
+    expect(outline(await parse('m.htm', '<div>menu</div><main><p>the body</p></main><div>ads</div>'))).toEqual([
+      ['', 'the body'],
     ]);
   });
 

@@ -17,17 +17,17 @@ import { parseTable } from './table.ts';
 export async function parseDocument(bytes: Uint8Array, name: string): Promise<ParsedDocument> {
   const kind = fileType(name);
   if (kind === undefined) throw new UnreadableFile('its name has no extension of a readable format');
-  const document = kind.type === 'pdf' ? await parsePdf(bytes) : await parseText(bytes, kind);
+  const document = kind.type === 'pdf' ? await parsePdf(bytes) : await parseText(bytes, kind, name);
   if (!document.sections.some(({ units }) => units.length > 0)) throw new UnreadableFile('it holds no text');
   return document;
 }
 
-async function parseText(bytes: Uint8Array, { type, language }: FileType): Promise<ParsedDocument> {
-  const declared = type === 'html' ? declaredEncoding(bytes) : undefined;
-  const { text, encoding } = decodeText(bytes, declared);
+async function parseText(bytes: Uint8Array, { type, language }: FileType, name: string): Promise<ParsedDocument> {
+  const declared = type === 'html' || /\.xml$/i.test(name) ? declaredEncoding(bytes) : undefined;
+  const { text, encoding, notes } = decodeText(bytes, declared);
   const document = await parseAs(type, text, language);
-  if (encoding === 'utf-8' || encoding === 'ascii') return document;
-  return { ...document, notes: [...document.notes, `read as ${encoding}`] };
+  const read = encoding === 'utf-8' ? [] : [`read as ${encoding}`];
+  return { ...document, notes: [...document.notes, ...read, ...notes] };
 }
 
 async function parseAs(type: FileType['type'], text: string, language?: string): Promise<ParsedDocument> {
