@@ -17,6 +17,7 @@ const benchmarks: Readonly<Record<string, string>> = {
   'kv-types': 'element types of stored states: bytes, error, time',
   'sealed-store': 'what encryption at rest costs',
   retrieval: 'recall of passages against plain BM25',
+  citations: 'whether inDocuments and citations tell right answers from wrong ones',
   state: 'a JSON state of 300 blocks of which few change',
   chart: 'draws what was saved: --from FILE --out FOLDER',
 };

@@ -19,6 +19,8 @@ export interface SourceResult extends AnswerResult {
   readonly citations?: readonly Citation[];
   readonly hits?: readonly SearchHit[];
   readonly inDocuments?: boolean;
+  readonly asked?: boolean;
+  readonly leftOut?: { readonly passages: number; readonly turns: number };
   readonly searchMs?: number;
 }
 

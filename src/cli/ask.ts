@@ -116,7 +116,7 @@ async function ask(question: string | undefined, options: AskOptions, context: C
     const result = await stream.result;
     if (result.text !== '') output.stream('\n');
     printCitations(result, output);
-    if (!output.json) for (const line of account(result)) output.note(line);
+    if (!output.json) for (const line of accountOf(result)) output.note(line);
     if (result.stopReason === 'aborted') context.exitCode = exitCodes.cancelled;
     turns.push({ ...(options.chat === true && { question: asked }), ...report(result) });
     if (result.stopReason === 'aborted') break;
@@ -151,6 +151,19 @@ function printCitations({ citations = [], inDocuments }: SourceResult, output: O
 /** A result for programs. */
 function report({ text: answer, hits, ...rest }: SourceResult) {
   return { answer, ...rest, ...(hits !== undefined && { hits: hits.map(reportHit) }) };
+}
+
+/** What an answer cost, and what was left out of what was found. */
+function accountOf(result: SourceResult): string[] {
+  if (result.asked === false)
+    return ['no model was asked: what was found speaks too little of the question (--min-coverage)'];
+  const { passages, turns } = result.leftOut ?? { passages: 0, turns: 0 };
+  const left = [
+    ...(passages > 0 ? [`the last ${formatCount(passages)} passages that were found`] : []),
+    ...(turns > 0 ? [`the oldest ${formatCount(turns)} turns`] : []),
+  ];
+  const note = `left out for want of context: ${left.join(' and ')} (--context, --top, --max-tokens)`;
+  return [...(left.length > 0 ? [note] : []), ...account(result)];
 }
 
 /** What an answer cost, in two or three lines. */

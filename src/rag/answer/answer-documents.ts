@@ -2,13 +2,14 @@
 import type { AnswerRequest, AnswerResult, AnswerStream, Engine, ModeChoice } from '../../engine/index.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
 import { passageOf, type SearchHit, type SearchOptions } from '../types.ts';
-import { type Citation, cite } from './cite.ts';
-import { defaultMinCoverage, isGrounded, mayAnswer, notInDocuments } from './not-in-documents.ts';
+import { type Citation, judgeAnswer } from './cite.ts';
+import { fitContext } from './fit-context.ts';
+import { defaultMinCoverage, mayAnswer, notInDocuments } from './not-in-documents.ts';
 
 export interface DocumentQuestion extends Omit<AnswerRequest, 'passages'> {
   readonly index: DocumentIndex;
   readonly engine: Engine;
-  /** How passages are found. `maxTokens` defaults to what the context has room for. */
+  /** How passages are found. Of those, as many are used as the context has room for beside question and answer. */
   readonly retrieval?: SearchOptions | undefined;
   /**
    * Share of the question's words, by rarity, that one of the best passages must have; else the model is not asked.
@@ -19,8 +20,12 @@ export interface DocumentQuestion extends Omit<AnswerRequest, 'passages'> {
 
 export interface DocumentAnswer extends AnswerResult {
   readonly citations: readonly Citation[];
-  /** What was found, in the order of the blocks. */
+  /** What was found and read, in the order of the blocks. */
   readonly hits: readonly SearchHit[];
+  /** Found passages and earlier turns for which the context had no room: the last of those, the oldest of these. */
+  readonly leftOut: { readonly passages: number; readonly turns: number };
+  /** Whether the model was asked: it is not when nothing that was found speaks of the question. */
+  readonly asked: boolean;
   /** False when the documents do not answer the question: by what was found, or by what the model said. */
   readonly inDocuments: boolean;
   /** Time of the search, in ms; part of `ttftMs`. */
@@ -31,11 +36,6 @@ export interface DocumentAnswerStream extends AsyncIterable<string> {
   /** Settles when the answer is complete, also if nobody iterates. */
   readonly result: Promise<DocumentAnswer>;
 }
-
-/** For what templates add around passages and question. */
-const templateTokens = 160;
-const titleTokens = 24;
-const defaultAnswerTokens = 200;
 
 /**
  * Answers from the documents of an index. Errors surface in the iteration and in `result`.
@@ -63,24 +63,30 @@ async function prepare(request: DocumentQuestion): Promise<Prepared> {
   const started = performance.now();
   const { index, engine, retrieval, minCoverage = defaultMinCoverage, ...rest } = request;
   const { question, history = [], signal } = rest;
-  const room = contextRoom(request);
-  const hits = await find(index, question, history.at(-1)?.user, { maxTokens: room, ...retrieval, signal });
+  const previous = history.at(-1)?.user;
+  const found = await find(index, question, previous, { ...retrieval, signal });
   const searchMs = performance.now() - started;
+  const nothingLeft = { passages: 0, turns: 0 };
   // A question that leans on the one before it names only a part of what it asks about.
-  if (!mayAnswer(hits, history.length > 0 ? minCoverage / 2 : minCoverage)) {
-    const answer = { ...unasked(engine.chooseMode(rest), searchMs), citations: [], hits, inDocuments: false, searchMs };
+  if (!mayAnswer(found, history.length > 0 ? minCoverage / 2 : minCoverage)) {
+    const judged = { citations: [], hits: found, leftOut: nothingLeft, inDocuments: false, asked: false };
+    const answer = { ...unasked(engine.chooseMode(rest), searchMs), ...judged, searchMs };
     return { stream: only(notInDocuments), finish: () => Promise.resolve(answer) };
   }
+  const fitted = found.length === 0 ? { hits: found, history } : await fitContext(engine, rest, found);
+  const { hits } = fitted;
+  const leftOut = { passages: found.length - hits.length, turns: history.length - fitted.history.length };
+  const preparedMs = performance.now() - started;
   if (engine.chooseMode(rest).mode === 'block') {
-    const found = hits.map(({ chunk }) => chunk);
-    await index.noteBlocks(engine, found, request.tenant);
+    const chunks = hits.map(({ chunk }) => chunk);
+    await index.noteBlocks(engine, chunks, request.tenant);
   }
-  const stream: AnswerStream = engine.answer({ ...rest, passages: hits.map(({ chunk }) => passageOf(chunk)) });
+  const passages = hits.map(({ chunk }) => passageOf(chunk));
+  const stream: AnswerStream = engine.answer({ ...rest, history: fitted.history, passages });
   const finish = async (): Promise<DocumentAnswer> => {
     const result = await stream.result;
-    const inDocuments = isGrounded(result.text, question, hits, index.words);
-    const citations = inDocuments ? cite(result.text, question, hits, index.words) : [];
-    return { ...result, ttftMs: result.ttftMs + searchMs, citations, hits, inDocuments, searchMs };
+    const judged = judgeAnswer({ answer: result.text, question, previous }, hits, index.words);
+    return { ...result, ttftMs: result.ttftMs + preparedMs, ...judged, hits, leftOut, asked: true, searchMs };
   };
   return { stream, finish };
 }
@@ -96,15 +102,6 @@ async function find(
   if (previous === undefined || mayAnswer(own, defaultMinCoverage)) return own;
   const together = await index.search(`${previous}\n${question}`, options);
   return together.length > 0 ? together : own;
-}
-
-/** Tokens that passages may take. */
-function contextRoom({ engine, question, system = '', history = [], maxTokens, retrieval }: DocumentQuestion): number {
-  const said = [question, system, ...history.flatMap(({ user, assistant }) => [user, assistant])].join('\n');
-  const taken = engine.tokenizer.count(said) + templateTokens + (maxTokens ?? defaultAnswerTokens);
-  const titles = titleTokens * (retrieval?.top ?? 8);
-  // At least one passage of the usual length: if that is too much, the engine says by how much.
-  return Math.max(256, engine.model.contextTokens - taken - titles);
 }
 
 async function* only(text: string): AsyncGenerator<string> {

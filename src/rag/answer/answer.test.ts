@@ -2,13 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../engine/index.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
 import { bridgePage, Corpus, keysPage } from '../testing/corpus.ts';
-import { openWords } from '../words/words.ts';
 import { answerFromDocuments } from './answer-documents.ts';
-import { cite, grounding } from './cite.ts';
 import { createConversation } from './conversation.ts';
-import { isGrounded, notInDocuments } from './not-in-documents.ts';
+import { notInDocuments } from './not-in-documents.ts';
 
-const words = await openWords('English');
 let corpus: Corpus;
 let engine: Engine;
 let index: DocumentIndex;
@@ -60,7 +57,13 @@ describe('answers from documents', () => {
     const pieces: string[] = [];
     for await (const piece of stream) pieces.push(piece);
     expect(pieces).toEqual([notInDocuments]);
-    expect(await stream.result).toMatchObject({ inDocuments: false, citations: [], blocks: [], tokens: { answer: 0 } });
+    expect(await stream.result).toMatchObject({
+      inDocuments: false,
+      asked: false,
+      citations: [],
+      blocks: [],
+      tokens: { answer: 0 },
+    });
   });
 
   it('are marked when the model says what stands nowhere', async () => {
@@ -87,9 +90,43 @@ describe('answers from documents', () => {
     }).result;
     expect(only.hits.map(({ chunk }) => chunk.path)).toEqual(['bridge.html']);
     expect(only.citations.map(({ source }) => source)).toEqual(['bridge.html:1']);
-    const request = { index, engine, question, retrieval: { top: 1000 }, maxTokens: 1500 };
-    const tight = await answerFromDocuments({ ...request, grammar: 'root ::= "x"' }).result;
-    expect(tight.tokens.context + tight.tokens.question).toBeLessThan(2048 - 1500);
+    expect(only).toMatchObject({ asked: true, leftOut: { passages: 0, turns: 0 } });
+  });
+
+  it('read as many of the passages as the context has room for, the best ones, and the latest turns', async () => {
+    const { contextTokens } = engine.model;
+    const request = {
+      index,
+      engine,
+      question: 'When was the bridge opened, and how are keys rotated?',
+      retrieval: { top: 1000 },
+    };
+    const all = await answerFromDocuments({ ...request, ...saying('x') }).result;
+    expect(all.hits.length).toBeGreaterThan(2);
+    expect(all.leftOut).toEqual({ passages: 0, turns: 0 });
+    const passages = all.blocks.slice(1).map(({ tokens }) => tokens);
+    const rest = all.tokens.context + all.tokens.question - passages.reduce((sum, tokens) => sum + tokens, 0);
+    const grammar = 'root ::= "x"';
+    for (const kept of passages.keys()) {
+      if (kept === 0) continue;
+      // Room for so many passages to the token, and for one token more than the last of them needs too little.
+      const room = rest + passages.slice(0, kept).reduce((sum, tokens) => sum + tokens, 0);
+      const fitting = await answerFromDocuments({ ...request, grammar, maxTokens: contextTokens - room }).result;
+      expect(fitting.hits).toEqual(all.hits.slice(0, kept));
+      expect(fitting.leftOut).toEqual({ passages: all.hits.length - kept, turns: 0 });
+      const tight = answerFromDocuments({ ...request, grammar, maxTokens: contextTokens - room + 1 }).result;
+      if (kept === 1) await expect(tight).rejects.toMatchObject({ code: 'CONTEXT_OVERFLOW' });
+      else expect((await tight).hits).toEqual(all.hits.slice(0, kept - 1));
+    }
+    const history = Array.from({ length: 6 }, (_, i) => ({
+      user: `How are keys kept, number ${i}? `.repeat(12),
+      assistant: 'In a file.',
+    }));
+    const long = { ...request, history, grammar, maxTokens: contextTokens - rest - 400 };
+    const chat = await answerFromDocuments(long).result;
+    expect(chat.leftOut.turns).toBeGreaterThan(0);
+    expect(chat.leftOut.turns).toBeLessThanOrEqual(6);
+    expect(chat.hits).toHaveLength(1);
   });
 
   it('fail where they are awaited, and can be cancelled', async () => {
@@ -119,67 +156,5 @@ describe('a conversation', () => {
     const third = await conversation.ask('How often are the keys rotated?').result;
     expect(third.blocks.filter(({ id }) => id.startsWith('turn')).map(({ status }) => status)).toEqual(['hit', 'miss']);
     expect(conversation.turns).toHaveLength(2);
-  });
-});
-
-describe('citations', () => {
-  const chunk = (path: string, text: string, startLine = 1) => ({
-    chunk: {
-      id: path,
-      root: '/r',
-      path,
-      type: 'text' as const,
-      title: 'T',
-      text,
-      startLine,
-      endLine: startLine + 9,
-      tokens: 1,
-      modifiedAt: 0,
-      content: path,
-      source: `${path}:${startLine}-${startLine + 9}`,
-      spans: text.split('\n').map((line, i) => [text.indexOf(line), startLine + i, startLine + i] as const),
-    },
-    rank: 1,
-    score: 1,
-    ranks: {},
-    coverage: 1,
-  });
-  const hits = [
-    chunk('a.txt', 'The mayor opened the bridge.\nIt was built in 1911.'),
-    chunk('b.txt', 'The harbour closes at nine.\nShips wait outside.', 20),
-  ];
-
-  it('go sentence by sentence, to the line, numbered by first use', () => {
-    const answer = 'The harbour closes at nine. The bridge was built in 1911. Elephants dance. It closes at nine!';
-    expect(cite(answer, 'What about the harbour?', hits, words)).toMatchObject([
-      {
-        index: 1,
-        source: 'b.txt:20',
-        ranges: [
-          [0, 27],
-          [75, 93],
-        ],
-      },
-      { index: 2, source: 'a.txt:2', ranges: [[28, 57]] },
-    ]);
-    expect(cite('', 'x', hits, words)).toEqual([]);
-    expect(cite('Elephants dance.', 'x', hits, words)).toEqual([]);
-  });
-
-  it('measure how much of an answer is the documents’ own', () => {
-    expect(grounding('It was built in 1911.', 'When?', hits, words)).toBe(1);
-    expect(grounding('Elephants built it.', 'When?', hits, words)).toBe(0.5);
-    expect(grounding('The bridge.', 'Which bridge?', hits, words)).toBeUndefined();
-  });
-
-  it.each([
-    ['The documents do not mention this.', false],
-    ['There is no information about that in the provided documents.', false],
-    ['I could not find it in the context.', false],
-    ['The harbour closes at nine.', true],
-    ['It was not built in 1911.', true],
-    ['', false],
-  ])('take %j as an answer: %s', (answer, grounded) => {
-    expect(isGrounded(answer, 'When was it built?', hits, words)).toBe(grounded);
   });
 });

@@ -1,11 +1,13 @@
 /**
- * Which passages an answer rests on, down to the lines.
+ * Whether an answer stands in its passages, and where: down to the lines, sentence by sentence.
  *
- * Small models do not cite reliably, so citations are found, not asked for: each sentence of the answer goes to the
- * passage that holds most of its words. A sentence that no passage holds is not cited.
+ * Small models do not cite reliably, so citations are found, not asked for. A sentence that nothing bears out is not
+ * cited; an answer of which less than half is borne out counts as not in the documents.
  */
 import { type SearchHit, sourceOf } from '../types.ts';
 import type { Words } from '../words/words.ts';
+import { cutPassage, sentenceRanges } from './passage-sentences.ts';
+import { Evidence, type Support } from './support.ts';
 
 export interface Citation {
   /** 1-based, in order of first use. */
@@ -25,96 +27,76 @@ export interface Citation {
   readonly ranges: readonly (readonly [start: number, end: number])[];
 }
 
-/** Share of a sentence's words that a passage must hold to be cited for it. */
-const leastSupport = 0.5;
-/** Of a word that question and passage share, against one that answer and passage share. */
-const questionWeight = 0.25;
-
-/** Citations of an answer over its passages. */
-export function cite(answer: string, question: string, hits: readonly SearchHit[], words: Words): Citation[] {
-  const asked = new Set(words.content(question));
-  const passages = hits.map((hit) => ({ hit, words: new Set(words.all(`${hit.chunk.title}\n${hit.chunk.text}`)) }));
-  const found = new Map<string, Citation & { ranges: (readonly [number, number])[] }>();
-  for (const [start, end] of sentences(answer)) {
-    const said = words.content(answer.slice(start, end));
-    // What the question said already proves nothing, unless there is nothing else.
-    const own = said.filter((word) => !asked.has(word));
-    const telling = new Set(own.length > 0 ? own : said);
-    if (telling.size === 0) continue;
-    let best: (typeof passages)[number] | undefined;
-    let bestScore = 0;
-    for (const passage of passages) {
-      const support = shared(telling, passage.words) / telling.size;
-      const score = support + questionWeight * (shared(asked, passage.words) / Math.max(1, asked.size));
-      if (support >= leastSupport && score > bestScore) [best, bestScore] = [passage, score];
-    }
-    if (best === undefined) continue;
-    const { chunk } = best.hit;
-    const lines = supportingLines(best.hit, telling, asked, words);
-    const source = sourceOf(chunk, lines);
-    const known = found.get(`${chunk.root}\0${source}`);
-    if (known !== undefined) known.ranges.push([start, end]);
-    else {
-      const { root, path, title, page } = chunk;
-      const place = { source, root, path, ...lines, ...(page !== undefined && { page }), title };
-      found.set(`${root}\0${source}`, {
-        index: found.size + 1,
-        ...place,
-        passage: chunk.source,
-        ranges: [[start, end]],
-      });
-    }
-  }
-  return [...found.values()];
+export interface Judgement {
+  /** False for an answer that says so itself, says nothing, or says what no passage bears out. */
+  readonly inDocuments: boolean;
+  /** Empty when it is not in the documents. */
+  readonly citations: readonly Citation[];
 }
 
-/**
- * Share of the answer's own words, those that the question does not have, that stand in the passages; undefined when it
- * has none.
- */
-export function grounding(
-  answer: string,
-  question: string,
+export interface JudgedAnswer {
+  readonly answer: string;
+  readonly question: string;
+  /** The question before it, which a short one may lean on. Defaults to none. */
+  readonly previous?: string | undefined;
+}
+
+const refusal =
+  /\b(?:not|n[o']t|never|no|cannot)\b.{0,60}\b(?:documents?|passages?|context|text|provided|given|mentioned?|specif\w*|stated?|contain|information)\b|\b(?:documents?|passages?|context|text|information)\b.{0,60}\b(?:not|n't|no|cannot)\b/i;
+
+export function judgeAnswer(
+  { answer, question, previous }: JudgedAnswer,
   hits: readonly SearchHit[],
   words: Words,
-): number | undefined {
-  const asked = new Set(words.content(question));
-  const own = new Set(words.content(answer).filter((word) => !asked.has(word)));
-  if (own.size === 0) return undefined;
-  const all = new Set(hits.flatMap(({ chunk }) => words.all(`${chunk.title}\n${chunk.text}`)));
-  return shared(own, all) / own.size;
-}
-
-/** The lines of the one unit that speaks most of it. */
-function supportingLines(
-  { chunk }: SearchHit,
-  telling: ReadonlySet<string>,
-  asked: ReadonlySet<string>,
-  words: Words,
-): { startLine: number; endLine: number } {
-  let best = { startLine: chunk.startLine, endLine: chunk.endLine };
-  let bestScore = 0;
-  for (const [index, [offset, startLine, endLine]] of chunk.spans.entries()) {
-    const present = new Set(words.all(chunk.text.slice(offset, chunk.spans[index + 1]?.[0])));
-    const score = shared(telling, present) + questionWeight * shared(asked, present);
-    // On a page-crossing chunk lines of another page would mislead.
-    if (score > bestScore && startLine >= 1) [best, bestScore] = [{ startLine, endLine }, score];
+): Judgement {
+  const nothing: Judgement = { inDocuments: false, citations: [] };
+  const ranges = sentenceRanges(answer);
+  const [first] = ranges;
+  if (first === undefined || refusal.test(answer.slice(...first))) return nothing;
+  const passages = hits.map((hit) => cutPassage(hit, words));
+  const questions = previous === undefined ? [question] : [question, `${previous}\n${question}`];
+  const evidence = questions.map((one) => new Evidence(one, passages, words));
+  const found = new Map<string, Citation & { ranges: (readonly [number, number])[] }>();
+  let [stating, borneOut] = [0, 0];
+  for (const [start, end] of ranges) {
+    const statement = answer.slice(start, end);
+    if (!evidence.some((one) => one.states(statement))) continue;
+    stating += 1;
+    let support: Support | undefined;
+    for (const one of evidence) support ??= one.of(statement);
+    if (support === undefined) continue;
+    borneOut += 1;
+    note(found, support, [start, end]);
   }
-  return best;
+  if (borneOut === 0 || borneOut * 2 < stating) return nothing;
+  return { inDocuments: true, citations: [...found.values()] };
 }
 
-function shared(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
-  let count = 0;
-  for (const word of a) if (b.has(word)) count += 1;
-  return count;
-}
-
-/** Half-open ranges of the sentences and lines of a text, white space around them left out. */
-function sentences(text: string): [number, number][] {
-  const ranges: [number, number][] = [];
-  for (const { 0: piece, index } of text.matchAll(/[^\n]+?(?:[.!?]+(?=\s|$)|(?=\n)|$)/g)) {
-    const lead = piece.length - piece.trimStart().length;
-    if (piece.trim() !== '') ranges.push([index + lead, index + piece.trimEnd().length]);
+function note(
+  found: Map<string, Citation & { ranges: (readonly [number, number])[] }>,
+  { passage, sentence }: Support,
+  range: readonly [number, number],
+): void {
+  const { chunk } = passage.hit;
+  const { root, path, title, page } = chunk;
+  // On a page-crossing chunk lines of another page would mislead.
+  const lines = sentence.startLine >= 1 ? sentence : chunk;
+  const place = { startLine: lines.startLine, endLine: lines.endLine };
+  const source = sourceOf(chunk, place);
+  const known = found.get(`${root}\0${source}`);
+  if (known !== undefined) {
+    known.ranges.push(range);
+    return;
   }
-  return ranges;
+  found.set(`${root}\0${source}`, {
+    index: found.size + 1,
+    source,
+    root,
+    path,
+    ...place,
+    ...(page !== undefined && { page }),
+    title,
+    passage: chunk.source,
+    ranges: [range],
+  });
 }

@@ -136,6 +136,11 @@ async function decide({ name, fold, stemmer, stopWords }: Language): Promise<Dec
   };
 }
 
+/** Whether a word is a pair of neighbouring characters, or one of them. */
+export function isPair(word: string): boolean {
+  return isDense.test(word);
+}
+
 /** Does not end within a surrogate pair. */
 function beginning(word: string): string {
   return word.length <= longestWord ? word : word.slice(0, longestWord).replace(/[\ud800-\udbff]$/, '');
