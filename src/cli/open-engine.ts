@@ -48,6 +48,7 @@ export async function openEngine(
       cacheDir: cacheFolder(io.env),
     });
     output.progress.clear();
+    for (const warning of engine.model.warnings) output.note(`warning: ${warning}`);
     const close = async () => {
       await engine.close();
       await store?.close();

@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { cacheFolder } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, type VocabTokenizer } from '../ggml/index.ts';
-import { type AdapterOptions, type AttentionFactory, adapterIdentity, KvLayout, Model } from '../model/index.ts';
+import {
+  type AdapterOptions,
+  type AttentionFactory,
+  adapterIdentity,
+  KvLayout,
+  Model,
+  modelWarnings,
+} from '../model/index.ts';
 import { createTokenMemo, type PromptLayout, promptLayout, promptVersion, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
 import { answer } from './answer.ts';
@@ -284,5 +291,6 @@ function modelInfo({ model, source, contextTokens, adapter }: EngineParts): Mode
     contextTokens,
     kvBytesPerToken: source.layout.bytesPerToken,
     adapter,
+    warnings: modelWarnings(model.file),
   };
 }

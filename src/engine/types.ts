@@ -290,6 +290,8 @@ export interface ModelInfo {
   readonly kvBytesPerToken: number;
   /** The adapter it runs with; null for none. */
   readonly adapter: AdapterInfo | null;
+  /** What may make its answers worse than they should be, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 export interface AdapterInfo {

@@ -132,6 +132,7 @@ export async function openGguf(path: string): Promise<GgufFile> {
     );
   }
   try {
+    checkWhole(c, ctx, path);
     const tensors = readTensors(c, ctx, path, bytes);
     const values = new Map<string, GgufValue | number[] | { readonly length: number }>();
     const count = Number(c.keyCount(ctx));
@@ -186,6 +187,25 @@ function checkMagic(path: string): number {
   } finally {
     closeSync(fd);
   }
+}
+
+/** @throws MODEL_UNSUPPORTED for one file of several that make a model */
+function checkWhole(c: Calls, ctx: bigint, path: string): void {
+  const whole = (key: string) => {
+    const value = readKey(c, ctx, key);
+    return typeof value === 'number' ? value : undefined;
+  };
+  const count = whole('split.count') ?? 1;
+  if (count <= 1) return;
+  throw new BlockAttentionError(
+    'MODEL_UNSUPPORTED',
+    `${path} is part ${(whole('split.no') ?? 0) + 1} of a model in ${count} files (split.count): make one file of them, by llama.cpp's "llama-gguf-split --merge FIRST-PART OUT.gguf"`,
+  );
+}
+
+function readKey(c: Calls, ctx: bigint, key: string): ReturnType<typeof readValue> | undefined {
+  const index = c.findKey(ctx, key);
+  return index < 0 ? undefined : readValue(c, ctx, index);
 }
 
 function readTensors(c: Calls, ctx: bigint, path: string, fileBytes: number): Map<string, GgufTensor> {

@@ -10,6 +10,7 @@ import koffi, { type KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { call } from './call.ts';
 import { library, loadLibrary, nativeRelease } from './library.ts';
+import { hearErrors } from './log.ts';
 import { checkVocabulary } from './vocab-check.ts';
 
 export interface LlamaModel {
@@ -125,13 +126,7 @@ export async function loadLlamaModel(path: string, options: LlamaModelOptions): 
   requireFile(path);
   checkVocabulary(path, { embedding: options.embedding });
   const wanted = { ...params, vocab_only: options.vocabOnly, use_extra_bufts: options.repack ?? true };
-  const handle = await call(load, path, wanted);
-  if (handle === null) {
-    throw new BlockAttentionError(
-      'MODEL_INVALID',
-      `${path} cannot be loaded: it is not a GGUF model, or it is damaged (BLOCK_ATTENTION_NATIVE_LOG=1 shows why)`,
-    );
-  }
+  const handle = (await call(load, path, wanted)) ?? loadAgain(load, path, wanted);
   let freed = false;
   return {
     handle,
@@ -142,6 +137,26 @@ export async function loadLlamaModel(path: string, options: LlamaModelOptions): 
       free(handle);
     },
   };
+}
+
+/**
+ * A second attempt, which says why the first failed: libllama gives its reason to its log alone. On this thread, where
+ * the log can be heard; what fails does so within the header or the vocabulary.
+ */
+function loadAgain(load: Calls['load'], path: string, params: ModelParams): bigint {
+  const { result, errors } = hearErrors(library(), () => load(path, params));
+  if (result !== null) return result;
+  // Each caller repeats it in fewer words.
+  const reason = errors
+    .filter((line) => !/failed to load model\s*$/.test(line))
+    .at(-1)
+    ?.replace(/^\w+: (error loading model: )?/, '')
+    .replaceAll(/\p{Cc}+/gu, ' ')
+    .slice(0, 300);
+  throw new BlockAttentionError(
+    'MODEL_INVALID',
+    `${path} cannot be loaded: ${reason ?? 'it is not a GGUF model, or it is damaged'}: convert the model again with a llama.cpp of release ${nativeRelease} or older, or download it again`,
+  );
 }
 
 function requireFile(path: string): void {

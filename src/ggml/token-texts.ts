@@ -9,6 +9,8 @@ const nameOfEmpty = (id: number) => `[EMPTY_${id}]`;
 export class TokenTexts {
   /** The first token whose text an earlier one has. */
   readonly repeated: number | undefined;
+  /** The first token whose text holds a NUL, at which libllama ends it. */
+  readonly cut: number | undefined;
   readonly #bytes: Uint8Array;
   /** Where each text starts; it ends eight bytes before the next. */
   readonly #starts: Uint32Array;
@@ -26,6 +28,7 @@ export class TokenTexts {
     this.#starts = starts;
     this.#table = table;
     this.repeated = fill(bytes, starts, table, empty);
+    this.cut = this.repeated === undefined ? firstWithNul(bytes, starts) : undefined;
     if (this.repeated !== undefined) return;
     // Other tokens may be called what one without text is called.
     this.repeated = empty.find((id) => this.has(Buffer.from(nameOfEmpty(id))));
@@ -65,6 +68,14 @@ function fill(bytes: Uint8Array, starts: Uint32Array, table: Int32Array, empty: 
       table[slot] = id + 1;
     }
     at += length + 8;
+  }
+  return undefined;
+}
+
+function firstWithNul(bytes: Uint8Array, starts: Uint32Array): number | undefined {
+  for (let id = 0; id + 1 < starts.length; id++) {
+    const end = (starts[id + 1] ?? 0) - 8;
+    for (let at = starts[id] ?? 0; at < end; at++) if (bytes[at] === 0) return id;
   }
   return undefined;
 }

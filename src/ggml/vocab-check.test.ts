@@ -47,6 +47,37 @@ describe('checkVocabulary', () => {
     await expect(openTokenizer(path)).rejects.toThrow(/token \d+ repeats/);
   });
 
+  it.each(['spm', 'bpe'] as const)('refuses tokens that a NUL would cut short, in %s', async (kind) => {
+    // Cut, it repeats "h"; on its own it would be read as another token.
+    for (const token of ['h\0re', '\0', 'qqq\0']) {
+      await write(kind, (tokens) => [...tokens.slice(0, -1), token]);
+      await expect(openTokenizer(path)).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+      await expect(openTokenizer(path)).rejects.toThrow(/token \d+ holds a NUL byte/);
+    }
+  });
+
+  it('looks at the key that libllama looks at', async () => {
+    const { entries } = vocabulary('bpe');
+    const listed = entries.get('tokenizer.ggml.tokens');
+    if (listed === undefined || !('array' in listed) || !('string' in listed.array)) throw new Error('no tokens');
+    const tokens = [...listed.array.string];
+    const doubled: GgufEntry = { array: { string: [...tokens.slice(0, -1), tokens[5] ?? ''] } };
+    const head: [string, GgufEntry][] = [['general.architecture', { string: 'llama' }]];
+    // Its name ends at the NUL, and it stands in front of the sound one.
+    await writeGguf(path, new Map([...head, ['tokenizer.ggml.tokens\0x', doubled], ...entries]), []);
+    await expect(openTokenizer(path)).rejects.toThrow(/token \d+ repeats/);
+  });
+
+  it('says why libllama refuses a file', async () => {
+    const { entries } = vocabulary('bpe', 'no-such-pre');
+    await writeGguf(path, new Map([['general.architecture', { string: 'llama' }], ...entries]), []);
+    const refused = openTokenizer(path);
+    await expect(refused).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+    await expect(refused).rejects.toThrow(/unknown pre-tokenizer type: 'no-such-pre': convert the model again/);
+    await write('bpe', (tokens) => tokens);
+    (await openTokenizer(path)).dispose();
+  });
+
   it('refuses a SentencePiece vocabulary that cannot spell a byte', async () => {
     await write('spm', (tokens) => tokens.map((token) => (token === '<0xC3>' ? '<byte>' : token)));
     await expect(openTokenizer(path)).rejects.toMatchObject({ code: 'MODEL_UNSUPPORTED' });

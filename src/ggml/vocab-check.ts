@@ -2,8 +2,9 @@
  * Checks a GGUF file's vocabulary before libllama loads it.
  *
  * libllama aborts the process when two tokens read the same, and when a text holds a byte that a SentencePiece
- * vocabulary has no token for. ggml's own reader hands out strings one call at a time, too slow for 262,144 of them; so
- * the header is walked here. What else may be wrong with the file, libllama refuses by itself.
+ * vocabulary has no token for. It takes all strings of the header as C's, which end at a NUL. ggml's own reader hands out
+ * strings one call at a time, too slow for 262,144 of them; so the header is walked here. What else may be wrong with the
+ * file, libllama refuses by itself.
  */
 import { BlockAttentionError } from '../errors.ts';
 import { arrayType, HeaderReader, stringType } from './header-reader.ts';
@@ -36,6 +37,12 @@ export function checkVocabulary(path: string, options: { readonly embedding?: bo
       `${path}: token ${tokens.repeated} repeats an earlier one: convert the model again`,
     );
   }
+  if (tokens.cut !== undefined) {
+    throw new BlockAttentionError(
+      'MODEL_INVALID',
+      `${path}: token ${tokens.cut} holds a NUL byte, so it would be read as another: convert the model again`,
+    );
+  }
   if (model !== sentencePiece) return;
   for (let byte = 0; byte < 256; byte++) {
     const hex = byte.toString(16).toUpperCase().padStart(2, '0');
@@ -63,13 +70,20 @@ function readVocabulary(path: string): Vocabulary {
   let tokens: TokenTexts | undefined;
   // What comes after both, such as the merges, is libllama's to read.
   for (let left = header.u64(); left > 0 && (model === undefined || tokens === undefined); left--) {
-    const key = header.string();
+    // libllama finds a key by what stands before a NUL, and takes the first of that name.
+    const key = beforeNul(header.string());
     const type = header.u32();
-    if (key === 'tokenizer.ggml.model' && type === stringType) model = header.string();
-    else if (key === 'tokenizer.ggml.tokens' && type === arrayType) {
+    if (key === 'tokenizer.ggml.model' && type === stringType && model === undefined)
+      model = beforeNul(header.string());
+    else if (key === 'tokenizer.ggml.tokens' && type === arrayType && tokens === undefined) {
       const { bytes, count } = header.strings();
       tokens = new TokenTexts(bytes, count);
     } else header.skipValue(type);
   }
   return { model, tokens: tokens ?? new TokenTexts(new Uint8Array(0), 0) };
+}
+
+function beforeNul(text: string): string {
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
 }

@@ -9,6 +9,7 @@ export { concatenate } from './graph-run.ts';
 export type { HyperParameters } from './hyper-parameters.ts';
 export { KvLayout, type KvType } from './kv-layout.ts';
 export { Model } from './model.ts';
+export { modelWarnings } from './model-warnings.ts';
 export { batchRuns, type ContextStates, markedRuns, type Run, recomputeSteps } from './recompute.ts';
 export { type ContextBlock, Sequence } from './sequence.ts';
 export {

@@ -41,6 +41,7 @@ export function ttftReport(rows: readonly TtftRow[]): TtftReport {
       trainedContext: 8192,
       kvBytesPerToken: 23_040,
       adapter: null,
+      warnings: [],
     },
     kvType: 'f16',
     attention: 'portable',
