@@ -12,6 +12,7 @@ const benchmarks: Readonly<Record<string, string>> = {
   store: 'the first answer after a restart; look-up, keys and pins',
   start: 'a whole `ask` on a warm store, from process start',
   serve: 'a server under load, against llama-server',
+  contention: 'beside busy loops: the threads that the default chooses against every fixed number',
   train: 'a training step against PyTorch',
   'break-even': 'loading a block against encoding it',
   'kv-types': 'element types of stored states: bytes, error, time',

@@ -47,7 +47,7 @@ const isas = {
 /** What can be built: sources for every ISA, plain sources, and how the parts are linked. */
 const kernel = {
   perIsa: ['src/kernel.cpp', 'src/linear.cpp', 'src/training.cpp', 'src/checksum.cpp'],
-  plain: ['src/dispatch.cpp', 'src/training-dispatch.cpp'],
+  plain: ['src/barrier.cpp', 'src/dispatch.cpp', 'src/guard.cpp', 'src/training-dispatch.cpp'],
   flags: fast,
 };
 const products = {

@@ -36,7 +36,7 @@ typedef struct {
   int32_t n_sequences;
   int32_t window;      // sliding window in tokens: key j is visible to query i when pos_i - pos_j < window; 0: none
   float scale;         // of the scores, normally 1/sqrt(head_dim)
-  int32_t reserved;
+  int32_t cut;         // how many threads the work is cut for, which rounding depends on; 0: for as many as there are
   const struct ba_sequence *sequences;  // [n_sequences]
 } ba_params;           // 48 bytes
 
@@ -62,7 +62,7 @@ typedef struct ba_sequence {
 // for both. q and dst may be strided (nb[1], nb[2]). Rows that no sequence owns are left as they are; a query that sees
 // no key gives zeros. Where params are invalid or scratch is smaller than ba_scratch_bytes(params, nth), dst is NaN.
 //
-// The result depends on nth in the last bits and on nothing else. Context blocks that several sequences of at most four
+// The result depends on params->cut in the last bits (where that is 0: on nth) and on nothing else. Context blocks that several sequences of at most four
 // queries hold in the same place (same k, v, n, n_pad, start, type) are read once for all of them.
 struct ggml_tensor;
 typedef struct {
@@ -77,7 +77,7 @@ extern "C" {
 int32_t ba_abi_version(void);
 const char *ba_isa(void);  // "avx512", "avx512_256", "avx2", "neon", "baseline": what the running CPU was given
 // Bytes of scratch for up to nth threads, or -1 when params contradict themselves. Depends on the shape of the heads and
-// on each sequence's n_blocks, n_queries and row; not on lengths, positions, addresses or types.
+// on each sequence's n_blocks, n_queries and row, and on cut; not on lengths, positions, addresses or types.
 int64_t ba_scratch_bytes(const ba_params *params, int32_t nth);
 void ba_attend(struct ggml_tensor *dst, int ith, int nth, void *userdata);
 void ba_merge(struct ggml_tensor *dst, int ith, int nth, void *userdata);

@@ -71,6 +71,8 @@ const ba::Kernel *choose() { return &baseline::kernel; }
 // Chosen when the library is loaded.
 const ba::Kernel *const chosen = choose();
 
+enum { MOST_THREADS = 512 };  // ggml's own limit
+
 bool is_valid(const ba_params &p, const ba_block &b) {
   if (b.n == 0) return true;
   if (b.n < 0 || b.n > b.n_pad || b.n_pad % 32 != 0 || b.k == nullptr || b.v == nullptr) return false;
@@ -82,6 +84,7 @@ bool is_valid(const ba_params &p) {
   if (p.abi != BA_ABI_VERSION || p.head_dim <= 0 || p.head_dim % 8 != 0) return false;
   if (p.kv_heads <= 0 || p.heads <= 0 || p.heads % p.kv_heads != 0) return false;
   if (p.n_rot < 0 || p.n_rot % 2 != 0 || p.n_rot > p.head_dim || p.n_sequences < 0) return false;
+  if (p.cut < 0 || p.cut > MOST_THREADS) return false;
   for (int32_t i = 0; i < p.n_sequences; i++) {
     const ba_sequence &s = p.sequences[i];
     if (s.row < 0 || s.n_queries < 0 || s.n_blocks < 0 || !is_valid(p, s.own)) return false;

@@ -34,7 +34,7 @@ static Scratch lay_out(const ba_params &p, const Counts &c, char *base, int32_t 
   s.plan = plan_memory(own, p, c);
   s.work = work_memory(own, p);
   Arena shared = {base, front.used + per_thread * nth};
-  const int64_t rows = partial_rows_bound(p, c, nth);
+  const int64_t rows = partial_rows_bound(p, c, cut_for(p, nth));
   s.partials.out = shared.take<float>(rows * p.head_dim);
   s.partials.maximum = shared.take<float>(rows);
   s.partials.sum = shared.take<float>(rows);
@@ -84,7 +84,7 @@ static void attend(const ba_params &p, const Rows &q, void *scratch, int32_t ith
   const Counts c = count(p);
   const Scratch s = lay_out(p, c, (char *)scratch, ith, nth);
   const Problem problem = {&p, p.heads / p.kv_heads, make_plan(p, c, s.plan)};
-  const Cut cut = cut_axis(for_units(problem, [](const Unit &) {}), nth);
+  const Cut cut = cut_axis(for_units(problem, [](const Unit &) {}), cut_for(p, nth));
   for (int32_t i; (i = __atomic_fetch_add(&s.turns->next, 1, __ATOMIC_RELAXED)) < stretches(cut);) {
     const Stretch stretch = make_stretch(cut, i);
     for_units(problem, [&](const Unit &unit) {
@@ -133,7 +133,7 @@ static void merge(const ba_params &p, const Rows &out, void *scratch, int32_t it
     s.merged_maximum[i] = NO_SCORE;
     s.merged_sum[i] = 0;
   }
-  const Cut cut = cut_axis(for_units(problem, [](const Unit &) {}), nth);
+  const Cut cut = cut_axis(for_units(problem, [](const Unit &) {}), cut_for(p, nth));
   // Stretches and units follow each other along the axis: those that end before a unit end before all that come.
   int32_t ahead = 0;
   for_units(problem, [&](const Unit &unit) {

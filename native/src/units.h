@@ -132,6 +132,9 @@ BA_INLINE int64_t for_units(const Problem &problem, F f) {
   return unit.at;
 }
 
+// How many threads the work is cut for. Threads take stretches in turn, so there may be more or fewer of them.
+BA_INLINE int32_t cut_for(const ba_params &p, int32_t nth) { return p.cut > 0 ? p.cut : nth; }
+
 // How `nth` threads cut a cost axis: every round has one stretch for each.
 struct Cut {
   int64_t total;

@@ -139,7 +139,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
         .default('f16'),
     );
   number('--seed', 'n', 'order of the samples, start of the adapters', { min: 0, max: 2 ** 31, whole: true }, 1);
-  number('--threads', 'n', 'compute threads (default: number of cores)', { min: 1, max: 512, whole: true });
+  number('--threads', 'n', 'compute threads (default: a core each)', { min: 1, max: 512, whole: true });
   command.option('--json', 'result as one line of JSON').action((flags: Flags) => run(flags, context));
 }
 

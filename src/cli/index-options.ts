@@ -100,7 +100,7 @@ export interface OpenedIndex extends AsyncDisposable {
 
 /** Opens the index that the flags name. @throws INDEX_NOT_FOUND with `create: false` */
 export async function openDocuments(
-  flags: IndexFlags & Pick<RetrievalFlags, 'by'> & { readonly language?: string; readonly threads?: number },
+  flags: IndexFlags & Pick<RetrievalFlags, 'by'> & { readonly language?: string; readonly threads?: number | 'auto' },
   { io, output, create }: { readonly io: CliIo; readonly output: Output; readonly create: boolean },
 ): Promise<OpenedIndex> {
   const { defaultIndexDirectory, describeIndex, openEmbedder, openIndex } = await loadRag();

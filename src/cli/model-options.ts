@@ -3,12 +3,12 @@ import { type Command, Option } from 'commander';
 import { type ContextPolicy, parsePolicy } from '../engine/policy/policy.ts';
 import type { EngineOptions, RequestedMode } from '../engine/types.ts';
 import { defaultModel } from '../models/aliases.ts';
-import { bytesOption, durationOption, numberOption } from './numbers.ts';
+import { bytesOption, durationOption, numberOption, threadsOption } from './numbers.ts';
 
 export interface ModelOptions {
   readonly model: string;
   readonly device?: EngineOptions['device'];
-  readonly threads?: number;
+  readonly threads?: number | 'auto';
   readonly context?: number;
   readonly kvType?: EngineOptions['kvType'];
   readonly attention?: EngineOptions['attention'];
@@ -85,9 +85,10 @@ export function addComputeOptions(command: Command): Command {
         .default('auto'),
     )
     .addOption(
-      new Option('--threads <n>', 'compute threads (default: number of cores)').argParser(
-        numberOption('--threads', { min: 1, max: 512, whole: true }),
-      ),
+      new Option(
+        '--threads <n>',
+        'compute threads; auto: a core each, fewer while others use the cores (default: auto)',
+      ).argParser(threadsOption('--threads')),
     )
     .addOption(
       new Option('--kv-type <type>', 'element type of stored keys and values')

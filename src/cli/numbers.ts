@@ -3,6 +3,7 @@
  *
  * Each function returns a parser for one option, which throws INVALID_ARGUMENT naming option and value.
  */
+import { BlockAttentionError } from '../errors.ts';
 import { invalid } from './errors.ts';
 
 export interface NumberRange {
@@ -21,6 +22,19 @@ export function numberOption(name: string, range: NumberRange = {}): (text: stri
     const inside = Number.isFinite(value) && value >= min && value <= max;
     if (inside && (!whole || Number.isSafeInteger(value))) return value;
     throw invalid(`${name} is ${JSON.stringify(text)}: give ${describe(range)}`);
+  };
+}
+
+/** `4`, or `auto`. */
+export function threadsOption(name: string): (text: string) => number | 'auto' {
+  const number = numberOption(name, { min: 1, max: 512, whole: true });
+  return (text) => {
+    if (text === 'auto') return text;
+    try {
+      return number(text);
+    } catch (error) {
+      throw BlockAttentionError.isInstance(error) ? invalid(`${error.message}, or auto`) : error;
+    }
   };
 }
 

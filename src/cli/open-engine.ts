@@ -42,6 +42,7 @@ export async function openEngine(
     output.progress.show({ label: `loading ${model.name}` });
     const engine = await createEngine({
       ...engineOptions(options),
+      onThreads: ({ message }) => output.note(message),
       ...more,
       modelPath: model.path,
       store,

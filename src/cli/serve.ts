@@ -132,11 +132,18 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
   const keys = apiKeys.map(server.parseApiKey);
   const secret = await serverSecret(io.env, cacheFolder(io.env));
   const store = await openStore(flags, io.env, output);
+  const logger = pino({ base: null, level: flags.logLevel }, { write: (line: string) => void io.stderr.write(line) });
   const opened = await openEngine(flags, {
     io,
     output,
     store,
-    more: { kvBytes: flags.kvMemory, prefixBytes: flags.prefixMemory, mode: flags.mode, policy: policyOf(flags) },
+    more: {
+      onThreads: ({ threads, of, message }) => logger.warn({ threads, of }, message),
+      kvBytes: flags.kvMemory,
+      prefixBytes: flags.prefixMemory,
+      mode: flags.mode,
+      policy: policyOf(flags),
+    },
   });
   try {
     const { defaultLimits: limits, defaultShadow: shadow } = server;
@@ -148,7 +155,7 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
       metricsToken: flags.metricsToken,
       corsOrigins: flags.cors,
       allowedHosts: allowedHosts(flags, keys.length > 0),
-      logger: pino({ base: null, level: flags.logLevel }, { write: (line: string) => void io.stderr.write(line) }),
+      logger,
       limits: {
         bodyBytes: flags.maxBody ?? limits.bodyBytes,
         documents: flags.maxDocuments ?? limits.documents,

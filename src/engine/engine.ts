@@ -24,6 +24,7 @@ import { BlockSource } from './block-source.ts';
 import { checkMode, chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './choose-mode.ts';
 import { encodePassages, forgetPassages, passageKeys } from './encode-passages.ts';
 import { KvBudget } from './kv-budget.ts';
+import { Pace } from './pace.ts';
 import { checkPolicy } from './policy/policy.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { Runner } from './runner.ts';
@@ -111,6 +112,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       model,
       attention: attention.factory,
       scoreBytes: attention.keepsScores ? undefined : Number.POSITIVE_INFINITY,
+      pace: new Pace(model, options.onThreads),
     });
     cleanup.push(() => runner.close());
     const source = new BlockSource({

@@ -11,6 +11,7 @@ import { copyPrefix } from '../model/copy-prefix.ts';
 import type { Model } from '../model/model.ts';
 import type { Sequence } from '../model/sequence.ts';
 import { type AttentionFactory, DecodeGraph, forwardStep } from '../model/step.ts';
+import { Pace } from './pace.ts';
 import { type DecodeTask, type PromptTask, Scheduler } from './scheduler.ts';
 
 interface Settled<T> {
@@ -46,6 +47,8 @@ export interface RunnerOptions {
   readonly busyBatchTokens?: number | undefined;
   /** Bytes that one sequence's score matrix may take. Defaults to 256 MiB. */
   readonly scoreBytes?: number | undefined;
+  /** Chooses the threads of every step. Defaults to as many as the backend has. */
+  readonly pace?: Pace | undefined;
 }
 
 export class Runner {
@@ -53,6 +56,7 @@ export class Runner {
   readonly #attention: AttentionFactory;
   readonly #allocator: GraphAllocator;
   readonly #scoreBytes: number;
+  readonly #pace: Pace;
   readonly #scheduler: Scheduler<Sequence, Prompt, Decode>;
   /** Work that is no forward pass but needs the backend to itself. */
   readonly #exclusives: (() => Promise<void>)[] = [];
@@ -65,6 +69,7 @@ export class Runner {
     this.#model = options.model;
     this.#attention = options.attention;
     this.#allocator = options.model.backend.allocator();
+    this.#pace = options.pace ?? new Pace(options.model);
     this.#scoreBytes = options.scoreBytes ?? 256 * 2 ** 20;
     this.#scheduler = new Scheduler({
       batchTokens: options.batchTokens ?? 512,
@@ -213,16 +218,22 @@ export class Runner {
   async #decode(tasks: readonly Decode[]): Promise<void> {
     const sequences = tasks.map((task) => task.sequence);
     try {
-      if (!this.#decodeGraph?.serves(sequences)) {
-        this.#decodeGraph?.dispose();
-        this.#decodeGraph = undefined;
-        this.#decodeGraph = new DecodeGraph(this.#model, this.#attention, sequences);
-      }
-      const logits = await this.#decodeGraph.run(Int32Array.from(tasks, (task) => task.token));
+      const graph = this.#graphFor(sequences);
+      const parts = sequences.map((sequence) => ({ sequence, tokens: 1 }));
+      const tokens = Int32Array.from(tasks, (task) => task.token);
+      const logits = await this.#pace.run({ kind: 'decode', parts }, () => graph.run(tokens));
       for (const [i, task] of tasks.entries()) task.resolve(logits[i] ?? new Float32Array(0));
     } catch (error) {
       for (const task of tasks) task.reject(error);
     }
+  }
+
+  #graphFor(sequences: readonly Sequence[]): DecodeGraph {
+    if (this.#decodeGraph?.serves(sequences)) return this.#decodeGraph;
+    this.#decodeGraph?.dispose();
+    this.#decodeGraph = undefined;
+    this.#decodeGraph = new DecodeGraph(this.#model, this.#attention, sequences);
+    return this.#decodeGraph;
   }
 
   async #prompt(
@@ -231,15 +242,14 @@ export class Runner {
     const started = performance.now();
     const isLast = ({ task, first, count }: (typeof chunks)[number]) => first + count === task.tokens.length;
     try {
-      const logits = await forwardStep(
-        this.#model,
-        this.#attention,
-        this.#allocator,
-        chunks.map((chunk) => ({
-          sequence: chunk.task.sequence,
-          tokens: chunk.task.tokens.subarray(chunk.first, chunk.first + chunk.count),
-          logits: chunk.task.logits === 'all' || isLast(chunk) ? chunk.task.logits : 'none',
-        })),
+      const steps = chunks.map((chunk) => ({
+        sequence: chunk.task.sequence,
+        tokens: chunk.task.tokens.subarray(chunk.first, chunk.first + chunk.count),
+        logits: isLast(chunk) ? chunk.task.logits : 'none',
+      }));
+      const parts = steps.map(({ sequence, tokens }) => ({ sequence, tokens: tokens.length }));
+      const logits = await this.#pace.run({ kind: 'prompt', parts }, () =>
+        forwardStep(this.#model, this.#attention, this.#allocator, steps),
       );
       const elapsed = performance.now() - started;
       const total = chunks.reduce((sum, chunk) => sum + chunk.count, 0);

@@ -6,11 +6,12 @@ import type { KvType } from '../model/kv-layout.ts';
 import type { BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
 import type { ModeChoice, ModeRequest } from './choose-mode.ts';
+import type { ThreadNotice } from './pace.ts';
 import type { PolicyInput } from './policy/policy.ts';
 import type { PrefixStats } from './prefix-cache.ts';
 import type { StoredVerdict } from './verdict-store.ts';
 
-export type { KvType, Passage, PromptTemplate, Turn };
+export type { KvType, Passage, PromptTemplate, ThreadNotice, Turn };
 
 /** `block`: passages encoded alone and reused (the paper's). `full`: ordinary causal attention, the yardstick. */
 export type Mode = 'block' | 'full';
@@ -23,8 +24,15 @@ export interface EngineOptions {
   readonly modelPath: string;
   /** Defaults to `auto`: the best device whose platform package is installed. */
   readonly device?: Device | undefined;
-  /** Compute threads. Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
-  readonly threads?: number | undefined;
+  /**
+   * Compute threads. `auto`: one per core that this process may use, of the fast ones where there are two kinds, within
+   * its cgroup's quota; and fewer while other programs use the cores. A number stays what it is. Answers may differ in
+   * their last bits by this number, not by how many threads compute at a moment. Defaults to the environment's
+   * BLOCK_ATTENTION_THREADS, else to `auto`.
+   */
+  readonly threads?: number | 'auto' | undefined;
+  /** Told once, when fewer threads turn out to be faster than those there could be. Defaults to nobody. */
+  readonly onThreads?: ((notice: ThreadNotice) => void) | undefined;
   /** Longest prompt plus answer, in tokens. Defaults to what the model was trained for. */
   readonly contextTokens?: number | undefined;
   /** Defaults to `f16`. */
@@ -325,6 +333,7 @@ export interface Engine extends AsyncDisposable {
   readonly store: BlockStore;
   readonly kvType: KvType;
   readonly attention: 'native' | 'portable';
+  /** The most that compute. */
   readonly threads: number;
   readonly tokenizer: TokenCounter;
   /** The layout of its prompts: what the template `auto` stands for here. */

@@ -25,6 +25,8 @@ export interface AttentionShape {
   readonly window: number;
   /** Of the scores, normally 1/sqrt(headDim). */
   readonly scale: number;
+  /** How many threads the work is cut for: the same number, the same bits, however many there are. */
+  readonly cut: number;
 }
 
 /** K and V of one layer of a block, where they lie. */
@@ -96,12 +98,13 @@ export class AttentionArguments implements Disposable {
     this.#owned = place === undefined ? memory : undefined;
     this.#address = memory.address + BigInt(offset);
     this.#view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset + offset, size);
-    const { headDim, heads, kvHeads, rotated, neox, window, scale } = shape;
+    const { headDim, heads, kvHeads, rotated, neox, window, scale, cut } = shape;
     const numbers = [nativeKernelAbi, headDim, heads, kvHeads, rotated, neox ? 1 : 0, 0, window];
     numbers.forEach((value, index) => {
       this.#view.setInt32(index * 4, value, little);
     });
     this.#view.setFloat32(32, scale, little);
+    this.#view.setInt32(36, cut, little);
     this.#pointer(40, this.#address + BigInt(this.#sequencesAt));
     this.#pointer(this.#opAt, this.params);
   }

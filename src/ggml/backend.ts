@@ -4,17 +4,19 @@
  * Owns threads and buffers; knows no model. One graph computes at a time per backend: callers queue (engine/runner).
  * Computing happens on a thread of its own, so the event loop stays free.
  */
-import { availableParallelism } from 'node:os';
-import koffi from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { type Bindings, bindings } from './bindings.ts';
 import { call } from './call.ts';
+import { cpuBudget } from './cpu-budget.ts';
 import { GraphContext } from './graph-context.ts';
 import { type Device, library, loadLibrary } from './library.ts';
 import { allocateMemory } from './memory.ts';
 import { Repacker } from './repack.ts';
 import { byteSize, type Shape, type Tensor, TensorType } from './tensor.ts';
+import { ThreadPools } from './thread-pools.ts';
 
+/** ggml's own limit. */
+const mostThreads = 512;
 const deviceTypes = { cpu: 0, gpu: 1, integrated: 2 } as const;
 /** A buffer over all addresses of the process, so that any host memory can back a tensor. Aligned as ggml asks. */
 const hostBase = 4096n;
@@ -22,8 +24,11 @@ const hostBytes = 1n << 47n;
 
 export interface BackendOptions {
   readonly device?: Device | undefined;
-  /** CPU threads. Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
-  readonly threads?: number | undefined;
+  /**
+   * CPU threads. `auto`: as many as there are cores for this process (cpu-budget.ts), and fewer while others use them.
+   * Defaults to the environment's BLOCK_ATTENTION_THREADS, else to `auto`.
+   */
+  readonly threads?: number | 'auto' | undefined;
 }
 
 /** Memory that tensors can be placed in: a device's own, or on the CPU any memory of the process. */
@@ -55,24 +60,29 @@ export class Backend {
   readonly #hostBuffer: bigint | null;
   /** Computes what the device has no kernel for. */
   readonly #cpuFallback: bigint | undefined;
-  readonly #threadpool: { readonly pool: bigint; free(pool: bigint): void } | undefined;
+  readonly #pools: ThreadPools | undefined;
   /** Name of the device, e.g. `CPU`, `CUDA0`. */
   readonly name: string;
   readonly description: string;
   readonly isCpu: boolean;
+  /** The most threads that compute, and what rounding depends on: not on how many of them do. */
   readonly threads: number;
+  /** Whether fewer may be used where that is faster. */
+  readonly adaptive: boolean;
   #disposed = false;
 
-  private constructor(handle: bigint, device: bigint, threads: number, cpuFallback: bigint | undefined) {
+  private constructor(handle: bigint, device: bigint, threads: Threads, cpuFallback: bigint | undefined) {
     this.#ggml = bindings();
     this.#handle = handle;
     this.name = this.#ggml.backend_dev_name(device);
     this.description = this.#ggml.backend_dev_description(device);
     this.isCpu = this.#ggml.backend_dev_type(device) === deviceTypes.cpu;
-    this.threads = threads;
+    this.threads = threads.count;
+    this.adaptive = threads.adaptive && this.isCpu;
     this.#cpuFallback = cpuFallback;
     this.#hostBuffer = this.isCpu ? this.#ggml.backend_dev_buffer_from_host_ptr(device, hostBase, hostBytes, 0) : null;
-    this.#threadpool = this.isCpu ? attachThreadpool(this.#ggml, handle, device, threads) : undefined;
+    this.#pools = this.isCpu ? new ThreadPools(this.#ggml, handle, device) : undefined;
+    this.useThreads(this.threads);
   }
 
   /**
@@ -81,10 +91,7 @@ export class Backend {
    */
   static async open(options: BackendOptions = {}): Promise<Backend> {
     const wanted = options.device ?? 'auto';
-    const threads = options.threads ?? defaultThreads();
-    if (!Number.isInteger(threads) || threads < 1 || threads > 512) {
-      throw new BlockAttentionError('INVALID_ARGUMENT', `threads is ${threads}: give an integer from 1 to 512`);
-    }
+    const threads = chooseThreads(options.threads);
     await loadLibrary(wanted);
     const { ggml, flavour } = library();
     const count = ggml.func('size_t ggml_backend_dev_count()') as () => number;
@@ -108,6 +115,16 @@ export class Backend {
     const cpu = devices.find((device) => !isGpu(device));
     const fallback = isGpu(chosen) && cpu !== undefined ? calls.backend_dev_init(cpu, null) : null;
     return new Backend(handle, chosen, threads, fallback ?? undefined);
+  }
+
+  /** How many threads the next compute takes, of at most `threads`. Nothing may be computing. CPU only. */
+  useThreads(threads: number): void {
+    this.#pools?.use(Math.max(1, Math.min(threads, this.threads)));
+  }
+
+  /** Whether a thread that waits for another lets it have its core. */
+  get threadsYield(): boolean {
+    return this.#pools?.yields ?? false;
   }
 
   /** Host memory that the caller owns and keeps valid, as a place for tensors. CPU only. */
@@ -222,16 +239,26 @@ export class Backend {
     this.#disposed = true;
     this.#ggml.backend_free(this.#handle);
     if (this.#cpuFallback !== undefined) this.#ggml.backend_free(this.#cpuFallback);
-    this.#threadpool?.free(this.#threadpool.pool);
+    this.#pools?.free();
   }
 }
 
 type ComputeCall = Bindings['backend_graph_compute'];
 
-/** More threads than free cores are slower than one: they wait for each other by spinning. */
-function defaultThreads(): number {
+interface Threads {
+  readonly count: number;
+  readonly adaptive: boolean;
+}
+
+function chooseThreads(option: BackendOptions['threads']): Threads {
   const set = process.env.BLOCK_ATTENTION_THREADS;
-  return set === undefined || set === '' ? availableParallelism() : Number(set);
+  const wanted = option ?? (set === undefined || set === '' || set === 'auto' ? 'auto' : Number(set));
+  if (wanted === 'auto') return { count: Math.min(cpuBudget().threads, mostThreads), adaptive: true };
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > mostThreads) {
+    const name = option === undefined ? `BLOCK_ATTENTION_THREADS is ${set}` : `threads is ${wanted}`;
+    throw new BlockAttentionError('INVALID_ARGUMENT', `${name}: give an integer from 1 to ${mostThreads}, or auto`);
+  }
+  return { count: wanted, adaptive: false };
 }
 
 /** Backends that compute at this moment: two graphs at once would overwrite each other's work without a word. */
@@ -304,49 +331,4 @@ function splittingAllocator(
       calls.backend_sched_free(handle);
     },
   };
-}
-
-/** Offsets in `ggml_threadpool_params`, behind the mask of CPUs. */
-const poolFields = { threads: 512, poll: 520 } as const;
-const defaultPoll = 50;
-/**
- * How long a worker spins for the next graph before it sleeps, in 131,072 pauses of the CPU: about 5 ms. Tokens come
- * closer together than that. ggml's default is 50: a core would be busy for a tenth of a second after every answer.
- */
-const poll = 2;
-
-/**
- * Keeps worker threads between computes: without a pool ggml starts and joins them for every graph, once per token.
- */
-function attachThreadpool(calls: Bindings, backend: bigint, device: bigint, threads: number) {
-  const registry = calls.backend_dev_backend_reg(device);
-  const resolve = <F>(name: string, result: string, parameters: string[]): F | undefined => {
-    const address = calls.backend_reg_get_proc_address(registry, name);
-    return address === null ? undefined : (koffi.decode(address, koffi.proto(result, parameters)) as F);
-  };
-  type Attach = (backend: bigint, pool: bigint) => void;
-  const setThreads = resolve<(backend: bigint, n: number) => void>('ggml_backend_set_n_threads', 'void', [
-    'void *',
-    'int',
-  ]);
-  setThreads?.(backend, threads);
-  const create = resolve<(params: bigint) => bigint | null>('ggml_threadpool_new', 'void *', ['void *']);
-  const free = resolve<(pool: bigint) => void>('ggml_threadpool_free', 'void', ['void *']);
-  const attach = resolve<Attach>('ggml_backend_cpu_set_threadpool', 'void', ['void *', 'void *']);
-  if (!create || !free || !attach) return undefined;
-  const params = koffi.alloc('uint8_t', 1024) as bigint;
-  const init = library().base.func('void ggml_threadpool_params_init(void *params, int n)') as (
-    p: bigint,
-    n: number,
-  ) => void;
-  init(params, threads);
-  // Left as they are where the structure is not the one known.
-  const known = koffi.decode(params, poolFields.threads, 'int') === threads;
-  if (known && koffi.decode(params, poolFields.poll, 'uint32_t') === defaultPoll)
-    koffi.encode(params, poolFields.poll, 'uint32_t', poll);
-  const pool = create(params);
-  koffi.free(params);
-  if (pool === null) return undefined;
-  attach(backend, pool);
-  return { pool, free };
 }

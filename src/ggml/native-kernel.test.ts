@@ -23,6 +23,7 @@ const shape: AttentionShape = {
   neox: true,
   window: 70,
   scale: 0.25,
+  cut: 0,
 };
 const group = shape.heads / shape.kvHeads;
 

@@ -137,6 +137,7 @@ export class NativeAttention implements Attention {
         neox: rope?.mode === 2,
         window: hp.windowed[layer] === true ? hp.window : 0,
         scale: hp.attentionScale,
+        cut: this.#backend.threads,
       },
       capacity,
       { memory: this.#parameters, offset: layer * AttentionArguments.bytes(capacity) },

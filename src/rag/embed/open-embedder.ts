@@ -1,12 +1,15 @@
 /** A reference to an embedder: a GGUF model, or the address of a server. */
-import { availableParallelism } from 'node:os';
+import { cpuBudget } from '../../ggml/cpu-budget.ts';
 import type { PullProgress } from '../../models/index.ts';
 import type { Embedder } from './embedder.ts';
 import { openGgufEmbedder } from './gguf-embedder.ts';
 
 export interface OpenEmbedderOptions {
-  /** Compute threads of a GGUF model. Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
-  readonly threads?: number | undefined;
+  /**
+   * Compute threads of a GGUF model. `auto`: one per core that this process may use. Defaults to the environment's
+   * BLOCK_ATTENTION_THREADS, else to `auto`.
+   */
+  readonly threads?: number | 'auto' | undefined;
   /** Read for the cache folder and for BLOCK_ATTENTION_EMBED_KEY, the server's key. Defaults to `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -25,6 +28,7 @@ export async function openEmbedder(reference: string, options: OpenEmbedderOptio
     const { openServerEmbedder } = await import('./server-embedder.ts');
     return openServerEmbedder(reference, { key: env.BLOCK_ATTENTION_EMBED_KEY, signal: options.signal });
   }
-  const threads = options.threads ?? (Number(env.BLOCK_ATTENTION_THREADS) || availableParallelism());
+  const wanted = options.threads ?? (Number(env.BLOCK_ATTENTION_THREADS) || 'auto');
+  const threads = wanted === 'auto' ? cpuBudget().threads : wanted;
   return openGgufEmbedder(reference, { ...options, env, threads });
 }
