@@ -102,6 +102,6 @@ export function percentInterval([low, high]: Interval): string {
 }
 
 /** `-2.0 points of accuracy, 95 % interval -6.0 to 1.0`. */
-export function differenceText({ value, interval }: Difference): string {
-  return `${percent(value)} points of accuracy, 95 % interval ${percentInterval(interval)}`;
+export function differenceText({ value, interval }: Difference, of = 'accuracy'): string {
+  return `${percent(value)} points of ${of}, 95 % interval ${percentInterval(interval)}`;
 }

@@ -2,59 +2,106 @@
 import { type Command, Option } from 'commander';
 import { cacheFolder } from '../cache-folder.ts';
 import { parsePolicy, plainPolicy } from '../engine/policy/policy.ts';
-import type { EvaluationRow, VerificationReport } from '../eval/index.ts';
+import type { EvaluationRow, VerificationReport, VerifyProgress } from '../eval/index.ts';
 import { invalid } from './errors.ts';
 import {
   adapterLines,
   addEvalOptions,
   differenceText,
   type EvalFlags,
+  keptBytes,
   noteSkipped,
   percent,
   scoreCells,
   scoreHead,
-  showAnswers,
 } from './eval-options.ts';
-import { formatMs, formatTable } from './format.ts';
+import { formatCount, formatDuration, formatMs, formatTable } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { loadEval, loadOpenEngine } from './lazy.ts';
 import { numberOption } from './numbers.ts';
 import { Output } from './output.ts';
+import { questionsOf } from './verify-documents.ts';
 
 interface Flags extends EvalFlags {
-  readonly tolerance: number;
+  readonly documents?: string;
+  readonly questions?: string;
+  readonly index?: string;
+  readonly minutes?: number;
+  readonly tolerance?: number;
   readonly beside?: boolean;
 }
+
+/** Of accuracy, with known answers. */
+const defaultTolerance = 0.02;
+/** Of the probability of full attention's own answers, without. */
+const defaultOwnTolerance = 0.05;
+/** Without known answers the beginning of an answer tells as much as all of it. */
+const ownAnswerTokens = 24;
+const defaultMinutes = 3;
 
 export function addVerify(program: Command, context: CommandContext): void {
   const command = program
     .command('verify')
-    .description('compare block mode with full attention on your questions, and remember the verdict on the model');
+    .description('compare block mode with full attention on your questions or documents, and remember the verdict');
   addEvalOptions(command)
+    .option(
+      '--documents <source>',
+      'instead of --data: a folder of documents, or `index`; questions are made from them',
+    )
+    .option('--questions <file>', 'where those are kept, to be read and edited (default: in the cache folder)')
+    .option('--index <dir>', 'folder of the index (default: index in the cache folder)')
     .addOption(
-      new Option('--tolerance <share>', 'accuracy that block mode may lose')
-        .argParser(numberOption('--tolerance', { min: 0.001, max: 0.5 }))
-        .default(0.02),
+      new Option('--minutes <n>', 'time allowed (default: 3 with --documents, else without end)').argParser(
+        numberOption('--minutes', { min: 0.01, max: 100_000 }),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--tolerance <share>',
+        "what block mode may lose: accuracy (default: 0.02), or with --documents probability of full attention's own answers (default: 0.05)",
+      ).argParser(numberOption('--tolerance', { min: 0.001, max: 0.5 })),
     )
     .option('--beside', "write the verdict beside the model's file, or the adapter's, too, to travel with it")
-    .action((flags: Flags) => run(flags, context));
+    .action((flags: Flags) => {
+      const asked = command.getOptionValueSource('maxTokens') !== 'default';
+      return run(flags, asked ? flags.maxTokens : undefined, context);
+    });
 }
 
-async function run(flags: Flags, { io }: CommandContext): Promise<void> {
-  const output = new Output(io, flags);
-  const { neededQuestions, readQuestions, rowName, verify } = await loadEval();
-  if (flags.data === undefined) throw invalid('--data is missing: name a file of questions');
-  const questions = await readQuestions(flags.data, flags);
-  const { data, tolerance, maxTokens, parallel, resume } = flags;
-  const needed = neededQuestions(tolerance);
-  if (questions.length < needed) {
-    output.note(
-      `warning: ${questions.length} questions cannot give the verdict "block" at this tolerance: ${needed} can`,
+async function run(flags: Flags, askedTokens: number | undefined, { io }: CommandContext): Promise<void> {
+  const { data, documents, parallel, resume } = flags;
+  if (data === undefined && documents === undefined) {
+    throw invalid(
+      '--data is missing: name a file of questions with answers, or --documents a folder to make some from',
     );
   }
+  if (data !== undefined && documents !== undefined) throw invalid('--data and --documents: give one of them');
+  const own = documents !== undefined;
+  const output = new Output(io, flags);
+  const { neededQuestions, readQuestions, rowName, verify } = await loadEval();
+  const tolerance = flags.tolerance ?? (own ? defaultOwnTolerance : defaultTolerance);
+  const minutes = flags.minutes ?? (own ? defaultMinutes : undefined);
+  const maxTokens = askedTokens ?? (own ? ownAnswerTokens : flags.maxTokens);
+  const given = data === undefined ? undefined : await readQuestions(data, flags);
+  const needed = neededQuestions(tolerance);
+  if (given !== undefined && given.length < needed) {
+    output.note(`warning: ${given.length} questions cannot give the verdict "block" at this tolerance: ${needed} can`);
+  }
   const { openEngine } = await loadOpenEngine();
-  await using opened = await openEngine(flags, { io, output });
+  await using opened = await openEngine(flags, { io, output, more: { prefixBytes: keptBytes } });
   const { engine, model } = opened;
+  const started = performance.now();
+  const made = own
+    ? await questionsOf({ ...flags, documents }, { io, output, engine, minutes: minutes ?? defaultMinutes })
+    : undefined;
+  const questions = given ?? made?.questions ?? [];
+  if (made !== undefined) {
+    output.note(
+      `${formatCount(questions.length)} questions ${made.made ? 'in' : 'from'} ${made.path}: edit them as you like`,
+    );
+  }
+  // What making the questions took is part of the time.
+  const left = minutes === undefined ? undefined : Math.max(0.01, minutes - (performance.now() - started) / 60_000);
   const report = await verify({
     engine,
     template: flags.template,
@@ -62,37 +109,59 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
     beside: flags.beside,
     policies: flags.policy ?? [plainPolicy, ...(flags.repair ?? defaultPolicies.map(parsePolicy))],
     questions,
+    labels: own ? 'own' : 'gold',
     tolerance,
+    minutes: left,
     maxTokens,
     answerStyle: flags.short ? 'short' : 'free',
     parallel,
     resume,
     signal: io.signal,
-    onProgress: showAnswers(output, 'comparing'),
+    onProgress: (progress) => showComparing(output, progress),
   }).finally(() => output.progress.clear());
   for (const line of [...card(report, rowName), ...adapterLines(engine.model)]) output.print(line);
   noteSkipped(output, report.skipped);
-  output.result({ ...report, data, model: { name: model.name, path: model.path } });
+  const source = own ? { documents, questions: made?.path } : { data };
+  output.result({ ...report, ...source, model: { name: model.name, path: model.path } });
+}
+
+function showComparing(output: Output, { done, total, policy, remainingMs }: VerifyProgress): void {
+  const left = remainingMs === undefined ? '' : `, at most ${formatDuration(remainingMs)} left`;
+  output.progress.show({
+    label: `comparing ${policy}`,
+    done,
+    total,
+    detail: `${formatCount(done)} of ${formatCount(total)}${left}`,
+  });
 }
 
 /** Tried in this order where plain block mode loses too much. */
 const defaultPolicies = ['head:8', 'deviation:0.15', 'head:32'];
 
-function card(report: VerificationReport, nameOf: (row: EvaluationRow) => string): string[] {
+function card(report: VerificationReport, nameOf: (row: Pick<EvaluationRow, 'policy'>) => string): string[] {
   const { policy, policies, besideAt, rows, difference, agreement, firstToken, tolerance, verdict, reasons, storedAt } =
     report;
+  const { labels, abstentions, timeUp } = report;
+  const own = labels === 'own';
+  const of = own ? "probability of full attention's own answers" : 'accuracy';
   return [
     ...formatTable([scoreHead, ...rows.map((row) => [nameOf(row), ...scoreCells(row)])], { left: 1 }),
-    `block minus full: ${differenceText(difference)}`,
+    `${nameOf({ policy: rows[1]?.policy ?? null })} minus full: ${differenceText(difference, of)}`,
     ...policies.map(
       (tried) =>
-        `${tried.policy} minus full: ${differenceText(tried.difference)}, ${tried.tokens.toFixed(0)} tokens recomputed in ${formatMs(tried.ms)}`,
+        `${tried.policy} minus full: ${differenceText(tried.difference, of)}, ${tried.tokens.toFixed(0)} tokens recomputed in ${formatMs(tried.ms)}`,
     ),
     `answers agree: ${percent(agreement.exact)} % are equal, F1 of one against the other ${percent(agreement.f1)}`,
+    ...(own
+      ? [
+          `no answer: full attention on ${abstentions.full} questions, block mode on ${abstentions.block}, both on ${abstentions.both}`,
+        ]
+      : []),
     `first token: KL ${firstToken.meanKl.toFixed(3)} nats (median ${firstToken.medianKl.toFixed(3)}, most ${firstToken.maxKl.toFixed(2)}), the same choice in ${percent(firstToken.sameTop)} %`,
     '',
     `Verdict  ${verdict}${policy === null || policy === plainPolicy.name ? '' : `, policy ${policy}`} (tolerance ${percent(tolerance)} points)`,
     ...reasons.map((reason) => `         ${reason}`),
+    ...(timeUp ? ['         the time was up: --minutes gives more'] : []),
     `Stored   ${storedAt ?? 'nowhere: the cache folder cannot be written'}`,
     ...(besideAt === null ? [] : [`         ${besideAt}`]),
   ];

@@ -2,6 +2,7 @@
 
 export { accuracyChart } from './accuracy-chart.ts';
 export { bootstrapInterval, type Difference, type Interval, pairedDifference } from './bootstrap.ts';
+export { type DocumentQuestion, type DocumentQuestionOptions, documentQuestions } from './document-questions.ts';
 export {
   type DocumentTask,
   type DocumentTaskKind,
@@ -30,4 +31,4 @@ export {
 export { benchTtft, type TtftOptions, type TtftReport, type TtftRow } from './ttft.ts';
 export { ttftChart } from './ttft-chart.ts';
 export { decide, type Evidence, neededQuestions } from './verdict.ts';
-export { type VerificationReport, type VerifyOptions, verify } from './verify.ts';
+export { type VerificationReport, type VerifyOptions, type VerifyProgress, verify } from './verify.ts';
