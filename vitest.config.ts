@@ -15,7 +15,8 @@ export default defineConfig({
     maxWorkers: 2,
     // Two files at a time on two cores: threads that spin for each other would take turns otherwise.
     env: { BLOCK_ATTENTION_THREADS: '1' },
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Against hanging alone: on a busy machine a test of two seconds may take minutes.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });

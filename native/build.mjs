@@ -6,6 +6,7 @@
  *   node native/build.mjs --optional   the same at install: never fails, says in one line what is missing
  *   node native/build.mjs --check      builds nothing; exit status 0 when the library is up to date
  *   node native/build.mjs --test | --sanitize | --bench   executables: tests, tests under ASan + UBSan, benchmark
+ *   CXX=aarch64-linux-gnu-g++ node native/build.mjs --arch=arm64   for another CPU, with a compiler for it
  *
  * BLOCK_ATTENTION_BUILD_DIR puts the results elsewhere. Needs nothing but Node. What is up to date (sources, flags, compiler) is not built again; a finished file takes its
  * name in one step, so a process that has the old one loaded, or loads it meanwhile, is not disturbed.
@@ -32,6 +33,10 @@ const sanitizers = [
   '-fno-omit-frame-pointer',
 ];
 
+const flags = process.argv.slice(2);
+/** Of the CPU that will run the results, as Node names it. */
+const arch = flags.find((flag) => flag.startsWith('--arch='))?.slice('--arch='.length) ?? process.arch;
+
 const avx2 = ['-mavx2', '-mfma', '-mf16c'];
 const avx512 = [...avx2, '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq'];
 const isas = {
@@ -42,7 +47,7 @@ const isas = {
     baseline: [],
   },
   arm64: { neon: [] },
-}[process.arch] ?? { baseline: [] };
+}[arch] ?? { baseline: [] };
 
 /** What can be built: sources for every ISA, plain sources, and how the parts are linked. */
 const kernel = {
@@ -159,11 +164,10 @@ async function build(kind, compiler, stamp) {
   }
 }
 
-const known = ['--optional', '--check', '--test', '--sanitize', '--bench'];
-const flags = process.argv.slice(2);
+const known = ['--optional', '--check', '--test', '--sanitize', '--bench', '--arch'];
 const kind = ['test', 'sanitize', 'bench'].find((name) => flags.includes(`--${name}`)) ?? 'library';
 try {
-  const unknown = flags.find((flag) => !known.includes(flag));
+  const unknown = flags.find((flag) => !known.includes(flag.replace(/=.*/, '')));
   if (unknown !== undefined) throw new Error(`unknown option ${unknown}; known are ${known.join(', ')}`);
   const compiler = await findCompiler();
   const stamp = fingerprint(kind, compiler);

@@ -4,7 +4,8 @@
  * the native library: a machine stands in for the lesser ones.
  *
  *   node scripts/cpu-variants.mjs                        every pair worth a run: each build, each instruction set
- *   node scripts/cpu-variants.mjs x64:baseline haswell:avx2 own:own     the pairs named; `own` is the machine's choice
+ *   node scripts/cpu-variants.mjs x64:baseline haswell:avx2 own:own     the pairs named; `own` is the machine's choice,
+ *                                                        `narrowest` the build that asks least of a CPU
  *   node scripts/cpu-variants.mjs --list                 what this machine can load
  *   node scripts/cpu-variants.mjs --quick …              the files that compare with a reference, not those that train
  *   node scripts/cpu-variants.mjs … -- tests/adapter.test.ts     these files instead
@@ -54,7 +55,7 @@ const { nativeKernelState } = await import('./src/ggml/native-kernel.ts');
 try {
   await loadLibrary('cpu');
   const maps = process.platform === 'linux' ? (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8') : '';
-  const variant = /ggml-cpu-(\\w+)\\./.exec(maps)?.[1];
+  const variant = /ggml-cpu-([\\w.]+)\\.so/.exec(maps)?.[1];
   const { kernel } = nativeKernelState();
   console.log(JSON.stringify({ variant: variant ?? 'own', isa: kernel?.isa ?? 'none', variants: cpuVariants(library().directory) }));
 } catch (error) {
@@ -139,7 +140,10 @@ function runTests(pair, files) {
         ...(assertionResults.length === 0 ? [`${name}: ${message}`] : []),
         ...assertionResults
           .filter(({ status }) => status === 'failed')
-          .map(({ fullName, failureMessages }) => `${fullName}: ${failureMessages[0]?.split('\n')[0]}`),
+          .map(
+            ({ fullName, failureMessages }) =>
+              `${fullName}: ${(failureMessages[0] ?? '').split('\n').slice(0, 2).join(' ')}`,
+          ),
       ]),
     };
   } finally {
@@ -152,6 +156,7 @@ const argv = process.argv.slice(2, split < 0 ? undefined : split);
 const files = split < 0 ? (argv.includes('--quick') ? quick : numerics) : process.argv.slice(split + 1);
 const named = argv.filter((argument) => !argument.startsWith('--'));
 
+const narrowest = { x64: 'x64', arm64: 'armv8.0_1' }[process.arch] ?? 'own';
 const own = loaded({ variant: 'own', isa: 'own' });
 if (own.variant === undefined) throw new Error(`the native libraries cannot be loaded: ${own.reason}`);
 console.log(`${cpus()[0]?.model ?? process.arch}: by itself ggml-cpu-${own.variant}, native ${own.isa}`);
@@ -162,7 +167,10 @@ if (argv.includes('--list')) {
   const pairs =
     named.length === 0
       ? everyPair(loadable(own))
-      : named.map((name) => ({ variant: name.split(':')[0] || 'own', isa: name.split(':')[1] || 'own' }));
+      : named.map((name) => {
+          const [variant, isa] = name.split(':');
+          return { variant: variant === 'narrowest' ? narrowest : variant || 'own', isa: isa || 'own' };
+        });
   for (const pair of pairs) {
     const found = loaded(pair);
     const wanted = `${pair.variant}:${pair.isa}`;

@@ -12,7 +12,7 @@
 #pragma once
 #include <stdint.h>
 
-#define BA_ABI_VERSION 3
+#define BA_ABI_VERSION 4
 enum { BA_F32 = 0, BA_F16 = 1, BA_Q8_0 = 8 };  // ggml's type numbers
 
 typedef struct {
@@ -76,6 +76,10 @@ extern "C" {
 #endif
 int32_t ba_abi_version(void);
 const char *ba_isa(void);  // "avx512", "avx512_256", "avx2", "neon", "baseline": what the running CPU was given
+
+// What this library reads of a tensor: type, ne[4], nb[4], src[3], data. For the caller to compare with what ggml says,
+// since tensor.h repeats the layout of one release.
+void ba_probe_tensor(const struct ggml_tensor *tensor, int64_t *fields);
 // Bytes of scratch for up to nth threads, or -1 when params contradict themselves. Depends on the shape of the heads and
 // on each sequence's n_blocks, n_queries and row, and on cut; not on lengths, positions, addresses or types.
 int64_t ba_scratch_bytes(const ba_params *params, int32_t nth);

@@ -134,6 +134,14 @@ EXPORT int32_t ba_abi_version(void) { return BA_ABI_VERSION; }
 
 EXPORT const char *ba_isa(void) { return chosen->isa; }
 
+EXPORT void ba_probe_tensor(const ggml_tensor *t, int64_t *fields) {
+  *fields++ = t->type;
+  for (int i = 0; i < 4; i++) *fields++ = t->ne[i];
+  for (int i = 0; i < 4; i++) *fields++ = (int64_t)t->nb[i];
+  for (int i = 0; i < 3; i++) *fields++ = (int64_t)t->src[i];
+  *fields = (int64_t)t->data;
+}
+
 EXPORT int64_t ba_scratch_bytes(const ba_params *params, int32_t nth) {
   return nth > 0 && is_valid(*params) ? chosen->scratch_bytes(*params, nth) : -1;
 }

@@ -93,6 +93,10 @@ export function loadLibrary(device: Device = 'auto'): Promise<NativeLibrary> {
   return loading;
 }
 
+export function isLibraryLoaded(): boolean {
+  return loaded !== undefined;
+}
+
 /** The libraries loadLibrary() loaded. @throws BACKEND_UNAVAILABLE before that. */
 export function library(): NativeLibrary {
   if (loaded === undefined) {
@@ -101,7 +105,7 @@ export function library(): NativeLibrary {
   return loaded;
 }
 
-const cpuLibrary = /^(?:lib)?ggml-cpu-(\w+)\.(?:so|dll|dylib)$/;
+const cpuLibrary = /^(?:lib)?ggml-cpu-([\w.]+)\.(?:so|dll|dylib)$/;
 const backendLibrary = /^(?:lib)?ggml-(?!base\b)\w+[\w-]*\.(?:so|dll|dylib)$/;
 
 /** Variants of ggml's CPU backend that the package at `directory` holds, whether or not this CPU can run them. */

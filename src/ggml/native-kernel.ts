@@ -10,10 +10,12 @@ import { fileURLToPath } from 'node:url';
 import koffi, { type KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { call } from './call.ts';
+import { isLibraryLoaded } from './library.ts';
 import { addressOf, type Bytes, sizeOf } from './memory.ts';
+import { layoutMismatch } from './tensor-layout.ts';
 
 /** BA_ABI_VERSION of native/src/block_attention.h that attention-arguments.ts writes. */
-export const nativeKernelAbi = 3;
+export const nativeKernelAbi = 4;
 
 /** BA_SUM_LANES of native/src/block_checksum.h. */
 export const sumLanes = 32;
@@ -27,6 +29,8 @@ export interface NativeKernel {
   readonly attend: bigint;
   readonly merge: bigint;
   readonly linear: NativeLinearCalls;
+  /** What it reads of a ggml tensor at an address: see tensor-layout.ts. */
+  probeTensor(tensor: bigint, fields: BigInt64Array): void;
   /** The sums of payloads, sumLanes words each, by one call on a thread of the pool. Nothing may change or free them meanwhile. */
   checksum(payloads: readonly Bytes[]): Promise<Uint32Array>;
   /**
@@ -64,6 +68,8 @@ const libraryName = `libblock_attention.${process.platform === 'darwin' ? 'dylib
 const builtFile = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'native', 'build', libraryName);
 
 let state: NativeKernelState | undefined;
+/** Whether the kernel was seen to read ggml's tensors rightly, which takes ggml. */
+let probed = false;
 
 /** The kernel, or undefined where it is absent or switched off: nativeKernelState() says why. Loads once per process. */
 export function loadNativeKernel(): NativeKernel | undefined {
@@ -74,6 +80,13 @@ export function loadNativeKernel(): NativeKernel | undefined {
 export function nativeKernelState(): NativeKernelState {
   if (process.env[nativeVariable] === '0') return absent(`${nativeVariable}=0 switches it off`);
   state ??= openKernel(builtFile);
+  if (!probed && state.kernel !== undefined && isLibraryLoaded()) {
+    probed = true;
+    const wrong = layoutMismatch(state.kernel);
+    if (wrong !== undefined) {
+      state = absent(`${state.kernel.path} is of another release of ggml, ${wrong}: node native/build.mjs`);
+    }
+  }
   return state;
 }
 
@@ -103,6 +116,10 @@ export function openKernel(path: string): NativeKernelState {
     ) => number;
     const checksum: KoffiFunc<(payloads: BigUint64Array, bytes: BigInt64Array, n: number, sums: Uint32Array) => void> =
       library.func('void ba_checksum(const uint64_t *payloads, const int64_t *bytes, int32_t n, _Out_ uint32_t *sums)');
+    const probeTensor = library.func('void ba_probe_tensor(void *tensor, _Out_ int64_t *fields)') as (
+      tensor: bigint,
+      fields: BigInt64Array,
+    ) => void;
     const packedBytes = library.func(
       'int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows)',
     ) as (type: number, inputs: number, outputs: number, rows: number) => number | bigint;
@@ -118,6 +135,7 @@ export function openKernel(path: string): NativeKernelState {
           multiply: library.symbol('ba_linear_multiply') as bigint,
           packedBytes: (type, inputs, outputs, rows) => Number(packedBytes(type, inputs, outputs, rows)),
         },
+        probeTensor,
         async checksum(payloads) {
           const sums = new Uint32Array(payloads.length * sumLanes);
           const addresses = BigUint64Array.from(payloads, addressOf);
