@@ -1,6 +1,6 @@
 // Compiles src/ to dist/ with tsc, and web/ to dist/web with vite. Run by `npm ci` (prepare), so that the command works from a clone.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,5 +20,8 @@ try {
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
 execFileSync(process.execPath, [vite, 'build', join(root, 'web'), '--logLevel', 'warn'], { stdio: 'inherit' });
+// Character maps that PDFs name without containing them: users need these of PDF.js's package, and nothing else.
+const pdfjs = dirname(require.resolve('pdfjs-dist/package.json'));
+cpSync(join(pdfjs, 'cmaps'), join(root, 'dist', 'rag', 'load', 'cmaps'), { recursive: true });
 const bin = join(root, 'dist', 'cli', 'main.js');
 if (existsSync(bin)) chmodSync(bin, 0o755);

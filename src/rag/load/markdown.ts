@@ -10,12 +10,18 @@ import { gfmFromMarkdown } from 'mdast-util-gfm';
 import { frontmatter } from 'micromark-extension-frontmatter';
 import { gfm } from 'micromark-extension-gfm';
 import type { ParsedDocument, Unit } from './document.ts';
+import { tooCostly } from './markdown-cost.ts';
+import { parsePlainText } from './plain-text.ts';
 import { closeSections, type OpenSection } from './sections.ts';
 
 /** List items up to this many characters stay whole with what is nested in them. */
 const wholeItem = 1200;
 
 export function parseMarkdown(text: string): ParsedDocument {
+  const costly = tooCostly(text);
+  if (costly !== undefined) {
+    return { ...parsePlainText(text), notes: [`read as plain text, since ${costly} for Markdown`] };
+  }
   const kinds = ['yaml', 'toml'] as const;
   const tree = fromMarkdown(text, {
     extensions: [gfm(), frontmatter([...kinds])],
