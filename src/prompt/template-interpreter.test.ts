@@ -1,4 +1,4 @@
-import { Interpreter } from '@huggingface/jinja';
+import { Interpreter, Template } from '@huggingface/jinja';
 import { describe, expect, it } from 'vitest';
 import { ChatTemplate, type RenderOptions } from './chat-template.ts';
 import { overriddenSteps } from './template-library.ts';
@@ -103,6 +103,45 @@ describe('the interpreter', () => {
     const source =
       "{% set ns = namespace(out='') %}{% for m in messages %}{% set t = m.content.split('</think>')[-1].strip() %}{% if t in m.content %}{% set ns.out = ns.out ~ t|replace('a', 'b') %}{% endif %}{% endfor %}{{ ns.out|length }}";
     expect(new ChatTemplate(source, { bos: '', eos: '' }).render(turns, options)).toMatch(/^\d{5}$/);
+  });
+});
+
+describe('within its budget', () => {
+  const variables = {
+    tools: [
+      { name: 'f', parameters: { a: 1, b: [true, null, 'ü"'] } },
+      { name: 'g', parameters: {} },
+    ],
+    numbers: [3, 1, 2, 3],
+    words: ['b', 'A', 'c'],
+    empty: [],
+    text: 'One two\nthree  four',
+    nested: { b: { c: [1, { d: 'x' }] }, a: 2 },
+  };
+  it.each([
+    '{% for t in tools %}{{ loop.index }}/{{ loop.length }} {{ t.name }}: {{ t.parameters | tojson }}{% if not loop.last %}, {% endif %}{% endfor %}',
+    '{{ tools | tojson(indent=2) }}|{{ tools | tojson(separators=(",", ":"), sort_keys=true, ensure_ascii=true) }}',
+    '{{ numbers | sort | join("-") }} {{ numbers | unique | list | length }} {{ words | sort(reverse=true) | join }} {{ words | sort(case_sensitive=true) | first }}',
+    '{{ tools | map(attribute="name") | join(", ") }} {{ tools | selectattr("name", "equalto", "f") | list | length }} {{ tools | rejectattr("parameters") | list | length }}',
+    '{{ text | upper }} {{ text | title }} {{ text | capitalize }} {{ text | length }} {{ text | indent }} {{ text | indent(2, true) }}',
+    '{{ text[0] }}{{ text[-1] }}{{ text[1:3] }}{{ text[::-1] }} {{ numbers[1:] }} {{ numbers[::-1] }} {{ numbers[-1] }}',
+    '{% for k, v in nested | dictsort %}{{ k }}={{ v }};{% endfor %}{% for k in nested %}{{ k }}{% endfor %}{{ nested.items() | list | length }}{{ nested.get("z", 5) }}',
+    '{% macro m(a, b=2) %}<{{ a }}|{{ b }}|{{ caller() if caller else "" }}>{% endmacro %}{{ m(1) }}{{ m(1, b=3) }}{% call m(4) %}in{% endcall %}',
+    '{% set ns = namespace(n=0, s="") %}{% for x in numbers if x > 1 %}{% set ns.n = ns.n + x %}{% set ns.s = ns.s ~ x %}{% endfor %}{{ ns.n }} {{ ns.s }}',
+    '{% for x in numbers %}{% if x == 1 %}{% continue %}{% endif %}{% if x == 2 %}{% break %}{% endif %}{{ x }}{% else %}none{% endfor %}{% for x in empty %}{% else %}none{% endfor %}',
+    '{{ 1 + 2 * 3 - 4 / 2 }} {{ 7 // 2 }} {{ 7 % 3 }} {{ 2 ** 5 }} {{ -numbers[0] }} {{ 1 == 1.0 }} {{ "a" ~ 1 ~ true }} {{ "a" + "b" }}',
+    '{{ "a" in words }} {{ "A" in words }} {{ "two" in text }} {{ "a" in nested }} {{ 3 in numbers }} {{ 9 not in numbers }} {{ "x" in missing }}',
+    '{{ missing is defined }} {{ text is string }} {{ numbers is iterable }} {{ nested is mapping }} {{ 2 is even }} {{ "ab" is lower }} {{ none is none }} {{ text is not none }}',
+    '{{ missing | default("d") }} {{ "" | default("d", true) }} {{ "12" | int + 1 }} {{ "x" | int(7) }} {{ "1.5" | float }} {{ -3 | abs }} {{ true | string }}',
+    '{{ "a" if text else "b" }} {{ "a" if empty else "b" }} {{ empty or "c" }} {{ text and 1 }} {{ not empty }}',
+    '{{ numbers + [4] }} {{ [1, "a", none, [2]] }} {{ {"a": 1, "b": [text]} }}',
+    '{% filter upper %}a{{ words[0] }}{% endfilter %}{% set block %}x{{ numbers[0] }}{% endset %}{{ block | trim }}',
+    '{{ range(3) | list }} {{ range(1, 6, 2) | join("+") }} {{ words | reverse | join }} {{ words | last }} {{ "abc" | join("-") }}',
+    '{{- text -}} \n {%- if true -%} x {%- endif -%} \n{# comment #}\n{% generation %}y{% endgeneration %}',
+  ])('is the library\u2019s own: %s', (source) => {
+    expect(render(source, 'hi', variables)).toBe(
+      new Template(source).render({ ...variables, messages: [{ role: 'user', content: 'hi' }] }),
+    );
   });
 });
 
