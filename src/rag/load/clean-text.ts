@@ -8,11 +8,16 @@ import { UnreadableFile } from './document.ts';
 /** Runs of NULs per byte beyond which they belong to the format. */
 const mostNulRuns = 0.01;
 
+const [start, bell, back] = ['\u001b', '\u0007', '\b'];
 /** CSI, then OSC and other strings with their end, then two- and three-character escapes (ECMA-48). */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const escapes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001b\n]*(?:\u0007|\u001b\\)?|[ -/]+[0-~]|[0-Z\\^-~])/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const overstruck = /[^\n\u0008]\u0008(?=[^\n\u0008])/g;
+const commands = [
+  String.raw`\[[0-?]*[ -/]*[@-~]`,
+  String.raw`[\]PX^_][^${bell}${start}\n]*(?:${bell}|${start}\\)?`,
+  '[ -/]+[0-~]',
+  String.raw`[0-Z\\^-~]`,
+];
+const escapes = new RegExp(`${start}(?:${commands.join('|')})`, 'g');
+const overstruck = new RegExp(String.raw`[^\n${back}]${back}(?=[^\n${back}])`, 'g');
 
 /**
  * The bytes without NULs, where these are few or in few runs.
@@ -39,8 +44,8 @@ export function withoutNuls(bytes: Uint8Array): { readonly bytes: Uint8Array; re
 export function cleanText(raw: string): { readonly text: string; readonly notes: readonly string[] } {
   let text = raw.replaceAll(/\r\n?/g, '\n').replaceAll(/\p{Surrogate}/gu, '\uFFFD');
   const before = text.length;
-  if (text.includes('\u001b')) text = text.replaceAll(escapes, '');
-  if (text.includes('\u0008')) text = text.replaceAll(overstruck, '');
+  if (text.includes(start)) text = text.replaceAll(escapes, '');
+  if (text.includes(back)) text = text.replaceAll(overstruck, '');
   const notes = text.length < before ? ['commands to a terminal are taken out'] : [];
   return { text: withoutEndMark(text), notes };
 }

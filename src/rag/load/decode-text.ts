@@ -81,8 +81,8 @@ function decoding(encoding: string, bytes: Uint8Array, allowed = mostJunk): Deco
 /** ISO-2022-JP, which is UTF-8 as well: its escapes would be taken for a terminal's. */
 function sevenBitJapanese(bytes: Uint8Array): Decoding | undefined {
   const sample = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, sampleBytes)).toString('latin1');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escapes of the encoding
-  if (!/\u001b(\$[@B]|\([JI])/.test(sample) || /[\u0080-\u00ff]/.test(sample)) return undefined;
+  if (!sample.includes('\u001b') || !/[^ -~]\$[@B]|[^ -~]\([JI]/.test(sample) || /[\u0080-\u00ff]/.test(sample))
+    return undefined;
   const decoded = decoding('iso-2022-jp', bytes);
   return decoded.text.includes('\uFFFD') ? undefined : decoded;
 }
