@@ -42,6 +42,7 @@ interface ServeFlags extends ModelOptions, ModeFlags, StoreFlags {
   readonly maxJobs?: number;
   readonly deadline?: number;
   readonly grace: number;
+  readonly drain?: number;
   readonly kvMemory?: number;
   readonly prefixMemory: number;
   readonly shadow?: number;
@@ -86,6 +87,11 @@ export function addServe(program: Command, context: CommandContext): void {
     .option('--max-body <bytes>', 'largest request (default: 8MiB)', bytesOption('--max-body'))
     .option('--deadline <time>', 'longest time of a request (default: 5m)', durationOption('--deadline'))
     .option('--grace <time>', 'time for requests under way at the end', durationOption('--grace'), 30_000)
+    .option(
+      '--drain <time>',
+      'least time in which /ready answers 503 at the end, for load balancers (default: none)',
+      durationOption('--drain'),
+    )
     .option('--kv-memory <bytes>', "answers' own keys and values (default: half of memory)", bytesOption('--kv-memory'))
     .option(
       '--prefix-memory <bytes>',
@@ -182,7 +188,7 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
     output.result({ url: listening.url, model: name });
     if (!io.signal.aborted) await once(io.signal, 'abort');
     output.note('finishing the requests under way');
-    await listening.close(flags.grace);
+    await listening.close(flags.grace, { drainMs: flags.drain });
   } finally {
     await opened[Symbol.asyncDispose]();
   }

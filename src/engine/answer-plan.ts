@@ -1,5 +1,6 @@
 /** From a request to its tokens: what goes into context blocks, what into the final block, and how long it may get. */
 import { BlockAttentionError } from '../errors.ts';
+import type { Tokenizer } from '../ggml/tokenizer.ts';
 import {
   askShort,
   beginAnswer,
@@ -17,13 +18,23 @@ import type { EngineParts } from './engine.ts';
 import type { AnswerRequest, Mode, PlanReport } from './types.ts';
 
 const defaultMaxTokens = 200;
+/** How many contexts long a prompt may be that is only planned: people want to see by how much it is too long. */
+const plannedContexts = 8;
 
 /**
  * @param mode what will run: full attention reads the prompt as one, so a question is not cut for it
- * @throws EMPTY_QUESTION, INVALID_PASSAGES, INVALID_ARGUMENT, INVALID_TEMPLATE
+ * @param most tokens of prompts that are of any use: what surely has more is refused before anything reads it. Defaults to
+ *   the context
+ * @throws EMPTY_QUESTION, INVALID_PASSAGES, INVALID_ARGUMENT, INVALID_TEMPLATE, CONTEXT_OVERFLOW
  */
-export async function makePlan(parts: EngineParts, request: AnswerRequest, mode: Mode): Promise<TokenizedPlan> {
+export async function makePlan(
+  parts: EngineParts,
+  request: AnswerRequest,
+  mode: Mode,
+  most = parts.contextTokens,
+): Promise<TokenizedPlan> {
   const { system, greeting, passages, history, question, answerStart = '', variables } = request;
+  checkBytes(parts.tokenizer, textsOf(request), most);
   const segment = oneOf('segment', request.segment ?? 'turns', ['turns', 'text']);
   const historyIn = oneOf('historyIn', request.historyIn ?? 'blocks', ['blocks', 'final']);
   const style = oneOf('answerStyle', request.answerStyle ?? 'free', ['free', 'short']);
@@ -33,11 +44,40 @@ export async function makePlan(parts: EngineParts, request: AnswerRequest, mode:
     { template: parts.template, system, greeting, passages, history, question: asked, variables },
     parts.tokenizer,
   );
-  if (segment === 'text' && mode === 'block') plan = splitQuestion(plan, asked.trim());
+  if (segment === 'text' && mode === 'block') plan = await splitQuestion(plan, asked.trim());
   if (historyIn === 'final') plan = turnsIntoFinal(plan);
   if (style === 'short') plan = openAnswer(plan, layout);
   if (requireText(answerStart, 'answerStart') !== '') plan = beginAnswer(plan, answerStart);
-  return tokenizePlanAside(plan, parts.tokenizer, parts.memo);
+  return tokenizePlanAside(plan, parts.tokenizer, parts.memo, { maxTokens: most });
+}
+
+/** What is not text is for others to refuse. */
+function textsOf({ system, greeting, passages, history = [], question, answerStart }: AnswerRequest): unknown[] {
+  const given = [system, greeting, question, answerStart];
+  for (const passage of passages) given.push(passage?.title, passage?.text);
+  for (const turn of history) given.push(turn?.user, turn?.assistant);
+  return given;
+}
+
+/**
+ * Refuses texts that have more tokens than the context holds, whatever the tokens: by their bytes, which costs nothing.
+ * @throws CONTEXT_OVERFLOW
+ */
+export function checkBytes(
+  { longestTokenBytes }: Tokenizer,
+  texts: readonly unknown[],
+  mostTokens: number,
+  what = 'the prompt',
+): void {
+  let bytes = 0;
+  // Prompts drop white space around a text.
+  for (const text of texts) if (typeof text === 'string') bytes += Buffer.byteLength(text.trim());
+  const tokens = Math.ceil(bytes / longestTokenBytes);
+  if (tokens <= mostTokens) return;
+  throw new BlockAttentionError(
+    'CONTEXT_OVERFLOW',
+    `${what} has ${bytes} bytes, which are at least ${tokens} tokens, the context holds ${mostTokens}: send less text`,
+  );
 }
 
 export function splitPlan(plan: TokenizedPlan) {
@@ -78,7 +118,8 @@ export function answerLimit(
 /** What a request would be cut into, and what of it is there. @throws what makePlan() does */
 export async function reportPlan(parts: EngineParts, request: AnswerRequest): Promise<PlanReport> {
   const { source, store } = parts;
-  const { blocks } = await makePlan(parts, request, chooseMode(request, parts.modes).mode);
+  const { mode } = chooseMode(request, parts.modes);
+  const { blocks } = await makePlan(parts, request, mode, plannedContexts * parts.contextTokens);
   const last = blocks.length - 1;
   const reports = await Promise.all(
     blocks.map(async ({ id, kind, tokens }, index) => ({

@@ -1,6 +1,14 @@
 /** Filling the store ahead of questions: every passage's block, and the instruction's. */
-import { planRag, requirePassages, tokenizePlan, tokenizePlanAside } from '../prompt/index.ts';
+import {
+  createTokenMemo,
+  planRag,
+  requirePassages,
+  type TokenizedPlan,
+  tokenizePlan,
+  tokenizePlanAside,
+} from '../prompt/index.ts';
 import type { BlockKey } from '../store/index.ts';
+import { checkBytes } from './answer-plan.ts';
 import type { EngineParts } from './engine.ts';
 import type { EncodeOptions, EncodeSummary, Passage } from './types.ts';
 
@@ -9,9 +17,9 @@ const window = 16;
 /** Bytes not yet written to lower tiers before the next blocks are encoded. */
 const mostPendingBytes = 32 * 2 ** 20;
 
-/** @throws INVALID_PASSAGES, ABORTED, STORE_FULL */
+/** @throws INVALID_PASSAGES, CONTEXT_OVERFLOW for one that no prompt can hold, ABORTED, STORE_FULL */
 export async function encodePassages(
-  { source, store, tokenizer, template, memo }: EngineParts,
+  { source, store, tokenizer, template, memo, contextTokens }: EngineParts,
   passages: readonly Passage[],
   options: EncodeOptions,
 ): Promise<EncodeSummary> {
@@ -24,12 +32,14 @@ export async function encodePassages(
   let bytes = 0;
   let done = 0;
   // All of them first: a bad passage is named by its place in the list, before any work.
-  requirePassages(passages);
-  // A block depends on its passage alone, so any question does to plan with; the instruction's block comes along.
+  for (const { id, title, text } of requirePassages(passages)) {
+    checkBytes(tokenizer, [title, text], contextTokens, `passage ${JSON.stringify(id)}`);
+  }
+  // The instruction's block comes along.
   for (let first = 0; first < passages.length; first += window) {
     const part = passages.slice(first, first + window);
-    const planned = planRag({ template, passages: part, question: '?' }, tokenizer);
-    const plan = await tokenizePlanAside(planned, tokenizer, memo);
+    const planned = planOf(part, { template, tokenizer });
+    const plan = await tokenizePlanAside(planned, tokenizer, memo, { maxTokens: contextTokens });
     const blocks = plan.blocks.slice(first === 0 ? 0 : -1 - part.length, -1);
     const handles = await source.acquire(
       blocks.map((block) => block.tokens),
@@ -54,13 +64,23 @@ export async function encodePassages(
   return { blocks: encoded + present, encoded, present, tokens, encodedTokens, bytes, ms: performance.now() - started };
 }
 
-/** Removes the passages' blocks. @returns how many there were @throws INVALID_PASSAGES */
+/** Removes the passages' blocks, whatever context they were made for. @returns how many there were @throws INVALID_PASSAGES */
 export async function forgetPassages(
   parts: EngineParts,
   passages: readonly Passage[],
   tenant: string | undefined,
 ): Promise<number> {
-  return parts.store.remove([...new Set(passageKeys(parts, passages, tenant))]);
+  const { source, store, tokenizer, template } = parts;
+  requirePassages(passages);
+  // What is forgotten is not remembered here.
+  const memo = createTokenMemo(0);
+  const keys = new Set<BlockKey>();
+  for (let first = 0; first < passages.length; first += window) {
+    const part = passages.slice(first, first + window);
+    const plan = await tokenizePlanAside(planOf(part, { template, tokenizer }), tokenizer, memo);
+    for (const { tokens } of passageBlocks(plan, part)) keys.add(source.request(tokens, tenant).key);
+  }
+  return store.remove([...keys]);
 }
 
 /** The key of each passage's block. @throws INVALID_PASSAGES */
@@ -73,9 +93,18 @@ export function passageKeys(
   const keys: BlockKey[] = [];
   for (let first = 0; first < passages.length; first += window) {
     const part = passages.slice(first, first + window);
-    const plan = tokenizePlan(planRag({ template, passages: part, question: '?' }, tokenizer), tokenizer);
-    // Instruction, passages, question.
-    for (const block of plan.blocks.slice(-1 - part.length, -1)) keys.push(source.request(block.tokens, tenant).key);
+    const plan = tokenizePlan(planOf(part, { template, tokenizer }), tokenizer);
+    for (const { tokens } of passageBlocks(plan, part)) keys.push(source.request(tokens, tenant).key);
   }
   return keys;
+}
+
+/** A block depends on its passage alone, so any question does to plan with. */
+function planOf(passages: readonly Passage[], { template, tokenizer }: Pick<EngineParts, 'template' | 'tokenizer'>) {
+  return planRag({ template, passages, question: '?' }, tokenizer);
+}
+
+/** Of instruction, passages and question those of the passages. */
+function passageBlocks({ blocks }: TokenizedPlan, { length }: readonly Passage[]) {
+  return blocks.slice(-1 - length, -1);
 }

@@ -149,7 +149,7 @@ describe('answer', () => {
   });
 
   it('goes on with a stream while a long document is encoded: a token per chunk at the least', async () => {
-    const fresh = await createEngine({ ...options, contextTokens: 1024 });
+    const fresh = await createEngine({ ...options, contextTokens: 8192 });
     const request = { passages: [], question, maxTokens: 400, mode: 'full' as const, temperature: 1 };
     // A random model may end at any time: one that goes on is looked for first.
     let seed = 0;

@@ -52,7 +52,7 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
   let firstTokenAt = Number.NaN;
   let stopReason: AnswerResult['stopReason'] = 'length';
   while (tokens.length < maxTokens) {
-    const token = sampler.sample(logits);
+    const token = await sampler.sampleAside(logits);
     if (tokens.length === 0) firstTokenAt = performance.now();
     if (tokenizer.isEndOfGeneration(token)) {
       stopReason = 'end';

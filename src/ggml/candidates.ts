@@ -1,8 +1,8 @@
 /**
  * The tokens a sampler chooses among, as libllama's `llama_token_data_array` in native memory.
  *
- * One array serves all samplers of the process: a choice is made within one synchronous call and nothing of it is read
- * later. It grows to the largest vocabulary met and stays.
+ * One array serves all choices that are made within one synchronous call: nothing of it is read later. A choice that lets
+ * others go on meanwhile needs one of its own. It grows to the largest vocabulary met and stays.
  */
 import koffi from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
@@ -13,7 +13,7 @@ const tokenWords = 3;
 /** struct llama_token_data_array { data *; size_t; int64_t selected; bool sorted; } */
 const arrayBytes = 32;
 
-export class Candidates {
+export class Candidates implements Disposable {
   #tokens: NativeMemory | undefined;
   readonly #array = allocateMemory(arrayBytes);
   readonly #header = new DataView(this.#array.bytes.buffer);
@@ -79,6 +79,14 @@ export class Candidates {
   /** True when the single token of fillOne() was ruled out. */
   rejected(): boolean {
     return this.#values[1] === Number.NEGATIVE_INFINITY;
+  }
+
+  [Symbol.dispose](): void {
+    this.#tokens?.free();
+    this.#array.free();
+    this.#tokens = undefined;
+    this.#ids = new Int32Array(0);
+    this.#values = new Float32Array(0);
   }
 
   #begin(size: number): void {

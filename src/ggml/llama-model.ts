@@ -16,6 +16,8 @@ import { checkVocabulary } from './vocab-check.ts';
 export interface LlamaModel {
   readonly handle: bigint;
   readonly vocab: bigint;
+  /** Bytes of the longest token as the file spells it. */
+  readonly longestTokenBytes: number;
   /** Idempotent. Everything made from the model must be gone before. */
   free(): void;
 }
@@ -124,13 +126,14 @@ export async function loadLlamaModel(path: string, options: LlamaModelOptions): 
   await loadLibrary();
   const { params, load, vocab, free } = native();
   requireFile(path);
-  checkVocabulary(path, { embedding: options.embedding });
+  const longestTokenBytes = checkVocabulary(path, { embedding: options.embedding });
   const wanted = { ...params, vocab_only: options.vocabOnly, use_extra_bufts: options.repack ?? true };
   const handle = (await call(load, path, wanted)) ?? loadAgain(load, path, wanted);
   let freed = false;
   return {
     handle,
     vocab: vocab(handle),
+    longestTokenBytes,
     free() {
       if (freed) return;
       freed = true;

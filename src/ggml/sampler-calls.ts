@@ -1,5 +1,5 @@
 /** libllama's sampler functions, bound once and typed. */
-import koffi from 'koffi';
+import koffi, { type KoffiFunc } from 'koffi';
 import { library } from './library.ts';
 import { checkDefaults } from './llama-model.ts';
 
@@ -8,8 +8,8 @@ export interface SamplerCalls {
   readonly chain: () => bigint;
   /** The chain takes ownership. */
   readonly add: (chain: bigint, sampler: bigint) => void;
-  readonly apply: (sampler: bigint, candidates: bigint) => void;
-  readonly accept: (sampler: bigint, token: number) => void;
+  readonly apply: KoffiFunc<(sampler: bigint, candidates: bigint) => void>;
+  readonly accept: KoffiFunc<(sampler: bigint, token: number) => void>;
   readonly reset: (sampler: bigint) => void;
   readonly free: (sampler: bigint) => void;
   readonly greedy: () => bigint;

@@ -6,6 +6,7 @@
  * milliseconds. Grammars are checked before libllama sees them (grammar-check.ts).
  */
 import { BlockAttentionError } from '../errors.ts';
+import { call } from './call.ts';
 import { Candidates } from './candidates.ts';
 import { checkGrammar } from './grammar-check.ts';
 import { type SamplerCalls, samplerCalls } from './sampler-calls.ts';
@@ -22,6 +23,11 @@ export interface Sampler extends Disposable {
    *   are NaN or +∞; INVALID_ARGUMENT when they are not one per token; DISPOSED.
    */
   sample(logits: Float32Array): number;
+  /**
+   * The same; what a grammar costs, which can be seconds, is spent on a thread of the pool. One call at a time, which
+   * dispose() must wait for.
+   */
+  sampleAside(logits: Float32Array): Promise<number>;
   /** Back to the start: seed, penalties and grammar. */
   reset(): void;
 }
@@ -33,6 +39,8 @@ let shared: Candidates | undefined;
  * the next would not come back.
  */
 const maxGrammarMs = 2000;
+/** The same where nobody else waits. It counts what the call waited for a thread, too. */
+const maxAsideMs = 10_000;
 
 /**
  * @param tokenizer must outlive the sampler
@@ -85,6 +93,11 @@ function chainOf(calls: SamplerCalls, options: ResolvedSamplerOptions, vocabular
   return chain;
 }
 
+/** What a grammar has to do: rule out candidates, or go on by a token. */
+type GrammarStep =
+  | { readonly grammar: bigint; readonly candidates: Candidates }
+  | { readonly grammar: bigint; readonly candidates?: undefined; readonly token: number };
+
 class LlamaSampler implements Sampler {
   readonly seed: number;
   readonly #calls: SamplerCalls;
@@ -94,6 +107,8 @@ class LlamaSampler implements Sampler {
   readonly #vocabulary: number;
   #accepted = 0;
   #disposed = false;
+  /** Of choices made aside. */
+  #own: Candidates | undefined;
 
   constructor(
     calls: SamplerCalls,
@@ -112,18 +127,38 @@ class LlamaSampler implements Sampler {
   }
 
   sample(logits: Float32Array): number {
-    this.#check();
-    if (logits.length !== this.#vocabulary) {
-      throw new BlockAttentionError(
-        'INVALID_ARGUMENT',
-        `${logits.length} logits for a vocabulary of ${this.#vocabulary} tokens`,
-      );
+    this.#checkLogits(logits);
+    const steps = this.#choose(logits, this.#candidates);
+    for (let step = steps.next(); ; step = steps.next()) {
+      if (step.done) return step.value;
+      const start = performance.now();
+      if (step.value.candidates) this.#calls.apply(step.value.grammar, step.value.candidates.address);
+      else this.#calls.accept(step.value.grammar, step.value.token);
+      this.#checkTime(performance.now() - start, maxGrammarMs);
     }
-    const token = this.#choose(logits);
-    if (this.#chain !== undefined) this.#calls.accept(this.#chain, token);
-    if (this.#grammar !== undefined) this.#timed(this.#calls.accept, this.#grammar, token);
-    this.#accepted++;
-    return token;
+  }
+
+  async sampleAside(logits: Float32Array): Promise<number> {
+    if (this.#grammar === undefined) return this.sample(logits);
+    this.#checkLogits(logits);
+    this.#own ??= new Candidates();
+    const steps = this.#choose(logits, this.#own);
+    for (let step = steps.next(); ; step = steps.next()) {
+      if (step.done) return step.value;
+      const start = performance.now();
+      if (step.value.candidates) await call(this.#calls.apply, step.value.grammar, step.value.candidates.address);
+      else await call(this.#calls.accept, step.value.grammar, step.value.token);
+      this.#checkTime(performance.now() - start, maxAsideMs);
+    }
+  }
+
+  #checkLogits(logits: Float32Array): void {
+    this.#check();
+    if (logits.length === this.#vocabulary) return;
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `${logits.length} logits for a vocabulary of ${this.#vocabulary} tokens`,
+    );
   }
 
   reset(): void {
@@ -138,34 +173,42 @@ class LlamaSampler implements Sampler {
     this.#disposed = true;
     if (this.#chain !== undefined) this.#calls.free(this.#chain);
     if (this.#grammar !== undefined) this.#calls.free(this.#grammar);
+    this.#own?.[Symbol.dispose]();
   }
 
-  #choose(logits: Float32Array): number {
-    const first = this.#chain === undefined ? argmax(logits) : this.#applyChain(logits, this.#chain);
-    if (this.#grammar === undefined) return this.#found(first, 'every logit is -Infinity');
-    if (first !== undefined) {
-      this.#candidates.fillOne(first);
-      this.#timed(this.#calls.apply, this.#grammar, this.#candidates.address);
-      if (!this.#candidates.rejected()) return first;
+  /** Chooses and remembers; the grammar's steps are left to the caller. */
+  *#choose(logits: Float32Array, candidates: Candidates): Generator<GrammarStep, number, undefined> {
+    const grammar = this.#grammar;
+    const first = this.#chain === undefined ? argmax(logits) : this.#applyChain(logits, this.#chain, candidates);
+    let token = first;
+    if (grammar === undefined) token = this.#found(first, 'every logit is -Infinity');
+    else {
+      if (first !== undefined) {
+        candidates.fillOne(first);
+        yield { grammar, candidates };
+      }
+      if (first === undefined || candidates.rejected()) {
+        candidates.fill(logits);
+        yield { grammar, candidates };
+        if (this.#chain !== undefined) this.#calls.apply(this.#chain, candidates.address);
+        token = this.#found(this.#chain === undefined ? candidates.likeliest() : candidates.selected());
+      }
     }
-    this.#candidates.fill(logits);
-    this.#timed(this.#calls.apply, this.#grammar, this.#candidates.address);
-    if (this.#chain === undefined) return this.#found(this.#candidates.likeliest());
-    this.#calls.apply(this.#chain, this.#candidates.address);
-    return this.#found(this.#candidates.selected());
+    const chosen = this.#found(token);
+    if (this.#chain !== undefined) this.#calls.accept(this.#chain, chosen);
+    if (grammar !== undefined) yield { grammar, token: chosen };
+    this.#accepted++;
+    return chosen;
   }
 
-  #applyChain(logits: Float32Array, chain: bigint): number | undefined {
-    this.#candidates.fill(logits);
-    this.#calls.apply(chain, this.#candidates.address);
-    return this.#candidates.selected();
+  #applyChain(logits: Float32Array, chain: bigint, candidates: Candidates): number | undefined {
+    candidates.fill(logits);
+    this.#calls.apply(chain, candidates.address);
+    return candidates.selected();
   }
 
-  #timed<A>(call: (grammar: bigint, argument: A) => void, grammar: bigint, argument: A): void {
-    const start = performance.now();
-    call(grammar, argument);
-    const ms = performance.now() - start;
-    if (ms < maxGrammarMs) return;
+  #checkTime(ms: number, most: number): void {
+    if (ms < most) return;
     throw new BlockAttentionError(
       'INVALID_GRAMMAR',
       `a step of the grammar took ${Math.round(ms)} ms after ${this.#accepted} tokens: it is too ambiguous; let alternatives start differently`,

@@ -11,6 +11,8 @@ export class TokenTexts {
   readonly repeated: number | undefined;
   /** The first token whose text holds a NUL, at which libllama ends it. */
   readonly cut: number | undefined;
+  /** Bytes of the longest text. */
+  readonly longestBytes: number;
   readonly #bytes: Uint8Array;
   /** Where each text starts; it ends eight bytes before the next. */
   readonly #starts: Uint32Array;
@@ -29,6 +31,7 @@ export class TokenTexts {
     this.#table = table;
     this.repeated = fill(bytes, starts, table, empty);
     this.cut = this.repeated === undefined ? firstWithNul(bytes, starts) : undefined;
+    this.longestBytes = longestOf(starts);
     if (this.repeated !== undefined) return;
     // Other tokens may be called what one without text is called.
     this.repeated = empty.find((id) => this.has(Buffer.from(nameOfEmpty(id))));
@@ -70,6 +73,13 @@ function fill(bytes: Uint8Array, starts: Uint32Array, table: Int32Array, empty: 
     at += length + 8;
   }
   return undefined;
+}
+
+function longestOf(starts: Uint32Array): number {
+  let longest = 0;
+  for (let id = 0; id + 1 < starts.length; id++)
+    longest = Math.max(longest, (starts[id + 1] ?? 0) - (starts[id] ?? 0) - 8);
+  return longest;
 }
 
 function firstWithNul(bytes: Uint8Array, starts: Uint32Array): number | undefined {

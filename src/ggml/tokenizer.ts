@@ -5,6 +5,8 @@ export interface Tokenizer {
   /** Beginning-of-sequence token, if the model has one. */
   readonly bos: number | undefined;
   readonly eos: number | undefined;
+  /** Bytes of text that one token stands for at most: a text of n bytes has at least n / this many tokens. */
+  readonly longestTokenBytes: number;
   /** True when the model was trained with `bos` at the start of every prompt. */
   readonly addBos: boolean;
   /** The chat template in the model's file (Jinja), if any. */
@@ -16,10 +18,10 @@ export interface Tokenizer {
    */
   tokenize(text: string, parseSpecial: boolean): Int32Array;
   /**
-   * `tokenize(text, false)` of many texts, several at once on threads of the pool. dispose() must wait for it.
+   * `tokenize()` of many texts, several at once on threads of the pool. dispose() must wait for it.
    * @throws INVALID_ARGUMENT like `tokenize`, before any work.
    */
-  tokenizeAll(texts: readonly string[]): Promise<Int32Array[]>;
+  tokenizeAll(texts: readonly string[], parseSpecial: boolean): Promise<Int32Array[]>;
   /** The exact bytes of one token as it appears in text; empty for control tokens. */
   tokenBytes(token: number): Uint8Array;
   /** The text of a control token such as BOS, e.g. `<s>`; also of ordinary tokens. */

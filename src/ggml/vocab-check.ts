@@ -18,12 +18,13 @@ const none = new Set(['none', 'no_vocab']);
 const ofEmbedders = new Set(['bert', 't5']);
 
 /**
+ * @returns bytes of the longest token as the file spells it, which is no less than what it stands for
  * @throws MODEL_INVALID for a header that cannot be walked, or tokens that repeat; MODEL_UNSUPPORTED for a tokenizer
  *   that is neither SentencePiece nor byte-level BPE, or cannot spell every text.
  */
-export function checkVocabulary(path: string, options: { readonly embedding?: boolean | undefined } = {}): void {
+export function checkVocabulary(path: string, options: { readonly embedding?: boolean | undefined } = {}): number {
   const { model, tokens } = readVocabulary(path);
-  if (model === undefined || none.has(model)) return;
+  if (model === undefined || none.has(model)) return tokens.longestBytes;
   const known = options.embedding === true && ofEmbedders.has(model);
   if (model !== sentencePiece && model !== byteLevel && !known) {
     throw new BlockAttentionError(
@@ -43,7 +44,7 @@ export function checkVocabulary(path: string, options: { readonly embedding?: bo
       `${path}: token ${tokens.cut} holds a NUL byte, so it would be read as another: convert the model again`,
     );
   }
-  if (model !== sentencePiece) return;
+  if (model !== sentencePiece) return tokens.longestBytes;
   for (let byte = 0; byte < 256; byte++) {
     const hex = byte.toString(16).toUpperCase().padStart(2, '0');
     if (tokens.has(Buffer.from(`<0x${hex}>`)) || tokens.has(Uint8Array.of(byte))) continue;
@@ -52,6 +53,7 @@ export function checkVocabulary(path: string, options: { readonly embedding?: bo
       `${path}: the vocabulary has no token for byte 0x${hex}, so it cannot spell every text`,
     );
   }
+  return tokens.longestBytes;
 }
 
 interface Vocabulary {

@@ -58,8 +58,11 @@ describe.each(await sentencePieceModels(folder))('the tokenizer of a SentencePie
       '漢'.repeat(1000),
       ...Array.from({ length: 50 }, (_, at) => 'Once upon '.repeat(at)),
     ];
-    expect(await tokenizer.tokenizeAll(texts)).toEqual(texts.map((text) => tokenizer.tokenize(text, false)));
-    await expect(tokenizer.tokenizeAll(['fine', 'ab\ud800'])).rejects.toThrow(/lone surrogate at index 2/);
+    for (const special of [false, true]) {
+      const expected = texts.map((text) => tokenizer.tokenize(text, special));
+      expect(await tokenizer.tokenizeAll(texts, special)).toEqual(expected);
+    }
+    await expect(tokenizer.tokenizeAll(['fine', 'ab\ud800'], false)).rejects.toThrow(/lone surrogate at index 2/);
   });
 
   it('refuses lone surrogates and unknown tokens', () => {

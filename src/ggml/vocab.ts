@@ -61,6 +61,13 @@ const maxTextBytes = 0x7fff_fff0;
  */
 const tokenizers = 4;
 
+/**
+ * Bytes from which a text is a long one. A long text can keep a thread of the pool for seconds, so one at a time gets in, of
+ * all that this process tokenizes: the other threads compute, read files, and tokenize what is short.
+ */
+const longBytes = 1 << 16;
+let longTurn: Promise<unknown> = Promise.resolve();
+
 /** A tokenizer that samplers can hand to libllama. */
 export interface VocabTokenizer extends Tokenizer {
   /** Address of the `llama_vocab`. @throws DISPOSED */
@@ -84,8 +91,8 @@ export async function openTokenizer(path: string): Promise<VocabTokenizer> {
 
 /** @throws INVALID_ARGUMENT for text that is not well-formed, or longer than libllama takes. */
 function utf8(text: string): Uint8Array {
-  const lone = text.search(/\p{Surrogate}/u);
-  if (lone >= 0) {
+  if (!text.isWellFormed()) {
+    const lone = text.search(/\p{Surrogate}/u);
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',
       `text is not well-formed Unicode: it has a lone surrogate at index ${lone}; repair it with toWellFormed()`,
@@ -110,10 +117,13 @@ class LlamaVocab implements VocabTokenizer {
   readonly size: number;
   readonly bos: number | undefined;
   readonly eos: number | undefined;
+  readonly longestTokenBytes: number;
   readonly addBos: boolean;
   readonly chatTemplate: string | undefined;
   readonly #native = native();
   readonly #bytes: (Uint8Array | undefined)[];
+  /** By token: 1 for a control token, 2 for another, 0 for one that nobody asked about. */
+  readonly #controls: Uint8Array;
   #model: LlamaModel | undefined;
 
   constructor(model: LlamaModel) {
@@ -123,10 +133,12 @@ class LlamaVocab implements VocabTokenizer {
     this.size = this.#native.size(vocab);
     this.bos = token(this.#native.bos(vocab));
     this.eos = token(this.#native.eos(vocab));
+    this.longestTokenBytes = Math.max(1, model.longestTokenBytes);
     this.addBos = this.bos !== undefined && this.#native.addBos(vocab);
     const template = this.#native.chatTemplate(model.handle, null) ?? '';
     this.chatTemplate = template.trim() === '' ? undefined : template;
     this.#bytes = Array.from<undefined>({ length: this.size });
+    this.#controls = new Uint8Array(this.size);
   }
 
   get vocab(): bigint {
@@ -147,28 +159,36 @@ class LlamaVocab implements VocabTokenizer {
     return out.slice(0, count);
   }
 
-  async tokenizeAll(texts: readonly string[]): Promise<Int32Array[]> {
+  async tokenizeAll(texts: readonly string[], parseSpecial: boolean): Promise<Int32Array[]> {
     const { vocab } = this;
     const all = texts.map(utf8);
     const tokens: Int32Array[] = [];
     let next = 0;
     const work = async () => {
-      for (let at = next++; at < all.length; at = next++) tokens[at] = await this.#tokenizeAside(vocab, all[at]);
+      for (let at = next++; at < all.length; at = next++) {
+        tokens[at] = await this.#tokenizeAside(vocab, all[at] ?? new Uint8Array(0), parseSpecial);
+      }
     };
-    await Promise.all(Array.from({ length: tokenizers }, work));
+    await Promise.all(Array.from({ length: Math.min(tokenizers, all.length) }, work));
     return tokens;
   }
 
-  async #tokenizeAside(vocab: bigint, bytes: Uint8Array | undefined): Promise<Int32Array> {
-    if (bytes === undefined || bytes.length === 0) return new Int32Array(0);
+  #tokenizeAside(vocab: bigint, bytes: Uint8Array, parseSpecial: boolean): Promise<Int32Array> {
     const { tokenize } = this.#native;
-    let out = roomFor(bytes);
-    let count = await call(tokenize, vocab, bytes, bytes.length, out, out.length, false, false);
-    if (count < 0) {
-      out = new Int32Array(-count);
-      count = await call(tokenize, vocab, bytes, bytes.length, out, out.length, false, false);
-    }
-    return out.slice(0, count);
+    const work = async () => {
+      if (bytes.length === 0) return new Int32Array(0);
+      let out = roomFor(bytes);
+      let count = await call(tokenize, vocab, bytes, bytes.length, out, out.length, false, parseSpecial);
+      if (count < 0) {
+        out = new Int32Array(-count);
+        count = await call(tokenize, vocab, bytes, bytes.length, out, out.length, false, parseSpecial);
+      }
+      return out.slice(0, count);
+    };
+    if (bytes.length < longBytes) return work();
+    const done = longTurn.then(work);
+    longTurn = done.catch(() => undefined);
+    return done;
   }
 
   tokenBytes(token: number): Uint8Array {
@@ -206,7 +226,11 @@ class LlamaVocab implements VocabTokenizer {
   isControl(token: number): boolean {
     const { vocab } = this;
     this.#check(token);
-    return this.#native.isControl(vocab, token);
+    const known = this.#controls[token];
+    if (known !== 0) return known === 1;
+    const is = this.#native.isControl(vocab, token);
+    this.#controls[token] = is ? 1 : 2;
+    return is;
   }
 
   dispose(): void {

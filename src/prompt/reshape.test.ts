@@ -21,19 +21,19 @@ const tokenizer = (family: (typeof cases)[number]['family']): Tokenizer => token
 describe('splitQuestion', () => {
   it.each(cases)(
     'cuts a long question where the text does, in any template: $family, $template',
-    ({ family, template }) => {
+    async ({ family, template }) => {
       const plan = planRag({ template, passages: [], question }, tokenizer(family));
-      const cut = splitQuestion(plan, question);
+      const cut = await splitQuestion(plan, question);
       expect(promptText(cut)).toBe(promptText(plan));
       expect(cut.blocks.map(({ id, kind }) => `${id} ${kind}`)).toEqual(['text-0 text', 'text-1 text', 'final final']);
       expect(blockText(cut.blocks[1] ?? { id: '', kind: 'text', segments: [] })).toBe(`${paragraph}\n\n`);
     },
   );
 
-  it('leaves short questions, and long ones without delimiter, whole', () => {
+  it('leaves short questions, and long ones without delimiter, whole', async () => {
     for (const text of ['One.\n\nTwo?', 'x '.repeat(2000).trim()]) {
       const plan = planRag({ template: 'plain', passages: [], question: text }, tokenizer('chatml'));
-      expect(splitQuestion(plan, text)).toBe(plan);
+      expect(await splitQuestion(plan, text)).toBe(plan);
     }
   });
 });

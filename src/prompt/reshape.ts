@@ -1,7 +1,8 @@
 /**
  * Other cuts of a finished plan. Texts stay as they are: the blocks joined are the same prompt.
  */
-import { segmentText } from './segment-text.ts';
+import { occurrences } from './find-text.ts';
+import { segmentTextAside } from './segment-text.ts';
 import { type BlockPlan, block, type PlannedBlock, type Segment } from './types.ts';
 
 /**
@@ -33,13 +34,13 @@ const leastText = 1024;
  * Cuts a long question by the paper's delimiters: its pieces but the last become blocks of kind `text`.
  * @param question as the plan has it; a plan in which it cannot be found is returned as it is
  */
-export function splitQuestion(plan: BlockPlan, question: string): BlockPlan {
+export async function splitQuestion(plan: BlockPlan, question: string): Promise<BlockPlan> {
   const final = plan.blocks.at(-1);
-  const pieces = question.length < leastText ? [] : segmentText(question);
-  const at = final?.segments.findLastIndex(({ text, special }) => !special && text.includes(question)) ?? -1;
+  const pieces = question.length < leastText ? [] : await segmentTextAside(question);
+  const at = final?.segments.findLastIndex(({ text, special }) => !special && placeOf(question, text) >= 0) ?? -1;
   const holder = final?.segments[at];
   if (pieces.length < 2 || final === undefined || holder === undefined) return plan;
-  const start = holder.text.lastIndexOf(question);
+  const start = placeOf(question, holder.text);
   const plain = (text: string): Segment => ({ text, special: false });
   const last = pieces.length - 1;
   const blocks = pieces.map((piece, index): PlannedBlock => {
@@ -50,4 +51,16 @@ export function splitQuestion(plan: BlockPlan, question: string): BlockPlan {
     return index === last ? block('final', 'final', segments) : block(`text-${index}`, 'text', segments);
   });
   return { ...plan, blocks: [...plan.blocks.slice(0, -1), ...blocks] };
+}
+
+/** Characters that layouts put behind a question at most. */
+const mostBehind = 64;
+
+/** Where a question stands in its segment: near the end, or the last of all its places; -1 when it is not there. */
+function placeOf(question: string, text: string): number {
+  const last = text.length - question.length;
+  for (let at = last; at >= Math.max(0, last - mostBehind); at--) if (text.startsWith(question, at)) return at;
+  let found = -1;
+  for (const at of occurrences(text, question)) found = at;
+  return found;
 }

@@ -1,6 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { segmentText } from './segment-text.ts';
+import { segmentText, segmentTextAside } from './segment-text.ts';
+
+/** The delimiters as regular expressions, each cutting behind what has something visible on both sides. */
+function obvious(text: string): string[] {
+  for (const delimiter of [/(?:\r?\n[ \t]*(?=\r?\n))+\r?\n/g, /-{3,}/g, /={3,}/g, /\n\t/g, /\n/g]) {
+    const cuts = [...text.matchAll(delimiter)].map((match) => ({
+      from: match.index,
+      to: match.index + match[0].length,
+    }));
+    // Whether anything visible stands before cut i, and not only delimiters.
+    const gaps = [...cuts, undefined].map((cut, i) => text.slice(cuts[i - 1]?.to ?? 0, cut?.from).trim() !== '');
+    // Neighbours with nothing visible between them are one delimiter, which ends with the last of them.
+    const useful = cuts.filter((_, i) => gaps.slice(0, i + 1).includes(true) && gaps[i + 1]);
+    const ends = [0, ...useful.map(({ to }) => to), text.length];
+    if (useful.length > 0) return ends.slice(1).map((end, i) => text.slice(ends[i], end));
+  }
+  return text === '' ? [] : [text];
+}
 
 describe('segmentText', () => {
   it.each([
@@ -36,6 +53,41 @@ describe('segmentText', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('finds what the regular expressions of the rule find', () => {
+    const part = fc.constantFrom('\n', '\n', '\r\n', '\r', '\t', ' ', '-', '---', '=', '===', 'a', 'bc');
+    const text = fc.array(part, { maxLength: 40 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(text, (whole) => {
+        expect(segmentText(whole, 100)).toEqual(obvious(whole));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('reads runs of millions, of every kind', () => {
+    for (const unit of ['\n', '\n ', ' \r\n\t', '-', '=', '\n\t', '\r']) {
+      const run = unit.repeat(2_500_000 / unit.length);
+      const pieces = segmentText(`a${run}b`);
+      expect(pieces.join('')).toBe(`a${run}b`);
+      expect(pieces.length).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it('lets others go on while it cuts a text of many delimiters, and cuts it alike', async () => {
+    const text = 'a\nbc\n'.repeat(60_000);
+    let turns = 0;
+    const count = () => {
+      turns += 1;
+      timer = setImmediate(count);
+    };
+    let timer = setImmediate(count);
+    const pieces = await segmentTextAside(text);
+    clearImmediate(timer);
+    // 120,000 delimiters, and as many merges: a stop after every 16,384 of each.
+    expect(turns).toBeGreaterThanOrEqual(14);
+    expect(pieces).toEqual(segmentText(text));
   });
 
   it('caps at 15 unless told otherwise', () => {

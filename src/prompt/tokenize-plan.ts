@@ -18,41 +18,119 @@ import { type BlockPlan, blockText, type PlannedBlock, type Segment, type Tokeni
  * @throws INVALID_ARGUMENT when a block has no tokens, or its text is not well-formed Unicode.
  */
 export function tokenizePlan(plan: BlockPlan, tokenizer: Tokenizer, memo?: TokenMemo): TokenizedPlan {
-  return withTokens(plan, tokenizer, (planned) => blockTokens(planned, tokenizer, memo));
+  const tokensOf = (planned: PlannedBlock) => {
+    const reading = readBlock(planned, tokenizer, memo);
+    for (let step = reading.next(); ; step = reading.next(readNow(step.value, tokenizer)))
+      if (step.done) return step.value;
+  };
+  return withTokens(
+    plan,
+    tokenizer,
+    plan.blocks.map((planned) => {
+      const make = () => tokensOf(planned);
+      return memo !== undefined && recurs(planned) ? memo.get(blockKey(planned), make) : make();
+    }),
+  );
+}
+
+export interface AsideOptions {
+  /** Tokens a block may have. Defaults to no limit. */
+  readonly maxTokens?: number | undefined;
 }
 
 /**
- * The same, with passages that the memo does not know tokenized several at once, off the calling thread: at thousands
- * of tokens of new context that takes tens of milliseconds.
- * @throws what tokenizePlan() does
+ * The same, off the calling thread but for what is short: passages that the memo does not know several at once, and all
+ * other blocks. A long text takes seconds.
+ * @throws what tokenizePlan() does; CONTEXT_OVERFLOW for a block of more than `maxTokens`
  */
 export async function tokenizePlanAside(
   plan: BlockPlan,
   tokenizer: Tokenizer,
   memo: TokenMemo,
+  { maxTokens = Number.POSITIVE_INFINITY }: AsideOptions = {},
 ): Promise<TokenizedPlan> {
-  const plain = plan.blocks.filter(
-    ({ kind, segments }) => kind === 'passage' && segments.every(({ special }) => !special),
-  );
-  const texts = new Map(plain.map((planned) => [blockKey(planned), blockText(planned)]));
+  const single = plan.blocks.filter((planned) => planned.kind === 'passage' && isPlain(planned));
+  const texts = new Map(single.map((planned) => [blockKey(planned), blockText(planned)]));
   const { tokens, kept } = await memo.learn(texts.keys(), (unknown) =>
-    tokenizer.tokenizeAll(unknown.map((key) => texts.get(key) ?? '')),
+    tokenizer.tokenizeAll(
+      unknown.map((key) => texts.get(key) ?? ''),
+      false,
+    ),
   );
   const later = kept ? memo : undefined;
-  return withTokens(
-    plan,
-    tokenizer,
-    (planned) => tokens.get(blockKey(planned)) ?? blockTokens(planned, tokenizer, later),
+  let here = shortChars;
+  const read = async (planned: PlannedBlock): Promise<Int32Array> => {
+    const reading = readBlock(planned, tokenizer, later);
+    for (let step = reading.next(); ; ) {
+      if (step.done) return step.value;
+      const asked: readonly Text[] = step.value;
+      here -= asked.reduce((sum, { text }) => sum + text.length, 0);
+      const found = here >= 0 ? readNow(asked, tokenizer) : await readAside(asked, tokenizer);
+      const most = Math.max(0, ...found.map(({ length }) => length));
+      // What follows costs time for every token, and such a block is of no use to anybody.
+      if (most > maxTokens) throw tooLong(planned, most, maxTokens);
+      step = reading.next(found);
+    }
+  };
+  const all = plan.blocks.map(async (planned) => {
+    const known = tokens.get(blockKey(planned));
+    if (known !== undefined) return known;
+    if (later === undefined || !recurs(planned)) return read(planned);
+    const key = blockKey(planned);
+    const learnt = await later.learn([key], async () => [await read(planned)]);
+    return learnt.tokens.get(key) ?? read(planned);
+  });
+  // All of them, also when one fails: the tokenizer must not go while it is used.
+  await Promise.allSettled(all);
+  const made = await Promise.all(all);
+  const over = made.findIndex(({ length }) => length > maxTokens);
+  const planned = plan.blocks[over];
+  if (planned) throw tooLong(planned, made[over]?.length ?? 0, maxTokens);
+  return withTokens(plan, tokenizer, made);
+}
+
+/** Characters of one plan that are tokenized at once: sending them to another thread takes longer. */
+const shortChars = 4096;
+
+/** A text to be tokenized. @param special whether what spells a control token becomes that token */
+interface Text {
+  readonly text: string;
+  readonly special: boolean;
+}
+
+/** Asks for the tokens of texts, is given them, and ends with the block's. */
+type Reading = Generator<readonly Text[], Int32Array, readonly Int32Array[]>;
+
+function readNow(texts: readonly Text[], tokenizer: Tokenizer): Int32Array[] {
+  return texts.map(({ text, special }) => tokenizer.tokenize(text, special));
+}
+
+async function readAside(texts: readonly Text[], tokenizer: Tokenizer): Promise<Int32Array[]> {
+  const of = (wanted: boolean) => {
+    const some = texts.filter(({ special }) => special === wanted);
+    return tokenizer.tokenizeAll(
+      some.map(({ text }) => text),
+      wanted,
+    );
+  };
+  const plain = await of(false);
+  const special = await of(true);
+  let nextPlain = 0;
+  let nextSpecial = 0;
+  return texts.map((text) => (text.special ? special[nextSpecial++] : plain[nextPlain++]) ?? new Int32Array(0));
+}
+
+function tooLong({ id }: PlannedBlock, tokens: number, most: number): BlockAttentionError {
+  return new BlockAttentionError(
+    'CONTEXT_OVERFLOW',
+    `block ${JSON.stringify(id)} has ${tokens} tokens, the context holds ${most}: make it shorter`,
   );
 }
 
-function withTokens(
-  plan: BlockPlan,
-  tokenizer: Tokenizer,
-  tokensOf: (planned: PlannedBlock) => Int32Array,
-): TokenizedPlan {
+/** @param made tokens of the blocks, in order */
+function withTokens(plan: BlockPlan, tokenizer: Tokenizer, made: readonly Int32Array[]): TokenizedPlan {
   const blocks = plan.blocks.map((planned, index) => {
-    const tokens = tokensOf(planned);
+    const tokens = made[index] ?? new Int32Array(0);
     const complete = index === 0 ? withBos(tokens, plan.bos, tokenizer) : tokens;
     if (complete.length === 0) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `block ${index} (${planned.id}) has no tokens: give it text`);
@@ -84,41 +162,49 @@ function blockKey({ segments }: PlannedBlock): string {
     : `segments ${JSON.stringify(segments.map(({ text, special }) => [text, special]))}`;
 }
 
-function blockTokens(planned: PlannedBlock, tokenizer: Tokenizer, memo: TokenMemo | undefined): Int32Array {
-  const recurs = planned.kind === 'passage' || planned.kind === 'system';
-  const make = () => tokenizeBlock(planned, tokenizer, memo);
-  return memo !== undefined && recurs ? memo.get(blockKey(planned), make) : make();
+/** Whether a block comes again with other questions. */
+function recurs({ kind }: PlannedBlock): boolean {
+  return kind === 'passage' || kind === 'system';
 }
 
-function tokenizeBlock(planned: PlannedBlock, tokenizer: Tokenizer, memo: TokenMemo | undefined): Int32Array {
+function isPlain({ segments }: PlannedBlock): boolean {
+  return segments.every(({ special }) => !special);
+}
+
+function* readBlock(planned: PlannedBlock, tokenizer: Tokenizer, memo: TokenMemo | undefined): Reading {
   const { segments } = planned;
   const text = blockText(planned);
-  if (!segments.some(({ special }) => special)) return tokenizer.tokenize(text, false);
-  const whole = tokenizer.tokenize(text, true);
+  if (isPlain(planned)) {
+    const [tokens] = yield [{ text, special: false }];
+    return tokens ?? new Int32Array(0);
+  }
   const controls = (tokens: Int32Array) => tokens.filter((token) => tokenizer.isControl(token));
-  const read = (text: string) => controls(tokenizer.tokenize(text, true));
-  // Markup is the same in every prompt; what people write is not.
-  const own = segments.map(({ text: part, special }) =>
-    special && memo !== undefined ? memo.get(`markup ${part}`, () => read(part)) : read(part),
-  );
-  const expected = segments.flatMap((segment, index) => (segment.special ? Array.from(own[index] ?? []) : []));
-  const contentSpellsNone = segments.every((segment, index) => segment.special || own[index]?.length === 0);
+  // Markup is the same in every prompt, and short; what people write is not.
+  const markup = (part: string) => {
+    const make = () => controls(tokenizer.tokenize(part, true));
+    return memo === undefined ? make() : memo.get(`markup ${part}`, make);
+  };
+  const contents = segments.filter(({ special }) => !special);
+  const [whole = new Int32Array(0), ...read] = yield [
+    { text, special: true },
+    ...contents.map(({ text: part }) => ({ text: part, special: true })),
+  ];
+  const expected = segments.flatMap(({ text: part, special }) => (special ? Array.from(markup(part)) : []));
+  const contentSpellsNone = read.every((tokens) => !tokens.some((token) => tokenizer.isControl(token)));
   const found = controls(whole);
   const same = found.length === expected.length && found.every((token, index) => token === expected[index]);
-  return contentSpellsNone && same ? whole : tokenizeApart(segments, tokenizer);
+  return contentSpellsNone && same ? whole : yield* readApart(segments, tokenizer);
 }
 
 /**
  * For content that spells control tokens: the markup's control tokens by their ids, the texts between them, content
  * included, as text.
  */
-function tokenizeApart(segments: readonly Segment[], tokenizer: Tokenizer): Int32Array {
-  const tokens: number[] = [];
+function* readApart(segments: readonly Segment[], tokenizer: Tokenizer): Reading {
+  const controls: number[] = [];
+  /** Texts before, between and behind the control tokens. */
+  const runs: Text[] = [];
   let run = '';
-  const flush = () => {
-    for (const token of tokenizer.tokenize(run, false)) tokens.push(token);
-    run = '';
-  };
   for (const { text, special } of segments) {
     let from = 0;
     if (special) {
@@ -132,14 +218,23 @@ function tokenizeApart(segments: readonly Segment[], tokenizer: Tokenizer): Int3
             `the template's markup ${JSON.stringify(text)} makes token ${token}, which the vocabulary spells ${JSON.stringify(spelling)}: use the template "plain"`,
           );
         }
-        run += text.slice(from, at);
-        flush();
-        tokens.push(token);
+        runs.push({ text: run + text.slice(from, at), special: false });
+        run = '';
+        controls.push(token);
         from = at + spelling.length;
       }
     }
     run += text.slice(from);
   }
-  flush();
-  return Int32Array.from(tokens);
+  runs.push({ text: run, special: false });
+  const read = yield runs;
+  const tokens = new Int32Array(controls.length + read.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const [index, part] of read.entries()) {
+    tokens.set(part, at);
+    at += part.length;
+    const control = controls[index];
+    if (control !== undefined) tokens[at++] = control;
+  }
+  return tokens;
 }

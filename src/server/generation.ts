@@ -48,6 +48,15 @@ export class Generation {
   constructor(options: GenerationOptions) {
     this.#options = options;
     this.#open = options.requests.length;
+    // Whoever reads is told at once: a step of the model can take seconds.
+    const { signal } = options.cancellation;
+    const onAbort = () => {
+      const { reason } = options.cancellation;
+      if (reason) this.#failure ??= { error: reason };
+      this.#notify();
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
     const results: AnswerResult[] = [];
     let begin = () => {};
     const begun = new Promise<void>((resolve) => (begin = resolve));

@@ -1,6 +1,7 @@
 /** The app on a socket, and its orderly end. */
-import type { Server as NodeServer } from 'node:http';
+import type { Server as NodeServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
 import { BlockAttentionError } from '../errors.ts';
 import { errorBody, RequestError } from './request-error.ts';
@@ -8,8 +9,12 @@ import type { Server } from './server.ts';
 
 export interface Listening {
   readonly url: string;
-  /** Takes no more requests, waits for those under way, at most `graceMs` (default 30,000), then cancels the rest. */
-  close(graceMs?: number): Promise<void>;
+  /**
+   * Takes no more requests: from now on they get 503, and so does `/ready`, on a socket that stays open. Waits for those
+   * under way, at most `graceMs` (default 30,000), then cancels the rest, whose streams end with an error event.
+   * @param options.drainMs least time in which the 503 can be had: for load balancers to see it. Defaults to 0
+   */
+  close(graceMs?: number, options?: { readonly drainMs?: number | undefined }): Promise<void>;
 }
 
 export interface ListenOptions {
@@ -17,8 +22,8 @@ export interface ListenOptions {
   readonly requestTimeoutMs?: number | undefined;
 }
 
-/** Between looks for connections that have become idle, while closing. */
-const closingMs = 20;
+/** What cancelled requests have to say their last word, before their connections are cut. */
+const lastWordMs = 5000;
 
 /** @param port 0 takes a free one @throws INVALID_ARGUMENT when the address cannot be had */
 export async function listen(
@@ -41,21 +46,54 @@ export async function listen(
   node.once('error', (error) => {
     reject(new BlockAttentionError('INVALID_ARGUMENT', `cannot listen on ${hostname}:${port}: ${error.message}`));
   });
+  let closing = false;
+  const exchanges = countExchanges(node, () => closing);
   const actual = await promise;
   return {
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${actual}`,
-    async close(graceMs = 30_000) {
+    async close(graceMs = 30_000, { drainMs = 0 } = {}) {
+      closing = true;
       server.drain();
-      const closed = new Promise<void>((done) => node.close(() => done()));
-      const sweep = setInterval(() => node.closeIdleConnections(), closingMs);
-      const timer = setTimeout(() => {
-        server.halt();
-        setTimeout(() => node.closeAllConnections(), 1000).unref();
-      }, graceMs);
-      await closed;
+      const seen = delay(Math.min(drainMs, graceMs), undefined, { ref: false });
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(), graceMs);
+      await Promise.all([seen, exchanges.none(deadline.signal)]);
       clearTimeout(timer);
-      clearInterval(sweep);
       server.halt();
+      await exchanges.none(AbortSignal.timeout(lastWordMs));
+      const closed = new Promise<void>((done) => node.close(() => done()));
+      node.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** Requests that came and have not been answered to the end. */
+function countExchanges(node: NodeServer, isClosing: () => boolean) {
+  let open = 0;
+  const waiting = new Set<() => void>();
+  node.prependListener('request', (_, response: ServerResponse) => {
+    open += 1;
+    // Whoever comes while the server ends finds another one, with a connection of its own.
+    if (isClosing()) response.setHeader('connection', 'close');
+    response.once('close', () => {
+      open -= 1;
+      if (open === 0) for (const tell of waiting) tell();
+    });
+  });
+  return {
+    /** Waits until there are none, or the signal fires. */
+    none(signal: AbortSignal): Promise<void> {
+      if (open === 0 || signal.aborted) return Promise.resolve();
+      return new Promise((resolve) => {
+        const tell = () => {
+          waiting.delete(tell);
+          signal.removeEventListener('abort', tell);
+          resolve();
+        };
+        waiting.add(tell);
+        signal.addEventListener('abort', tell, { once: true });
+      });
     },
   };
 }
