@@ -38,6 +38,22 @@ describe('from a folder to an answer', () => {
     expect(await index()).toMatchObject({ code: 2, stderr: expect.stringContaining('--model is missing') });
   });
 
+  it('counts the files of other types', async () => {
+    const others = workspace.path('others');
+    mkdirSync(others);
+    const names = ['a.docx', 'b.DOCX', 'c.xlsx', 'Makefile.bak', 'package-lock.json', '.hidden.docx', 'left.rtf', 'd'];
+    for (const name of names) writeFileSync(`${others}/${name}`, 'x');
+    writeFileSync(`${others}/.blockignore`, '*.rtf\n');
+    const own = ['--model', workspace.model, '--no-encode', '--index', workspace.path('others-index'), ...machine];
+    const { stderr } = await workspace.run(['index', others, ...own]);
+    expect(stderr).toContain('5 files of other types: 2 .docx, 1 .bak, 1 .xlsx, 1 more\n');
+    const { files } = (await workspace.run(['index', others, ...own, '--json'])).json();
+    expect(files).toMatchObject({
+      total: 0,
+      others: { total: 5, endings: { '': 1, '.docx': 2, '.bak': 1, '.xlsx': 1 } },
+    });
+  });
+
   it('indexes, encodes, and does nothing twice', async () => {
     const first = (await index('--model', workspace.model, '--json')).json();
     expect(first).toMatchObject({

@@ -178,7 +178,18 @@ export function complaints({ files }: IndexSummary): string[] {
   const lines = files.skipped.slice(0, most).map(({ path, reason }) => `left out: ${path}: ${reason}`);
   if (files.skipped.length > most)
     lines.push(`left out: ${formatCount(files.skipped.length - most)} more (--json lists all)`);
+  if (files.others.total > 0) lines.push(describeOthers(files.others));
   return [...lines, ...files.notes.slice(0, most).map(({ path, reason }) => `note: ${path}: ${reason}`)];
+}
+
+/** `31 files of other types: 12 .docx, 9 .xlsx, 10 more`. */
+function describeOthers({ total, endings }: IndexSummary['files']['others']): string {
+  const most = 8;
+  const named = Object.entries(endings).filter(([ending]) => ending !== '');
+  const shown = named.slice(0, most).map(([ending, count]) => `${formatCount(count)} ${ending}`);
+  const rest = total - named.slice(0, most).reduce((sum, [, count]) => sum + count, 0);
+  const more = rest === 0 ? [] : [`${formatCount(rest)} ${shown.length === 0 ? 'without an ending' : 'more'}`];
+  return `${formatCount(total)} ${total === 1 ? 'file' : 'files'} of other types: ${[...shown, ...more].join(', ')}`;
 }
 
 const defaultDiskBytes = 20 * 2 ** 30;

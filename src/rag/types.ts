@@ -85,6 +85,8 @@ export interface IndexSummary {
     readonly unchanged: number;
     /** Left out, with the reason; a file that was in the index before is gone from it. */
     readonly skipped: readonly SkippedFile[];
+    /** Files of types that are not read: how many, and of which ending, the commonest first. `''`: without one. */
+    readonly others: { readonly total: number; readonly endings: Readonly<Record<string, number>> };
     /** What is odd about files that were read: path and a sentence. */
     readonly notes: readonly SkippedFile[];
   };

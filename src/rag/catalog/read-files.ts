@@ -65,13 +65,15 @@ export async function readFile(
   }
   if (reply.kind === 'unchanged') return skip('it changed while it was read');
   const type = fileType(path)?.type ?? 'text';
+  const notes = new Set(reply.document.notes);
   const drafts = chunkDocument(reply.document, {
     path,
     type,
     count: options.count,
     targetTokens: options.targetTokens,
+    onNote: (note) => notes.add(note),
   });
   const rows = rowsOf({ root, path, type, modifiedAt }, drafts, options.words);
   const known = { ...now, digest: reply.digest, chunks: rows.length };
-  return { path, known, rows, status: before === undefined ? 'added' : 'changed', notes: reply.document.notes };
+  return { path, known, rows, status: before === undefined ? 'added' : 'changed', notes: [...notes] };
 }

@@ -23,6 +23,7 @@ import { encodeChunks } from './encode-chunks.ts';
 import { forgetBlocks } from './forget-blocks.ts';
 import { literal } from './lance.ts';
 import { type KnownFile, type KnownFolder, type Manifest, writeManifest } from './manifest.ts';
+import { OtherFiles } from './other-files.ts';
 import { cutSettings, readFile } from './read-files.ts';
 
 export interface UpdateProgress {
@@ -96,7 +97,9 @@ export async function updateFolder(
   const onSkip = (path: string, reason: string) => skipped.push({ path, reason });
   const unreadable: string[] = [];
   const onUnreadable = (path: string) => unreadable.push(path);
-  const found = await walkFolder(root, { ignoreFiles: options.ignoreFiles, signal, onSkip, onUnreadable });
+  const others = new OtherFiles();
+  const onOther = (path: string) => others.add(path);
+  const found = await walkFolder(root, { ignoreFiles: options.ignoreFiles, signal, onSkip, onUnreadable, onOther });
   const files: Record<string, KnownFile> = {};
   const counts = { added: 0, changed: 0, unchanged: 0, skipped: 0 };
   const notes: SkippedFile[] = [];
@@ -201,7 +204,16 @@ export async function updateFolder(
   const total = found.length - counts.skipped;
   const summary: IndexSummary = {
     root,
-    files: { total, added: counts.added, changed: counts.changed, removed: gone.length, unchanged, skipped, notes },
+    files: {
+      total,
+      added: counts.added,
+      changed: counts.changed,
+      removed: gone.length,
+      unchanged,
+      skipped,
+      notes,
+      others: others.counts(),
+    },
     chunks: { total: sizes.length, added, removed, tokens },
     blocks: { ...totals, removed: forgotten },
     ms: performance.now() - started,

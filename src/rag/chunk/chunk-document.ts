@@ -9,9 +9,10 @@
 import { basename, extname } from 'node:path';
 import type { DocumentType, ParsedDocument, Unit } from '../load/document.ts';
 import { type CountTokens, cutUnit } from './cut-unit.ts';
+import { namedCells } from './wide-table.ts';
 
 /** Raised whenever the same file would give other chunks: an index made by an older version is made anew. */
-export const chunkerVersion = 2;
+export const chunkerVersion = 3;
 
 /** Where in a chunk's text which lines of the file begin: `[offset, startLine, endLine]`, ascending. */
 export type Span = readonly [offset: number, startLine: number, endLine: number];
@@ -34,6 +35,8 @@ export interface ChunkOptions {
   readonly count: CountTokens;
   /** Most tokens of a chunk's text. */
   readonly targetTokens: number;
+  /** Told what is odd about how it was cut, a sentence each. */
+  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 const trailSeparator = ' › ';
@@ -66,7 +69,7 @@ interface Weighed {
   readonly tokens: number;
 }
 
-function pack(units: readonly Unit[], { count, targetTokens }: ChunkOptions): Omit<DraftChunk, 'title'>[] {
+function pack(units: readonly Unit[], { count, targetTokens, onNote }: ChunkOptions): Omit<DraftChunk, 'title'>[] {
   const chunks: Omit<DraftChunk, 'title'>[] = [];
   let open: Weighed[] = [];
   let header: string | undefined;
@@ -76,10 +79,8 @@ function pack(units: readonly Unit[], { count, targetTokens }: ChunkOptions): Om
     open = [];
     tokens = 0;
   };
-  for (const unit of units) {
-    const headerTokens = unit.header === undefined ? 0 : count(unit.header);
-    // A header that leaves no room is dropped rather than repeated.
-    const own = headerTokens > targetTokens / 2 ? { ...unit, header: undefined } : unit;
+  for (const own of withoutWideHeaders(units, { count, targetTokens, onNote })) {
+    const headerTokens = own.header === undefined ? 0 : count(own.header);
     const room = targetTokens - (own.header === undefined ? 0 : headerTokens);
     for (const piece of cutUnit(own, room, count)) {
       const weight = count(piece.text);
@@ -96,6 +97,37 @@ function pack(units: readonly Unit[], { count, targetTokens }: ChunkOptions): Om
   }
   flush();
   return chunks;
+}
+
+/** A header that would leave no room for rows goes into the rows, or where they cannot be told apart, in front of them. */
+function* withoutWideHeaders(
+  units: readonly Unit[],
+  { count, targetTokens, onNote }: Pick<ChunkOptions, 'count' | 'targetTokens' | 'onNote'>,
+): Generator<Unit> {
+  const wide = new Map<string, boolean>();
+  const inFront = new Set<string>();
+  for (const unit of units) {
+    const { header, ...row } = unit;
+    if (header === undefined) {
+      yield unit;
+      continue;
+    }
+    const isWide = wide.get(header) ?? count(header) > targetTokens / 2;
+    wide.set(header, isWide);
+    const named = isWide ? namedCells(header, unit.text) : undefined;
+    if (!isWide) yield unit;
+    else if (named === '') continue;
+    else if (named !== undefined) yield { ...row, text: named, separator: '\n\n', cut: 'lines' };
+    else {
+      if (!inFront.has(header)) {
+        const startLine = Math.max(1, unit.startLine - header.split('\n').length);
+        yield { ...row, text: header, startLine, endLine: Math.max(startLine, unit.startLine - 1), cut: 'lines' };
+        onNote?.('the header of a table is too long to stand above its rows: it is in a passage of its own');
+      }
+      inFront.add(header);
+      yield row;
+    }
+  }
 }
 
 function join(parts: readonly Weighed[], header: string | undefined, tokens: number): Omit<DraftChunk, 'title'> {

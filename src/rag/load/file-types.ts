@@ -64,6 +64,11 @@ for (const [extension, language] of Object.entries(languages)) {
   byExtension.set(`.${extension}`, { type: 'source', language });
 }
 
+/** Whether the name is one of files that machines write for machines: lock files, source maps, minified code. */
+export function isGenerated(path: string): boolean {
+  return generated.test(basename(path));
+}
+
 /** The type of a file of that name; undefined when it is none that is read. */
 export function fileType(path: string): FileType | undefined {
   const name = basename(path);

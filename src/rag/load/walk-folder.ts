@@ -9,7 +9,7 @@ import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { throwIfAborted } from '../../abort.ts';
-import { fileType } from './file-types.ts';
+import { fileType, isGenerated } from './file-types.ts';
 
 export interface FoundFile {
   /** Below the root, forward slashes. */
@@ -30,6 +30,8 @@ export interface WalkOptions {
   readonly onSkip?: ((path: string, reason: string) => void) | undefined;
   /** Told of folders that cannot be looked into; the root is ``. */
   readonly onUnreadable?: ((path: string) => void) | undefined;
+  /** Told of each file that is of no type that is read; not of what ignore files leave out, nor of what machines write. */
+  readonly onOther?: ((path: string) => void) | undefined;
 }
 
 const neverEntered: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'bower_components']);
@@ -72,7 +74,9 @@ export async function walkFolder(root: string, options: WalkOptions = {}): Promi
         if (isIgnored(rules, `${path}/`)) continue;
         if (path.split('/').length > deepest) onSkip(path, `it lies more than ${deepest} folders deep`);
         else waiting.push({ path, rules });
-      } else if (fileType(path) !== undefined && !isIgnored(rules, path)) {
+      } else if (fileType(path) === undefined) {
+        if (entry.isFile() && !isGenerated(path) && !isIgnored(rules, path)) options.onOther?.(path);
+      } else if (!isIgnored(rules, path)) {
         const found = await fileAt(root, path, onSkip);
         if (found !== undefined) files.push(found);
       }
