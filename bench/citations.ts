@@ -5,16 +5,16 @@
  * indexed, each question is searched for, and answers of known kinds (citation-cases.ts) are judged over what was found.
  * Questions whose own paragraph was not found are left out. Intervals are Wilson's, 95 %.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { describeMachine } from '../src/eval/machine.ts';
 import { judgeAnswer } from '../src/rag/answer/cite.ts';
-import { openIndex, type SearchHit } from '../src/rag/index.ts';
+import type { SearchHit } from '../src/rag/index.ts';
 import { type CaseKind, citationCases, type Paragraph, rightKinds, wrongKinds } from './citation-cases.ts';
 import { printResult, round } from './harness.ts';
+import { indexParagraphs } from './paragraph-index.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,14 +26,8 @@ const { values } = parseArgs({
 if (values.data === undefined) throw new Error('--data FOLDER is missing');
 const paragraphs = read(join(values.data, `${values.set}.jsonl`));
 
-const [folder, directory] = ['docs', 'index'].map((name) => mkdtempSync(join(tmpdir(), `block-attention-${name}-`)));
-const index = await openIndex({ directory });
-for (const [i, { title, text }] of paragraphs.entries()) {
-  writeFileSync(join(folder ?? '', `${i}.md`), `# ${title}\n\n${text.replaceAll(/\s+/g, ' ')}\n`);
-}
-/** A word is a token: paragraphs stay whole whatever the tokenizer. */
-const tokenizer = { count: (text: string) => text.match(/\S+/g)?.length ?? 0, identity: 'words' };
-await index.update(folder ?? '', { tokenizer, chunkTokens: 2000 });
+await using made = await indexParagraphs(paragraphs);
+const { index } = made;
 
 interface Tally {
   cases: number;
@@ -65,9 +59,6 @@ for (const { kind, question, answer, paragraph } of citationCases(paragraphs, Nu
   tally.citations += citations.length;
   tally.goldCitations += gold;
 }
-await index.close();
-for (const path of [folder, directory]) if (path !== undefined) rmSync(path, { recursive: true });
-
 const rows = [...tallies].map(([kind, tally]) => ({
   kind,
   truth: rightKinds.includes(kind) ? 'right' : 'wrong',

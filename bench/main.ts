@@ -18,6 +18,7 @@ const benchmarks: Readonly<Record<string, string>> = {
   'kv-types': 'element types of stored states: bytes, error, time',
   'sealed-store': 'what encryption at rest costs',
   retrieval: 'recall of passages against plain BM25',
+  languages: 'recall of passages in other languages and scripts',
   citations: 'whether inDocuments and citations tell right answers from wrong ones',
   state: 'a JSON state of 300 blocks of which few change',
   chart: 'draws what was saved: --from FILE --out FOLDER',

@@ -4,13 +4,12 @@
  * FOLDER holds JSONL files of `{title, text, questions: [{question}]}` or `{question, title, text}`. Recall is compared with a
  * plain BM25 (k1 1.2, b 0.75, words in lower case, nothing else) over the same paragraphs.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../src/eval/machine.ts';
-import { openIndex } from '../src/rag/index.ts';
 import { printResult, round } from './harness.ts';
+import { indexParagraphs } from './paragraph-index.ts';
 
 interface Paragraph {
   readonly title: string;
@@ -21,9 +20,6 @@ interface Paragraph {
 const { values } = parseArgs({ options: { data: { type: 'string' }, every: { type: 'string', default: '6' } } });
 if (values.data === undefined) throw new Error('--data FOLDER is missing');
 const every = Number(values.every);
-/** A word is a token: paragraphs stay whole whatever the tokenizer. */
-const tokenizer = { count: (text: string) => text.match(/\S+/g)?.length ?? 0, identity: 'words' };
-
 function read(file: string): Paragraph[] {
   const merged = new Map<string, { title: string; text: string; questions: string[] }>();
   for (const line of readFileSync(file, 'utf8').split('\n')) {
@@ -39,22 +35,6 @@ function read(file: string): Paragraph[] {
     merged.set(`${title}\0${text}`, entry);
   }
   return [...merged.values()];
-}
-
-/** One Markdown file per paragraph: what users have, through the whole pipeline. */
-async function indexOf(paragraphs: readonly Paragraph[]) {
-  const folder = mkdtempSync(join(tmpdir(), 'block-attention-retrieval-'));
-  for (const [i, { title, text }] of paragraphs.entries()) {
-    writeFileSync(join(folder, `${i}.md`), `# ${title}\n\n${text.replaceAll(/\s+/g, ' ')}\n`);
-  }
-  const directory = mkdtempSync(join(tmpdir(), 'block-attention-index-'));
-  const index = await openIndex({ directory });
-  await index.update(folder, { tokenizer, chunkTokens: 2000 });
-  const close = async () => {
-    await index.close();
-    for (const path of [folder, directory]) rmSync(path, { recursive: true });
-  };
-  return { index, close };
 }
 
 const wordsOf = (text: string) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
@@ -95,7 +75,8 @@ const all = [...sets.values()].flat();
 const rows: Record<string, string | number>[] = [];
 
 {
-  const { index, close } = await indexOf(all);
+  await using made = await indexParagraphs(all);
+  const { index } = made;
   const plain = plainBm25(all.map(({ title, text }) => `${title}\n${text}`));
   let number = 0;
   for (const [name, paragraphs] of sets) {
@@ -129,7 +110,6 @@ const rows: Record<string, string | number>[] = [];
       ms: round(counts.ms / counts.questions),
     });
   }
-  await close();
 }
 
 // Every other subject left out of the index: its questions cannot be answered from it.
@@ -138,7 +118,8 @@ const byTitle = [...sets.values()].find((paragraphs) => paragraphs.some(({ quest
 if (byTitle !== undefined) {
   const titles = [...new Set(byTitle.map(({ title }) => title))];
   const inside = new Set(titles.filter((_, i) => i % 2 === 0));
-  const { index, close } = await indexOf(byTitle.filter(({ title }) => inside.has(title)));
+  await using made = await indexParagraphs(byTitle.filter(({ title }) => inside.has(title)));
+  const { index } = made;
   const coverages: { known: boolean; coverage: number }[] = [];
   let number = 0;
   for (const { title, questions } of byTitle) {
@@ -148,7 +129,6 @@ if (byTitle !== undefined) {
       coverages.push({ known: inside.has(title), coverage: Math.max(0, ...hits.map(({ coverage }) => coverage)) });
     }
   }
-  await close();
   const known = coverages.filter((entry) => entry.known);
   const unknown = coverages.filter((entry) => !entry.known);
   let ordered = 0;

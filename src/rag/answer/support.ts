@@ -23,13 +23,12 @@ const limits = {
   asked: 0.15,
   /** The same, against the sentence that speaks most of it. */
   askedOfBest: 0.6,
-  /**
-   * The same for an answer with numbers, by what sentences say by themselves: against those of the same passage, and those
-   * with other numbers.
-   */
+  /** What it speaks of by itself, against the sentence of the same passage that does so most. */
+  aloneOfBest: 0.6,
+  /** The same for an answer with numbers, and also against sentences of other passages that have other numbers. */
   numbersOfBest: 0.75,
   /** Share of the names in the question that the passage must have. */
-  names: 0.6,
+  names: 0.5,
   /** Share of a statement's own words; of pairs of characters, which include endings and particles. */
   own: 0.6,
   ownPairs: 0.5,
@@ -121,12 +120,11 @@ export class Evidence {
       const share = own.length === 0 ? 1 : own.filter(holds).length / own.length;
       const restated = own.length >= limits.restated.words && share >= limits.restated.own;
       if (share < least || !this.#isAbout(place, restated ? limits.restated.askedOfBest : limits.askedOfBest)) continue;
-      if (
-        numbers.length > 0 &&
-        !restated &&
-        place.alone < limits.numbersOfBest * Math.max(place.rival, this.#bestOfNumbers)
-      )
-        continue;
+      const rival =
+        numbers.length > 0
+          ? limits.numbersOfBest * Math.max(place.rival, this.#bestOfNumbers)
+          : limits.aloneOfBest * place.rival;
+      if (!restated && place.alone < rival) continue;
       if (!numbers.every((number) => sentence.numbers.has(number) || passage.titleNumbers.has(number))) continue;
       if (!restated && !names.every(holds)) continue;
       // `No, it takes 45 days` denies what was asked, not what it says.
