@@ -159,8 +159,14 @@ function accountOf(result: SourceResult): string[] {
     return ['no model was asked: what was found speaks too little of the question (--min-coverage)'];
   const { passages, turns } = result.leftOut ?? { passages: 0, turns: 0 };
   const left = [
-    ...(passages > 0 ? [`the last ${formatCount(passages)} passages that were found`] : []),
-    ...(turns > 0 ? [`the oldest ${formatCount(turns)} turns`] : []),
+    ...(passages > 0
+      ? [
+          passages === 1
+            ? 'the last passage that was found'
+            : `the last ${formatCount(passages)} passages that were found`,
+        ]
+      : []),
+    ...(turns > 0 ? [turns === 1 ? 'the oldest turn' : `the oldest ${formatCount(turns)} turns`] : []),
   ];
   const note = `left out for want of context: ${left.join(' and ')} (--context, --top, --max-tokens)`;
   return [...(left.length > 0 ? [note] : []), ...account(result)];

@@ -92,7 +92,21 @@ describe('from a folder to an answer', () => {
       citations: [],
       answer: 'The documents do not answer this.',
     });
-    expect((await ask('Who painted the Mona Lisa?')).stderr).toContain('not in the documents');
+    const { stderr } = await ask('Who painted the Mona Lisa?');
+    expect(stderr).toContain('not in the documents');
+    expect(stderr).toContain('no model was asked');
+    expect(stderr).not.toMatch(/first token|since no verdict/);
+  });
+
+  it('reads as many passages as the context holds, and says what it left out', async () => {
+    const question = 'When are keys rotated, lost, reported, and the bridge opened?';
+    const whole = (await ask(question, '--json')).json();
+    expect(whole).toMatchObject({ asked: true, leftOut: { passages: 0, turns: 0 }, hits: [{}, {}, {}] });
+    const { context, question: asked } = whole.tokens as { context: number; question: number };
+    const short = ['--context', String(context + asked + 30 - 1)];
+    const less = (await ask(question, ...short, '--json')).json();
+    expect(less).toMatchObject({ leftOut: { passages: 1, turns: 0 }, hits: [{}, {}] });
+    expect((await ask(question, ...short)).stderr).toContain('left out for want of context: the last passage');
   });
 
   it('searches without a model', async () => {

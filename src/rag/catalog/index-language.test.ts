@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTokenCounter, type TokenCounter } from '../../engine/index.ts';
+import { defaultMinCoverage } from '../answer/not-in-documents.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import { Corpus } from '../testing/corpus.ts';
 import type { ChunkFilter } from '../types.ts';
@@ -74,6 +75,15 @@ describe('documents of any script', () => {
     expect(hit?.coverage).toBe(1);
     const other = await index.search('サッカーの優勝チーム');
     expect(Math.max(0, ...other.map(({ coverage }) => coverage))).toBeLessThan(0.4);
+    // Particles and pairs across words do not make it another question.
+    for (const question of [
+      '长江大桥是什么时候正式通车的呢？',
+      '咖啡馆一般是几点钟关门的？',
+      '東京タワーの高さはどれくらいありますか？',
+    ]) {
+      const [best] = await index.search(question);
+      expect([question, (best?.coverage ?? 0) >= defaultMinCoverage]).toEqual([question, true]);
+    }
   });
 });
 

@@ -60,7 +60,7 @@ export async function searchChunks(
   const textScores = new Map(byText.map(({ id, score }) => [id, score]));
   const rows = await chunks.rows(fused.slice(0, limit).map(({ id }) => id));
   const ranking = new Map(fused.map((entry) => [entry.id, entry]));
-  const asked = await weighedWords(chunks, words.content(question));
+  const asked = await weighedWords(chunks, question, words);
   const hits: SearchHit[] = [];
   const seen = new Set<string>();
   let tokens = 0;
@@ -100,13 +100,14 @@ async function nearest(
 }
 
 /** The question's words with how rare each is in the index. */
-async function weighedWords(chunks: ChunkTable, content: readonly string[]): Promise<WeighedWord[]> {
-  const words = [...new Set(content)].slice(0, mostQuestionWords);
+async function weighedWords(chunks: ChunkTable, question: string, words: Words): Promise<WeighedWord[]> {
+  const asked = [...new Set(words.content(question))].slice(0, mostQuestionWords);
   const total = await chunks.count();
   return Promise.all(
-    words.map(async (word) => {
+    asked.map(async (word) => {
       const found = await chunks.byText([word], undefined, rarityLimit);
-      return { word, weight: rarity(found.length, total) };
+      const sureness = found.length === 0 ? words.sureness(word) : 1;
+      return { word, weight: sureness * rarity(found.length, total) };
     }),
   );
 }

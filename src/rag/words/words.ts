@@ -40,6 +40,9 @@ const asking: ReadonlySet<string> = new Set(
   'called give just like many may might much name please shall tell upon us use used via want yet'.split(' '),
 );
 
+/** Set so that at the default floor of coverage few questions are refused that can be answered (docs/log.md). */
+const sureness = { pair: 0.2, otherLanguage: 0.5 } as const;
+
 interface Decider {
   readonly fold: Language['fold'];
   readonly stem: (word: string) => string;
@@ -75,6 +78,17 @@ export class Words {
   /** The words of a question or statement that carry meaning, each in one form: a text about it has them in `all`. */
   content(text: string): string[] {
     return this.#cut(text, false);
+  }
+
+  /**
+   * How surely a word that no text has is not there, instead of there in another form, in [0, 1]: a pair of characters may
+   * lie across two words, and many languages have more forms than their endings tell.
+   */
+  sureness(word: string): number {
+    if (isPair(word)) return sureness.pair;
+    return /\p{N}/u.test(word) || (this.language === 'English' && scriptOf(word) === 'latin')
+      ? 1
+      : sureness.otherLanguage;
   }
 
   #cut(text: string, all: boolean): string[] {
