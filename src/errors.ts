@@ -36,6 +36,7 @@ export const errorCodes = {
   CHECKPOINT_INVALID: { status: 422, summary: 'A training checkpoint is missing, damaged, or of another run.' },
   // Store
   STORE_FULL: { status: 507, summary: 'Pinned blocks leave no room within the byte budget.' },
+  BLOCK_DAMAGED: { status: 503, summary: 'A stored block lost a part of its file while an answer read it.' },
   STORE_INVALID: { status: 422, summary: 'A store folder, file or option cannot be used.' },
   // Documents
   INDEX_NOT_FOUND: { status: 404, summary: 'There is no index of documents, or nothing of that folder in it.' },

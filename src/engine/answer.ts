@@ -76,6 +76,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
             stored,
           );
     if (recomputed) cleanup.push(() => recomputed[Symbol.dispose]());
+    if (recomputed) source.ensureWhole(handles);
     const recomputedAt = performance.now();
 
     const blocks =

@@ -18,7 +18,7 @@ import {
   modelDigest,
 } from '../store/index.ts';
 import { DeviceResidency } from './device-residency.ts';
-import type { Runner } from './runner.ts';
+import { blockDamaged, type Runner } from './runner.ts';
 
 export interface BlockSourceOptions {
   readonly model: Model;
@@ -120,7 +120,14 @@ export class BlockSource {
    */
   memoryOf(handle: BlockHandle): TensorMemory {
     const { backend } = this.#options.model;
-    return backend.isCpu ? backend.hostMemory(handle.memory.address) : this.#residency.place(handle);
+    if (!backend.isCpu) return this.#residency.place(handle);
+    const { memory } = handle;
+    return { ...backend.hostMemory(memory.address), isDamaged: () => memory.damaged === true };
+  }
+
+  /** @throws BLOCK_DAMAGED when what was read of a pinned block may have been wrong. */
+  ensureWhole(handles: readonly BlockHandle[]): void {
+    if (handles.some(({ memory }) => memory.damaged === true)) throw blockDamaged();
   }
 
   /** Lets go of the device copy that memoryOf() gave out, and of the block. */

@@ -38,6 +38,14 @@ export interface PromptResult {
   readonly computeMs: number;
 }
 
+/** The store drops the block, so that another attempt does not meet it. */
+export function blockDamaged(): BlockAttentionError {
+  return new BlockAttentionError(
+    'BLOCK_DAMAGED',
+    "a stored block's file lost a part of its bytes while it was read: ask again, the block is encoded anew",
+  );
+}
+
 export interface RunnerOptions {
   readonly model: Model;
   readonly attention: AttentionFactory;
@@ -222,10 +230,26 @@ export class Runner {
       const parts = sequences.map((sequence) => ({ sequence, tokens: 1 }));
       const tokens = Int32Array.from(tasks, (task) => task.token);
       const logits = await this.#pace.run({ kind: 'decode', parts }, () => graph.run(tokens));
-      for (const [i, task] of tasks.entries()) task.resolve(logits[i] ?? new Float32Array(0));
+      for (const [i, task] of tasks.entries()) {
+        const damage = this.#damageOf(task.sequence);
+        if (damage) task.reject(damage);
+        else task.resolve(logits[i] ?? new Float32Array(0));
+      }
     } catch (error) {
       for (const task of tasks) task.reject(error);
     }
+  }
+
+  /** Why what was just computed for a sequence is wrong: a mapped file has lost what it was computed from. */
+  #damageOf({ blocks }: Sequence): BlockAttentionError | undefined {
+    const { damaged, file } = this.#model;
+    if (damaged) {
+      return new BlockAttentionError(
+        'MODEL_INVALID',
+        `${file.path} has lost a part of its bytes since it was loaded: put the whole file back, and start again`,
+      );
+    }
+    return blocks.some(({ memory }) => memory.isDamaged?.() === true) ? blockDamaged() : undefined;
   }
 
   #graphFor(sequences: readonly Sequence[]): DecodeGraph {
@@ -257,9 +281,10 @@ export class Runner {
         const { task } = chunk;
         task.computeMs += (elapsed * chunk.count) / total;
         task.rows.push(logits[i] ?? new Float32Array(0));
-        if (task.cancelled) {
+        const damage = this.#damageOf(task.sequence);
+        if (task.cancelled || damage) {
           this.#scheduler.remove(task);
-          task.reject(requestAborted());
+          task.reject(damage ?? requestAborted());
         } else if (isLast(chunk)) task.resolve({ logits: joinRows(task.rows), computeMs: task.computeMs });
       });
     } catch (error) {

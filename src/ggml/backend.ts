@@ -36,6 +36,8 @@ export interface TensorMemory {
   readonly buffer: bigint;
   /** Where it begins: an address of this process on the CPU, of the device elsewhere. */
   readonly address: bigint;
+  /** Whether a part of what lay there was lost: see NativeMemory. Absent where that cannot be. */
+  readonly isDamaged?: (() => boolean) | undefined;
 }
 
 export interface OwnedMemory extends TensorMemory {

@@ -8,6 +8,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import koffi from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { library } from './library.ts';
+import { guardMapping } from './mapping-guard.ts';
 
 export interface NativeMemory {
   /** Address of the first byte, aligned to 64. */
@@ -21,6 +22,11 @@ export interface NativeMemory {
   readonly bytes: Uint8Array;
   /** True when the bytes are a read-only mapping of a file: writing to them kills the process. */
   readonly mapped: boolean;
+  /**
+   * True once a page of a mapped file could not be read and became zeros (mapping-guard.ts): what is read is wrong from
+   * then on. Absent where there is no file behind.
+   */
+  readonly damaged?: boolean | undefined;
   free(): void;
 }
 
@@ -46,14 +52,20 @@ class Extent implements NativeMemory {
   readonly size: number;
   readonly mapped: boolean;
   readonly #release: () => void;
+  readonly #isDamaged: (() => boolean) | undefined;
   #bytes: Uint8Array | undefined;
   #freed = false;
 
-  constructor(address: bigint, size: number, mapped: boolean, release: () => void) {
+  constructor(address: bigint, size: number, mapped: boolean, release: () => void, isDamaged?: () => boolean) {
     this.address = address;
     this.size = size;
     this.mapped = mapped;
     this.#release = release;
+    this.#isDamaged = isDamaged;
+  }
+
+  get damaged(): boolean {
+    return this.#isDamaged?.() ?? false;
   }
 
   get bytes(): Uint8Array {
@@ -79,7 +91,14 @@ export function viewOf(memory: Pick<NativeMemory, 'address' | 'size'>, size = me
 
 /** What follows the first `offset` bytes. It takes the memory over: freeing it frees the whole. */
 export function tailOf(memory: NativeMemory, offset: number): NativeMemory {
-  return new Extent(memory.address + BigInt(offset), memory.size - offset, memory.mapped, () => memory.free());
+  const { address, size, mapped } = memory;
+  return new Extent(
+    address + BigInt(offset),
+    size - offset,
+    mapped,
+    () => memory.free(),
+    () => memory.damaged ?? false,
+  );
 }
 
 interface Allocator {
@@ -142,10 +161,11 @@ function posixCalls(): Posix | null {
 
 /**
  * Maps a whole file read-only; on systems without mmap reads it into memory instead. The file may be deleted while
- * mapped. It must not be truncated in place by anyone.
+ * mapped. Where somebody truncates it in place, reading what is missing ends the process; not so where it is `guarded`,
+ * for those who ask whether it was `damaged` once they have read, and the native library is there: it reads as zeros.
  * @throws the system's error when the file cannot be opened; MODEL_INVALID when it is empty.
  */
-export function mapFile(path: string): NativeMemory {
+export function mapFile(path: string, options: { readonly guarded?: boolean } = {}): NativeMemory {
   const fd = openSync(path, 'r');
   try {
     const { size } = fstatSync(fd);
@@ -156,7 +176,12 @@ export function mapFile(path: string): NativeMemory {
     const mapShared = 1;
     const address = calls.mmap(null, size, protRead, mapShared, fd, 0);
     if (address === -1n || address === 0xffffffffffffffffn) return readWhole(fd, size);
-    return new Extent(address, size, true, () => calls.munmap(address, size));
+    const guard = options.guarded === true ? guardMapping(address, size) : undefined;
+    const release = () => {
+      guard?.release();
+      calls.munmap(address, size);
+    };
+    return new Extent(address, size, true, release, () => guard?.damaged ?? false);
   } finally {
     closeSync(fd);
   }

@@ -5,13 +5,12 @@
  * is absent the portable path computes the same.
  */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import koffi, { type KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { call } from './call.ts';
 import { isLibraryLoaded } from './library.ts';
 import { addressOf, type Bytes, sizeOf } from './memory.ts';
+import { nativeFile, nativeVariable } from './native-file.ts';
 import { layoutMismatch } from './tensor-layout.ts';
 
 /** BA_ABI_VERSION of native/src/block_attention.h that attention-arguments.ts writes. */
@@ -60,12 +59,7 @@ export type NativeKernelState =
   | { readonly kernel: NativeKernel; readonly reason: undefined }
   | { readonly kernel: undefined; readonly reason: string };
 
-/** `0` switches the kernel off. */
-export const nativeVariable = 'BLOCK_ATTENTION_NATIVE';
-
-const libraryName = `libblock_attention.${process.platform === 'darwin' ? 'dylib' : 'so'}`;
-/** The same two folders up from src/ggml and from dist/ggml. */
-const builtFile = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'native', 'build', libraryName);
+export { nativeVariable };
 
 let state: NativeKernelState | undefined;
 /** Whether the kernel was seen to read ggml's tensors rightly, which takes ggml. */
@@ -79,7 +73,7 @@ export function loadNativeKernel(): NativeKernel | undefined {
 /** The kernel, or the reason for its absence. BLOCK_ATTENTION_NATIVE=0 switches it off. Loads once per process. */
 export function nativeKernelState(): NativeKernelState {
   if (process.env[nativeVariable] === '0') return absent(`${nativeVariable}=0 switches it off`);
-  state ??= openKernel(builtFile);
+  state ??= openKernel(nativeFile);
   if (!probed && state.kernel !== undefined && isLibraryLoaded()) {
     probed = true;
     const wrong = layoutMismatch(state.kernel);

@@ -16,13 +16,23 @@ export class TensorData implements Disposable {
   readonly address: bigint;
   readonly #path: string;
   readonly #free: () => void;
+  readonly #isDamaged: () => boolean;
 
-  /** @throws the system's error when the file cannot be opened; MODEL_INVALID when it is empty */
-  constructor(path: string) {
-    const mapping = mapFile(path);
+  /**
+   * @param options `guarded`: a file that is truncated meanwhile does not end the process, but is `damaged`
+   * @throws the system's error when the file cannot be opened; MODEL_INVALID when it is empty
+   */
+  constructor(path: string, options: { readonly guarded?: boolean } = {}) {
+    const mapping = mapFile(path, options);
+    this.#isDamaged = () => mapping.damaged === true;
     this.#path = path;
     this.address = mapping.address;
     this.#free = () => mapping.free();
+  }
+
+  /** Whether the file has lost a part that was read since. */
+  get damaged(): boolean {
+    return this.#isDamaged();
   }
 
   /**

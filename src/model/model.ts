@@ -55,6 +55,11 @@ export class Model implements ForwardModel {
     this.weights = bindWeights(storage, hyperParameters);
   }
 
+  /** Whether the file has lost a part of the weights since it was loaded: then nothing computed is right. */
+  get damaged(): boolean {
+    return this.#storage.damaged;
+  }
+
   /** What changes the weights while they are used. */
   get adapter(): Adapter | undefined {
     return this.#storage.applied;
@@ -70,7 +75,7 @@ export class Model implements ForwardModel {
     const adapter = options.adapter && (await Adapter.load(options.adapter, file, backend));
     let storage: Weights | undefined;
     try {
-      storage = new Weights(file, backend, options.repack ?? true, adapter);
+      storage = new Weights(file, backend, options.repack ?? true, adapter, true);
       const kernel = backend.isCpu && options.linear !== 'ggml' ? loadNativeKernel() : undefined;
       return new Model(file, backend, hyperParameters, storage, kernel);
     } catch (error) {

@@ -19,6 +19,7 @@ export class Weights {
   /** Copies that matrix products read faster, by name. */
   readonly #repacked = new Map<string, Tensor>();
   readonly #release: (() => void)[] = [];
+  #isDamaged = () => false;
   /** Number of weights, the embedding counted once. */
   readonly parameters: number;
   /** What changes them while they are used. */
@@ -27,9 +28,10 @@ export class Weights {
   /**
    * @param repack rearrange matrices for the CPU's widest kernels, at the price of a copy in memory
    * @param applied taken over, to be freed with the weights. Defaults to none
+   * @param guarded whoever computes with them asks for `damaged` afterwards. Defaults to false
    * @throws MODEL_TOO_LARGE when the file is larger than the machine's memory.
    */
-  constructor(file: GgufFile, backend: Backend, repack: boolean, applied?: Adapter) {
+  constructor(file: GgufFile, backend: Backend, repack: boolean, applied?: Adapter, guarded = false) {
     if (file.bytes > totalmem()) {
       throw new BlockAttentionError(
         'MODEL_TOO_LARGE',
@@ -38,7 +40,7 @@ export class Weights {
     }
     this.#path = file.path;
     this.applied = applied;
-    const data = new TensorData(file.path);
+    const data = new TensorData(file.path, { guarded: guarded && backend.isCpu });
     const context = new GraphContext(2 * file.tensors.size + 8);
     this.#release.push(() => context.dispose());
     let parameters = 0;
@@ -51,6 +53,7 @@ export class Weights {
     }
     this.parameters = parameters;
     if (backend.isCpu) {
+      this.#isDamaged = () => data.damaged;
       this.#release.push(() => data[Symbol.dispose]());
       if (repack) this.#repack(file, backend, context, data);
       return;
@@ -75,6 +78,11 @@ export class Weights {
       this.#repacked.set(name, copy.tensor);
       this.#release.push(() => copy.release());
     }
+  }
+
+  /** Whether the mapped file has lost a part that was read since: what is computed is wrong. */
+  get damaged(): boolean {
+    return this.#isDamaged();
   }
 
   /** The tensor to multiply with: `require()`d, or its repacked copy. */

@@ -6,8 +6,14 @@ import { allocateMemory, mapFile, type NativeMemory } from '../ggml/memory.ts';
 export interface MemorySource {
   /** Memory of `size` bytes, aligned to 64, for contents that fill it: until then it holds anything. */
   allocate(size: number): NativeMemory;
-  /** A file as read-only memory; the mapping outlives the file's name. Throws the system's error. */
+  /**
+   * A file as read-only memory; the mapping outlives the file's name. It may become `damaged`: whoever has read it asks.
+   * Throws the system's error.
+   */
   mapFile(path: string): NativeMemory;
 }
 
-export const nativeMemory: MemorySource = { allocate: (size) => allocateMemory(size, 'unset'), mapFile };
+export const nativeMemory: MemorySource = {
+  allocate: (size) => allocateMemory(size, 'unset'),
+  mapFile: (path) => mapFile(path, { guarded: true }),
+};

@@ -79,8 +79,9 @@ export class TieredStore implements BlockStore {
   #pinAll(counts: ReadonlyMap<BlockKey, Counted>): Wanted[] {
     const found = [...counts.values()].map(({ request, count }) => {
       const entry = this.#resident.get(request.key);
-      // Same key, other size: not the block that was asked for.
-      if (entry !== undefined && entry.bytes !== request.bytes) this.#resident.detach(entry);
+      // Same key, other size: not the block that was asked for. Nor is what its file has lost a part of.
+      const wrong = entry !== undefined && (entry.bytes !== request.bytes || entry.memory?.damaged === true);
+      if (wrong) this.#resident.detach(entry);
       return { request, count, entry: entry?.indexed ? entry : undefined };
     });
     this.#resident.admit(found.reduce((sum, { request, entry }) => sum + (entry?.used ? 0 : request.bytes), 0));

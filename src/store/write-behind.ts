@@ -67,9 +67,12 @@ export class WriteBehind {
 
   async #write({ entry, block }: Job): Promise<void> {
     // Removed since: it must not come back.
-    if (!entry.indexed || entry.memory === undefined) return;
+    const { indexed, memory } = entry;
+    if (!indexed || memory === undefined) return;
     try {
-      await this.#tier.save({ ...block, payload: entry.memory.bytes });
+      await this.#tier.save({ ...block, payload: memory.bytes });
+      // What was read was not the block: nobody is to have it.
+      if (memory.damaged) await this.#tier.remove([block.request.key]);
     } catch (error) {
       this.#warnings.warn(this.#place, causeOf(error), `block store: ${this.#place} failed: ${String(error)}`);
     }
