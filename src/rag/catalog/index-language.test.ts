@@ -87,6 +87,13 @@ describe('documents of any script', () => {
   });
 });
 
+it('are filtered by their names, however those are composed', async () => {
+  for (const paths of [['übersicht*'], ['u\u0308bersicht*']]) {
+    const found = await index.search('Akten', { paths });
+    expect(found.map(({ chunk }) => chunk.path)).toEqual(['u\u0308bersicht-straße.txt']);
+  }
+});
+
 describe('the language of an index', () => {
   it('is refused when it is not known, before anything is made', async () => {
     for (const language of ['Klingon', '', 'xx']) {

@@ -130,10 +130,14 @@ function pathFilter({ folders }: Manifest, { paths, roots }: ChunkFilter): PathF
   return matching.length <= mostPathsInFilter ? { none: false, paths: matching } : { none: false, matches };
 }
 
-/** @throws INVALID_ARGUMENT for patterns that are none */
+/** Names of files are decomposed on some systems, and typed composed: both are one. @throws INVALID_ARGUMENT for patterns that are none */
 export function globs(paths: readonly string[]): (path: string) => boolean {
   try {
-    return picomatch([...paths], { dot: true });
+    const matches = picomatch(
+      paths.map((path) => path.normalize('NFC')),
+      { dot: true },
+    );
+    return (path) => matches(path.normalize('NFC'));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new BlockAttentionError('INVALID_ARGUMENT', `the patterns of paths cannot be used: ${reason}`);
