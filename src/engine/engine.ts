@@ -183,6 +183,12 @@ class LocalEngine implements Engine {
     this.verdict = parts.modes.verdict ?? null;
   }
 
+  readsVariable(name: string): boolean {
+    const { template, tokenizer } = this.#parts;
+    const source = template === 'auto' || template === 'chat' ? (tokenizer.chatTemplate ?? '') : '';
+    return new Set<string>(source.match(/[A-Za-z_]\w*/g)).has(name);
+  }
+
   chooseMode(request: ModeRequest): ModeChoice {
     return chooseMode(request, this.#parts.modes);
   }

@@ -342,6 +342,8 @@ export interface Engine extends AsyncDisposable {
   readonly defaultMode: RequestedMode;
   /** The verdict that `auto` obeys, as it was when the engine was created; null without one. */
   readonly verdict: StoredVerdict | null;
+  /** Whether the prompt's template reads a variable of this name: others do nothing in `AnswerRequest.variables`. */
+  readsVariable(name: string): boolean;
   /** What a request would run as. @throws INVALID_ARGUMENT */
   chooseMode(request: ModeRequest): ModeChoice;
   /** Fills the store with the passages' blocks (and the instruction's). */

@@ -14,6 +14,16 @@ export const usageSchema = z
   })
   .openapi('Usage');
 
+const warningSchema = z
+  .object({
+    param: z.string().openapi({ description: 'The field.' }),
+    message: z.string(),
+  })
+  .openapi('Warning');
+
+/** Something in a request that did not do what its sender may think. */
+export type Warning = z.output<typeof warningSchema>;
+
 export const accountSchema = z
   .object({
     mode: z.enum(['block', 'full']).openapi({ description: 'What ran.' }),
@@ -43,11 +53,15 @@ export const accountSchema = z
       }),
     ),
     flops: z.object({ spent: z.number(), full: z.number() }),
+    warnings: z.array(warningSchema).optional().openapi({
+      description: 'Fields that nobody knows, and what of a JSON schema is left to the client.',
+    }),
   })
   .openapi('BlockAttentionAccount');
 
 /** What the server knows of a request besides its answers. */
 export interface Admitted {
+  readonly warnings: readonly Warning[];
   readonly queueMs: number;
   /** The engine's reasons, as clients may read them. */
   readonly tell: (reason: string) => string;
@@ -76,7 +90,7 @@ export function usageOf(results: readonly AnswerResult[]): z.output<typeof usage
 /** The account of the first choice. */
 export function accountOf(
   [first]: readonly AnswerResult[],
-  { queueMs, override, tell }: Admitted,
+  { queueMs, override, tell, warnings }: Admitted,
 ): z.output<typeof accountSchema> | undefined {
   if (first === undefined) return undefined;
   const { mode, ttftMs, timings, tokens, blocks, flops, policy, recomputed } = first;
@@ -99,6 +113,7 @@ export function accountOf(
     reused_tokens: first.reusedTokens,
     blocks: [...blocks],
     flops: { spent: flops.spent, full: flops.full },
+    ...(warnings.length > 0 && { warnings: [...warnings] }),
   };
 }
 

@@ -1,9 +1,9 @@
 /** The fields that chat and completions share, as the engine takes them. */
 import type { AnswerRequest } from '../engine/index.ts';
-import { jsonObjectGrammar, jsonSchemaGrammar } from './json-schema.ts';
+import { penaltiesOf, templateVariables } from './foreign-fields.ts';
 import type { Limits } from './options.ts';
 import { RequestError } from './request-error.ts';
-import type { ChatRequest, SamplingRequest } from './request-schemas.ts';
+import type { SamplingRequest } from './request-schemas.ts';
 
 type Shared = Omit<AnswerRequest, 'passages' | 'question' | 'history' | 'system' | 'signal' | 'tenant'>;
 
@@ -37,7 +37,9 @@ export function sharedFields(
     minP: request.min_p ?? undefined,
     frequencyPenalty: request.frequency_penalty ?? undefined,
     presencePenalty: request.presence_penalty ?? undefined,
-    ...answerLength(request.max_tokens, most),
+    ...penaltiesOf(request),
+    variables: templateVariables(request),
+    ...answerLength(request.max_tokens ?? request.n_predict, most),
     stop: [stop ?? []].flat().filter((text) => text !== ''),
     seed: seed === undefined || seed === null ? undefined : ((((seed % seeds) + seeds) % seeds) + choice) % seeds,
     mode: options.mode,
@@ -47,12 +49,6 @@ export function sharedFields(
     prefixReuse: options.prefix_reuse,
     ...(alternatives !== undefined && { onToken: () => undefined, topLogprobs: alternatives }),
   };
-}
-
-/** The grammar a response format asks for. @throws INVALID_ARGUMENT naming the keyword that is not supported */
-export function grammarOf(format: ChatRequest['response_format']): string | undefined {
-  if (format?.type === 'json_object') return jsonObjectGrammar;
-  return format?.type === 'json_schema' ? jsonSchemaGrammar(format.json_schema.schema) : undefined;
 }
 
 /** @throws INVALID_ARGUMENT when there are more documents than the server takes */

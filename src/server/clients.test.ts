@@ -128,6 +128,88 @@ describe('clients as they are', () => {
     expect(streamed).toBe(content);
   });
 
+  const everyday = z.object({
+    title: z
+      .string()
+      .regex(/^[A-Z][a-z ]{2,12}$/)
+      .describe('a title'),
+    email: z.email(),
+    at: z.iso.datetime(),
+    count: z.int().min(1).max(9).default(1),
+    price: z.number().nonnegative().multipleOf(0.01),
+    kind: z.discriminatedUnion('type', [
+      z.object({ type: z.literal('a'), x: z.boolean() }),
+      z.object({ type: z.literal('b'), y: z.boolean().nullable() }),
+    ]),
+    tags: z.array(z.string().regex(/^[a-z]{1,4}$/)).max(2),
+    scores: z.record(z.enum(['low', 'high']), z.number().max(10)),
+  });
+
+  it('openai: a schema as zod writes them every day', async () => {
+    // This helper takes no records and no defaults.
+    const response_format = zodResponseFormat(everyday.omit({ scores: true, count: true }), 'entry');
+    const parsed = await client.chat.completions.parse({ ...request, max_tokens: 600, response_format });
+    const { success } = everyday.omit({ scores: true, count: true }).safeParse(parsed.choices[0]?.message.parsed);
+    expect(success).toBe(true);
+  });
+
+  it('ai sdk: a schema as zod writes them every day, a conversation that begins with the assistant, one that ends with it', async () => {
+    const provider = createOpenAICompatible({ name: 'local', baseURL, apiKey, supportsStructuredOutputs: true });
+    const model = provider('small');
+    const { object } = await generateObject({ model, prompt, schema: everyday, maxOutputTokens: 600 });
+    expect(everyday.safeParse(object).error).toBeUndefined();
+    const user = { role: 'user' as const, content: prompt };
+    const said = { role: 'assistant' as const, content: 'Hello!' };
+    for (const messages of [
+      [said, user],
+      [user, said],
+      [user, { ...said, content: [] }, user],
+      [user, { ...said, content: '' }],
+    ]) {
+      const { finishReason } = await generateText({ model, messages, maxOutputTokens: 4, maxRetries: 0 });
+      expect(finishReason).toMatch(/stop|length/);
+    }
+  });
+
+  it('langchain: a schema as zod writes them every day, conversations of any shape', async () => {
+    const model = new ChatOpenAI({ model: 'small', maxTokens: 600, apiKey, configuration: { baseURL }, maxRetries: 0 });
+    const structured = model.withStructuredOutput(everyday, { name: 'entry', method: 'jsonSchema' });
+    expect(everyday.safeParse(await structured.invoke(prompt)).error).toBeUndefined();
+    const short = new ChatOpenAI({ model: 'small', maxTokens: 4, apiKey, configuration: { baseURL }, maxRetries: 0 });
+    for (const messages of [
+      [
+        ['assistant', 'Hello!'],
+        ['human', prompt],
+      ],
+      [['system', prompt]],
+      [
+        ['human', prompt],
+        ['assistant', 'It was'],
+      ],
+      [
+        ['human', prompt],
+        ['assistant', ''],
+        ['human', prompt],
+      ],
+    ] as [string, string][][]) {
+      expect(await short.invoke(messages)).toHaveProperty('response_metadata.finish_reason');
+    }
+  });
+
+  it('openai: a plain loop over a stream, and its helper with probabilities', async () => {
+    let text = '';
+    // As people write it: every chunk has a choice.
+    for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) {
+      const [choice] = chunk.choices;
+      if (choice === undefined) throw new Error('a chunk without a choice');
+      text += choice.delta.content ?? '';
+    }
+    expect(text).toBe((await client.chat.completions.create(request)).choices[0]?.message.content);
+    const final = await client.chat.completions.stream({ ...request, logprobs: true }).finalChatCompletion();
+    const told = await client.chat.completions.create({ ...request, logprobs: true });
+    expect(final.choices[0]?.logprobs?.content).toEqual(told.choices[0]?.logprobs?.content);
+  });
+
   it('finishes streams when it closes, and takes no more', async () => {
     const other = await listen(workplace.server(), 0, '127.0.0.1');
     const last = new OpenAI({ baseURL: `${other.url}/v1`, apiKey: 'none', maxRetries: 0 });

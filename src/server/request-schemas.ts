@@ -1,9 +1,10 @@
 /**
- * What requests may say. Fields that only OpenAI's own service knows are ignored; those that would change the answer
- * and cannot be honoured are refused.
+ * What requests may say: OpenAI's fields and our own. Other servers' fields are in foreign-fields.ts, which also looks
+ * at what is no field here.
  */
 import { z } from '@hono/zod-openapi';
 import { parsePolicy } from '../engine/index.ts';
+import { foreignFields, isIdle } from './foreign-fields.ts';
 
 const number = (min: number, max: number) => z.number().min(min).max(max).nullish();
 const whole = (min: number, max: number) => z.number().int().min(min).max(max).nullish();
@@ -16,12 +17,6 @@ const unsupported = z
   .unknown()
   .refine((value) => isIdle(value), { message: 'this is not supported: leave it out' })
   .optional();
-
-function isIdle(value: unknown): boolean {
-  if (value === undefined || value === null || value === false) return true;
-  if (Array.isArray(value)) return value.length === 0;
-  return typeof value === 'object' && Object.keys(value).length === 0;
-}
 
 export const documentSchema = z
   .object({
@@ -75,6 +70,21 @@ export const blockAttentionSchema = z
   .strict()
   .openapi('BlockAttentionOptions');
 
+const schemaSchema = z.record(z.string(), z.unknown());
+
+const responseFormatSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text') }),
+  z.object({ type: z.literal('json_object'), schema: schemaSchema.nullish() }),
+  z.object({
+    type: z.literal('json_schema'),
+    json_schema: z
+      .object({ name: z.string().optional(), schema: schemaSchema.nullish(), strict: z.boolean().nullish() })
+      .nullish(),
+    schema: schemaSchema.nullish(),
+  }),
+  z.object({ type: z.literal('grammar'), grammar: z.string().min(1) }),
+]);
+
 const samplingFields = {
   model: z.string().min(1).max(512),
   documents: documentsSchema.nullish().openapi({ description: 'Passages, each a block that is encoded once.' }),
@@ -95,8 +105,10 @@ const samplingFields = {
   presence_penalty: number(-2, 2),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  response_format: responseFormatSchema.nullish(),
   block_attention: blockAttentionSchema.nullish(),
   logit_bias: unsupported,
+  ...foreignFields,
 } as const;
 
 const partSchema = z.discriminatedUnion(
@@ -126,49 +138,40 @@ function contentError(issue: { readonly input?: unknown }): string {
   return found ? `${found.path.join('.')}: ${found.message}` : 'malformed';
 }
 
-export const chatRequestSchema = z
-  .object({
-    ...samplingFields,
-    messages: z.array(messageSchema).min(1).max(1024),
-    max_completion_tokens: answerTokens,
-    response_format: z
-      .discriminatedUnion('type', [
-        z.object({ type: z.literal('text') }),
-        z.object({ type: z.literal('json_object') }),
-        z.object({
-          type: z.literal('json_schema'),
-          json_schema: z.object({ name: z.string().optional(), schema: z.record(z.string(), z.unknown()) }),
-        }),
-      ])
-      .nullish(),
-    logprobs: z.boolean().nullish(),
-    top_logprobs: whole(0, 20).openapi({ description: 'Alternatives per token; asks for logprobs.' }),
-    tools: unsupported,
-    functions: unsupported,
-    audio: unsupported,
-    modalities: z.array(z.literal('text'), { error: 'only "text" is supported' }).nullish(),
-  })
-  .openapi('ChatCompletionRequest');
+const chatObject = z.object({
+  ...samplingFields,
+  messages: z.array(messageSchema).min(1).max(1024),
+  max_completion_tokens: answerTokens,
+  logprobs: z.boolean().nullish(),
+  top_logprobs: whole(0, 20).openapi({ description: 'Alternatives per token; asks for logprobs.' }),
+  tools: unsupported,
+  functions: unsupported,
+  audio: unsupported,
+  modalities: z.array(z.literal('text'), { error: 'only "text" is supported' }).nullish(),
+});
 
-export const completionRequestSchema = z
-  .object({
-    ...samplingFields,
-    prompt: z.union([z.string(), z.array(z.string()).length(1)], {
-      error: 'give one text: several prompts and token ids are not supported',
-    }),
-    logprobs: whole(0, 5).openapi({ description: 'Alternatives per token.' }),
-    echo: unsupported,
-    suffix: unsupported,
-    best_of: z.literal(1, { message: 'best_of is not supported: leave it out' }).nullish(),
-  })
-  .openapi('CompletionRequest');
+/** Other fields pass: foreignWarnings() looks at them. */
+export const chatRequestSchema = chatObject.loose().openapi('ChatCompletionRequest');
+
+const completionObject = z.object({
+  ...samplingFields,
+  prompt: z.union([z.string(), z.array(z.string()).length(1)], {
+    error: 'give one text: several prompts and token ids are not supported',
+  }),
+  logprobs: whole(0, 5).openapi({ description: 'Alternatives per token.' }),
+  echo: unsupported,
+  suffix: unsupported,
+  best_of: z.literal(1, { message: 'best_of is not supported: leave it out' }).nullish(),
+});
+
+export const completionRequestSchema = completionObject.loose().openapi('CompletionRequest');
 
 export const blocksRequestSchema = z
   .object({ documents: documentsSchema.min(1), tenant: tenantSchema.optional() })
   .openapi('BlocksRequest');
 
-export type ChatRequest = z.output<typeof chatRequestSchema>;
-export type CompletionRequest = z.output<typeof completionRequestSchema>;
+export type ChatRequest = z.output<typeof chatObject>;
+export type CompletionRequest = z.output<typeof completionObject>;
 /** What chat and completions have in common. */
 export type SamplingRequest = Omit<CompletionRequest, 'prompt' | 'logprobs' | 'echo' | 'suffix' | 'best_of'>;
 export type BlockAttentionOptions = z.output<typeof blockAttentionSchema>;

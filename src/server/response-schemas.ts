@@ -68,6 +68,7 @@ export const planResponseSchema = z
         cached: z.string().nullable(),
       }),
     ),
+    warnings: accountSchema.shape.warnings,
   })
   .openapi('BlockPlan');
 

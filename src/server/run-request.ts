@@ -1,7 +1,7 @@
 /** From checked requests to an HTTP response, streamed or whole: what chat and completions have in common. */
 import type { Context } from 'hono';
 import type { AnswerRequest, AnswerResult } from '../engine/index.ts';
-import type { Admitted } from './accounting.ts';
+import type { Admitted, Warning } from './accounting.ts';
 import { Cancellation } from './cancellation.ts';
 import type { ServerContext, ServerEnv } from './context.ts';
 import { eventStream } from './event-stream.ts';
@@ -13,6 +13,7 @@ export interface Answering {
   readonly request: SamplingRequest;
   /** One per choice. */
   readonly answers: readonly AnswerRequest[];
+  readonly warnings: readonly Warning[];
   /** The body of a response that is not streamed. */
   readonly whole: (results: readonly ChoiceResult[], admitted: Admitted) => object;
   /** The chunks of one event. `end` comes with the last one. */
@@ -29,7 +30,7 @@ export interface AnswerEnd {
 export async function respond(
   c: Context<ServerEnv>,
   server: ServerContext,
-  { request, answers, whole, chunks }: Answering,
+  { request, answers, warnings, whole, chunks }: Answering,
 ): Promise<Response> {
   const { engine, limits, admission, metrics, shadow } = server;
   checkLimits(server, request);
@@ -41,7 +42,7 @@ export async function respond(
   try {
     const leave = await admission.enter(tenant.name, cancellation.signal);
     const override = overrideOf(server, answers[0]);
-    admitted = { queueMs: performance.now() - arrived, override, tell: server.tell };
+    admitted = { queueMs: performance.now() - arrived, override, tell: server.tell, warnings };
     const [first, ...others] = answers.map((answer) => ({
       ...answer,
       ...(override && { mode: 'full' as const, policy: undefined }),
@@ -92,7 +93,7 @@ function checkLimits({ modelNames, limits }: ServerContext, request: SamplingReq
     const message = `the model ${JSON.stringify(request.model)} is not served: use ${names}`;
     throw new RequestError('MODEL_NOT_FOUND', message, 'model');
   }
-  const wanted = request.max_tokens ?? 0;
+  const wanted = request.max_tokens ?? request.n_predict ?? 0;
   if (wanted > limits.answerTokens) {
     const message = `max_tokens is ${wanted}: ask for at most ${limits.answerTokens}`;
     throw new RequestError('INVALID_ARGUMENT', message, 'max_tokens');

@@ -1,7 +1,9 @@
 /** POST /v1/chat/completions: messages and documents in, OpenAI's answer with an account per block out. */
 import { accountOf, finishReason, usageOf, withAccount } from '../accounting.ts';
-import { checkDocuments, grammarOf, sharedFields } from '../answer-request.ts';
+import { answerFormat } from '../answer-format.ts';
+import { checkDocuments, sharedFields } from '../answer-request.ts';
 import type { App, ServerContext } from '../context.ts';
+import { checkContinuation, unheard } from '../foreign-fields.ts';
 import { chatLogprobs } from '../logprobs.ts';
 import { conversationOf } from '../messages.ts';
 import { describeRoute } from '../openapi.ts';
@@ -23,7 +25,7 @@ export function addChat(app: App, server: ServerContext): void {
   });
   app.post('/v1/chat/completions', async (c) => {
     const body = await readJson(c, chatRequestSchema, server.limits);
-    const answers = chatAnswers(body, server);
+    const { answers, warnings } = chatAnswers(body, server);
     const request = { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens };
     const told = alternativesOf(body) !== undefined;
     const created = Math.floor(Date.now() / 1000);
@@ -33,6 +35,7 @@ export function addChat(app: App, server: ServerContext): void {
     return respond(c, server, {
       request,
       answers,
+      warnings,
       whole: (choices, admitted) => {
         const results = choices.map(({ result }) => result);
         return {
@@ -68,20 +71,26 @@ export function addChat(app: App, server: ServerContext): void {
 }
 
 /** What the engine is asked, once per choice. @throws INVALID_ARGUMENT naming the field, EMPTY_QUESTION */
-export function chatAnswers(body: ChatRequest, { limits }: Pick<ServerContext, 'limits'>) {
+export function chatAnswers(body: ChatRequest, { limits, engine }: Pick<ServerContext, 'limits' | 'engine'>) {
   const conversation = conversationOf(body);
   checkDocuments(conversation.passages, limits.documents);
-  const grammar = grammarOf(body.response_format);
+  checkContinuation(body, conversation.answerStart !== undefined);
+  const { grammar, warnings } = answerFormat(body);
+  if (grammar !== undefined && conversation.answerStart !== undefined) {
+    const message = 'a form holds for whole answers, and the last message is the beginning of one: end with a question';
+    throw new RequestError('INVALID_ARGUMENT', message, `messages.${body.messages.length - 1}`);
+  }
   const request = {
     ...body,
     max_tokens: body.max_completion_tokens ?? body.max_tokens,
     documents: [...conversation.passages],
   };
-  return Array.from({ length: body.n ?? 1 }, (_, choice) => ({
+  const answers = Array.from({ length: body.n ?? 1 }, (_, choice) => ({
     ...sharedFields(request, choice, alternativesOf(body), limits),
     ...conversation,
     grammar,
   }));
+  return { answers, warnings: [...unheard(body, chatRequestSchema.shape, engine), ...warnings] };
 }
 
 /** Alternatives per token that are reported; undefined when no token is. */

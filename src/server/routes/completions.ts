@@ -1,7 +1,9 @@
 /** POST /v1/completions: the prompt is the final block, put into the model's template as a question is. */
 import { accountOf, finishReason, usageOf, withAccount } from '../accounting.ts';
+import { answerFormat } from '../answer-format.ts';
 import { checkDocuments, sharedFields } from '../answer-request.ts';
 import type { App, ServerContext } from '../context.ts';
+import { unheard } from '../foreign-fields.ts';
 import { completionLogprobs } from '../logprobs.ts';
 import { describeRoute } from '../openapi.ts';
 import { readJson } from '../read-json.ts';
@@ -24,10 +26,12 @@ export function addCompletions(app: App, server: ServerContext): void {
     checkDocuments(passages, server.limits.documents);
     const question = typeof request.prompt === 'string' ? request.prompt : (request.prompt[0] ?? '');
     const alternatives = request.logprobs ?? undefined;
+    const { grammar, warnings } = answerFormat(request);
     const answers = Array.from({ length: request.n ?? 1 }, (_, choice) => ({
       ...sharedFields(request, choice, alternatives, server.limits),
       passages,
       question,
+      grammar,
     }));
     const created = Math.floor(Date.now() / 1000);
     const head = { id: `cmpl-${c.get('requestId')}`, object: 'text_completion', created, model: request.model };
@@ -36,6 +40,7 @@ export function addCompletions(app: App, server: ServerContext): void {
     return respond(c, server, {
       request,
       answers,
+      warnings: [...unheard(request, completionRequestSchema.shape, server.engine), ...warnings],
       whole: (choices, admitted) => {
         const results = choices.map(({ result }) => result);
         return {

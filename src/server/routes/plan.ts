@@ -18,7 +18,8 @@ export function addPlan(app: App, server: ServerContext): void {
   app.post('/v1/plan', async (c) => {
     const body = await readJson(c, chatRequestSchema, server.limits);
     const tenant = server.tenants.within(c.get('tenant'), body.block_attention?.tenant);
-    const [answer] = chatAnswers({ ...body, n: 1 }, server);
+    const { answers, warnings } = chatAnswers({ ...body, n: 1 }, server);
+    const [answer] = answers;
     const request = { passages: [], question: '', ...answer, tenant: tenant.salt };
     const { contextTokens, questionTokens, kvBytes, blocks } = await server.engine.plan(request);
     const chosen = server.engine.chooseMode(request);
@@ -31,6 +32,7 @@ export function addPlan(app: App, server: ServerContext): void {
       question_tokens: questionTokens,
       kv_bytes: kvBytes,
       blocks: blocks.map(({ id, kind, tokens, tier }) => ({ id, kind, tokens, cached: tier ?? null })),
+      ...(warnings.length > 0 && { warnings }),
     });
   });
 }

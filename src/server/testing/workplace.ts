@@ -16,12 +16,17 @@ export const documents = [
 
 export class Workplace {
   readonly #folder = mkdtempSync(join(tmpdir(), 'block-attention-server-'));
+  readonly #chatTemplate: string;
   #engine: Engine | undefined;
+
+  constructor(options: { readonly chatTemplate?: string } = {}) {
+    this.#chatTemplate = options.chatTemplate ?? chatTemplate;
+  }
 
   /** @param options of the engine. Defaults to one thread in block mode */
   async open(options: Partial<EngineOptions> = {}): Promise<Engine> {
     const modelPath = join(this.#folder, 'model.gguf');
-    await writeRandomModel(modelPath, { family: 'llama', contextTokens: 1024, chatTemplate }, 3);
+    await writeRandomModel(modelPath, { family: 'llama', contextTokens: 1024, chatTemplate: this.#chatTemplate }, 3);
     const cacheDir = join(this.#folder, 'cache');
     this.#engine = await createEngine({ modelPath, threads: 1, device: 'cpu', cacheDir, mode: 'block', ...options });
     return this.#engine;
