@@ -8,6 +8,7 @@ const benchmarks: Readonly<Record<string, string>> = {
   attention: "one layer's attention, 50 queries × 32,768 keys, against flash_attn_ext",
   encode: "encoding of 512-token blocks against llama.cpp's prefill",
   decode: 'decoding after 8,192 tokens, one sequence and eight that share passages',
+  linear: 'linear layers by the native kernel and by ggml, for every type of weights',
   adapter: 'what a LoRA costs while the model runs',
   store: 'the first answer after a restart; look-up, keys and pins',
   start: 'a whole `ask` on a warm store, from process start',

@@ -106,6 +106,7 @@ async function ask(question: string | undefined, options: AskOptions, context: C
     kvType: engine.kvType,
     attention: engine.attention,
     threads: engine.threads,
+    linear: engine.linear,
     loadMs,
   };
   const turns: unknown[] = [];

@@ -99,8 +99,11 @@ export function addComputeOptions(command: Command): Command {
       new Option('--attention <path>', 'attention kernel').choices(['auto', 'native', 'portable']).default('auto'),
     )
     .addOption(
-      new Option('--linear <path>', "linear layers of prompts: the native kernel where it fits, or ggml's alone")
-        .choices(['auto', 'ggml'])
+      new Option(
+        '--linear <path>',
+        "linear layers of prompts: the native kernel where it fits, ggml's, or for each type of weights what is faster here",
+      )
+        .choices(['auto', 'native', 'ggml'])
         .default('auto'),
     )
     .option('--no-repack', 'use quantised weights as they lie in the file: slower, no second copy in memory');

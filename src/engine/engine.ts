@@ -11,6 +11,7 @@ import {
   type AttentionFactory,
   adapterIdentity,
   KvLayout,
+  type LinearDecision,
   Model,
   modelWarnings,
 } from '../model/index.ts';
@@ -94,7 +95,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     cleanup.push(() => disposeOnceOpen(opening));
     const model = await Model.load(options.modelPath, backend, {
       repack: options.repack,
-      linear: options.linear,
+      linear: options.linear ?? 'auto',
+      linearFolder: join(options.cacheDir ?? cacheFolder(), 'linear'),
       adapter: lora,
     });
     cleanup.push(() => model.dispose());
@@ -157,6 +159,7 @@ class LocalEngine implements Engine {
   readonly kvType: KvType;
   readonly attention: 'native' | 'portable';
   readonly threads: number;
+  readonly linear: readonly LinearDecision[];
   readonly tokenizer: TokenCounter;
   readonly layout: PromptLayout;
   readonly defaultMode: RequestedMode;
@@ -175,6 +178,7 @@ class LocalEngine implements Engine {
     this.kvType = rest.kvType;
     this.attention = rest.attention;
     this.threads = rest.threads;
+    this.linear = parts.model.linearDecisions;
     this.#cleanup = rest.cleanup;
     this.model = modelInfo(parts);
     this.tokenizer = tokenCounter(parts.tokenizer);

@@ -3,6 +3,7 @@
  */
 import type { Device } from '../ggml/library.ts';
 import type { KvType } from '../model/kv-layout.ts';
+import type { LinearDecision } from '../model/linear-choice.ts';
 import type { BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
 import type { ModeChoice, ModeRequest } from './choose-mode.ts';
@@ -46,10 +47,12 @@ export interface EngineOptions {
   /** Rearrange quantised weights for the CPU's widest kernels: faster, at the price of a copy. Defaults to true. */
   readonly repack?: boolean | undefined;
   /**
-   * How the linear layers of prompts are computed: `auto` takes the native kernel where it is built and fits the weights,
-   * `ggml` never. Both round alike up to the order of sums. Defaults to `auto`.
+   * How the linear layers of prompts are computed. `native`: by the native kernel where it is built and fits the weights.
+   * `ggml`: by ggml alone. `auto`: by the faster for weights of each type and length, measured in some milliseconds when
+   * a model is loaded for the first time on this machine, and remembered in `cacheDir`. All round alike up to the order
+   * of sums. Defaults to `auto`.
    */
-  readonly linear?: 'auto' | 'ggml' | undefined;
+  readonly linear?: 'auto' | 'native' | 'ggml' | undefined;
   /**
    * Path of a LoRA's GGUF, such as `finetune --lora` writes or llama.cpp loads: applied while the model runs, its weights
    * stay as they lie. Blocks and verdicts are the adapted model's own. Defaults to none.
@@ -335,6 +338,8 @@ export interface Engine extends AsyncDisposable {
   readonly attention: 'native' | 'portable';
   /** The most that compute. */
   readonly threads: number;
+  /** Which path multiplies which weights of prompts, and why; empty where all are ggml's for want of the other. */
+  readonly linear: readonly LinearDecision[];
   readonly tokenizer: TokenCounter;
   /** The layout of its prompts: what the template `auto` stands for here. */
   readonly layout: PromptLayout;

@@ -83,7 +83,11 @@ export class Reader implements AsyncDisposable {
     try {
       const backend = await Backend.open({ device: options.device, threads: options.threads });
       cleanup.unshift(() => backend.dispose());
-      const model = await Model.load(options.modelPath, backend, { repack: options.repack, linear: options.linear });
+      const model = await Model.load(options.modelPath, backend, {
+        repack: options.repack,
+        linear: options.linear ?? 'auto',
+        linearFolder: join(options.cacheDir ?? cacheFolder(), 'linear'),
+      });
       cleanup.unshift(() => model.dispose());
       const contextTokens = model.contextTokens(options.contextTokens);
       const tokenizer = await openTokenizer(options.modelPath);

@@ -8,6 +8,7 @@ export { encodeFlops, type Flops, promptFlops, recomputeFlops } from './flops.ts
 export { concatenate } from './graph-run.ts';
 export type { HyperParameters } from './hyper-parameters.ts';
 export { KvLayout, type KvType } from './kv-layout.ts';
+export type { LinearDecision } from './linear-choice.ts';
 export { Model } from './model.ts';
 export { modelWarnings } from './model-warnings.ts';
 export { batchRuns, type ContextStates, markedRuns, type Run, recomputeSteps } from './recompute.ts';

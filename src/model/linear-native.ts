@@ -22,14 +22,21 @@ const sameForm = new Map<TensorType, TensorType>([
   [Q6_K, Q4_K],
 ]);
 
-/** The native path for one graph. Rows that meet several weights (q, k and v; gate and up) are packed once. */
-export function nativeLinear(kernel: NativeKernel, g: GraphContext): LinearPath {
+/**
+ * The native path for one graph. Rows that meet several weights (q, k and v; gate and up) are packed once.
+ * @param takes which weights. Defaults to all that it can
+ */
+export function nativeLinear(
+  kernel: NativeKernel,
+  g: GraphContext,
+  takes: (weight: Tensor) => boolean = () => true,
+): LinearPath {
   const packed = new Map<Tensor, Map<TensorType, Tensor>>();
   return (weight, x) => {
     const { type } = weight;
     const [inputs, outputs] = weight.ne;
     const rows = x.ne[1];
-    if (x.ne[2] !== 1 || x.nb[0] !== 4) return undefined;
+    if (x.ne[2] !== 1 || x.nb[0] !== 4 || !takes(weight)) return undefined;
     const bytes = kernel.linear.packedBytes(type, inputs, outputs, rows);
     if (bytes < 0) return undefined;
     const form = sameForm.get(type) ?? type;

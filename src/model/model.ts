@@ -7,11 +7,14 @@ import type { Backend } from '../ggml/backend.ts';
 import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
 import { loadNativeKernel, type NativeKernel } from '../ggml/native-kernel.ts';
+import { type Tensor, typeName } from '../ggml/tensor.ts';
 import { Adapter, type AdapterOptions } from './adapter.ts';
 import type { ForwardModel } from './forward.ts';
 import { type HyperParameters, readHyperParameters } from './hyper-parameters.ts';
 import { bindWeights, type NamedWeights } from './layers.ts';
+import { chooseLinear, type LinearClass, type LinearDecision } from './linear-choice.ts';
 import { type LinearPath, nativeLinear } from './linear-native.ts';
+import { LinearTimer, linearClasses, linearMachine } from './measure-linear.ts';
 import { ropeContextLimit } from './rope.ts';
 import { Weights } from './weights.ts';
 
@@ -19,10 +22,12 @@ export interface ModelOptions {
   /** Rearrange quantised weights for the CPU's widest kernels, as llama.cpp does. Defaults to true. */
   readonly repack?: boolean | undefined;
   /**
-   * How linear layers of many rows are computed: `auto` takes the native kernel where it is built and fits, `ggml` never.
-   * Defaults to `auto`.
+   * How linear layers of many rows are computed. `native`: by the native kernel where it is built and fits. `ggml`: by
+   * ggml. `auto`: by the faster for weights of each type and length, which is measured. Defaults to `native`.
    */
-  readonly linear?: 'auto' | 'ggml' | undefined;
+  readonly linear?: 'auto' | 'native' | 'ggml' | undefined;
+  /** Folder where `auto` remembers what it measured. Defaults to none. */
+  readonly linearFolder?: string | undefined;
   /** Changes the model while it runs. Defaults to none. */
   readonly adapter?: AdapterOptions | undefined;
 }
@@ -35,6 +40,8 @@ export class Model implements ForwardModel {
   readonly parameters: number;
   /** Another way than ggml's to multiply the rows of a prompt, for one graph. */
   readonly linear: ((g: GraphContext) => LinearPath) | undefined;
+  /** Which path takes which weights, and why; empty where there is no native kernel. */
+  readonly linearDecisions: readonly LinearDecision[];
   readonly #storage: Weights;
   readonly #kernel: NativeKernel | undefined;
 
@@ -44,6 +51,7 @@ export class Model implements ForwardModel {
     hyperParameters: HyperParameters,
     storage: Weights,
     kernel: NativeKernel | undefined,
+    decisions: readonly LinearDecision[],
   ) {
     this.file = file;
     this.backend = backend;
@@ -51,7 +59,10 @@ export class Model implements ForwardModel {
     this.#storage = storage;
     this.parameters = storage.parameters;
     this.#kernel = kernel;
-    this.linear = kernel && ((g) => nativeLinear(kernel, g));
+    this.linearDecisions = decisions;
+    const ggmls = new Set(decisions.filter(({ path }) => path === 'ggml').map(nameOf));
+    const takes = ({ type, ne }: Tensor) => !ggmls.has(nameOf({ type: typeName(type), inputs: ne[0] }));
+    this.linear = kernel && ((g) => nativeLinear(kernel, g, takes));
     this.weights = bindWeights(storage, hyperParameters);
   }
 
@@ -67,9 +78,14 @@ export class Model implements ForwardModel {
 
   /**
    * Loads a GGUF file. Weights are memory-mapped on the CPU.
-   * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, ADAPTER_INVALID
+   * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, ADAPTER_INVALID; INVALID_ARGUMENT for an
+   * unknown path of linear layers
    */
   static async load(path: string, backend: Backend, options: ModelOptions = {}): Promise<Model> {
+    const { linear } = options;
+    if (linear !== undefined && !linearPaths.includes(linear)) {
+      throw new BlockAttentionError('INVALID_ARGUMENT', `linear is ${linear}: use ${linearPaths.join(', ')}`);
+    }
     const file = await openGguf(path);
     const hyperParameters = readHyperParameters(file);
     const adapter = options.adapter && (await Adapter.load(options.adapter, file, backend));
@@ -77,7 +93,8 @@ export class Model implements ForwardModel {
     try {
       storage = new Weights(file, backend, options.repack ?? true, adapter, true);
       const kernel = backend.isCpu && options.linear !== 'ggml' ? loadNativeKernel() : undefined;
-      return new Model(file, backend, hyperParameters, storage, kernel);
+      const decisions = kernel ? await decideLinear(file, backend, kernel, options) : [];
+      return new Model(file, backend, hyperParameters, storage, kernel, decisions);
     } catch (error) {
       if (storage === undefined) adapter?.dispose();
       else storage.dispose();
@@ -111,10 +128,33 @@ export class Model implements ForwardModel {
   firstLayers(layers: number): Model {
     const { hyperParameters: hp } = this;
     const part = { ...hp, layers, ropes: hp.ropes.slice(0, layers), windowed: hp.windowed.slice(0, layers) };
-    return new Model(this.file, this.backend, part, this.#storage, this.#kernel);
+    return new Model(this.file, this.backend, part, this.#storage, this.#kernel, this.linearDecisions);
   }
 
   dispose(): void {
     this.#storage.dispose();
   }
+}
+
+const linearPaths: readonly string[] = ['auto', 'native', 'ggml'];
+/** Matrices of fewer weights are multiplied in less time than a measurement takes. */
+const smallWeights = 16e6;
+
+async function decideLinear(
+  file: GgufFile,
+  backend: Backend,
+  kernel: NativeKernel,
+  { linear = 'native', linearFolder: folder, repack = true }: ModelOptions,
+): Promise<LinearDecision[]> {
+  const { classes, weights } = linearClasses(file, kernel);
+  if (linear !== 'auto' || weights < smallWeights) {
+    const reason = linear === 'auto' ? 'small' : 'asked';
+    return classes.map(({ type, inputs }) => ({ type, inputs, path: 'native', reason }));
+  }
+  using timer = new LinearTimer(backend, kernel, repack);
+  return chooseLinear({ classes, time: timer.time, machine: linearMachine(backend, kernel, repack), folder });
+}
+
+function nameOf({ type, inputs }: LinearClass): string {
+  return `${type} ${inputs}`;
 }

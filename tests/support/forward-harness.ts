@@ -84,7 +84,7 @@ export class ForwardHarness {
       backend,
       await Model.load(path, backend, {
         repack: options.repack ?? false,
-        linear: options.linear,
+        linear: options.linear === 'auto' ? 'native' : options.linear,
         adapter: options.adapter,
       }),
       kvType,

@@ -1,0 +1,107 @@
+/**
+ * Which path multiplies a model's weights with the rows of a prompt: the native kernel's or ggml's, whichever is faster
+ * here for weights of that type and length. Measured once per machine, and remembered.
+ *
+ * A path is chosen per weight, whatever the number of rows, so that a block's bytes do not depend on what else is in its
+ * batch. Both round alike up to the order of sums. Knows no tensor: how long a path takes is asked through a function.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export type LinearPathName = 'native' | 'ggml';
+
+/** Weights that are chosen for together: how a product goes depends on their type and the length of their rows. */
+export interface LinearClass {
+  /** As typeName() says, e.g. `Q4_0` */
+  readonly type: string;
+  readonly inputs: number;
+}
+
+export interface LinearDecision extends LinearClass {
+  readonly path: LinearPathName;
+  /** `measured` now; `remembered` from an earlier time; `small`: too little work for a measurement; `asked` by option. */
+  readonly reason: 'measured' | 'remembered' | 'small' | 'asked';
+  /** What one product of the measurement took, in ms; absent where nothing was measured. */
+  readonly ms?: { readonly native: number; readonly ggml: number } | undefined;
+}
+
+export interface LinearChoiceOptions {
+  readonly classes: readonly LinearClass[];
+  /** Runs one product. @returns ms */
+  readonly time: (path: LinearPathName, of: LinearClass) => Promise<number>;
+  /** What the times depend on besides the class: processor, instruction sets, versions, threads. */
+  readonly machine: string;
+  /** Where decisions are remembered. Defaults to nowhere. */
+  readonly folder?: string | undefined;
+}
+
+/** Products of each path: the first does not count, of the others the fastest does. */
+const rounds = 4;
+/** The native path reads weights where they lie, so it is preferred to one that is hardly faster. */
+const hardly = 0.97;
+
+interface Remembered {
+  readonly machine: string;
+  readonly decisions: Readonly<Record<string, { readonly native: number; readonly ggml: number }>>;
+}
+
+/** The decision for each class. Never throws for want of a folder. */
+export async function chooseLinear(options: LinearChoiceOptions): Promise<LinearDecision[]> {
+  const { classes, time, machine, folder } = options;
+  const file = folder === undefined ? undefined : join(folder, `${digest(machine)}.json`);
+  const known = file === undefined ? {} : await recall(file, machine);
+  const decisions: LinearDecision[] = [];
+  const times = { ...known };
+  for (const one of classes) {
+    const name = `${one.type} ${one.inputs}`;
+    const before = known[name];
+    const ms = before ?? (await measure(one, time));
+    times[name] = ms;
+    const path = ms.ggml < hardly * ms.native ? 'ggml' : 'native';
+    decisions.push({ ...one, path, reason: before === undefined ? 'measured' : 'remembered', ms });
+  }
+  if (file !== undefined && decisions.some(({ reason }) => reason === 'measured')) {
+    await remember(file, { machine, decisions: times });
+  }
+  return decisions;
+}
+
+/** In turn, so that a machine whose speed changes favours neither. */
+async function measure(of: LinearClass, time: LinearChoiceOptions['time']) {
+  const best = { native: Number.POSITIVE_INFINITY, ggml: Number.POSITIVE_INFINITY };
+  for (let round = 0; round < rounds; round++) {
+    for (const path of ['native', 'ggml'] as const) {
+      const ms = await time(path, of);
+      if (round > 0) best[path] = Math.min(best[path], ms);
+    }
+  }
+  return best;
+}
+
+function digest(machine: string): string {
+  return createHash('sha256').update(machine).digest('hex').slice(0, 16);
+}
+
+/** What the file says, as far as it is of this machine and makes sense. */
+async function recall(file: string, machine: string): Promise<Remembered['decisions']> {
+  try {
+    const { machine: of, decisions } = JSON.parse(await readFile(file, 'utf8')) as Partial<Remembered>;
+    if (of !== machine || typeof decisions !== 'object' || decisions === null) return {};
+    return Object.fromEntries(Object.entries(decisions).filter(([, ms]) => ms?.native > 0 && ms?.ggml > 0));
+  } catch {
+    return {};
+  }
+}
+
+/** Whole or not at all; a folder that cannot be written to only means measuring again. */
+async function remember(file: string, content: Remembered): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString('hex')}`;
+  try {
+    await mkdir(join(file, '..'), { recursive: true });
+    await writeFile(temporary, `${JSON.stringify(content, null, 2)}\n`);
+    await rename(temporary, file);
+  } catch {
+    await unlink(temporary).catch(() => {});
+  }
+}
