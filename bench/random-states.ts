@@ -32,5 +32,6 @@ export function randomStore(): BlockStore {
     checkIntegrity: () => store.checkIntegrity(),
     flush: () => store.flush(),
     close: () => store.close(),
+    [Symbol.asyncDispose]: () => store.close(),
   };
 }

@@ -40,6 +40,7 @@ export {
   resolveModel,
 } from './models/index.ts';
 export { readPassages } from './prompt/index.ts';
+export type { BlockAttentionAccount, BlockAttentionFields, WithAccount, WithDocuments } from './server/client-types.ts';
 export * from './store/index.ts';
 export {
   type FinetuneOptions,

@@ -238,6 +238,11 @@ describe.each(['engine', 'url'])('over %s', (where) => {
 
 describe('a server that is not there, or refuses', () => {
   it('is named; what may pass is marked for another try', async () => {
+    // With or without /v1: the routes are found.
+    for (const url of [sources.url?.url, sources.url?.url?.replace('/v1', ''), sources.url?.url?.replace('/v1', '/')]) {
+      const chat = new ChatBlockAttention({ ...sources.url, url, maxTokens: 2 });
+      expect((await chat.invoke('When?')).response_metadata).toHaveProperty('block_attention');
+    }
     const gone = new ChatBlockAttention({ url: 'http://127.0.0.1:1/v1', model: 'x', maxRetries: 0 });
     await expect(gone.invoke(question)).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });
     const provider = createBlockAttention({ url: 'http://127.0.0.1:1/v1' });

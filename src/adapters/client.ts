@@ -11,7 +11,7 @@ import { distinctDocuments, liftDocuments } from './documents.ts';
 export interface SourceOptions {
   /** Answers in this process. Stays the caller's to close. */
   readonly engine?: Engine | undefined;
-  /** `http://host:port/v1` of `block-attention serve`. */
+  /** `http://host:port` of `block-attention serve`, or whatever stands before `/v1` of it; `/v1` may follow. */
   readonly url?: string | undefined;
   readonly apiKey?: string | undefined;
   /** Name of the model. Defaults to the one that the server has. */
@@ -103,7 +103,7 @@ export class ChatClient {
       throw new BlockAttentionError('INVALID_ARGUMENT', 'give either an engine or the url of a server');
     }
     this.#options = options;
-    this.address = (options.url ?? 'http://engine.invalid/v1').replace(/\/+$/, '');
+    this.address = addressOf(options.url ?? 'http://engine.invalid');
   }
 
   /**
@@ -182,6 +182,12 @@ export class ChatClient {
     const { engine, fetch } = this.#options;
     return engine === undefined ? (fetch ?? globalThis.fetch) : inProcess(engine);
   }
+}
+
+/** The routes lie below `/v1`, whether the address says so or not. */
+function addressOf(url: string): string {
+  const bare = url.replace(/\/+$/, '');
+  return bare.endsWith('/v1') ? bare : `${bare}/v1`;
 }
 
 const inProcessModel = 'engine';

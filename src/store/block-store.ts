@@ -58,7 +58,7 @@ export type EncodeMisses = (
   signal?: AbortSignal,
 ) => Promise<void>;
 
-export interface BlockStore {
+export interface BlockStore extends AsyncDisposable {
   /**
    * Pins the blocks of one request, in order (a key may occur several times; each occurrence gets its own handle).
    * Blocks that no tier holds are encoded through `encode`, each once however many callers ask at the same time

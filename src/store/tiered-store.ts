@@ -175,6 +175,10 @@ export class TieredStore implements BlockStore {
     return this.#lower.flush();
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
