@@ -42,7 +42,19 @@ describe('ask', () => {
     const fresh = (await workspace.ask('--json', '--no-store')).json();
     expect(fresh.answer).toBe(stored.answer);
     expect(fresh.blocks).toMatchObject([{ status: 'miss', tier: 'none' }, {}, {}, {}]);
-    const argv = ['ask', '--model', workspace.model, '--passages', '-', '--no-store', '--max-tokens', '4', '--json'];
+    const argv = [
+      'ask',
+      '--model',
+      workspace.model,
+      '--passages',
+      '-',
+      '--no-store',
+      '--mode',
+      'block',
+      '--max-tokens',
+      '4',
+      '--json',
+    ];
     const piped = await workspace.run([...argv, 'when was the bridge opened?'], { stdin: workspace.passagesText });
     expect(piped.json().answer).toBe(stored.answer);
   });

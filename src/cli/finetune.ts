@@ -1,5 +1,6 @@
 /** `finetune`: trains a model for block mode. */
 import { type Command, Option } from 'commander';
+import { type ContextPolicy, parsePolicy } from '../engine/policy/policy.ts';
 import type { FinetuneProgress, FinetuneReport, FinetuneStart, TrainingMode, Validation } from '../train/index.ts';
 import { invalid } from './errors.ts';
 import { percent } from './eval-options.ts';
@@ -22,6 +23,7 @@ interface Flags {
   readonly modes: readonly TrainingMode[];
   readonly distill?: number;
   readonly blockDropout?: number;
+  readonly policy?: ContextPolicy;
   readonly epochs: number;
   readonly batch: number;
   readonly batchTokens: number;
@@ -92,6 +94,12 @@ export function addFinetune(program: Command, context: CommandContext): void {
     'p',
     'probability that a passage sees those before it, in block mode, drawn anew in each step (default: 0)',
     { min: 0, max: 0.99 },
+  );
+  command.addOption(
+    new Option(
+      '--policy <policy>',
+      'what passages are encoded behind, e.g. anchor:header; the result is served under the same (default: what it starts from was trained under, else plain)',
+    ).argParser(parsePolicy),
   );
   number('--epochs', 'n', 'passes over the data', whole, 1);
   number('--batch', 'n', 'samples of a step, each in every mode', whole, 64);

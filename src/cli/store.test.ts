@@ -32,7 +32,7 @@ describe('store', () => {
   it('lists and counts', async () => {
     const { stdout } = await store('ls');
     expect(stdout.trimEnd().split('\n')).toHaveLength(4);
-    expect(stdout).toMatch(/^[0-9a-f]{16} +\d+ tokens +[\d.]+ KiB +used \d+ s ago$/m);
+    expect(stdout).toMatch(/^[0-9a-f]{16} +\d+ tokens +anchor:header +[\d.]+ KiB +used \d+ s ago$/m);
     expect((await store('stats', '--json')).json()).toMatchObject({
       blocks: 4,
       unreadable: 0,

@@ -51,9 +51,10 @@ async function list(flags: FolderFlags, { io }: CommandContext): Promise<void> {
   const blocks = [];
   for await (const info of listStore(await folderOf(flags, io.env))) blocks.push(info);
   blocks.sort((a, b) => b.usedAtMs - a.usedAtMs);
-  const rows = blocks.map(({ key, tokens, fileBytes, usedAtMs, pinned, sealed }) => [
+  const rows = blocks.map(({ key, tokens, encoding, fileBytes, usedAtMs, pinned, sealed }) => [
     key.slice(0, shortKey),
     tokens === undefined ? 'unreadable' : `${formatCount(tokens)} tokens`,
+    encoding === '' ? 'plain' : (encoding ?? ''),
     formatBytes(fileBytes),
     `used ${formatDuration(Math.max(0, Date.now() - usedAtMs))} ago`,
     [pinned && 'pinned', sealed && 'encrypted'].filter(Boolean).join(', '),

@@ -13,7 +13,8 @@ import {
   tokenizePlanAside,
   turnsIntoFinal,
 } from '../prompt/index.ts';
-import { chooseMode } from './choose-mode.ts';
+import type { BlockRequest } from '../store/index.ts';
+import { blockPolicy, chooseMode } from './choose-mode.ts';
 import type { EngineParts } from './engine.ts';
 import type { AnswerRequest, Mode, PlanReport } from './types.ts';
 
@@ -117,16 +118,19 @@ export function answerLimit(
 
 /** What a request would be cut into, and what of it is there. @throws what makePlan() does */
 export async function reportPlan(parts: EngineParts, request: AnswerRequest): Promise<PlanReport> {
-  const { source, store } = parts;
-  const { mode } = chooseMode(request, parts.modes);
+  const { source, store, modes } = parts;
+  const { mode } = chooseMode(request, modes);
   const { blocks } = await makePlan(parts, request, mode, plannedContexts * parts.contextTokens);
   const last = blocks.length - 1;
+  const context = blocks.slice(0, -1).map(({ tokens }) => tokens);
+  const requests = source.requests(context, { tenant: request.tenant, policy: blockPolicy(request, modes) });
+  const tierOf = async (asked: BlockRequest | undefined) => asked && store.has(asked.key);
   const reports = await Promise.all(
     blocks.map(async ({ id, kind, tokens }, index) => ({
       id,
       kind,
       tokens: tokens.length,
-      tier: index === last ? undefined : await store.has(source.request(tokens, request.tenant).key),
+      tier: await tierOf(requests[index]),
     })),
   );
   const questionTokens = reports[last]?.tokens ?? 0;

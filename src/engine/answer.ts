@@ -55,8 +55,9 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     const unreserve = await budget.reserve(source.growingLayout.blockBytes(ownTokens) + copies, signal);
     cleanup.push(unreserve);
     let handles: BlockHandle[] = [];
+    const blocksOptions = { tenant, policy: choice.policy ?? undefined };
     if (mode === 'block' && context.length > 0) {
-      handles = await source.acquire(context, { signal, tenant, priority: missPriority });
+      handles = await source.acquire(context, { signal, ...blocksOptions, priority: missPriority });
       cleanup.push(() => {
         for (const handle of handles) source.release(handle);
       });
@@ -155,7 +156,14 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
         decodeTokensPerSecond: decoded > 0 && decodeMs > 0 ? (decoded * 1000) / decodeMs : 0,
       },
       blocks: reports(plan, handles),
-      flops: countFlops(parts, mode, handles, context, question.length, reusedTokens, recomputed?.flops),
+      flops: countFlops(parts, {
+        mode,
+        misses: missesOf(handles, context, source.tokensBefore(context, blocksOptions)),
+        before: contextTokens,
+        question: question.length,
+        reused: reusedTokens,
+        recomputed: recomputed?.flops,
+      }),
     };
   } finally {
     for (const release of cleanup.reverse()) release();
@@ -173,32 +181,51 @@ function reports(plan: TokenizedPlan, handles: readonly BlockHandle[]): BlockRep
   }));
 }
 
-function countFlops(
-  { model }: EngineParts,
-  mode: Mode,
+interface Miss {
+  readonly tokens: number;
+  /** What it was encoded behind. */
+  readonly before: number;
+}
+
+/** Blocks that were encoded, each once. */
+function missesOf(
   handles: readonly BlockHandle[],
   context: readonly Int32Array[],
-  question: number,
-  reused: number,
-  recomputed = { linear: 0, total: 0 },
+  before: readonly number[],
+): Iterable<Miss> {
+  const misses = new Map<string, Miss>();
+  handles.forEach(({ status, key }, i) => {
+    if (status === 'miss') misses.set(key, { tokens: context[i]?.length ?? 0, before: before[i] ?? 0 });
+  });
+  return misses.values();
+}
+
+interface Spent {
+  readonly mode: Mode;
+  readonly misses: Iterable<Miss>;
+  /** Tokens of the context and of the question, and those of the latter that were not computed. */
+  readonly before: number;
+  readonly question: number;
+  readonly reused: number;
+  readonly recomputed: { readonly linear: number; readonly total: number } | undefined;
+}
+
+function countFlops(
+  { model }: EngineParts,
+  { mode, misses, before, question, reused, recomputed }: Spent,
 ): FlopsReport {
   const hp = model.hyperParameters;
-  const before = context.reduce((sum, tokens) => sum + tokens.length, 0);
   const full = promptFlops(hp, 0, before + question);
   if (mode === 'full') {
     const rest = promptFlops(hp, reused, before + question - reused);
     return { spent: rest.total, encoding: 0, full: full.total, spentLinear: rest.linear, fullLinear: full.linear };
   }
   const last = promptFlops(hp, before + reused, question - reused);
-  const misses = new Map<string, number>();
-  handles.forEach((handle, i) => {
-    if (handle.status === 'miss') misses.set(handle.key, context[i]?.length ?? 0);
-  });
-  let spent = last.total + recomputed.total;
-  let spentLinear = last.linear + recomputed.linear;
+  let spent = last.total + (recomputed?.total ?? 0);
+  let spentLinear = last.linear + (recomputed?.linear ?? 0);
   let encoding = 0;
-  for (const tokens of misses.values()) {
-    const cost = encodeFlops(hp, tokens);
+  for (const miss of misses) {
+    const cost = encodeFlops(hp, miss.tokens, miss.before);
     encoding += cost.total;
     spentLinear += cost.linear;
   }

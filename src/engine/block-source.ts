@@ -5,9 +5,11 @@
  */
 import type { TensorMemory } from '../ggml/backend.ts';
 import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
+import type { Tokenizer } from '../ggml/tokenizer.ts';
 import { KvLayout, kvLayoutVersion } from '../model/kv-layout.ts';
 import type { Model } from '../model/model.ts';
 import { Sequence } from '../model/sequence.ts';
+import { type PromptTemplate, promptVersion } from '../prompt/index.ts';
 import {
   type BlockHandle,
   type BlockIdentity,
@@ -18,6 +20,8 @@ import {
   modelDigest,
 } from '../store/index.ts';
 import { DeviceResidency } from './device-residency.ts';
+import { type Encoding, Encodings, plainEncoding } from './policy/encodings.ts';
+import { type ContextPolicy, plainPolicy } from './policy/policy.ts';
 import { blockDamaged, type Runner } from './runner.ts';
 
 export interface BlockSourceOptions {
@@ -29,10 +33,19 @@ export interface BlockSourceOptions {
   readonly weights: string;
   /** adapterIdentity() of the model's adapter. Defaults to none. */
   readonly adapter?: string | undefined;
-  /** Version of tokenizer and templates. */
-  readonly tokenizer: string;
+  readonly tokenizer: Tokenizer;
+  readonly template: PromptTemplate;
   /** Bytes of block copies a device other than the CPU may hold. Defaults to 1 GiB. */
   readonly deviceBytes?: number | undefined;
+}
+
+/** Whose blocks, and how they are encoded. */
+export interface BlocksOptions {
+  readonly tenant?: string | undefined;
+  /** Defaults to `plain`. */
+  readonly policy?: ContextPolicy | undefined;
+  /** Whether the first of the blocks begins the prompt: it stands behind nothing, whatever the policy. Defaults to true. */
+  readonly begins?: boolean | undefined;
 }
 
 /** Of blocks encoded ahead. */
@@ -46,46 +59,74 @@ export class BlockSource {
   readonly #identities = new Map<string, BlockIdentity>();
   readonly #residency: DeviceResidency;
   readonly #modelDigest: string;
+  readonly #tokenizerVersion: string;
+  /** How the policies of this engine encode. */
+  readonly encodings: Encodings;
 
   constructor(options: BlockSourceOptions) {
     this.#options = options;
     this.layout = options.layout;
     const { layout, model } = options;
     this.#residency = new DeviceResidency(model.backend, options.deviceBytes);
+    this.#tokenizerVersion = promptVersion(options.tokenizer);
     this.#modelDigest = modelDigest(this.identity());
     this.growingLayout = layout.type === 'q8_0' ? new KvLayout(model.hyperParameters, 'f16') : layout;
+    this.encodings = new Encodings({ ...options, layout: this.growingLayout });
   }
 
   /** What blocks of a tenant are identified by besides their tokens. */
-  identity(tenant = ''): BlockIdentity {
-    let identity = this.#identities.get(tenant);
+  identity(tenant = '', { identity: encoding }: Encoding = plainEncoding): BlockIdentity {
+    const name = JSON.stringify([tenant, encoding]);
+    let identity = this.#identities.get(name);
     if (identity === undefined) {
-      const { model, weights, adapter, tokenizer, layout } = this.#options;
+      const { model, weights, adapter, layout } = this.#options;
       const { ropes, window, windowed } = model.hyperParameters;
       identity = createIdentity({
         weights,
         adapter,
-        tokenizer,
+        tokenizer: this.#tokenizerVersion,
         rope: JSON.stringify([ropes, window, windowed]),
         kvType: layout.type,
         format: `layout ${kvLayoutVersion}`,
         tenant,
+        encoding,
       });
       // A server may see many tenants: the map is a cache, not a register.
       if (this.#identities.size >= 1024) this.#identities.clear();
-      this.#identities.set(tenant, identity);
+      this.#identities.set(name, identity);
     }
     return identity;
   }
 
-  request(tokens: Int32Array, tenant?: string): BlockRequest {
-    const identity = this.identity(tenant);
+  /** What the store knows blocks by, in order. @throws INVALID_ARGUMENT for a policy whose anchor cannot be had */
+  requests(blocks: readonly Int32Array[], options: BlocksOptions = {}): BlockRequest[] {
+    const encodings = this.#encodingsOf(blocks, options);
+    return blocks.map((tokens, index) => this.#request(tokens, options.tenant, encodings[index] ?? plainEncoding));
+  }
+
+  /** The same block under every way of encoding that this engine was asked for. */
+  variants(tokens: Int32Array, tenant: string | undefined): BlockRequest[] {
+    return this.encodings.known().map((encoding) => this.#request(tokens, tenant, encoding));
+  }
+
+  #encodingsOf(blocks: readonly Int32Array[], { policy = plainPolicy, begins = true }: BlocksOptions): Encoding[] {
+    const encoding = this.encodings.of(policy);
+    return blocks.map((_, index) => (begins && index === 0 ? plainEncoding : encoding));
+  }
+
+  #request(tokens: Int32Array, tenant: string | undefined, encoding: Encoding): BlockRequest {
     return {
-      key: blockKey(identity, tokens),
+      key: blockKey(this.identity(tenant, encoding), tokens),
       model: this.#modelDigest,
       tokens,
       bytes: this.layout.blockBytes(tokens.length),
+      ...(encoding.label !== '' && { encoding: encoding.label }),
     };
+  }
+
+  /** Tokens that each block stands behind while it is encoded. */
+  tokensBefore(blocks: readonly Int32Array[], options: BlocksOptions): number[] {
+    return this.#encodingsOf(blocks, options).map(({ before }) => before.length);
   }
 
   /**
@@ -94,18 +135,19 @@ export class BlockSource {
    */
   acquire(
     blocks: readonly Int32Array[],
-    options: {
+    options: BlocksOptions & {
       readonly signal?: AbortSignal | undefined;
-      readonly tenant?: string | undefined;
       /** Of encoding. Defaults to the lowest: nobody waits. */
       readonly priority?: number | undefined;
     } = {},
   ): Promise<BlockHandle[]> {
-    const requests = blocks.map((tokens) => this.request(tokens, options.tenant));
+    const encodings = this.#encodingsOf(blocks, options);
+    const requests = blocks.map((tokens, i) => this.#request(tokens, options.tenant, encodings[i] ?? plainEncoding));
+    const byKey = new Map(requests.map(({ key }, i) => [key, encodings[i] ?? plainEncoding]));
     const encode: Parameters<BlockStore['acquire']>[1] = async (missing, commit, signal) => {
       const outcomes = await Promise.allSettled(
         missing.map(async (request) => {
-          const { memory, ms } = await this.#encode(request, signal, options);
+          const { memory, ms } = await this.#encode(request, byKey.get(request.key) ?? plainEncoding, signal, options);
           commit(request, memory, ms);
         }),
       );
@@ -136,13 +178,15 @@ export class BlockSource {
     handle.release();
   }
 
-  /** Frees device copies. */
-  dispose(): void {
+  /** Frees device copies and the states of anchors. Nothing may be encoding any more. */
+  async dispose(): Promise<void> {
     this.#residency.dispose();
+    await this.encodings.dispose();
   }
 
   async #encode(
     request: BlockRequest,
+    encoding: Encoding,
     signal: AbortSignal | undefined,
     {
       priority = lowestPriority,
@@ -152,11 +196,15 @@ export class BlockSource {
     const { runner, model } = this.#options;
     const { backend } = model;
     const count = request.tokens.length;
+    const before = await this.encodings.use(encoding);
     const memory = allocateMemory(request.bytes);
     const copy = backend.isCpu ? undefined : backend.allocateMemory(request.bytes);
     const target = copy ?? backend.hostMemory(memory.address);
     const direct = this.growingLayout === this.layout;
-    const sequence = new Sequence(backend, this.growingLayout, [], count, direct ? target : undefined);
+    const sequence = new Sequence(backend, this.growingLayout, before.blocks, count, direct ? target : undefined, {
+      starts: before.starts,
+      first: 0,
+    });
     try {
       const { computeMs } = await runner.prompt(sequence, request.tokens, {
         logits: 'none',
@@ -175,6 +223,7 @@ export class BlockSource {
       throw error;
     } finally {
       sequence.dispose();
+      before.release();
       copy?.free();
     }
   }

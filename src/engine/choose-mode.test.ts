@@ -16,7 +16,13 @@ const verdict = (found: StoredVerdict['verdict'], policy = 'plain'): StoredVerdi
   difference: { value: 0, interval: [-0.01, 0.01] },
   measuredAt: '2026-01-01T00:00:00.000Z',
 });
-const defaults: ModeDefaults = { mode: 'auto', policy: undefined, verdict: undefined, modelPath: '/m.gguf' };
+const defaults: ModeDefaults = {
+  mode: 'auto',
+  policy: undefined,
+  fallback: plain,
+  verdict: undefined,
+  modelPath: '/m.gguf',
+};
 const head = parsePolicy('head:8');
 
 describe('chooseMode', () => {

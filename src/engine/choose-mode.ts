@@ -3,7 +3,14 @@
  * verdict on the model (without a verdict, full attention: nobody has measured that block mode is good enough). Pure.
  */
 import { BlockAttentionError } from '../errors.ts';
-import { type ContextPolicy, checkPolicy, type PolicyInput, parsePolicy, plainPolicy } from './policy/policy.ts';
+import {
+  type ContextPolicy,
+  checkPolicy,
+  encodesAlike,
+  type PolicyInput,
+  parsePolicy,
+  plainPolicy,
+} from './policy/policy.ts';
 import type { AdapterInfo, Mode, RequestedMode } from './types.ts';
 import type { StoredVerdict } from './verdict-store.ts';
 
@@ -14,8 +21,12 @@ export interface ModeRequest {
 
 export interface ModeDefaults {
   readonly mode: RequestedMode;
-  /** Undefined: what the verdict says, else `plain`. */
+  /** Undefined: what the verdict says, else `fallback`. */
   readonly policy: ContextPolicy | undefined;
+  /** Of block mode on a model without a verdict for it. */
+  readonly fallback: ContextPolicy;
+  /** What the model or adapter was fine-tuned under, if its file says so. */
+  readonly trained?: ContextPolicy | undefined;
   readonly verdict: StoredVerdict | undefined;
   /** For the advice to verify. */
   readonly modelPath: string;
@@ -39,10 +50,12 @@ export function chooseMode(request: ModeRequest, defaults: ModeDefaults): ModeCh
   const asked = request.policy === undefined ? defaults.policy : checkPolicy(request.policy);
   const { verdict, modelPath, adapter } = defaults;
   const full = (reason: string | null): ModeChoice => ({ mode: 'full', policy: null, requested, reason });
-  const verified = verdict?.verdict === 'block' ? parsePolicy(verdict.policy ?? 'plain') : undefined;
+  const verified = verifiedPolicy(defaults);
   if (requested === 'full') return full(null);
-  if (requested === 'block')
-    return { mode: 'block', policy: asked ?? verified ?? plainPolicy, requested, reason: null };
+  if (requested === 'block') {
+    const policy = blockPolicy(request, defaults);
+    return { mode: 'block', policy, requested, reason: untrained(policy, defaults.trained) };
+  }
   if (verdict === undefined) {
     const advice = `block-attention verify --model ${JSON.stringify(modelPath)}${adapterFlags(adapter)} --data questions.jsonl`;
     return full(
@@ -63,6 +76,22 @@ export function chooseMode(request: ModeRequest, defaults: ModeDefaults): ModeCh
     requested,
     reason: `verdict block: ${how} was within ${points(verdict.tolerance)} of full attention on ${verdict.n} questions${differs}`,
   };
+}
+
+/** What is odd about a policy that was asked for: states that the model never saw in training. */
+function untrained(policy: ContextPolicy, trained: ContextPolicy | undefined): string | null {
+  if (trained === undefined || encodesAlike(policy, trained)) return null;
+  return `policy ${policy.name} was asked for, though the model was fine-tuned under ${trained.name}`;
+}
+
+/** The policy of blocks and of requests in block mode. @throws INVALID_ARGUMENT */
+export function blockPolicy({ policy }: ModeRequest, defaults: ModeDefaults): ContextPolicy {
+  if (policy !== undefined) return checkPolicy(policy);
+  return defaults.policy ?? verifiedPolicy(defaults) ?? defaults.fallback;
+}
+
+function verifiedPolicy({ verdict }: Pick<ModeDefaults, 'verdict'>): ContextPolicy | undefined {
+  return verdict?.verdict === 'block' ? parsePolicy(verdict.policy ?? plainPolicy.name) : undefined;
 }
 
 export function checkMode(mode: RequestedMode): RequestedMode {

@@ -9,22 +9,27 @@ import {
 } from '../prompt/index.ts';
 import type { BlockKey } from '../store/index.ts';
 import { checkBytes } from './answer-plan.ts';
+import { blockPolicy } from './choose-mode.ts';
 import type { EngineParts } from './engine.ts';
-import type { EncodeOptions, EncodeSummary, Passage } from './types.ts';
+import { parsePolicy } from './policy/policy.ts';
+import type { EncodeOptions, EncodeSummary, KeyOptions, Passage } from './types.ts';
 
 /** Blocks asked for at once: enough to fill batches, few enough for progress and a small store. */
 const window = 16;
+/** What blocks of earlier runs were most likely encoded under. */
+const usualPolicies = ['plain', 'anchor:bos', 'anchor:header', 'anchor:100', 'anchor:200'].map(parsePolicy);
 /** Bytes not yet written to lower tiers before the next blocks are encoded. */
 const mostPendingBytes = 32 * 2 ** 20;
 
 /** @throws INVALID_PASSAGES, CONTEXT_OVERFLOW for one that no prompt can hold, ABORTED, STORE_FULL */
 export async function encodePassages(
-  { source, store, tokenizer, template, memo, contextTokens }: EngineParts,
+  { source, store, tokenizer, template, memo, modes, contextTokens }: EngineParts,
   passages: readonly Passage[],
   options: EncodeOptions,
 ): Promise<EncodeSummary> {
   const started = performance.now();
   const { signal, tenant, onProgress, onBlock } = options;
+  const policy = blockPolicy(options, modes);
   let encoded = 0;
   let present = 0;
   let tokens = 0;
@@ -40,10 +45,11 @@ export async function encodePassages(
     const part = passages.slice(first, first + window);
     const planned = planOf(part, { template, tokenizer });
     const plan = await tokenizePlanAside(planned, tokenizer, memo, { maxTokens: contextTokens });
-    const blocks = plan.blocks.slice(first === 0 ? 0 : -1 - part.length, -1);
+    const begins = first === 0;
+    const blocks = plan.blocks.slice(begins ? 0 : -1 - part.length, -1);
     const handles = await source.acquire(
       blocks.map((block) => block.tokens),
-      { signal, tenant },
+      { signal, tenant, policy, begins },
     );
     handles.forEach((handle, i) => {
       if (handle.status === 'hit') present += 1;
@@ -64,37 +70,42 @@ export async function encodePassages(
   return { blocks: encoded + present, encoded, present, tokens, encodedTokens, bytes, ms: performance.now() - started };
 }
 
-/** Removes the passages' blocks, whatever context they were made for. @returns how many there were @throws INVALID_PASSAGES */
+/** Removes the passages' blocks, however they were encoded: see Engine.forget(). @returns how many there were @throws INVALID_PASSAGES */
 export async function forgetPassages(
   parts: EngineParts,
   passages: readonly Passage[],
   tenant: string | undefined,
 ): Promise<number> {
-  const { source, store, tokenizer, template } = parts;
+  const { source, store, tokenizer, template, modes } = parts;
   requirePassages(passages);
+  for (const policy of [...usualPolicies, blockPolicy({}, modes)]) source.encodings.of(policy);
   // What is forgotten is not remembered here.
   const memo = createTokenMemo(0);
   const keys = new Set<BlockKey>();
   for (let first = 0; first < passages.length; first += window) {
     const part = passages.slice(first, first + window);
     const plan = await tokenizePlanAside(planOf(part, { template, tokenizer }), tokenizer, memo);
-    for (const { tokens } of passageBlocks(plan, part)) keys.add(source.request(tokens, tenant).key);
+    for (const { tokens } of passageBlocks(plan, part)) {
+      for (const { key } of source.variants(tokens, tenant)) keys.add(key);
+    }
   }
   return store.remove([...keys]);
 }
 
-/** The key of each passage's block. @throws INVALID_PASSAGES */
+/** The key of each passage's block. @throws INVALID_PASSAGES, INVALID_ARGUMENT */
 export function passageKeys(
-  { source, tokenizer, template }: Pick<EngineParts, 'source' | 'tokenizer' | 'template'>,
+  { source, tokenizer, template, modes }: EngineParts,
   passages: readonly Passage[],
-  tenant: string | undefined,
+  { tenant, ...options }: KeyOptions,
 ): BlockKey[] {
   requirePassages(passages);
+  const policy = blockPolicy(options, modes);
   const keys: BlockKey[] = [];
   for (let first = 0; first < passages.length; first += window) {
     const part = passages.slice(first, first + window);
     const plan = tokenizePlan(planOf(part, { template, tokenizer }), tokenizer);
-    for (const { tokens } of passageBlocks(plan, part)) keys.push(source.request(tokens, tenant).key);
+    const blocks = passageBlocks(plan, part).map(({ tokens }) => tokens);
+    for (const { key } of source.requests(blocks, { tenant, policy, begins: false })) keys.push(key);
   }
   return keys;
 }

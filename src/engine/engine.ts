@@ -15,7 +15,7 @@ import {
   Model,
   modelWarnings,
 } from '../model/index.ts';
-import { createTokenMemo, type PromptLayout, promptLayout, promptVersion, type TokenMemo } from '../prompt/index.ts';
+import { createTokenMemo, type PromptLayout, promptLayout, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
 import { answer } from './answer.ts';
 import { reportPlan } from './answer-plan.ts';
@@ -26,6 +26,7 @@ import { checkMode, chooseMode, type ModeChoice, type ModeDefaults, type ModeReq
 import { encodePassages, forgetPassages, passageKeys } from './encode-passages.ts';
 import { KvBudget } from './kv-budget.ts';
 import { Pace } from './pace.ts';
+import { defaultPolicy, trainedPolicy } from './policy/default-policy.ts';
 import { checkPolicy } from './policy/policy.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { Runner } from './runner.ts';
@@ -40,6 +41,7 @@ import type {
   Engine,
   EngineOptions,
   EngineUsage,
+  KeyOptions,
   KvType,
   ModelInfo,
   Passage,
@@ -48,7 +50,7 @@ import type {
   RequestedMode,
   TokenCounter,
 } from './types.ts';
-import { readVerdict, type StoredVerdict, verdictIdentity } from './verdict-store.ts';
+import { readVerdict, type StoredVerdict, verdictIdentity, verdictPolicy } from './verdict-store.ts';
 
 const kvTypes: readonly KvType[] = ['f32', 'f16', 'q8_0'];
 const defaultStoreBytes = 2 * 2 ** 30;
@@ -104,7 +106,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const { modelPath, cacheDir, template = 'auto' } = options;
     const adapter = await describeAdapter(model, cacheDir);
     const identity = await verdictIdentity({ modelPath, template, kvType, adapter: adapter?.identity, cacheDir });
-    const verdict = await readVerdict(identity, { cacheDir, beside: adapter?.path ?? modelPath });
+    const beside = adapter?.path ?? modelPath;
+    const verdict = await readVerdict(identity, { cacheDir, beside });
     const tokenizer = await opening;
     const store = options.store ?? createMemoryStore({ budgetBytes: options.storeBytes ?? defaultStoreBytes });
     if (options.store === undefined) cleanup.push(() => store.close());
@@ -124,9 +127,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       layout,
       weights: identity.weights,
       adapter: adapter?.identity,
-      tokenizer: promptVersion(tokenizer),
+      tokenizer,
+      template,
     });
     cleanup.push(() => source.dispose());
+    const trained = trainedPolicy(model);
+    const fallback = trained ?? (await verdictPolicy(identity, beside)) ?? defaultPolicy(template, contextTokens);
+    // What cannot be had shows now, not with the first question.
+    if (policy) source.encodings.of(policy);
     const budget = new KvBudget(options.kvBytes);
     const prefixes = new PrefixCache(checkPrefixBytes(options.prefixBytes ?? 0), () => budget.retry());
     budget.onShortage((bytes) => prefixes.reclaim(bytes));
@@ -142,7 +150,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       contextTokens,
       template,
       memo: createTokenMemo(),
-      modes: { mode, policy, verdict, modelPath, adapter },
+      modes: { mode, policy, fallback, trained, verdict, modelPath, adapter },
       adapter,
       attention: (part, states) => chooseAttention(attention.name, part, states).factory,
     };
@@ -235,9 +243,9 @@ class LocalEngine implements Engine {
     };
   }
 
-  blockKeys(passages: readonly Passage[], options: Pick<EncodeOptions, 'tenant'> = {}): BlockKey[] {
+  blockKeys(passages: readonly Passage[], options: KeyOptions = {}): BlockKey[] {
     if (this.#closed) throw new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one');
-    return passageKeys(this.#parts, passages, options.tenant);
+    return passageKeys(this.#parts, passages, options);
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {

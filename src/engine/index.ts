@@ -5,6 +5,7 @@ export { createEngine } from './engine.ts';
 export {
   type ContextPolicy,
   checkPolicy,
+  namesFile,
   type PolicyInput,
   parsePolicy,
   plainPolicy,

@@ -83,7 +83,7 @@ export class Runner {
       batchTokens: options.batchTokens ?? 512,
       busyBatchTokens: options.busyBatchTokens ?? 128,
       batchSequences: 64,
-      chunkTokens: ({ sequence, tokens }) => this.mostTokens(sequence.position + tokens.length),
+      chunkTokens: ({ sequence, tokens }) => this.mostTokens(sequence.keys + tokens.length),
       givesToken: ({ logits }) => logits !== 'none',
     });
   }

@@ -71,7 +71,7 @@ export interface EngineOptions {
   readonly prefixBytes?: number | undefined;
   /** Of requests that name none. Defaults to `auto`. */
   readonly mode?: RequestedMode | undefined;
-  /** Of requests in block mode that name none. Defaults to what the verdict on the model says, else to `plain`. */
+  /** Of requests in block mode that name none. Defaults to what the verdict on the model says, else to how the model was trained, else to an anchored one: docs/policies.md. */
   readonly policy?: PolicyInput | undefined;
   /** Folder for small files: remembered digests, verdicts. Defaults to the user's cache folder. */
   readonly cacheDir?: string | undefined;
@@ -276,9 +276,14 @@ export interface EncodeSummary {
   readonly ms: number;
 }
 
-export interface EncodeOptions {
-  readonly signal?: AbortSignal | undefined;
+export interface KeyOptions {
   readonly tenant?: string | undefined;
+  /** How passages are encoded. Defaults to what requests in block mode get that name none. */
+  readonly policy?: PolicyInput | undefined;
+}
+
+export interface EncodeOptions extends KeyOptions {
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Called with the key of every passage's block, in order, and whether it was there (`hit`) or was encoded. */
   readonly onBlock?: ((key: BlockKey, status: 'hit' | 'miss') => void) | undefined;
@@ -358,7 +363,9 @@ export interface Engine extends AsyncDisposable {
   plan(request: AnswerRequest): Promise<PlanReport>;
   /**
    * Removes the passages' blocks from every tier: stored states reveal their text, and must go when a document goes.
-   * The instruction's block stays, other documents use it too. @returns how many blocks were there
+   * The instruction's block stays, other documents use it too. Found are blocks encoded under the policies that this
+   * engine used, under its own, and behind the built-in anchors of 100 and 200 tokens; blocks of others by their keys,
+   * with forgetBlocks(). @returns how many blocks were there
    */
   forget(passages: readonly Passage[], options?: Pick<EncodeOptions, 'tenant'>): Promise<number>;
   /** The same, by keys that `EncodeOptions.onBlock` gave. */
@@ -367,8 +374,8 @@ export interface Engine extends AsyncDisposable {
   usage(): EngineUsage;
   /**
    * Names of the passages' blocks in the store, in order. They depend on the passage's title and text, the model and
-   * its settings, and the tenant, on nothing else. @throws INVALID_PASSAGES
+   * its settings, how passages are encoded, and the tenant, on nothing else. @throws INVALID_PASSAGES, INVALID_ARGUMENT
    */
-  blockKeys(passages: readonly Passage[], options?: Pick<EncodeOptions, 'tenant'>): BlockKey[];
+  blockKeys(passages: readonly Passage[], options?: KeyOptions): BlockKey[];
   close(): Promise<void>;
 }

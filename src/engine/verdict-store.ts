@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { cacheFolder } from '../cache-folder.ts';
 import { weightsDigest } from '../model/index.ts';
 import { promptFormat } from '../prompt/index.ts';
+import { type ContextPolicy, parsePolicy } from './policy/policy.ts';
 import type { KvType, PromptTemplate } from './types.ts';
 import type { StoredVerdict } from './verdict-schema.ts';
 
@@ -63,6 +64,17 @@ export async function readVerdict(
   return own ?? (beside === undefined ? undefined : await readFrom(verdictBeside(beside), identity));
 }
 
+/**
+ * The policy of a verdict beside a model or adapter that is about these weights with another template or KV type: what its
+ * maker used it under says more than any default.
+ */
+export async function verdictPolicy(identity: VerdictIdentity, beside: string): Promise<ContextPolicy | undefined> {
+  const stored = await storedAt(verdictBeside(beside));
+  if (stored?.verdict !== 'block' || stored.policy === null) return undefined;
+  const { weights, adapter } = stored.identity;
+  return weights === identity.weights && adapter === identity.adapter ? parsePolicy(stored.policy) : undefined;
+}
+
 /** Replaces the verdict, whole or not at all. @returns its path. @throws what the file system does */
 export async function writeVerdict(
   stored: Omit<StoredVerdict, 'version'>,
@@ -93,12 +105,16 @@ export function verdictPath(identity: VerdictIdentity, cacheDir: string): string
 }
 
 async function readFrom(path: string, identity: VerdictIdentity): Promise<StoredVerdict | undefined> {
+  const stored = await storedAt(path);
+  return stored && canonical(stored.identity) === canonical(identity) ? stored : undefined;
+}
+
+async function storedAt(path: string): Promise<StoredVerdict | undefined> {
   try {
     const text = await readFile(path, 'utf8');
     // Most models have no verdict: only a file that is there brings zod.
     const { storedSchema } = await import('./verdict-schema.ts');
-    const stored = storedSchema.parse(JSON.parse(text));
-    return canonical(stored.identity) === canonical(identity) ? stored : undefined;
+    return storedSchema.parse(JSON.parse(text));
   } catch {
     return undefined;
   }

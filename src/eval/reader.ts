@@ -12,7 +12,7 @@ import { BlockSource, type EngineOptions, type Mode, type PromptTemplate, Runner
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, createSampler, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
 import { KvLayout, type KvType, Model, Sequence, weightsDigest } from '../model/index.ts';
-import { planRag, promptVersion, tokenizePlan } from '../prompt/index.ts';
+import { planRag, tokenizePlan } from '../prompt/index.ts';
 import { type BlockStore, createMemoryStore } from '../store/index.ts';
 import type { Question } from './questions.ts';
 
@@ -90,6 +90,7 @@ export class Reader implements AsyncDisposable {
       });
       cleanup.unshift(() => model.dispose());
       const contextTokens = model.contextTokens(options.contextTokens);
+      const template = options.template ?? 'auto';
       const tokenizer = await openTokenizer(options.modelPath);
       cleanup.unshift(() => tokenizer.dispose());
       const weights = await weightsDigest(options.modelPath, join(options.cacheDir ?? cacheFolder(), 'digests'));
@@ -100,9 +101,8 @@ export class Reader implements AsyncDisposable {
       const scoreBytes = keepsScores ? undefined : Number.POSITIVE_INFINITY;
       const runner = new Runner({ model, attention: factory, scoreBytes });
       cleanup.unshift(() => runner.close());
-      const source = new BlockSource({ model, runner, store, layout, weights, tokenizer: promptVersion(tokenizer) });
+      const source = new BlockSource({ model, runner, store, layout, weights, tokenizer, template });
       cleanup.unshift(() => source.dispose());
-      const template = options.template ?? 'auto';
       return new Reader({ model, tokenizer, store, runner, source, template, contextTokens }, cleanup);
     } catch (error) {
       for (const release of cleanup) await release();

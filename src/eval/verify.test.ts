@@ -61,7 +61,7 @@ describe('verify', () => {
     // Gold answers are full attention's, which block mode must miss and a whole recomputation must find.
     const right = await Promise.all(
       questions.map(async (question) => {
-        const { text } = await engine.answer({ ...question, mode: 'block', maxTokens: 6 }).result;
+        const { text } = await engine.answer({ ...question, mode: 'block', policy: 'plain', maxTokens: 6 }).result;
         return text !== question.answers[0];
       }),
     );

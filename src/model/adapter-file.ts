@@ -25,10 +25,12 @@ interface Pair extends AdapterShape {
 
 export class AdapterFile {
   readonly path: string;
+  readonly #file: GgufFile;
   readonly #pairs: ReadonlyMap<string, Pair>;
 
-  private constructor(path: string, pairs: ReadonlyMap<string, Pair>) {
+  private constructor(path: string, file: GgufFile, pairs: ReadonlyMap<string, Pair>) {
     this.path = path;
+    this.#file = file;
     this.#pairs = pairs;
   }
 
@@ -39,7 +41,12 @@ export class AdapterFile {
   static async open(path: string, base: GgufFile): Promise<AdapterFile> {
     const file = await openFile(path);
     checkKind(file, base);
-    return new AdapterFile(path, pairsOf(file, base));
+    return new AdapterFile(path, file, pairsOf(file, base));
+  }
+
+  /** A value of the file's metadata. */
+  metadata(key: string): ReturnType<GgufFile['value']> {
+    return this.#file.value(key);
   }
 
   /** By the name of the matrix in the model's file. */

@@ -26,10 +26,13 @@ export class Adapter {
   readonly scale: number;
   /** The greatest of its maps. */
   readonly rank: number;
+  readonly #file: AdapterFile;
   readonly #maps = new Map<string, LowRank>();
   readonly #release: (() => void)[] = [];
 
-  private constructor({ path, shapes }: AdapterFile, scale: number, backend: Backend) {
+  private constructor(file: AdapterFile, scale: number, backend: Backend) {
+    const { path, shapes } = file;
+    this.#file = file;
     this.path = path;
     this.scale = scale;
     this.rank = Math.max(...Array.from(shapes.values(), ({ rank }) => rank));
@@ -42,6 +45,11 @@ export class Adapter {
       this.#maps.set(name, { a: tensor(inputs, padded), b: tensor(padded, outputs), scale: 1 });
     }
     this.#release.push(backend.allocate(context));
+  }
+
+  /** A value of the file's metadata. */
+  metadata(key: string): ReturnType<AdapterFile['metadata']> {
+    return this.#file.metadata(key);
   }
 
   #fill(file: AdapterFile, backend: Backend): void {

@@ -34,9 +34,9 @@ export function promptFlops(hp: HyperParameters, context: number, queries: numbe
   return { linear, attention, total: linear + attention };
 }
 
-/** Encoding one block alone. */
-export function encodeFlops(hp: HyperParameters, tokens: number): Flops {
-  return recomputeFlops(hp, 0, tokens);
+/** Encoding one block, behind so many tokens whose states are present. */
+export function encodeFlops(hp: HyperParameters, tokens: number, before = 0): Flops {
+  return recomputeFlops(hp, before, tokens);
 }
 
 /** States of `tokens` tokens that see the `context` tokens before them. */

@@ -75,6 +75,11 @@ export class Sequence {
     return this.contextTokens + this.#length;
   }
 
+  /** Keys that the next token sees besides itself: all context, and the own ones. */
+  get keys(): number {
+    return this.#length + this.blocks.reduce((sum, { tokens }) => sum + tokens, 0);
+  }
+
   /** Bytes of the own cache. */
   get bytes(): number {
     return this.layout.blockBytes(this.capacity);

@@ -113,13 +113,15 @@ it('says why auto became full attention, without a path of this machine', async 
 });
 
 it('follows a context policy, and accounts for it', async () => {
-  const plain = await ask(chat({ block_attention: { mode: 'block' } }));
+  const silent = await ask(chat({ block_attention: { mode: 'block' } }));
+  expect(silent.block_attention).toMatchObject({ policy: 'anchor:200', recomputed_tokens: 0 });
+  const plain = await ask(chat({ block_attention: { mode: 'block', policy: 'plain' } }));
   expect(plain.block_attention).toMatchObject({ policy: 'plain', recomputed_tokens: 0 });
   for (const name of ['policy', 'repair']) {
     const { block_attention } = await ask(chat({ block_attention: { mode: 'block', [name]: 'head:2' } }));
     expect(block_attention).toMatchObject({ mode: 'block', policy: 'head:2' });
     expect(block_attention.recomputed_tokens).toBeGreaterThan(0);
-    for (const wrong of ['tail:3', 'head', 'head:1.5', 'head:1+head:2', '']) {
+    for (const wrong of ['tail:3', 'head', 'head:1.5', 'head:1+head:2', '', 'anchor:file=/etc/hostname']) {
       const refused = await app().request(path, post(chat({ block_attention: { [name]: wrong } })));
       expect(refused.status).toBe(400);
       expect((await jsonOf(refused)).error.param).toBe(`block_attention.${name}`);

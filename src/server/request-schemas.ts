@@ -3,7 +3,7 @@
  * at what is no field here.
  */
 import { z } from '@hono/zod-openapi';
-import { parsePolicy } from '../engine/index.ts';
+import { namesFile, parsePolicy } from '../engine/index.ts';
 import { foreignFields, isIdle } from './foreign-fields.ts';
 
 const number = (min: number, max: number) => z.number().min(min).max(max).nullish();
@@ -35,7 +35,7 @@ const policySchema = z
   .max(4096)
   .superRefine((text, context) => {
     try {
-      parsePolicy(text);
+      if (namesFile(parsePolicy(text))) throw new Error('a request cannot name a file: give text=TEXT');
     } catch (error) {
       context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
     }

@@ -36,6 +36,8 @@ export interface BlockRequest {
   readonly bytes: number;
   /** `modelDigest()` of the block's identity: recorded with the stored block. Defaults to none. */
   readonly model?: string | undefined;
+  /** How it was encoded, for people: recorded with the stored block. Defaults to none: from nothing. */
+  readonly encoding?: string | undefined;
 }
 
 /** A pinned block. Its memory stays valid and in place until `release()`, which is idempotent. */

@@ -14,7 +14,7 @@ import { access, link, mkdir, open, readdir, readFile, rename, stat, unlink } fr
 import { dirname, join } from 'node:path';
 import type { BlockKey } from './block-store.ts';
 import { isBlockKey } from './identity.ts';
-import { fieldBytes, type ImageHeader, readFields } from './image.ts';
+import { fieldBytes, type ImageHeader, labelPlace, readFields } from './image.ts';
 
 /** Files in tmp/ that are older than this were left by a crash. */
 const sweepAfterMs = 3_600_000;
@@ -142,6 +142,19 @@ export async function readFileFields(path: string): Promise<ImageHeader | string
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(fieldBytes), 0, fieldBytes, 0);
     return readFields(buffer.subarray(0, bytesRead));
+  } finally {
+    await file.close();
+  }
+}
+
+/** The label of a block's file. */
+export async function readFileLabel(path: string, header: ImageHeader): Promise<string> {
+  const { at, bytes } = labelPlace(header);
+  if (bytes === 0) return '';
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, at);
+    return buffer.subarray(0, bytesRead).toString('utf8');
   } finally {
     await file.close();
   }

@@ -23,11 +23,18 @@ export interface BlockIdentity {
   readonly kvType: string;
   /** Version of the payload's layout. */
   readonly format: string;
+  /** How the block was encoded, where that is not from nothing and alone: empty for that. */
+  readonly encoding: string;
   /** Salt of a tenant: tenants with different salts never share a block. Empty for the shared space. */
   readonly tenant: string;
 }
 
 const fieldNames = ['weights', 'adapter', 'tokenizer', 'rope', 'kvType', 'format', 'tenant'] as const;
+/** Hashed behind the others, and only where they say something: keys of earlier versions stay what they are. */
+const laterNames = ['encoding'] as const;
+
+const optional = ['adapter', 'tenant', 'encoding'] as const;
+type OptionalField = (typeof optional)[number];
 
 /** Bumped when the composition of the key itself changes. */
 const domain = 'block-attention key 1';
@@ -37,7 +44,7 @@ const domain = 'block-attention key 1';
  * @throws INVALID_ARGUMENT when a field is not a string, or one that cannot be empty is.
  */
 export function createIdentity(
-  fields: Omit<BlockIdentity, 'adapter' | 'tenant'> & { adapter?: string | undefined; tenant?: string | undefined },
+  fields: Omit<BlockIdentity, OptionalField> & { readonly [F in OptionalField]?: string | undefined },
 ): BlockIdentity {
   const identity: BlockIdentity = Object.freeze({
     weights: fields.weights,
@@ -47,10 +54,11 @@ export function createIdentity(
     kvType: fields.kvType,
     format: fields.format,
     tenant: fields.tenant ?? '',
+    encoding: fields.encoding ?? '',
   });
-  for (const name of fieldNames) {
+  for (const name of [...fieldNames, ...laterNames]) {
     const value: unknown = identity[name];
-    const mayBeEmpty = name === 'adapter' || name === 'tenant';
+    const mayBeEmpty = optional.some((field) => field === name);
     if (typeof value !== 'string' || (value === '' && !mayBeEmpty)) {
       throw new BlockAttentionError(
         'INVALID_ARGUMENT',
@@ -81,7 +89,7 @@ const prefixes = new WeakMap<BlockIdentity, Hash>();
 export function blockKey(identity: BlockIdentity, tokens: Int32Array): BlockKey {
   let prefix = prefixes.get(identity);
   if (prefix === undefined) {
-    prefix = hashFields(identity, fieldNames);
+    prefix = hashFields(identity, [...fieldNames, ...laterNames.filter((name) => identity[name] !== '')]);
     if (Object.isFrozen(identity)) prefixes.set(identity, prefix);
   }
   const hash = prefix.copy();
@@ -90,7 +98,7 @@ export function blockKey(identity: BlockIdentity, tokens: Int32Array): BlockKey 
 }
 
 /**
- * Digest of the model side of an identity, without the tenant: names the model a stored block belongs to.
+ * Digest of the model side of an identity, without the tenant and the encoding: names the model a stored block belongs to.
  * 64 hex digits.
  */
 export function modelDigest(identity: BlockIdentity): string {

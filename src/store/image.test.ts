@@ -38,7 +38,7 @@ test('what was written is what is read; the payload starts on a page', async () 
 });
 
 test('long blocks get a longer header, in whole pages', async () => {
-  expect([0, 978, 979, 2003].map(headerBytesOf)).toEqual([4096, 4096, 8192, 12288]);
+  expect([0, 978, 979, 2003].map((count) => headerBytesOf(count))).toEqual([4096, 4096, 8192, 12288]);
   const tokens = Int32Array.from({ length: 5000 }, (_, at) => at - 7);
   const request = { ...block(1, 10), tokens };
   const image = await imageOf(request);

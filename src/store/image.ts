@@ -6,8 +6,10 @@
  * and S3. Whatever does not check out is refused with a reason, never repaired. Integers are little-endian:
  *
  *   0 magic 8 | 8 version u32 | 12 headerBytes u32 | 16 payloadBytes u64 | 24 tokens u32 | 28 flags u32 | 32 key 32
- *   64 model 32 | 96 tenant tag 16 | 112 encodeMs f64 | 120 createdAtMs f64 | 128 nonce 12 | 140 seal id 8 | 148 zero 4
- *   152 payload tag 16 | 168 header tag 16 | 184 token ids i32[tokens] | zeros up to headerBytes | payload
+ *   64 model 32 | 96 tenant tag 16 | 112 encodeMs f64 | 120 createdAtMs f64 | 128 nonce 12 | 140 seal id 8 | 148 label bytes u32
+ *   152 payload tag 16 | 168 header tag 16 | 184 token ids i32[tokens] | label | zeros up to headerBytes | payload
+ *
+ * The label says in UTF-8 how the block was encoded, for people who look at a store; most blocks of old have none.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Bytes } from '../ggml/memory.ts';
@@ -40,6 +42,7 @@ export interface ImageHeader {
   readonly headerBytes: number;
   readonly payloadBytes: number;
   readonly tokenCount: number;
+  readonly labelBytes: number;
   readonly sealed: boolean;
   readonly sealId: Uint8Array;
   /** What encoding took, in ms. */
@@ -58,13 +61,25 @@ export interface Image {
 }
 
 /** Bytes before the payload. */
-export function headerBytesOf(tokenCount: number): number {
-  return Math.ceil((tokensAt + 4 * tokenCount) / pageBytes) * pageBytes;
+export function headerBytesOf(tokenCount: number, labelBytes = 0): number {
+  return Math.ceil((tokensAt + 4 * tokenCount + labelBytes) / pageBytes) * pageBytes;
 }
 
 /** Bytes of a block's image. */
 export function imageBytesOf(request: BlockRequest): number {
-  return headerBytesOf(request.tokens.length) + request.bytes;
+  return headerBytesOf(request.tokens.length, labelOf(request).byteLength) + request.bytes;
+}
+
+/** Longest label, in bytes. */
+const mostLabelBytes = 256;
+
+function labelOf({ encoding = '' }: BlockRequest): Buffer {
+  return Buffer.from(encoding).subarray(0, mostLabelBytes);
+}
+
+/** Where in an image its label lies. */
+export function labelPlace({ tokenCount, labelBytes }: Pick<ImageHeader, 'tokenCount' | 'labelBytes'>) {
+  return { at: tokensAt + 4 * tokenCount, bytes: labelBytes };
 }
 
 /** Builds a block's image. Gives way to the event loop on the way. */
@@ -75,7 +90,8 @@ export async function createImage(
   const { request, payload } = block;
   const { seal } = options;
   const tokens = tokenBytes(request.tokens);
-  const header = Buffer.alloc(headerBytesOf(request.tokens.length));
+  const label = labelOf(request);
+  const header = Buffer.alloc(headerBytesOf(request.tokens.length, label.byteLength));
   magic.copy(header);
   header.writeUInt32LE(imageVersion, 8);
   header.writeUInt32LE(header.byteLength, 12);
@@ -89,6 +105,8 @@ export async function createImage(
   header.writeDoubleLE(Date.now(), 120);
   const nonce = randomBytes(12);
   header.set(nonce, 128);
+  header.writeUInt32LE(label.byteLength, 148);
+  header.set(label, tokensAt + tokens.byteLength);
   const bound = header.subarray(0, boundBytes);
   if (seal === undefined) {
     header.set(tokens, tokensAt);
@@ -122,7 +140,13 @@ export function readFields(bytes: Uint8Array): ImageHeader | string {
   const tokenCount = view.readUInt32LE(24);
   const headerBytes = view.readUInt32LE(12);
   const payloadBytes = Number(view.readBigUInt64LE(16));
-  if (headerBytes !== headerBytesOf(tokenCount) || !Number.isSafeInteger(payloadBytes)) return 'header';
+  const labelBytes = view.readUInt32LE(148);
+  if (
+    labelBytes > mostLabelBytes ||
+    headerBytes !== headerBytesOf(tokenCount, labelBytes) ||
+    !Number.isSafeInteger(payloadBytes)
+  )
+    return 'header';
   // Copies: the fields must not change with, or outlive, the memory they were read from.
   const field = (from: number, to: number) => Buffer.from(view.subarray(from, to));
   return {
@@ -132,6 +156,7 @@ export function readFields(bytes: Uint8Array): ImageHeader | string {
     headerBytes,
     payloadBytes,
     tokenCount,
+    labelBytes,
     sealed: (view.readUInt32LE(28) & flagSealed) !== 0,
     sealId: field(140, 148),
     encodeMs: view.readDoubleLE(112),
@@ -170,6 +195,7 @@ export function mismatch(
 ): string | undefined {
   if (header.key !== request.key) return 'foreign';
   if (header.payloadBytes !== request.bytes || header.tokenCount !== request.tokens.length) return 'size';
+  if (header.labelBytes !== labelOf(request).byteLength) return 'foreign';
   if (header.sealed !== (seal !== undefined)) return header.sealed ? 'sealed' : 'unsealed';
   if (seal !== undefined) return Buffer.from(seal.id).equals(header.sealId) ? undefined : 'other-store-key';
   return Buffer.from(tokenBytes(request.tokens)).equals(tokensOf(image, header)) ? undefined : 'foreign';

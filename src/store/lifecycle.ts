@@ -19,6 +19,7 @@ import {
   makeFolder,
   pinPath,
   readFileFields,
+  readFileLabel,
   sweepTemporary,
 } from './disk-files.ts';
 import { DiskSpace } from './disk-space.ts';
@@ -34,6 +35,8 @@ export interface StoredBlockInfo {
   readonly usedAtMs: number;
   /** Undefined fields: the header cannot be read. */
   readonly tokens: number | undefined;
+  /** How it was encoded: the anchor it stands behind. Empty: from nothing. */
+  readonly encoding: string | undefined;
   readonly payloadBytes: number | undefined;
   /** `modelDigest()` of the model it was encoded with. */
   readonly model: string | undefined;
@@ -53,6 +56,7 @@ export async function* listStore(directory: string): AsyncGenerator<StoredBlockI
     yield {
       ...file,
       tokens: header?.tokenCount,
+      encoding: header && (await readFileLabel(file.path, header).catch(() => undefined)),
       payloadBytes: header?.payloadBytes,
       model: header?.model,
       tenantTag: header?.tenantTag,

@@ -40,7 +40,13 @@ export function makeBatch(packed: PackedRows, window: number): Batch {
         for (let i = 0; i < block.length; i++) positions[at + i] = position + i;
         at += block.length;
       };
-      let position = 0;
+      const { anchor = new Int32Array(0) } = sequence;
+      let position = sequence.blocks[0]?.length ?? 0;
+      for (const block of anchor.length === 0 ? [] : sequence.blocks.slice(1, -1)) {
+        put(anchor, position - anchor.length);
+        position += block.length;
+      }
+      position = 0;
       for (const block of sequence.blocks.slice(0, -1)) {
         put(block, position);
         position += block.length;

@@ -1,4 +1,5 @@
 /** What a fine-tuning run is told, and what it tells. */
+import type { PolicyInput } from '../engine/policy/policy.ts';
 import type { Device } from '../ggml/library.ts';
 import type { PromptTemplate } from '../prompt/index.ts';
 import type { EvaluationReport, TrainingMode } from './types.ts';
@@ -29,6 +30,12 @@ export interface FinetuneOptions {
    * anew in every step. Defaults to 0.
    */
   readonly blockDropout?: number | undefined;
+  /**
+   * What passages are encoded behind while they are trained on, such as `anchor:header`; serve the result under the same
+   * policy, which the written files name. Every passage takes the anchor's tokens once more. Defaults to what the adapter or model to
+   * start from was trained under, else to `plain`.
+   */
+  readonly policy?: PolicyInput | undefined;
   /** Passes over the data. Defaults to 1, as in the paper. */
   readonly epochs?: number | undefined;
   /** Samples of an optimizer step, each in every mode. Defaults to 64, as in the paper. */

@@ -13,11 +13,13 @@ import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { cacheFolder } from '../cache-folder.ts';
+import { trainedPolicy } from '../engine/policy/default-policy.ts';
+import { plainPolicy } from '../engine/policy/policy.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { openGguf } from '../ggml/gguf-file.ts';
 import { readHyperParameters } from '../model/hyper-parameters.ts';
 import { weightsDigest } from '../model/weights-digest.ts';
-import { checkOptions, loraOf } from './check-options.ts';
+import { checkOptions, loraOf, trainingPolicy } from './check-options.ts';
 import type { FinetuneOptions, FinetuneReport, Validation } from './finetune-options.ts';
 import { estimateMemory, requireMemory } from './memory-estimate.ts';
 import { openBlocks } from './open-blocks.ts';
@@ -88,9 +90,10 @@ class Run {
     const file = await openGguf(options.model);
     const hyperParameters = readHyperParameters(file);
     const maxTokens = Math.min(options.maxTokens ?? 4096, hyperParameters.trainedContext);
-    const set = await loadTrainingSet(options, maxTokens);
-    const { batchTokens = 2048, threads, device, weightDecay, clip } = options;
     const lora = await loraOf(options, file);
+    const policy = trainingPolicy(options.policy ?? trainedPolicy({ file, adapter: lora?.start }) ?? plainPolicy);
+    const set = await loadTrainingSet(options, policy, maxTokens);
+    const { batchTokens = 2048, threads, device, weightDecay, clip } = options;
     const responses = set.training.flatMap((sample) => finalBlocks({ ...sample, mode: 'full' }));
     const response = responses.reduce((sum, { responseTokens }) => sum + responseTokens, 0) / set.training.length;
     const outputs = Math.ceil((response * Math.max(batchTokens, set.longest)) / Math.max(1, set.longest)) + 32;
@@ -111,6 +114,7 @@ class Run {
     const session = await TrainingSession.open({
       model: options.model,
       lora,
+      policy: policy.name,
       distill,
       batchTokens,
       threads,
@@ -151,7 +155,7 @@ class Run {
     const session = this.#session;
     const firstStep = session.steps;
     const tokensOf = (samples: typeof training) =>
-      inModes(samples, this.#modes).reduce((sum, sequence) => sum + sequenceTokens(sequence), 0);
+      inModes(samples, this.#modes, this.#set.anchor).reduce((sum, sequence) => sum + sequenceTokens(sequence), 0);
     const epochTokens = tokensOf(training);
     onStart?.({
       samples: training.length,
@@ -236,7 +240,7 @@ class Run {
     const at = (index % this.#stepsPerEpoch) * this.#batch;
     const samples = shuffled(this.#set.training, seed + 1 + epoch).slice(at, at + this.#batch);
     try {
-      const sequences = inModes(samples, this.#modes);
+      const sequences = inModes(samples, this.#modes, this.#set.anchor);
       return await this.#session.step(openBlocks(sequences, blockDropout, [seed, index]), { learningRate });
     } catch (error) {
       if (!BlockAttentionError.isInstance(error) || error.code !== 'TRAINING_DIVERGED') throw error;
@@ -252,7 +256,8 @@ class Run {
     const { heldOut } = this.#set;
     if (heldOut.length === 0) return undefined;
     const validation: { -readonly [M in keyof Validation]: Validation[M] } = {};
-    for (const mode of this.#modes) validation[mode] = await this.#session.evaluate(inModes(heldOut, [mode]));
+    for (const mode of this.#modes)
+      validation[mode] = await this.#session.evaluate(inModes(heldOut, [mode], this.#set.anchor));
     return validation;
   }
 

@@ -3,9 +3,10 @@
  *
  * A token sees what is before it in its own sequence: everything in full mode; in block mode only its own block, except
  * for final blocks, which see all of the context (the paper's block fine-tuning), and of final blocks themselves, and
- * for blocks that are open, which see all before them. Padding sees itself, so that no softmax is empty.
+ * for blocks that are open, which see all before them. A block that stands behind an anchor sees its copy of it as well,
+ * which sees itself alone. Padding sees itself, so that no softmax is empty.
  */
-import { finalBlocks, type PackedRows, type Placed } from './packing.ts';
+import { copiedTokens, finalBlocks, type PackedRows, type Placed } from './packing.ts';
 
 const hidden = 0xfc00; // -infinity in f16
 const seen = 0;
@@ -30,21 +31,31 @@ export function packRuns({ rows, rowTokens }: PackedRows, window = 0): Int32Arra
 }
 
 function placeRuns(runs: Int32Array, base: number, { start, sequence }: Placed, reach: number): void {
-  const { blocks, mode, open = [] } = sequence;
-  /** Context keys [start, contextEnd), the last of which lies `before` tokens back, and the own ones from `own` on. */
-  const put = (query: number, contextEnd: number, before: number, own: number) => {
-    const first = Math.min(contextEnd, Math.max(start, contextEnd - Math.max(0, reach - before)));
-    runs.set([first, contextEnd, Math.max(own, query + 1 - reach), query + 1], (base + query) * 4);
+  const { blocks, mode, open = [], anchor } = sequence;
+  /** Keys [from, to), the last of which lies `before` tokens back, and the own ones from `own` on. */
+  const put = (query: number, [from, to]: readonly [number, number], before: number, own: number) => {
+    const first = Math.min(to, Math.max(from, to - Math.max(0, reach - before)));
+    runs.set([first, to, Math.max(own, query + 1 - reach), query + 1], (base + query) * 4);
   };
-  let blockStart = start;
+  const contextStart = start + copiedTokens(sequence);
+  const none = [contextStart, contextStart] as const;
+  const copyTokens = anchor?.length ?? 0;
+  let blockStart = contextStart;
   for (const [index, block] of blocks.slice(0, -1).entries()) {
-    const own = mode === 'full' || open[index] === true ? start : blockStart;
-    for (let query = blockStart; query < blockStart + block.length; query++) put(query, start, 0, own);
+    const alone = mode === 'block' && open[index] !== true;
+    const copy = start + (index - 1) * copyTokens;
+    const behind = index > 0 && copyTokens > 0;
+    if (behind) for (let i = 0; i < copyTokens; i++) put(copy + i, none, 0, copy);
+    for (let i = 0; i < block.length; i++) {
+      const query = blockStart + i;
+      if (alone && behind) put(query, [copy, copy + copyTokens], i + 1, blockStart);
+      else put(query, none, 0, alone ? blockStart : contextStart);
+    }
     blockStart += block.length;
   }
-  const contextEnd = blockStart;
+  const context = [contextStart, blockStart] as const;
   for (const { tokens } of finalBlocks(sequence)) {
-    for (let i = 0; i < tokens.length; i++) put(blockStart + i, contextEnd, i + 1, blockStart);
+    for (let i = 0; i < tokens.length; i++) put(blockStart + i, context, i + 1, blockStart);
     blockStart += tokens.length;
   }
 }

@@ -24,9 +24,11 @@ export interface PackedRows {
 /** Row lengths are multiples of this: fewer different graphs, and widths that matrix kernels like. */
 const rowStep = 32;
 
-export function sequenceTokens({ blocks, branches = [] }: TrainingSequence): number {
+/** Tokens of a sequence in its row, copies of the anchor included. */
+export function sequenceTokens(sequence: TrainingSequence): number {
+  const { blocks, branches = [] } = sequence;
   const branched = branches.reduce((sum, { tokens }) => sum + tokens.length, 0);
-  return branched + blocks.reduce((sum, block) => sum + block.length, 0);
+  return copiedTokens(sequence) + branched + blocks.reduce((sum, block) => sum + block.length, 0);
 }
 
 /** All final blocks of a sequence, in the order they lie in its row. */
@@ -34,7 +36,12 @@ export function finalBlocks({ blocks, responseTokens, branches = [] }: TrainingS
   return [...blocks.slice(-1).map((tokens) => ({ tokens, responseTokens })), ...branches];
 }
 
-/** Tokens before the final blocks. */
+/** Copies of the anchor lie in front of the context, one after the other, in the order of the blocks they are for. */
+export function copiedTokens({ blocks, anchor }: TrainingSequence): number {
+  return Math.max(0, blocks.length - 2) * (anchor?.length ?? 0);
+}
+
+/** Tokens before the final blocks, as positions count them: without copies of the anchor. */
 export function contextTokens({ blocks }: TrainingSequence): number {
   return blocks.slice(0, -1).reduce((sum, block) => sum + block.length, 0);
 }

@@ -32,6 +32,8 @@ export interface TrainingOptions extends Partial<AdamWSettings> {
    * cross-entropy of the labels. Defaults to none: the starting model is not asked.
    */
   readonly distill?: number | undefined;
+  /** Name of the context policy that the sequences are trained under, for the files that are written. Defaults to none. */
+  readonly policy?: string | undefined;
   readonly device?: Device | undefined;
   /** Defaults to the environment's BLOCK_ATTENTION_THREADS, else the number of cores. */
   readonly threads?: number | undefined;
@@ -55,6 +57,7 @@ export class TrainingSession {
   readonly #teacher: FrozenTeacher | undefined;
   readonly #optimizer: AdamW;
   readonly #batchTokens: number;
+  readonly #policy: string | undefined;
   readonly #graphs = new Map<string, TrainingGraph>();
   #disposed = false;
 
@@ -73,6 +76,7 @@ export class TrainingSession {
     this.#storage = storage;
     this.#model = { hyperParameters, weights: bindWeights(storage, hyperParameters) };
     this.#batchTokens = options.batchTokens ?? 2048;
+    this.#policy = options.policy;
     const { beta1, beta2, epsilon, weightDecay, clip } = { ...defaults, ...options };
     this.#optimizer = new AdamW(backend, storage.parameters, { beta1, beta2, epsilon, weightDecay, clip });
     this.trainedParameters = storage.parameters.reduce((sum, { value }) => sum + elementCount(value.ne), 0);
@@ -178,7 +182,7 @@ export class TrainingSession {
   /** Writes the model as a GGUF of its own. */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     this.#alive();
-    await saveModel(path, this.#file, (name) => this.#storage.values(name), options);
+    await saveModel(path, this.#file, (name) => this.#storage.values(name), { policy: this.#policy, ...options });
   }
 
   /** Writes the trained adapter as a LoRA GGUF. @throws INVALID_ARGUMENT when all weights are trained */
@@ -191,6 +195,7 @@ export class TrainingSession {
     await writeAdapter(path, {
       architecture: this.hyperParameters.architecture,
       alpha,
+      policy: this.#policy,
       tensors: parameters.map(({ name, value }) => ({
         name,
         ne: [value.ne[0], value.ne[1]],
@@ -259,7 +264,7 @@ export class TrainingSession {
     if (sequences.length === 0) throw new BlockAttentionError('INVALID_ARGUMENT', 'no sequences: give at least one');
     const { vocabulary, trainedContext } = this.hyperParameters;
     sequences.forEach((sequence, index) => {
-      const { blocks, weight = 1, open = [] } = sequence;
+      const { blocks, weight = 1, open = [], anchor } = sequence;
       if (open.length > Math.max(0, blocks.length - 1)) {
         throw new BlockAttentionError(
           'INVALID_ARGUMENT',
@@ -267,7 +272,7 @@ export class TrainingSession {
         );
       }
       const finals = finalBlocks(sequence);
-      const all = [...blocks.slice(0, -1), ...finals.map(({ tokens }) => tokens)];
+      const all = [...blocks.slice(0, -1), ...finals.map(({ tokens }) => tokens), ...(anchor ? [anchor] : [])];
       if (finals.length === 0 || all.some((block) => block.length === 0)) {
         throw new BlockAttentionError('INVALID_ARGUMENT', `sequence ${index} has an empty block, or no block`);
       }

@@ -1,5 +1,7 @@
 /** Tokenized samples of a run: read, cut to what fits, split into what is trained on and what is held out. */
 import { createHash } from 'node:crypto';
+import { anchorTokens } from '../engine/policy/anchor-tokens.ts';
+import type { ContextPolicy } from '../engine/policy/policy.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { openTokenizer } from '../ggml/vocab.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
@@ -18,13 +20,19 @@ export interface TrainingSet {
   readonly longest: number;
   /** Of all token ids: tells two data sets apart. */
   readonly digest: string;
+  /** What context blocks stand behind in block mode; empty for nothing. */
+  readonly anchor: Int32Array;
 }
 
 /** Most samples to hold out when a share is: evaluating takes time, too. */
 const mostHeldOut = 200;
 
 /** @throws INVALID_DATA */
-export async function loadTrainingSet(options: FinetuneOptions, maxTokens: number): Promise<TrainingSet> {
+export async function loadTrainingSet(
+  options: FinetuneOptions,
+  policy: ContextPolicy,
+  maxTokens: number,
+): Promise<TrainingSet> {
   const { data, validation, validationShare = 0.05, passages, limit, seed = 1, template = 'auto', model } = options;
   const read = { passagesPerSample: passages, refusal: options.refusal };
   const samples = await readTrainingData(data, { ...read, limit });
@@ -45,9 +53,12 @@ export async function loadTrainingSet(options: FinetuneOptions, maxTokens: numbe
       );
     }
     const hash = createHash('sha256');
+    const { anchor: kind } = policy;
+    const anchor = kind === null ? new Int32Array(0) : anchorTokens(kind, tokenizer, template);
+    hash.update(new Uint8Array(anchor.buffer, anchor.byteOffset, anchor.byteLength));
     let longest = 0;
     for (const sample of [...kept, ...apart]) {
-      longest = Math.max(longest, sequenceTokens({ ...sample, mode: 'full' }));
+      longest = Math.max(longest, sequenceTokens({ ...sample, mode: 'block', anchor }));
       for (const block of [...sample.blocks, ...sample.branches.map(({ tokens }) => tokens)]) {
         hash.update(new Uint8Array(block.buffer, block.byteOffset, block.byteLength));
       }
@@ -58,6 +69,7 @@ export async function loadTrainingSet(options: FinetuneOptions, maxTokens: numbe
       skipped: all.length - kept.length,
       longest,
       digest: hash.digest('hex'),
+      anchor,
     };
   } finally {
     tokenizer.dispose();
@@ -86,6 +98,12 @@ export function inParts(sample: TokenizedSample, maxTokens: number): TokenizedSa
 }
 
 /** Samples in each of the modes. */
-export function inModes(samples: readonly TokenizedSample[], modes: readonly TrainingMode[]): TrainingSequence[] {
-  return samples.flatMap((sample) => modes.map((mode) => ({ ...sample, mode })));
+export function inModes(
+  samples: readonly TokenizedSample[],
+  modes: readonly TrainingMode[],
+  anchor: Int32Array,
+): TrainingSequence[] {
+  return samples.flatMap((sample) =>
+    modes.map((mode) => ({ ...sample, mode, ...(mode === 'block' && anchor.length > 0 && { anchor }) })),
+  );
 }

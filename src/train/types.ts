@@ -11,6 +11,11 @@ export interface TrainingSequence {
   readonly responseTokens: number;
   readonly mode: TrainingMode;
   /**
+   * What context blocks but the first stand behind in block mode, as they do when they are encoded: each has a copy of its
+   * own right before it, which nothing else sees. Token ids. Defaults to nothing.
+   */
+  readonly anchor?: Int32Array | undefined;
+  /**
    * In block mode: context blocks, by index, that see all before them, as a final block does (block dropout). Defaults to
    * none, which is what is served.
    */

@@ -1,6 +1,7 @@
 /**
  * Writes a trained model: the metadata of the file it came from, and its tensors with new values.
  */
+import { policyKey } from '../engine/policy/default-policy.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
 import { readGgufMetadata } from '../ggml/gguf-metadata.ts';
 import { type GgufTensorSource, writeGguf } from '../ggml/gguf-writer.ts';
@@ -14,6 +15,8 @@ export interface SaveOptions {
    * `same`: each as in the file the training started from.
    */
   readonly weights?: 'f32' | 'f16' | 'q8_0' | 'same' | undefined;
+  /** Name of the context policy it was trained under. Defaults to what the base model says, if anything. */
+  readonly policy?: string | undefined;
   /** Name written to the file. Defaults to the base model's. */
   readonly name?: string | undefined;
 }
@@ -28,10 +31,11 @@ export async function saveModel(
   path: string,
   base: GgufFile,
   values: (name: string) => Float32Array | undefined,
-  { weights = 'f32', name }: SaveOptions,
+  { weights = 'f32', name, policy }: SaveOptions,
 ): Promise<void> {
   const metadata = await readGgufMetadata(base);
   if (name !== undefined) metadata.set('general.name', { string: name });
+  if (policy !== undefined) metadata.set(policyKey, { string: policy });
   if (weights !== 'same') metadata.set(fileTypeKey, { u32: fileTypes[weights] });
   using data = new TensorData(base.path);
   const tensors = Array.from(base.tensors.values(), (entry): GgufTensorSource => {

@@ -107,14 +107,18 @@ export class ForwardHarness {
     return sequence;
   }
 
-  /** Encodes blocks, all in one batch. */
-  async encode(blocks: readonly Int32Array[]): Promise<EncodedBlock[]> {
+  /** Encodes blocks, all in one batch. @param anchor what each is encoded behind; nothing by default */
+  async encode(blocks: readonly Int32Array[], anchor: Int32Array = new Int32Array(0)): Promise<EncodedBlock[]> {
+    const before = anchor.length === 0 ? [] : [await this.#anchor(anchor)];
     const direct = this.growing === this.layout;
     const encoded = blocks.map((tokens) => ({ tokens, memory: allocateMemory(this.layout.blockBytes(tokens.length)) }));
     for (const { memory } of encoded) this.#cleanup.push(() => memory.free());
     const sequences = encoded.map(
       ({ tokens, memory }) =>
-        new Sequence(this.#backend, this.growing, [], tokens.length, direct ? this.#place(memory) : undefined),
+        new Sequence(this.#backend, this.growing, before, tokens.length, direct ? this.#place(memory) : undefined, {
+          starts: before.map(({ tokens: count }) => -count),
+          first: 0,
+        }),
     );
     await forwardStep(
       this.model,
@@ -133,6 +137,13 @@ export class ForwardHarness {
     }
     for (const sequence of sequences) sequence.dispose();
     return encoded;
+  }
+
+  async #anchor(tokens: Int32Array) {
+    const sequence = new Sequence(this.#backend, this.growing, [], tokens.length);
+    this.#cleanup.push(() => sequence.dispose());
+    await forwardStep(this.model, this.attention, this.allocator, [{ sequence, tokens, logits: 'none' }]);
+    return { memory: sequence.memory, layout: this.growing, tokens: tokens.length };
   }
 
   /** Appends tokens; returns the logits of the last. */

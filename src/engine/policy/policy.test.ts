@@ -14,6 +14,13 @@ describe('parsePolicy', () => {
     ['head:08', 'head:8'],
     ['head:0', 'plain'],
     ['deviation:0', 'plain'],
+    ['anchor:bos', 'anchor:bos'],
+    ['anchor:header', 'anchor:header'],
+    ['anchor:none', 'plain'],
+    ['anchor:0200', 'anchor:200'],
+    ['head:8+anchor:200', 'anchor:200+head:8'],
+    ['anchor:text=a%20b%2Cc%2Bd%25', 'anchor:text=a b%2Cc%2Bd%25'],
+    ['anchor:file=/x/y:z=1', 'anchor:file=/x/y:z=1'],
     ['plain+head:8', 'head:8'],
     ['head:8 + plain', 'head:8'],
   ])('reads %j as %j', (text, name) => {

@@ -2,15 +2,18 @@
  * A context policy: how passages are made into blocks and how a prompt reads them, beyond plain block mode (decision
  * D10). One value that everything outside this folder carries without looking inside: what it is called is its text.
  *
- * A text is `plain`, or parts with `+` between, in any order: `head:8`, `deviation:0.15`. Canonical texts are equal
- * exactly when the policies are. Adding an idea is adding a part here: how it reads, and what it does where.
+ * A text is `plain`, or parts with `+` between, in any order: `anchor:200`, `anchor:header+head:8`. Canonical texts are
+ * equal exactly when the policies are. Adding an idea is adding a part here: how it reads, and what it does where.
  */
 import { BlockAttentionError } from '../../errors.ts';
+import { type Anchor, anchorForms, formatAnchor, readAnchor } from './anchor.ts';
 import { type PartReader, refuse } from './read-part.ts';
 import { formatRecomputation, type Recomputation, readRecomputation, recomputationForms } from './recompute.ts';
 
 /** What a policy consists of. Read in this folder only. */
 interface PolicyParts {
+  /** What passages are encoded behind; null for nothing. */
+  readonly anchor: Anchor | null;
   /** Tokens computed anew before the final block is read; null for none. */
   readonly recompute: Recomputation | null;
 }
@@ -23,9 +26,10 @@ export interface ContextPolicy extends PolicyParts {
 /** A policy, or its text. */
 export type PolicyInput = ContextPolicy | string;
 
-const forms = `plain, or parts with + between: ${recomputationForms}`;
+const forms = `plain, or parts with + between: ${anchorForms}, ${recomputationForms}`;
 
 const readers: Readonly<Record<string, PartReader<Partial<PolicyParts>>>> = {
+  anchor: (part, value) => ({ anchor: readAnchor(part, value) }),
   ...Object.fromEntries(
     Object.entries(readRecomputation).map(([name, read]): [string, PartReader<Partial<PolicyParts>>] => [
       name,
@@ -35,15 +39,15 @@ const readers: Readonly<Record<string, PartReader<Partial<PolicyParts>>>> = {
 };
 
 /** Blocks encoded from nothing and read as they are. */
-export const plainPolicy: ContextPolicy = policyOf({ recompute: null });
+export const plainPolicy: ContextPolicy = policyOf({ anchor: null, recompute: null });
 
 /**
- * Reads `plain`, `head:8`, `deviation:0.15`, and combinations. `none` is another name of `plain`. Parts that do nothing
+ * Reads `plain`, `anchor:200`, `head:8`, `deviation:0.15`, and combinations. `none` is another name of `plain`. Parts that do nothing
  * (`head:0`) are left out.
  * @throws INVALID_ARGUMENT naming the part and what it may be
  */
 export function parsePolicy(text: string): ContextPolicy {
-  const parts: { recompute: Recomputation | null } = { recompute: null };
+  const parts: PolicyParts = { anchor: null, recompute: null };
   const seen = new Set<string>();
   for (const part of text.split('+').map((piece) => piece.trim())) {
     if (part === 'plain' || part === 'none') continue;
@@ -78,9 +82,22 @@ export function recomputedShare({ recompute }: ContextPolicy, blockTokens = 128)
   return recompute.method === 'head' ? Math.min(1, recompute.tokens / blockTokens) : recompute.share;
 }
 
+/** Whether two policies make the same blocks of passages. */
+export function encodesAlike(one: ContextPolicy, other: ContextPolicy): boolean {
+  const names = [one, other].map(({ anchor }) => anchor && formatAnchor(anchor));
+  return names[0] === names[1];
+}
+
+/** Whether the policy names a file on this machine, which a request from elsewhere must not. */
+export function namesFile({ anchor }: ContextPolicy): boolean {
+  return anchor?.kind === 'file';
+}
+
 function policyOf(parts: PolicyParts): ContextPolicy {
-  const { recompute } = parts;
-  const names = [recompute && formatRecomputation(recompute)].filter((name) => name !== null);
+  const { anchor, recompute } = parts;
+  const names = [anchor && formatAnchor(anchor), recompute && formatRecomputation(recompute)].filter(
+    (name) => name !== null,
+  );
   return Object.freeze({ ...parts, name: names.length === 0 ? 'plain' : names.join('+') });
 }
 

@@ -1,0 +1,65 @@
+/**
+ * The tokens of an anchor for one template and vocabulary: one canonical anchor for every prompt, never the user's own
+ * system text, or no block could be shared between prompts.
+ */
+import { readFileSync } from 'node:fs';
+import { BlockAttentionError } from '../../errors.ts';
+import type { Tokenizer } from '../../ggml/index.ts';
+import { type PromptTemplate, planRag, tokenizePlan } from '../../prompt/index.ts';
+import { type Anchor, mostAnchorChars } from './anchor.ts';
+import { neutralText } from './anchor-text.ts';
+
+/** Some chat templates write the date. An anchor must not change overnight: this is the day where it is used. */
+const anchorDay = new Date(2024, 6, 26, 12);
+/** Of a text of the user's own: every passage is encoded behind it. */
+const mostTokens = 1024;
+
+/**
+ * Token ids of an anchor, in order.
+ * @throws INVALID_ARGUMENT for a file that cannot be read, is empty or too long, or text that gives no token
+ */
+export function anchorTokens(anchor: Anchor, tokenizer: Tokenizer, template: PromptTemplate): Int32Array {
+  const header = headerTokens(tokenizer, template);
+  if (anchor.kind === 'bos') return header.slice(0, 1);
+  if (anchor.kind === 'header') return header;
+  const own = tokenizer.tokenize(textOf(anchor), false);
+  const count = anchor.kind === 'neutral' ? anchor.tokens : own.length;
+  if (own.length === 0 || own.length < count) {
+    throw invalid(
+      anchor.kind === 'neutral'
+        ? `anchor:${count}: in this vocabulary the text has ${own.length} tokens: give at most as many`
+        : 'the text of the anchor gives no token: give words',
+    );
+  }
+  if (count > mostTokens) {
+    throw invalid(`the text of the anchor has ${count} tokens: give at most ${mostTokens}`);
+  }
+  return Int32Array.from([...header, ...own.subarray(0, count)]);
+}
+
+/** The first block of a prompt with passages and the template's own instruction. */
+function headerTokens(tokenizer: Tokenizer, template: PromptTemplate): Int32Array {
+  const request = { template, passages: [{ text: '-' }], question: '?', now: anchorDay };
+  const [first] = tokenizePlan(planRag(request, tokenizer), tokenizer).blocks;
+  return first?.tokens ?? new Int32Array(0);
+}
+
+function textOf(anchor: Extract<Anchor, { kind: 'neutral' | 'text' | 'file' }>): string {
+  if (anchor.kind === 'neutral') return neutralText;
+  if (anchor.kind === 'text') return anchor.text;
+  let text: string;
+  try {
+    text = readFileSync(anchor.path, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw invalid(`the anchor's file cannot be read: ${why}; name a text file`);
+  }
+  if (text.trim() !== '' && text.length <= mostAnchorChars) return text;
+  throw invalid(
+    `the anchor's file ${anchor.path} has ${text.length} characters: give text of 1 to ${mostAnchorChars} characters`,
+  );
+}
+
+function invalid(message: string): BlockAttentionError {
+  return new BlockAttentionError('INVALID_ARGUMENT', message);
+}

@@ -1,0 +1,38 @@
+/** Which policy block mode runs under on a model that nobody verified. */
+import type { PromptTemplate } from '../../prompt/index.ts';
+import { type ContextPolicy, parsePolicy, plainPolicy } from './policy.ts';
+
+/** Key of a GGUF's metadata, a model's or an adapter's: name of the policy that it was fine-tuned under. */
+export const policyKey = 'block_attention.policy';
+
+/** Below it, a long anchor would take too much of what the model was trained for. */
+const leastContext = 1024;
+
+/**
+ * Anchored: on models that nobody fine-tuned it loses least and costs nothing per question (docs/policies.md). The
+ * paper's template belongs to models that were fine-tuned on blocks encoded from nothing.
+ */
+export function defaultPolicy(template: PromptTemplate, contextTokens: number): ContextPolicy {
+  if (template === 'paper') return plainPolicy;
+  return parsePolicy(contextTokens < leastContext ? 'anchor:header' : 'anchor:200');
+}
+
+/** Whatever reads metadata: a model's file, and its adapter's if it has one. */
+interface TrainedFiles {
+  readonly file: { value(key: string): unknown };
+  readonly adapter?: { metadata(key: string): unknown } | undefined;
+}
+
+/**
+ * What the adapter, else the model, says it was fine-tuned under; undefined where a model says nothing, or nothing known.
+ * An adapter that says nothing is older than anchors: block mode has always been plain for it.
+ */
+export function trainedPolicy({ file, adapter }: TrainedFiles): ContextPolicy | undefined {
+  const text = adapter === undefined ? file.value(policyKey) : adapter.metadata(policyKey);
+  if (typeof text !== 'string') return adapter && plainPolicy;
+  try {
+    return parsePolicy(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * How blocks are encoded under the policies of one engine: what that adds to their identity, and the states of what they
+ * are encoded behind.
+ *
+ * An anchor is encoded once, from nothing, and kept in the memory of the device: one more pinned block, which no store
+ * holds and no prompt reads. Invariant: memory that somebody uses is not freed.
+ */
+import { createHash } from 'node:crypto';
+import type { OwnedMemory } from '../../ggml/backend.ts';
+import type { Tokenizer } from '../../ggml/index.ts';
+import { type ContextBlock, type KvLayout, type Model, Sequence } from '../../model/index.ts';
+import type { PromptTemplate } from '../../prompt/index.ts';
+import type { Runner } from '../runner.ts';
+import { type Anchor, formatAnchor } from './anchor.ts';
+import { anchorTokens } from './anchor-tokens.ts';
+import type { ContextPolicy } from './policy.ts';
+
+/** How a block is encoded. Two with the same identity give the same states. */
+export interface Encoding {
+  /** Part of a block's identity; empty for blocks encoded from nothing. */
+  readonly identity: string;
+  /** For people who look at the store; empty for blocks encoded from nothing. */
+  readonly label: string;
+  /** Tokens that stand before the block while it is encoded: positions -n … -1. */
+  readonly before: Int32Array;
+}
+
+export const plainEncoding: Encoding = { identity: '', label: '', before: new Int32Array(0) };
+
+/** States that a block is encoded behind. */
+export interface StatesBefore {
+  readonly blocks: readonly Omit<ContextBlock, 'start'>[];
+  readonly starts: readonly number[];
+  release(): void;
+}
+
+export interface EncodingsOptions {
+  readonly model: Model;
+  readonly runner: Runner;
+  readonly tokenizer: Tokenizer;
+  readonly template: PromptTemplate;
+  /** Of caches that grow. */
+  readonly layout: KvLayout;
+}
+
+/** Raised whenever encoding behind an anchor gives other states for the same tokens. */
+const version = 1;
+/** Anchors remembered, and anchors whose states are kept while nobody uses them: requests may name their own. */
+const mostKnown = 64;
+const mostStates = 8;
+/** Everybody who misses a block waits for it. */
+const priority = 1;
+
+interface States {
+  readonly ready: Promise<OwnedMemory>;
+  users: number;
+}
+
+export class Encodings {
+  readonly #options: EncodingsOptions;
+  /** By name of the anchor. */
+  readonly #known = new Map<string, Encoding>();
+  /** By identity, least recently used first. */
+  readonly #states = new Map<string, States>();
+
+  constructor(options: EncodingsOptions) {
+    this.#options = options;
+  }
+
+  /** How a policy encodes passages. A file is read once. @throws INVALID_ARGUMENT for an anchor that cannot be had */
+  of({ anchor }: ContextPolicy): Encoding {
+    if (anchor === null) return plainEncoding;
+    const name = formatAnchor(anchor);
+    const known = this.#known.get(name) ?? this.#make(anchor, name);
+    this.#known.delete(name);
+    this.#known.set(name, known);
+    const oldest = this.#known.keys().next();
+    if (this.#known.size > mostKnown && !oldest.done) this.#known.delete(oldest.value);
+    return known;
+  }
+
+  /** What was asked for so far. */
+  known(): Encoding[] {
+    return [plainEncoding, ...this.#known.values()];
+  }
+
+  #make(anchor: Anchor, name: string): Encoding {
+    const { tokenizer, template } = this.#options;
+    const before = anchorTokens(anchor, tokenizer, template);
+    const digest = createHash('sha256').update(new Uint8Array(before.buffer, before.byteOffset, before.byteLength));
+    const hex = digest.digest('hex');
+    const own = anchor.kind === 'text' || anchor.kind === 'file';
+    // A user's own text is the user's business: the store's listing shows which it is, not what it says.
+    const label = own ? `anchor:${anchor.kind} ${hex.slice(0, 8)}` : name;
+    return { identity: `behind ${version} ${hex}`, label, before };
+  }
+
+  /** The states to encode a block behind, computed now if they are not there. To be released. @throws what the runner does */
+  async use(encoding: Encoding): Promise<StatesBefore> {
+    const { identity, before } = encoding;
+    if (before.length === 0) return { blocks: [], starts: [], release: () => undefined };
+    const states = this.#states.get(identity) ?? { ready: this.#compute(before), users: 0 };
+    states.users += 1;
+    this.#states.delete(identity);
+    this.#states.set(identity, states);
+    let memory: OwnedMemory;
+    try {
+      memory = await states.ready;
+    } catch (error) {
+      if (this.#states.get(identity) === states) this.#states.delete(identity);
+      throw error;
+    }
+    let released = false;
+    return {
+      blocks: [{ memory, layout: this.#options.layout, tokens: before.length }],
+      starts: [-before.length],
+      release: () => {
+        if (released) return;
+        released = true;
+        states.users -= 1;
+        this.#shrink(mostStates);
+      },
+    };
+  }
+
+  async #compute(tokens: Int32Array): Promise<OwnedMemory> {
+    const { model, runner, layout } = this.#options;
+    const memory = model.backend.allocateMemory(layout.blockBytes(tokens.length));
+    const sequence = new Sequence(model.backend, layout, [], tokens.length, memory);
+    try {
+      await runner.prompt(sequence, tokens, { logits: 'none', priority });
+      return memory;
+    } catch (error) {
+      memory.free();
+      throw error;
+    } finally {
+      sequence.dispose();
+    }
+  }
+
+  #shrink(most: number): void {
+    for (const [identity, states] of this.#states) {
+      if (this.#states.size <= most) return;
+      if (states.users > 0) continue;
+      this.#states.delete(identity);
+      states.ready.then((memory) => memory.free()).catch(() => undefined);
+    }
+  }
+
+  /** Frees all states. Nothing may be encoding any more. */
+  async dispose(): Promise<void> {
+    const all = [...this.#states.values()];
+    this.#states.clear();
+    for (const { ready } of all) await ready.then((memory) => memory.free()).catch(() => undefined);
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What block mode with anchored blocks must agree with: one dense forward in which every passage has a copy of the anchor
+ * before it that it alone sees, and the final block sees the passages and no anchor.
+ */
+import type { ForwardHarness } from './forward-harness.ts';
+import { maskedForward } from './masked-forward.ts';
+
+interface Row {
+  readonly token: number;
+  readonly position: number;
+  readonly block: number;
+  readonly part: 'anchor' | 'block' | 'final';
+}
+
+/** Logits of the last token of `final` behind blocks of which all but the first were encoded behind the anchor. */
+export function anchoredLogits(
+  harness: ForwardHarness,
+  blocks: readonly Int32Array[],
+  anchor: Int32Array,
+  final: Int32Array,
+): Promise<Float32Array> {
+  let start = 0;
+  const rows = blocks.flatMap((tokens, block): Row[] => {
+    const copy = block === 0 ? [] : Array.from(anchor);
+    const before = copy.map((token, i): Row => {
+      return { token, position: start - copy.length + i, block, part: 'anchor' };
+    });
+    const own = Array.from(tokens, (token, i): Row => ({ token, position: start + i, block, part: 'block' }));
+    start += tokens.length;
+    return [...before, ...own];
+  });
+  const last = Array.from(final, (token, i): Row => ({ token, position: start + i, block: -1, part: 'final' }));
+  return maskedForward(harness, [...rows, ...last], (query, key) => {
+    if (key.position > query.position) return false;
+    if (query.part === 'final') return key.part !== 'anchor';
+    if (query.part === 'anchor' && key.part !== 'anchor') return false;
+    return key.block === query.block;
+  });
+}
