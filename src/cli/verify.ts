@@ -136,7 +136,7 @@ function showComparing(output: Output, { done, total, policy, remainingMs }: Ver
 }
 
 /** Tried in this order where plain block mode loses too much. */
-const defaultPolicies = ['head:8', 'deviation:0.15', 'head:32'];
+const defaultPolicies = ['anchor:header', 'anchor:200', 'anchor:200+head:8'];
 
 function card(report: VerificationReport, nameOf: (row: Pick<EvaluationRow, 'policy'>) => string): string[] {
   const { policy, policies, besideAt, rows, difference, agreement, firstToken, tolerance, verdict, reasons, storedAt } =
