@@ -11,7 +11,7 @@ import type { AnswerSink } from './answer-stream.ts';
 import { chooseMode } from './choose-mode.ts';
 import type { EngineParts } from './engine.ts';
 import { generate } from './generate.ts';
-import { recomputeBytes, recomputeContext } from './policy/recompute-context.ts';
+import { contextWork } from './policy/context-work.ts';
 import { type Offer, prefixScope } from './prefix-cache.ts';
 import { answerTokens, scoreTexts } from './score-texts.ts';
 import { checkStops } from './text-stream.ts';
@@ -50,9 +50,8 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     const longest = texts.reduce((most, { length }) => Math.max(most, length), maxTokens);
     answerLimit(parts, contextTokens + question.length, { maxTokens: longest });
     const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
-    const recompute = context.length > 1 ? (choice.policy?.recompute ?? null) : null;
-    const copies = recompute === null ? 0 : recomputeBytes(source, context);
-    const unreserve = await budget.reserve(source.growingLayout.blockBytes(ownTokens) + copies, signal);
+    const work = contextWork(choice.policy, context, source);
+    const unreserve = await budget.reserve(source.growingLayout.blockBytes(ownTokens) + (work?.bytes ?? 0), signal);
     cleanup.push(unreserve);
     let handles: BlockHandle[] = [];
     const blocksOptions = { tenant, policy: choice.policy ?? undefined };
@@ -68,14 +67,8 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       memory: source.memoryOf(handle),
       tokens: context[i] ?? new Int32Array(0),
     }));
-    const recomputed =
-      recompute === null
-        ? undefined
-        : await recomputeContext(
-            { model, runner, attention, layout: source.layout, growingLayout: source.growingLayout, signal },
-            recompute,
-            stored,
-          );
+    const layouts = { layout: source.layout, growingLayout: source.growingLayout };
+    const recomputed = await work?.run({ model, runner, attention, ...layouts, signal }, stored);
     if (recomputed) cleanup.push(() => recomputed[Symbol.dispose]());
     if (recomputed) source.ensureWhole(handles);
     const recomputedAt = performance.now();
@@ -88,7 +81,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       handles.map(({ key }) => key),
     );
     // Recomputed states are this request's own, and so is what has seen them.
-    const reuse = (request.prefixReuse ?? true) && recompute === null;
+    const reuse = (request.prefixReuse ?? true) && work === undefined;
     let offer: Offer | undefined;
     let held = finalTokens;
     cleanup.push(() => {

@@ -1,13 +1,4 @@
 /** What a fine-tuning run is told, checked before anything is read or written. */
-import { formatAnchor } from '../engine/policy/anchor.ts';
-import {
-  type ContextPolicy,
-  checkPolicy,
-  namesFile,
-  type PolicyInput,
-  parsePolicy,
-  plainPolicy,
-} from '../engine/policy/policy.ts';
 import { BlockAttentionError } from '../errors.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
 import { AdapterFile } from '../model/adapter-file.ts';
@@ -34,18 +25,6 @@ export async function loraOf(
     );
   }
   return { ...own, seed, start };
-}
-
-/** The policy of a run. @throws INVALID_ARGUMENT for one that does more than to encode passages behind something */
-export function trainingPolicy(wanted: PolicyInput): ContextPolicy {
-  const policy = checkPolicy(wanted);
-  const { anchor } = policy;
-  const known = anchor === null ? plainPolicy : parsePolicy(formatAnchor(anchor));
-  if (known.name === policy.name && !namesFile(policy)) return policy;
-  const why = namesFile(policy)
-    ? 'names a file, which may change: give its text as anchor:text=TEXT'
-    : 'does more than encode passages behind an anchor: leave the rest to whoever serves';
-  throw new BlockAttentionError('INVALID_ARGUMENT', `policy ${policy.name} ${why}`);
 }
 
 /** @throws INVALID_ARGUMENT naming the option */

@@ -1,6 +1,6 @@
 /** Tokenized samples of a run: read, cut to what fits, split into what is trained on and what is held out. */
 import { createHash } from 'node:crypto';
-import { anchorTokens } from '../engine/policy/anchor-tokens.ts';
+import { tokensBefore } from '../engine/policy/anchor-tokens.ts';
 import type { ContextPolicy } from '../engine/policy/policy.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { openTokenizer } from '../ggml/vocab.ts';
@@ -53,8 +53,7 @@ export async function loadTrainingSet(
       );
     }
     const hash = createHash('sha256');
-    const { anchor: kind } = policy;
-    const anchor = kind === null ? new Int32Array(0) : anchorTokens(kind, tokenizer, template);
+    const anchor = tokensBefore(policy, tokenizer, template);
     hash.update(new Uint8Array(anchor.buffer, anchor.byteOffset, anchor.byteLength));
     let longest = 0;
     for (const sample of [...kept, ...apart]) {

@@ -8,6 +8,7 @@ import type { Tokenizer } from '../../ggml/index.ts';
 import { type PromptTemplate, planRag, tokenizePlan } from '../../prompt/index.ts';
 import { type Anchor, mostAnchorChars } from './anchor.ts';
 import { neutralText } from './anchor-text.ts';
+import type { ContextPolicy } from './policy.ts';
 
 /** Some chat templates write the date. An anchor must not change overnight: this is the day where it is used. */
 const anchorDay = new Date(2024, 6, 26, 12);
@@ -35,6 +36,15 @@ export function anchorTokens(anchor: Anchor, tokenizer: Tokenizer, template: Pro
     throw invalid(`the text of the anchor has ${count} tokens: give at most ${mostTokens}`);
   }
   return Int32Array.from([...header, ...own.subarray(0, count)]);
+}
+
+/** What a policy encodes passages behind; empty for nothing. @throws what anchorTokens() does */
+export function tokensBefore(
+  { anchor }: Pick<ContextPolicy, 'anchor'>,
+  tokenizer: Tokenizer,
+  template: PromptTemplate,
+): Int32Array {
+  return anchor === null ? new Int32Array(0) : anchorTokens(anchor, tokenizer, template);
 }
 
 /** The first block of a prompt with passages and the template's own instruction. */

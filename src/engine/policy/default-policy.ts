@@ -1,6 +1,16 @@
-/** Which policy block mode runs under on a model that nobody verified. */
+/** Which policy block mode runs under on a model that nobody verified, and which ones a model can be trained under. */
+
+import { BlockAttentionError } from '../../errors.ts';
 import type { PromptTemplate } from '../../prompt/index.ts';
-import { type ContextPolicy, parsePolicy, plainPolicy } from './policy.ts';
+import {
+  type ContextPolicy,
+  checkPolicy,
+  encodingPart,
+  namesFile,
+  type PolicyInput,
+  parsePolicy,
+  plainPolicy,
+} from './policy.ts';
 
 /** Key of a GGUF's metadata, a model's or an adapter's: name of the policy that it was fine-tuned under. */
 export const policyKey = 'block_attention.policy';
@@ -35,4 +45,16 @@ export function trainedPolicy({ file, adapter }: TrainedFiles): ContextPolicy | 
   } catch {
     return undefined;
   }
+}
+
+/** The policy of a training run. @throws INVALID_ARGUMENT for one that does more than to encode passages behind something */
+export function trainingPolicy(wanted: PolicyInput): ContextPolicy {
+  const policy = checkPolicy(wanted);
+  if (namesFile(policy)) {
+    const remedy = 'names a file, which may change: give its text as anchor:text=TEXT';
+    throw new BlockAttentionError('INVALID_ARGUMENT', `policy ${policy.name} ${remedy}`);
+  }
+  if (encodingPart(policy).name === policy.name) return policy;
+  const remedy = 'does more than encode passages behind an anchor: leave the rest to whoever serves';
+  throw new BlockAttentionError('INVALID_ARGUMENT', `policy ${policy.name} ${remedy}`);
 }

@@ -84,8 +84,12 @@ export function recomputedShare({ recompute }: ContextPolicy, blockTokens = 128)
 
 /** Whether two policies make the same blocks of passages. */
 export function encodesAlike(one: ContextPolicy, other: ContextPolicy): boolean {
-  const names = [one, other].map(({ anchor }) => anchor && formatAnchor(anchor));
-  return names[0] === names[1];
+  return encodingPart(one).name === encodingPart(other).name;
+}
+
+/** The part of a policy that blocks depend on. */
+export function encodingPart({ anchor }: ContextPolicy): ContextPolicy {
+  return policyOf({ ...plainPolicy, anchor });
 }
 
 /** Whether the policy names a file on this machine, which a request from elsewhere must not. */

@@ -1,0 +1,35 @@
+/** What a policy does to a prompt's blocks between fetching them and reading the final block. */
+import type { ContextPolicy } from './policy.ts';
+import {
+  type RecomputedContext,
+  type RecomputeOptions,
+  recomputeBytes,
+  recomputeContext,
+  type StoredContext,
+} from './recompute-context.ts';
+
+export interface ContextWork {
+  /** Most bytes that it takes while the request runs. */
+  readonly bytes: number;
+  /** To be disposed when the request ends. @throws ABORTED */
+  run(options: RecomputeOptions, stored: readonly StoredContext[]): Promise<RecomputedContext>;
+}
+
+/**
+ * Undefined where there is nothing to do: then the stored blocks are read as they are.
+ * @param context token ids of the blocks before the final one, in order
+ * @param layouts of the engine's blocks
+ */
+export function contextWork(
+  policy: ContextPolicy | null,
+  context: readonly Int32Array[],
+  layouts: Pick<RecomputeOptions, 'growingLayout'>,
+): ContextWork | undefined {
+  const how = policy?.recompute ?? null;
+  // The first block has nothing before it.
+  if (how === null || context.length < 2) return undefined;
+  return {
+    bytes: recomputeBytes(layouts, context),
+    run: (options, stored) => recomputeContext(options, how, stored),
+  };
+}
