@@ -48,6 +48,9 @@ interface ServeFlags extends ModelOptions, ModeFlags, StoreFlags {
   readonly shadow?: number;
   readonly shadowMinAgreement?: number;
   readonly shadowMaxKl?: number;
+  readonly learn: boolean;
+  readonly learnRate: number;
+  readonly learnTolerance: number;
   readonly logLevel: string;
 }
 
@@ -106,6 +109,22 @@ export function addServe(program: Command, context: CommandContext): void {
   whole('--max-jobs', 'encoding jobs at once (default: 4)');
   share('--shadow', 'share of the answers in block mode that are checked against full attention (default: 0)');
   share('--shadow-min-agreement', 'least mean agreement of the last checks (default: 0.6)');
+  command.option(
+    '--no-learn',
+    'stay with full attention without a verdict; else a sample of the requests is read in block mode, too, while idle, and what is as good there runs there from then on',
+  );
+  command.option(
+    '--learn-rate <x>',
+    'share of the requests in that sample',
+    numberOption('--learn-rate', { min: 0, max: 1 }),
+    0.25,
+  );
+  command.option(
+    '--learn-tolerance <x>',
+    "probability of full attention's own answers that block mode may lose",
+    numberOption('--learn-tolerance', { min: 0.001, max: 0.5 }),
+    0.05,
+  );
   number('--shadow-max-kl', 'greatest mean KL divergence of the first token, in nats (default: 0.5)');
   command.addOption(
     new Option('--log-level <level>', 'least severe line of the log')
@@ -170,6 +189,11 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
         queue: flags.maxQueue ?? limits.queue,
         jobs: flags.maxJobs ?? limits.jobs,
         deadlineMs: flags.deadline ?? limits.deadlineMs,
+      },
+      learn: {
+        rate: flags.learn ? flags.learnRate : 0,
+        tolerance: flags.learnTolerance,
+        keep: server.keepLearned(opened.engine, { template: flags.template, cacheDir: cacheFolder(io.env) }),
       },
       shadow: {
         rate: flags.shadow ?? shadow.rate,

@@ -16,7 +16,7 @@ import { type Offer, prefixScope } from './prefix-cache.ts';
 import { answerTokens, scoreTexts } from './score-texts.ts';
 import { checkStops } from './text-stream.ts';
 import { checkAlternatives } from './token-report.ts';
-import type { AnswerRequest, AnswerResult, BlockReport, FlopsReport, Mode, TextScore } from './types.ts';
+import type { AnswerRequest, AnswerResult, BlockReport, FlopsReport, Mode } from './types.ts';
 
 /** Answers that wait for a first token go before the encoding of blocks. */
 const answerPriority = 2;
@@ -120,18 +120,11 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       topLogprobs,
     });
     const decodeMs = performance.now() - generation.firstTokenAt;
-    let answerScore: TextScore | null = null;
-    if (request.scoreAnswer) {
-      // The answer's states make room for those of its text, whose tokens may be others.
-      sequence.truncate(finalTokens.length);
-      const own = answerTokens(generation.text, plan.answerAfterSpace, tokenizer).subarray(0, longest);
-      [answerScore = null] = await scoreTexts([own], scoring);
-    } else held = concatenate([finalTokens, generation.tokens]);
+    held = concatenate([finalTokens, generation.tokens]);
     const decoded = generation.tokens.length - 1;
     return {
       text: generation.text,
       scores,
-      answerScore,
       mode,
       requested: choice.requested,
       reason: choice.reason,

@@ -4,6 +4,7 @@
  * Knows a sequence and its prompt's last logits; not what the prompt is made of, nor how its blocks came about.
  * Invariant: the sequence is as long afterwards as before.
  */
+import { BlockAttentionError } from '../errors.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
 import type { Sequence } from '../model/sequence.ts';
 import type { Runner } from './runner.ts';
@@ -24,9 +25,19 @@ export interface ScoreParts {
 /** Tokens whose logits are held at once: 64 rows of 262,144 f32 are 64 MiB. */
 const mostRows = 64;
 
-/** Tokens of a text as an answer. @param afterSpace the layout leaves the space before the answer to the model */
-export function answerTokens(text: string, afterSpace: boolean | undefined, tokenizer: Tokenizer): Int32Array {
-  return tokenizer.tokenize(afterSpace ? ` ${text}` : text, false);
+/** Tokens of a text as an answer. @throws INVALID_ARGUMENT for tokens that are none. @param afterSpace the layout leaves the space before the answer to the model */
+export function answerTokens(
+  text: string | readonly number[],
+  afterSpace: boolean | undefined,
+  tokenizer: Tokenizer,
+): Int32Array {
+  if (typeof text === 'string') return tokenizer.tokenize(afterSpace ? ` ${text}` : text, false);
+  const strange = text.find((token) => !Number.isInteger(token) || token < 0 || token >= tokenizer.size);
+  if (strange === undefined) return Int32Array.from(text);
+  throw new BlockAttentionError(
+    'INVALID_ARGUMENT',
+    `score has the token ${String(strange)}: give whole numbers from 0 to ${tokenizer.size - 1}`,
+  );
 }
 
 /** One score per text, in order. @param texts their tokens */

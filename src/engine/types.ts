@@ -155,10 +155,11 @@ export interface AnswerRequest extends SamplingOptions {
   readonly topLogprobs?: number | undefined;
   /** `short`: asks for a few words copied from the passages. Defaults to `free`. */
   readonly answerStyle?: 'free' | 'short' | undefined;
-  /** Texts whose likelihood as the answer is measured behind the prompt, teacher forced, before it is generated. */
-  readonly score?: readonly string[] | undefined;
-  /** Whether the likelihood of the answer itself is measured, as that of the texts of `score`. Defaults to false. */
-  readonly scoreAnswer?: boolean | undefined;
+  /**
+   * Texts, or token ids such as onToken() reports, whose likelihood as the answer is measured behind the prompt, teacher
+   * forced, before it is generated.
+   */
+  readonly score?: readonly (string | readonly number[])[] | undefined;
   /** Called once with the logits of the prompt's last token, [vocabulary], valid during the call. */
   readonly onPromptLogits?: ((logits: Float32Array) => void) | undefined;
 }
@@ -194,8 +195,6 @@ export interface AnswerResult {
   readonly text: string;
   /** Of the texts of `AnswerRequest.score`, in order; empty without any. */
   readonly scores: readonly TextScore[];
-  /** Of the answer's own text, cut anew into tokens; null unless asked for. */
-  readonly answerScore: TextScore | null;
   /** What ran. */
   readonly mode: Mode;
   /** What was asked for, by the request or by the engine's default. */

@@ -29,6 +29,8 @@ const fields = z.object({
    * own answers, on questions without known ones; the accuracies above are its means. Defaults to `answers`.
    */
   basis: z.enum(['answers', 'own']).optional(),
+  /** A server found it by itself, and may change it. Absent of `verify`. */
+  learned: z.boolean().optional(),
   /** ISO 8601. */
   measuredAt: z.string(),
 });

@@ -4,7 +4,7 @@
  */
 import type { ContextPolicy } from '../engine/index.ts';
 import { abstains } from './abstention.ts';
-import { type Difference, mean, pairedDifference } from './bootstrap.ts';
+import { type Difference, mean } from './bootstrap.ts';
 import { type EvaluationRow, scoreRows } from './evaluation-rows.ts';
 import type { Answer, Measurement } from './measurement.ts';
 import { median } from './median.ts';
@@ -93,12 +93,14 @@ export class Comparison {
     const common = { policy: policy.name, n: row.n, row, fullRow, ...work };
     if (this.#own) {
       const answered = pairs.filter(({ full }) => !abstains(full.text));
-      const probabilities = (side: 'full' | 'block') => answered.map((pair) => Math.exp(-(pair[side].nll ?? Infinity)));
-      const [full, block] = [probabilities('full'), probabilities('block')];
-      const difference = pairedDifference(block, full);
-      const lost = mean(answered.map(({ block: { text } }) => Number(abstains(text))));
-      const decided = decideOwn({ n: answered.length, difference, lost }, this.#tolerance);
-      return { ...common, ...decided, mendable: true, fullMean: mean(full), blockMean: mean(block), difference };
+      const checks = answered.map(({ full, block }) => ({
+        full: probability(full),
+        block: probability(block),
+        agreement: tokenF1(normalizeAnswer(full.text), normalizeAnswer(block.text)),
+        kl: block.kl ?? Number.NaN,
+        declined: abstains(block.text),
+      }));
+      return { ...common, ...decideOwn(checks, this.#tolerance), mendable: true };
     }
     const difference = row.difference ?? { value: Number.NaN, interval: [Number.NaN, Number.NaN] as const };
     const decided = decide({ n: row.n, fullInterval: fullRow.interval, difference }, this.#tolerance);
@@ -165,4 +167,9 @@ export class Comparison {
       return full === undefined || block === undefined || full.overflow || block.overflow ? [] : [{ full, block }];
     });
   }
+}
+
+/** Per-token probability of what is right: the geometric mean. */
+function probability({ nll }: Answer): number {
+  return nll === undefined ? 0 : Math.exp(-nll);
 }

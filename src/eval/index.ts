@@ -1,5 +1,6 @@
 /** The door of measurements. */
 
+export { abstains } from './abstention.ts';
 export { accuracyChart } from './accuracy-chart.ts';
 export { bootstrapInterval, type Difference, type Interval, pairedDifference } from './bootstrap.ts';
 export { type DocumentQuestion, type DocumentQuestionOptions, documentQuestions } from './document-questions.ts';
@@ -30,5 +31,5 @@ export {
 } from './reading-tasks.ts';
 export { benchTtft, type TtftOptions, type TtftReport, type TtftRow } from './ttft.ts';
 export { ttftChart } from './ttft-chart.ts';
-export { decide, type Evidence, neededQuestions } from './verdict.ts';
+export { decide, decideOwn, type Evidence, leastOwnQuestions, neededQuestions, type OwnCheck } from './verdict.ts';
 export { type VerificationReport, type VerifyOptions, type VerifyProgress, verify } from './verify.ts';

@@ -32,6 +32,8 @@ export const answerSchema = z.object({
   /** KL divergence of the first token, full from this, in nats; and whether both rank the same token first. */
   kl: z.number().optional(),
   sameTop: z.boolean().optional(),
+  /** Of an answer that others are compared with. */
+  tokens: z.array(z.number()).optional(),
   /** The prompt does not fit the context: there is no answer. */
   overflow: z.boolean().optional(),
 });
@@ -122,19 +124,20 @@ export class Measurement {
   async #ask(index: number, question: Question, read: Read, signal: AbortSignal): Promise<Answer> {
     const { own = false, compared, maxTokens } = this.#options;
     const right = own ? this.#ownAnswer(index, read) : question.answers[0];
-    const score = [right, own || right === undefined ? undefined : question.wrong].flatMap((text) => text ?? []);
+    const score = [right, own || right === undefined ? undefined : question.wrong].filter((text) => text !== undefined);
     try {
-      const { result, logits } = await this.#read(question, read, { score, maxTokens, signal });
-      const { text, tokens, ttftMs, timings, flops, recomputed, reusedTokens, scores, answerScore } = result;
+      const { result, logits, said } = await this.#read(question, read, { score, maxTokens, signal });
+      const { text, tokens, ttftMs, timings, flops, recomputed, reusedTokens, scores } = result;
       if (read === null) this.#keep(index, logits);
       const full = read === null || !compared ? undefined : await this.#fullLogits(index, question, signal);
-      const [gold, wrong] = own && read === null ? [answerScore ?? undefined] : scores;
+      const [gold, wrong] = own && read === null ? [said] : scores;
       return {
         text,
         promptTokens: tokens.context + tokens.question,
         answerTokens: tokens.answer,
         // As if all blocks were there: what encoding them cost counts once, whatever is asked of them.
         ...(reusedTokens === 0 && { readyMs: ttftMs - timings.acquireMs, flops: flops.spent - flops.encoding }),
+        ...(own && read === null && { tokens: said.ids }),
         ...(recomputed.tokens > 0 && { recomputed }),
         ...perToken('nll', gold),
         ...perToken('wrongNll', wrong),
@@ -152,9 +155,15 @@ export class Measurement {
   async #read(
     { question, passages }: Question,
     read: Read,
-    options: { readonly score: readonly string[]; readonly maxTokens: number; readonly signal: AbortSignal },
+    options: {
+      readonly score: readonly (string | readonly number[])[];
+      readonly maxTokens: number;
+      readonly signal: AbortSignal;
+    },
   ) {
-    const { engine, answerStyle, own } = this.#options;
+    const { engine, answerStyle } = this.#options;
+    const ids: number[] = [];
+    let logprob = 0;
     let logits = new Float32Array(0);
     const result = await engine.answer({
       question,
@@ -163,20 +172,23 @@ export class Measurement {
       mode: read === null ? 'full' : 'block',
       policy: read ?? undefined,
       answerStyle,
-      scoreAnswer: own && read === null,
       stop: answerStops,
+      onToken: (report) => {
+        ids.push(report.token);
+        logprob += report.logprob;
+      },
       onPromptLogits: (all) => {
         logits = all.slice();
       },
     }).result;
     if (result.stopReason === 'aborted') throw new BlockAttentionError('ABORTED', 'the evaluation was cancelled');
-    return { result, logits };
+    return { result, logits, said: { ids, tokens: ids.length, logprob } };
   }
 
-  /** Full attention's answer where it gives one. */
-  #ownAnswer(index: number, read: Read): string | undefined {
-    const text = this.#answersOf(null)[index]?.text ?? '';
-    return read === null || abstains(text) ? undefined : text;
+  /** Full attention's answer where it gives one: its very tokens, which its text may not lead back to. */
+  #ownAnswer(index: number, read: Read): readonly number[] | undefined {
+    const { text = '', tokens } = this.#answersOf(null)[index] ?? {};
+    return read === null || abstains(text) ? undefined : tokens;
   }
 
   /** Full attention's logits of the first token; read again where they are not kept. */

@@ -1,7 +1,7 @@
 /**
  * The rule that decides whether a model may be used in block mode. Pure; engine/verdict-store.ts keeps what it decides.
  */
-import type { Difference, Interval } from './bootstrap.ts';
+import { bootstrapInterval, type Difference, type Interval, mean, pairedDifference } from './bootstrap.ts';
 
 export interface Evidence {
   /** Questions answered in both modes. */
@@ -50,37 +50,70 @@ export function neededQuestions(tolerance: number): number {
 /** Fewer questions say nothing, however alike the modes are on them. */
 export const leastOwnQuestions = 24;
 
-export interface OwnEvidence {
-  /** Questions that full attention answered, read in both modes. */
-  readonly n: number;
-  /** Per-token probability of full attention's own answer: that in block mode minus that in full attention, paired. */
-  readonly difference: Difference;
-  /** Share of those questions on which block mode says that there is no answer. */
-  readonly lost: number;
+/** Least mean agreement of answers, and greatest mean KL divergence of the first token in nats: those of shadow checks. */
+export const ownAgreement = 0.6;
+export const ownKl = 0.5;
+
+/** A question without a right answer, read in both modes. */
+export interface OwnCheck {
+  /** Per-token probability of full attention's own answer: there, and in block mode. */
+  readonly full: number;
+  readonly block: number;
+  /** How alike the two answers are, in [0, 1]. */
+  readonly agreement: number;
+  /** KL divergence of the first token, full from block, in nats. */
+  readonly kl: number;
+  /** Block mode says that there is no answer. */
+  readonly declined: boolean;
 }
 
 /**
  * The rule without right answers: what full attention would have said must stay as likely. `block` if all hold:
- *   1. n ≥ leastOwnQuestions;
- *   2. the lower end of the paired 95 % interval of the difference in probability is at least −tolerance;
- *   3. block mode declines to answer on no larger a share of the questions than the tolerance.
+ *   1. there are at least `least` questions that full attention answers;
+ *   2. it is sure enough of its answers for a loss to show: the lower end of their mean probability exceeds the tolerance;
+ *   3. the lower end of the paired 95 % interval of the difference in probability is at least −tolerance;
+ *   4. the answers agree to `ownAgreement` in the mean, and the first tokens' divergence is at most `ownKl`;
+ *   5. block mode declines to answer on no larger a share of the questions than the tolerance.
  * @param tolerance probability that may be lost, as a share in (0, 1)
- * @returns also whether more questions could still change the verdict
+ * @returns also what was compared, and whether more questions could still change the verdict
  */
-export function decideOwn({ n, difference, lost }: OwnEvidence, tolerance: number) {
+export function decideOwn(checks: readonly OwnCheck[], tolerance: number, least = leastOwnQuestions) {
   const reasons: string[] = [];
   const points = (share: number) => `${(share * 100).toFixed(1)} points`;
-  if (n < leastOwnQuestions) {
-    reasons.push(`${n} questions that full attention answers say too little: ${leastOwnQuestions} are needed`);
-  }
+  // Taken again and again as questions come in: fewer resamples are precise enough for that.
+  const resamples = { resamples: 2_000 };
+  const of = (field: 'full' | 'block' | 'agreement' | 'kl') => checks.map((check) => check[field]);
+  const range = (field: 'full' | 'agreement' | 'kl') => bootstrapInterval(of(field), resamples);
+  const difference = pairedDifference(of('block'), of('full'), resamples);
   const [low, high] = difference.interval;
+  const [agreement, kl] = [mean(of('agreement')), mean(of('kl'))];
+  const lost = mean(checks.map(({ declined }) => Number(declined)));
+  let hopeless = high < -tolerance;
+  if (checks.length < least) {
+    reasons.push(`${checks.length} questions that full attention answers say too little: ${least} are needed`);
+  }
+  const [sure, surest] = range('full');
+  if (!(sure > tolerance)) {
+    reasons.push(
+      `full attention itself gives its answers only ${points(sure)} of probability, so a loss would not show`,
+    );
+    hopeless ||= surest <= tolerance;
+  }
   if (!(low >= -tolerance)) {
     reasons.push(
       `full attention's own answers may lose up to ${points(-low)} of probability in block mode, more than the ${points(tolerance)} allowed`,
     );
   }
+  if (!(agreement >= ownAgreement)) {
+    reasons.push(`answers agree to ${agreement.toFixed(2)}, less than the ${ownAgreement} needed`);
+    hopeless ||= range('agreement')[1] < ownAgreement;
+  }
+  if (!(kl <= ownKl)) {
+    reasons.push(`the first token diverges by ${kl.toFixed(2)} nats, more than the ${ownKl} allowed`);
+    hopeless ||= range('kl')[0] > ownKl;
+  }
   if (!(lost <= tolerance)) reasons.push(`block mode finds no answer on ${points(lost)} more of 100 questions`);
   const verdict: 'block' | 'full' = reasons.length === 0 ? 'block' : 'full';
-  const open = n < leastOwnQuestions || (verdict === 'full' && high >= -tolerance);
-  return { verdict, reasons, open };
+  const open = checks.length < least || (verdict === 'full' && !hopeless);
+  return { verdict, reasons, open, difference, fullMean: mean(of('full')), blockMean: mean(of('block')) };
 }

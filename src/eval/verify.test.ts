@@ -111,7 +111,7 @@ describe('verify', () => {
     const policies = ['plain', 'head:500'].map(parsePolicy);
     const own = { labels: 'own', questions: unlabelled, policies, maxTokens: 4 } as const;
     // With everything computed anew the modes are the same but for rounding.
-    const report = await run({ ...own, tolerance: 0.01 });
+    const report = await run({ ...own, tolerance: 0.001 });
     expect(report).toMatchObject({ labels: 'own', verdict: 'block', policy: 'head:500', timeUp: false });
     expect(report.rows.map(({ policy }) => policy)).toEqual([null, 'plain', 'head:500']);
     const [full, plain, whole] = report.rows;
@@ -122,8 +122,6 @@ describe('verify', () => {
     expect(plain?.kl).toBeGreaterThan(whole?.kl ?? 1);
     expect(report.policies[0]?.difference.value).toBeCloseTo(0, 3);
     expect(await readVerdict(report.identity, { cacheDir: folder })).toMatchObject({ basis: 'own', n: 24 });
-    // One that may lose everything passes at once.
-    expect(await run({ ...own, tolerance: 0.99 })).toMatchObject({ policy: 'plain', policies: [], n: 24 });
   });
 
   it('ends when its time is up, with what was measured by then', async () => {

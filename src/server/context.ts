@@ -3,6 +3,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Engine } from '../engine/index.ts';
 import type { Admission } from './admission.ts';
 import type { BlockJobs } from './block-jobs.ts';
+import type { Learning } from './learning.ts';
 import type { Metrics } from './metrics.ts';
 import type { Limits } from './options.ts';
 import type { ShadowChecks } from './shadow.ts';
@@ -26,6 +27,7 @@ export interface ServerContext {
   readonly jobs: BlockJobs;
   readonly metrics: Metrics;
   readonly shadow: ShadowChecks;
+  readonly learning: Learning;
   readonly tenants: Tenants;
   /** When the server was made, in seconds since 1970. */
   readonly created: number;

@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AnswerResult, Engine } from '../engine/index.ts';
 import { cachedTokens } from './accounting.ts';
 import type { Admission } from './admission.ts';
+import type { LearnState } from './learning.ts';
 import type { ShadowState } from './shadow.ts';
 
 const prefix = 'block_attention_';
@@ -31,7 +32,11 @@ export class Metrics {
   });
   readonly #recomputed = this.#counter('recomputed_tokens_total', 'Context tokens recomputed with full attention.', []);
 
-  constructor(engine: Engine, admission: Admission, shadow: () => ShadowState) {
+  constructor(
+    engine: Engine,
+    admission: Admission,
+    { shadow, learning }: { readonly shadow: () => ShadowState; readonly learning: () => LearnState },
+  ) {
     const store = () => engine.store.stats();
     this.#gauge('requests_running', 'Requests being computed.', () => admission.running);
     this.#gauge('requests_waiting', 'Requests in the queue.', () => admission.waiting);
@@ -102,6 +107,23 @@ export class Metrics {
     );
     this.#gauge('shadow_kl', 'Their mean KL divergence at the first token, in nats.', () => shadow().kl ?? Number.NaN);
     this.#gauge('shadow_fallback', '1 when block mode was given up.', () => (shadow().fallback === undefined ? 0 : 1));
+    this.#total(
+      'learn_checks_total',
+      'Requests read in both modes to learn what `auto` may be.',
+      () => learning().checks,
+    );
+    this.#total('learn_skipped_total', 'Such checks given up.', () => learning().skipped);
+    const orNan = (value: number | null) => value ?? Number.NaN;
+    this.#gauge(
+      'learn_loss',
+      "Probability of full attention's answers that block mode loses; NaN before the first check.",
+      () => orNan(learning().loss),
+    );
+    this.#gauge('learn_agreement', 'Mean agreement of the checks that count.', () => orNan(learning().agreement));
+    this.#gauge('learn_kl', 'Their mean KL divergence at the first token, in nats.', () => orNan(learning().kl));
+    this.#gauge('learn_block', '1 when the server has changed over to block mode.', () =>
+      Number(learning().state === 'block'),
+    );
     this.#gauge('process_resident_bytes', 'Memory of the process.', () => process.memoryUsage.rss());
   }
 

@@ -1,6 +1,7 @@
 /** What a server is made of, and its limits. */
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/index.ts';
+import type { LearnOptions } from './learning.ts';
 import type { ShadowOptions } from './shadow.ts';
 import type { ApiKey } from './tenants.ts';
 
@@ -28,6 +29,8 @@ export interface ServerOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** Checks of a sample against full attention. Defaults to none. */
   readonly shadow?: Partial<ShadowOptions> | undefined;
+  /** How `auto` learns without a verdict. Defaults to not at all. */
+  readonly learn?: Partial<LearnOptions> | undefined;
   /** Where requests are logged: never keys, prompts or answers. Defaults to nowhere. */
   readonly logger?: Logger | undefined;
 }

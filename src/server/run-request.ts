@@ -6,6 +6,7 @@ import { Cancellation } from './cancellation.ts';
 import type { ServerContext, ServerEnv } from './context.ts';
 import { eventStream } from './event-stream.ts';
 import { type ChoiceResult, Generation, type GenerationEvent } from './generation.ts';
+import { overrideOf } from './mode-override.ts';
 import { errorBody, RequestError } from './request-error.ts';
 import type { SamplingRequest } from './request-schemas.ts';
 
@@ -32,7 +33,7 @@ export async function respond(
   server: ServerContext,
   { request, answers, warnings, whole, chunks }: Answering,
 ): Promise<Response> {
-  const { engine, limits, admission, metrics, shadow } = server;
+  const { engine, limits, admission, metrics, shadow, learning } = server;
   checkLimits(server, request);
   const arrived = performance.now();
   const cancellation = new Cancellation(limits.deadlineMs, c.req.raw.signal, server.halt);
@@ -45,17 +46,24 @@ export async function respond(
     admitted = { queueMs: performance.now() - arrived, override, tell: server.tell, warnings };
     const [first, ...others] = answers.map((answer) => ({
       ...answer,
-      ...(override && { mode: 'full' as const, policy: undefined }),
+      ...(override && { mode: override.mode, policy: override.policy }),
       tenant: tenant.salt,
     }));
-    const sampled = first && shadow.sample(first);
+    const shadowed = first && shadow.sample(first);
+    // What is asked for by name teaches nothing about `auto`.
+    const auto = answers[0] !== undefined && engine.chooseMode(answers[0]).requested === 'auto';
+    const watched = shadowed && auto ? learning.sample(shadowed.request) : undefined;
     const onEnd = (results: readonly AnswerResult[]) => {
       cancellation[Symbol.dispose]();
       for (const result of results) metrics.answer(result);
-      if (results[0]) sampled?.done(results[0]);
+      if (results[0]) {
+        shadowed?.done(results[0]);
+        watched?.done(results[0]);
+      }
       leave();
     };
-    const requests = sampled ? [sampled.request, ...others] : others;
+    const chosen = watched?.request ?? shadowed?.request;
+    const requests = chosen ? [chosen, ...others] : others;
     generation = new Generation({ engine, requests, cancellation, othersRun: () => admission.running > 1, onEnd });
   } catch (error) {
     cancellation[Symbol.dispose]();
@@ -77,14 +85,6 @@ export async function respond(
     onError: (error) => errorBody(error).body,
     onCancel: () => cancellation.cancel(),
   });
-}
-
-/** Block mode was given up: what was asked for, and why it is not what runs. */
-function overrideOf({ shadow, engine }: ServerContext, answer: AnswerRequest | undefined): Admitted['override'] {
-  const reason = shadow.state.fallback;
-  if (reason === undefined || answer === undefined) return undefined;
-  const { mode, requested } = engine.chooseMode(answer);
-  return mode === 'block' ? { requested, reason } : undefined;
 }
 
 function checkLimits({ modelNames, limits }: ServerContext, request: SamplingRequest): void {

@@ -14,6 +14,7 @@ import { Admission } from './admission.ts';
 import { BlockJobs } from './block-jobs.ts';
 import { browserGuard, corsHeaders } from './browser-guard.ts';
 import type { App, ServerContext, ServerEnv } from './context.ts';
+import { defaultLearn, Learning } from './learning.ts';
 import { Metrics } from './metrics.ts';
 import { addOpenApi } from './openapi.ts';
 import { defaultLimits, type ServerOptions } from './options.ts';
@@ -46,7 +47,10 @@ export function createServer(options: ServerOptions): Server {
   const admission = new Admission({
     maxRunning: limits.running,
     maxQueue: limits.queue,
-    onChange: () => shadow.update(),
+    onChange: () => {
+      shadow.update();
+      learning.update();
+    },
   });
   const halt = new AbortController();
   // Every request listens.
@@ -55,14 +59,16 @@ export function createServer(options: ServerOptions): Server {
   const { engine, metricsToken } = options;
   const modelNames = namesOf(options);
   const shadow = new ShadowChecks(engine, { ...defaultShadow, ...options.shadow }, () => admission.idle, logger);
+  const learning = new Learning(engine, { ...defaultLearn, ...options.learn }, () => admission.idle, logger);
   const context: ServerContext = {
     engine,
     modelNames,
     limits,
     admission,
     jobs: new BlockJobs(engine, limits.jobs, halt.signal),
-    metrics: new Metrics(engine, admission, () => shadow.state),
+    metrics: new Metrics(engine, admission, { shadow: () => shadow.state, learning: () => learning.state }),
     shadow,
+    learning,
     tenants,
     created: Math.floor(Date.now() / 1000),
     metricsToken,
@@ -93,6 +99,7 @@ export function createServer(options: ServerOptions): Server {
     drain: () => {
       draining = true;
       shadow.close();
+      learning.close();
     },
     halt: () => halt.abort(new Error('the server ends')),
   };

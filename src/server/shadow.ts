@@ -7,7 +7,9 @@
  */
 import type { Logger } from 'pino';
 import type { AnswerRequest, AnswerResult, Engine } from '../engine/index.ts';
-import { firstTokenKl, normalizeAnswer, tokenF1 } from '../eval/index.ts';
+import { firstTokenKl } from '../eval/index.ts';
+import { IdleChecks } from './idle-checks.ts';
+import { textAgreement } from './text-agreement.ts';
 
 export interface ShadowOptions {
   /** Share of the answers in block mode that are checked, in [0, 1]. Defaults to 0. */
@@ -39,7 +41,6 @@ interface Check {
   readonly request: AnswerRequest;
   readonly logits: Float32Array;
   readonly result: AnswerResult;
-  attempts: number;
 }
 
 export interface Sampled {
@@ -49,33 +50,26 @@ export interface Sampled {
   readonly done: (result: AnswerResult) => void;
 }
 
-const mostWaiting = 32;
-const mostAttempts = 5;
-
 export class ShadowChecks {
   readonly #engine: Engine;
   readonly #options: ShadowOptions;
-  readonly #isIdle: () => boolean;
   readonly #logger: Logger;
-  readonly #waiting: Check[] = [];
+  readonly #idle: IdleChecks<Check>;
   readonly #recent: { readonly agreement: number; readonly kl: number }[] = [];
-  #running: AbortController | undefined;
   #checks = 0;
-  #skipped = 0;
   #fallback: string | undefined;
-  #closed = false;
 
   constructor(engine: Engine, options: ShadowOptions, isIdle: () => boolean, logger: Logger) {
     this.#engine = engine;
     this.#options = options;
-    this.#isIdle = isIdle;
+    this.#idle = new IdleChecks(isIdle, (check, signal) => this.#run(check, signal));
     this.#logger = logger;
   }
 
   get state(): ShadowState {
     return {
       checks: this.#checks,
-      skipped: this.#skipped,
+      skipped: this.#idle.skipped,
       agreement: this.#mean('agreement'),
       kl: this.#mean('kl'),
       fallback: this.#fallback,
@@ -84,64 +78,44 @@ export class ShadowChecks {
 
   /** Decides whether a request is in the sample. */
   sample(request: AnswerRequest): Sampled {
-    if (this.#closed || Math.random() >= this.#options.rate) return { request, done: () => undefined };
+    if (this.#idle.closed || Math.random() >= this.#options.rate) return { request, done: () => undefined };
     let logits: Float32Array | undefined;
     return {
       request: { ...request, onPromptLogits: (all) => (logits = all.slice()) },
       done: (result) => {
         if (logits === undefined || result.mode !== 'block' || result.blocks.length === 0) return;
-        if (this.#waiting.length >= mostWaiting) this.#skip();
-        else this.#waiting.push({ request, logits, result, attempts: 0 });
-        this.update();
+        this.#idle.add({ request, logits, result });
       },
     };
   }
 
   /** To be called when the server becomes idle or busy. */
   update(): void {
-    if (!this.#isIdle()) this.#running?.abort();
-    else if (this.#running === undefined && !this.#closed) {
-      const check = this.#waiting.shift();
-      if (check) void this.#run(check);
-    }
+    this.#idle.update();
   }
 
   /** Ends what is running and forgets what waits. */
   close(): void {
-    this.#closed = true;
-    this.#waiting.length = 0;
-    this.#running?.abort();
+    this.#idle.close();
   }
 
-  async #run(check: Check): Promise<void> {
-    const { request, result } = check;
-    const controller = new AbortController();
-    this.#running = controller;
-    try {
-      let logits: Float32Array | undefined;
-      const full = await this.#engine.answer({
-        ...request,
-        mode: 'full',
-        maxTokens: Math.max(1, result.tokens.answer),
-        prefixReuse: false,
-        onToken: undefined,
-        signal: controller.signal,
-        onPromptLogits: (all) => (logits = all.slice()),
-      }).result;
-      if (full.stopReason === 'aborted' || logits === undefined) throw new Error('interrupted');
-      const { kl, sameTop } = firstTokenKl(logits, check.logits);
-      // Drawn answers differ by chance: of those only the first token's likeliest candidate is compared.
-      const greedy = (request.temperature ?? 0) === 0;
-      const agreement = greedy ? textAgreement(full.text, result.text) : Number(sameTop);
-      this.#record(agreement, kl);
-    } catch {
-      check.attempts += 1;
-      if (this.#closed || check.attempts >= mostAttempts) this.#skip();
-      else this.#waiting.unshift(check);
-    } finally {
-      this.#running = undefined;
-      if (this.#isIdle()) setImmediate(() => this.update());
-    }
+  async #run({ request, result, logits: block }: Check, signal: AbortSignal): Promise<void> {
+    let logits: Float32Array | undefined;
+    const full = await this.#engine.answer({
+      ...request,
+      mode: 'full',
+      maxTokens: Math.max(1, result.tokens.answer),
+      prefixReuse: false,
+      onToken: undefined,
+      signal,
+      onPromptLogits: (all) => (logits = all.slice()),
+    }).result;
+    if (full.stopReason === 'aborted' || logits === undefined) throw new Error('interrupted');
+    const { kl, sameTop } = firstTokenKl(logits, block);
+    // Drawn answers differ by chance: of those only the first token's likeliest candidate is compared.
+    const greedy = (request.temperature ?? 0) === 0;
+    const agreement = greedy ? textAgreement(full.text, result.text) : Number(sameTop);
+    this.#record(agreement, kl);
   }
 
   #record(agreement: number, kl: number): void {
@@ -158,17 +132,8 @@ export class ShadowChecks {
     this.#logger.warn({ agreement: meanAgreement, kl: meanKl }, this.#fallback);
   }
 
-  #skip(): void {
-    this.#skipped += 1;
-  }
-
   #mean(field: 'agreement' | 'kl'): number | undefined {
     if (this.#recent.length === 0) return undefined;
     return this.#recent.reduce((sum, one) => sum + one[field], 0) / this.#recent.length;
   }
-}
-
-/** 1 for equal texts, else the F1 of their words; two texts without words agree when they are equal. */
-function textAgreement(a: string, b: string): number {
-  return a === b ? 1 : tokenF1(normalizeAnswer(a), normalizeAnswer(b));
 }

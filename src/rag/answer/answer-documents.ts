@@ -115,7 +115,6 @@ function unasked({ mode, requested, reason }: ModeChoice, searchMs: number): Ans
     requested,
     reason,
     scores: [],
-    answerScore: null,
     policy: null,
     recomputed: { tokens: 0, ms: 0 },
     stopReason: 'end',

@@ -4,7 +4,7 @@ import type { App, ServerContext } from '../context.ts';
 import { describeRoute } from '../openapi.ts';
 import { modelsSchema } from '../response-schemas.ts';
 
-export function addModels(app: App, { engine, modelNames, created, shadow }: ServerContext): void {
+export function addModels(app: App, { engine, modelNames, created, shadow, learning }: ServerContext): void {
   const model = (id: string) => {
     const { architecture, contextTokens, kvBytesPerToken, parameters, layers, heads, kvHeads, headDim } = engine.model;
     const { adapter } = engine.model;
@@ -24,6 +24,7 @@ export function addModels(app: App, { engine, modelNames, created, shadow }: Ser
       mode_default: engine.defaultMode,
       verdict: engine.verdict?.verdict ?? null,
       fallback: shadow.state.fallback ?? null,
+      learning: learning.state,
     };
     return { id, object: 'model', created, owned_by: 'block-attention', block_attention };
   };

@@ -1,5 +1,6 @@
 /** POST /v1/plan: what a chat request would be cut into, and which blocks are there. Runs nothing. */
 import type { App, ServerContext } from '../context.ts';
+import { overrideOf } from '../mode-override.ts';
 import { describeRoute } from '../openapi.ts';
 import { readJson } from '../read-json.ts';
 import { chatRequestSchema } from '../request-schemas.ts';
@@ -23,11 +24,11 @@ export function addPlan(app: App, server: ServerContext): void {
     const request = { passages: [], question: '', ...answer, tenant: tenant.salt };
     const { contextTokens, questionTokens, kvBytes, blocks } = await server.engine.plan(request);
     const chosen = server.engine.chooseMode(request);
-    const fallback = chosen.mode === 'block' ? server.shadow.state.fallback : undefined;
+    const override = overrideOf(server, request);
     return c.json({
       object: 'block_attention.plan',
-      mode: fallback === undefined ? chosen.mode : 'full',
-      reason: fallback ?? (chosen.reason === null ? null : server.tell(chosen.reason)),
+      mode: override?.mode ?? chosen.mode,
+      reason: override?.reason ?? (chosen.reason === null ? null : server.tell(chosen.reason)),
       context_tokens: contextTokens,
       question_tokens: questionTokens,
       kv_bytes: kvBytes,
