@@ -71,7 +71,8 @@ describe('auto that learns', () => {
     expect(await learning(server)).toMatchObject({ state: 'learning', policy, n: 0, checks: 0, loss: null });
     expect(await ask(server, short, 0)).toMatchObject({ mode: 'full', requested: 'auto' });
     const found = await until(server, short, 'block');
-    expect(found).toMatchObject({ policy, n: 4, reason: expect.stringContaining('learned from 4 requests') });
+    expect(found).toMatchObject({ policy, reason: expect.stringMatching(/learned from \d+ requests/) });
+    expect(found.n).toBeGreaterThanOrEqual(4);
     expect(Math.abs(found.loss)).toBeLessThan(1e-3);
     const account = await ask(server, short, 99);
     expect(account).toMatchObject({ mode: 'block', policy, requested: 'auto', reason: found.reason });
