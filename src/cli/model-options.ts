@@ -59,7 +59,7 @@ export function addModeOptions(command: Command): Command {
     .addOption(
       new Option(
         '--policy <policy>',
-        'how passages are encoded and read in block mode, e.g. plain or head:8 (default: what `verify` found)',
+        'how passages are encoded and read in block mode, e.g. plain, anchor:200 or anchor:200+head:8 (default: what `verify` found, else anchored)',
       ).argParser(parsePolicy),
     )
     .addOption(new Option('--repair <policy>', 'the same as --policy').argParser(parsePolicy).conflicts('policy'));

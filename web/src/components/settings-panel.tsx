@@ -10,7 +10,7 @@ interface Props {
 }
 
 /** Any other text that the server reads may be typed. */
-const suggestedPolicies = ['plain', 'head:8', 'deviation:0.15'];
+const suggestedPolicies = ['plain', 'anchor:header', 'anchor:200', 'anchor:200+head:8'];
 
 export function SettingsPanel({ settings, disabled, onChange }: Props) {
   const set = (change: Partial<Settings>) => onChange({ ...settings, ...change });
