@@ -69,7 +69,7 @@ async function index() {
 }
 
 async function server() {
-  const argv = [command, 'serve', '--port', '0', '--store', store, '--json'];
+  const argv = [command, 'serve', '--model', 'embedded', '--port', '0', '--store', store, '--json'];
   const child = spawn(process.execPath, argv, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
   child.stderr.on('data', (data) => (errors += data));
