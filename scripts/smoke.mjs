@@ -85,7 +85,12 @@ async function server() {
     const response = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ messages: [{ role: 'user', content: question }], documents: passages, max_tokens: 12 }),
+      body: JSON.stringify({
+        model: 'embedded',
+        messages: [{ role: 'user', content: question }],
+        documents: passages,
+        max_tokens: 12,
+      }),
     });
     const body = await response.json();
     assert.equal(response.status, 200, JSON.stringify(body));
