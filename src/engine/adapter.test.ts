@@ -3,6 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  engineRounding,
+  expectSameAnswer,
+  type WitnessedAnswer,
+  witnessedAnswer,
+} from '../../tests/support/answers.ts';
 import { writeMerged, writeRandomAdapter } from '../../tests/support/random-adapter.ts';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
 import { createMemoryStore } from '../store/index.ts';
@@ -28,33 +34,35 @@ const open = (more: Partial<EngineOptions> = {}) =>
   createEngine({ modelPath: model, threads: 1, device: 'cpu', cacheDir, store, ...more });
 const passages = [{ text: 'The bridge was opened in 1931.' }, { text: 'The Ald is 90 km long.' }];
 
-async function ask(engine: Engine, mode: 'block' | 'full') {
-  const { text, blocks } = await engine.answer({ passages, question: 'When?', mode, maxTokens: 24 }).result;
-  return { text, statuses: blocks.map(({ status }) => status) };
-}
+const ask = (engine: Engine, mode: 'block' | 'full') =>
+  witnessedAnswer(engine, { passages, question: 'How long is the Ald?', mode, maxTokens: 24 });
+const statuses = ({ blocks }: WitnessedAnswer) => blocks.map(({ status }) => status);
 
 describe('an engine with an adapter', () => {
   it('answers as the merged model does, and never from blocks of another model or scale', async () => {
-    const answers = new Map<string, string>();
+    const answers: WitnessedAnswer[] = [];
     const keys = new Set<string>();
     const cases: Partial<EngineOptions>[] = [{}, { adapter }, { adapter, adapterScale: 0.5 }, { adapter: other }];
     for (const options of cases) {
-      const name = JSON.stringify(options);
       await using engine = await open(options);
       for (const key of engine.blockKeys(passages)) keys.add(key);
       const first = await ask(engine, 'block');
-      expect(first.statuses).toEqual(['miss', 'miss', 'miss']);
+      expect(statuses(first)).toEqual(['miss', 'miss', 'miss']);
       const again = await ask(engine, 'block');
-      expect(again).toEqual({ text: first.text, statuses: ['hit', 'hit', 'hit'] });
-      answers.set(name, first.text);
+      expect(statuses(again)).toEqual(['hit', 'hit', 'hit']);
+      expect(again.text).toBe(first.text);
+      answers.push(first);
     }
     expect(keys.size).toBe(2 * cases.length);
-    expect(new Set(answers.values()).size).toBe(cases.length);
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(cases.length);
     // An adapter that does not say what it was trained under is plain; a model of which nothing is known is not.
     await using whole = await open({ modelPath: merged, policy: 'plain' });
-    expect((await ask(whole, 'block')).text).toBe(answers.get(JSON.stringify({ adapter })));
+    const rounding = await engineRounding(merged);
+    const adapted = answers[1];
+    if (adapted === undefined) throw new Error('one answer per case');
+    expectSameAnswer(adapted, await ask(whole, 'block'), rounding);
     await using engine = await open({ adapter });
-    expect((await ask(engine, 'full')).text).toBe((await ask(whole, 'full')).text);
+    expectSameAnswer(await ask(engine, 'full'), await ask(whole, 'full'), rounding);
   });
 
   it('says what it runs with', async () => {
