@@ -147,8 +147,7 @@ describe.each(attentionPaths)('block mode with an adapter, $name attention', ({ 
     }
   });
 
-  // ggml takes another kernel for a single row, and so do blocks of one token without the native linear layers.
-  it.skipIf(kernel === undefined)('blocks have the same bytes whatever is encoded beside them', async () => {
+  it('blocks have the same bytes whatever is encoded beside them', async () => {
     const { model, adapter } = await prepare('bytes', {
       family: 'llama',
       embedding: 256,
@@ -158,7 +157,10 @@ describe.each(attentionPaths)('block mode with an adapter, $name attention', ({ 
     const harness = await ForwardHarness.open(model, 'f32', attention, { adapter: { path: adapter } });
     try {
       const prng = createPrng(2);
-      const passages = [5, 33, 64, 1, 3, 1, 2, 1].map((n) => randomTokens(prng, harness.vocabulary, n));
+      // ggml takes another kernel for a single row, and so do blocks of one token where the native library has none.
+      const native = (kernel?.linear.packedBytes(TensorType.Q8_0, 256, 512, 2) ?? -1) >= 0;
+      const lengths = native ? [5, 33, 64, 1, 3, 1, 2, 1] : [5, 33, 64, 3, 2];
+      const passages = lengths.map((n) => randomTokens(prng, harness.vocabulary, n));
       const digest = ({ memory }: { memory: { bytes: Uint8Array } }) =>
         createHash('sha256').update(memory.bytes).digest('hex');
       const together = (await harness.encode(passages)).map(digest);
