@@ -132,10 +132,28 @@ describe('other fields', () => {
 
   it('that say nothing are passed over, as clients send them all', async () => {
     const idle = {
-      ...{ min_tokens: 0, stop_token_ids: [], ignore_eos: false, typical_p: 1, mirostat: 0, dry_multiplier: 0 },
-      ...{ xtc_probability: 0, length_penalty: 1, skip_special_tokens: true, use_beam_search: false, lora: null },
-      ...{ user: 'me', metadata: { a: 'b' }, store: false, cache_prompt: true, keep_alive: '5m', dry_base: 1.75 },
-      ...{ tools: [], tool_choice: 'none', verbosity: 'medium', parallel_tool_calls: true, system: '' },
+      min_tokens: 0,
+      stop_token_ids: [],
+      ignore_eos: false,
+      typical_p: 1,
+      mirostat: 0,
+      dry_multiplier: 0,
+      xtc_probability: 0,
+      length_penalty: 1,
+      skip_special_tokens: true,
+      use_beam_search: false,
+      lora: null,
+      user: 'me',
+      metadata: { a: 'b' },
+      store: false,
+      cache_prompt: true,
+      keep_alive: '5m',
+      dry_base: 1.75,
+      tools: [],
+      tool_choice: 'none',
+      verbosity: 'medium',
+      parallel_tool_calls: true,
+      system: '',
     };
     const { choices, block_attention } = await ask({ max_tokens: 5, ...idle });
     expect(choices).toEqual((await ask({ max_tokens: 5 })).choices);

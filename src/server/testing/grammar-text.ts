@@ -40,7 +40,7 @@ export class GrammarTexts {
       const token = sampler.sample(logits);
       if (token === this.#end) return Buffer.from(bytes).toString();
       bytes.push(token);
-      if (bytes.length > 20_000) throw new Error(`it does not end: ${Buffer.from(bytes).subarray(0, 200)}`);
+      if (bytes.length > 20_000) throw new Error(`it does not end: ${Buffer.from(bytes).toString().slice(0, 200)}`);
     }
   }
 
