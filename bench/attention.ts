@@ -26,6 +26,12 @@ const blocks = Array.from({ length: keys / blockTokens }, () => {
   return { memory, tokens: blockTokens };
 });
 
+function firstLayer() {
+  const [layer] = model.weights.layers;
+  if (layer === undefined) throw new Error('a model has layers');
+  return layer.attention;
+}
+
 function ourGraph(attention: ReturnType<typeof portableAttention>) {
   const g = new GraphContext(8192);
   const inputs = new GraphInputs(g);
@@ -33,7 +39,7 @@ function ourGraph(attention: ReturnType<typeof portableAttention>) {
   const path = attention(g, inputs, [{ sequence, row: 0, tokens: queries }]);
   const input = (n: number) =>
     inputs.floats([headDim, n, queries], () => new Float32Array(headDim * n * queries).fill(0.1));
-  const out = path.attend(0, input(heads), input(kvHeads), input(kvHeads));
+  const out = path.attend(firstLayer(), input(heads), input(kvHeads), input(kvHeads));
   g.output(out);
   return prepare(g, inputs);
 }
@@ -48,7 +54,7 @@ function flashGraph() {
   const k = backend.placed(g, TensorType.F16, [headDim, total, kvHeads, 1], cache, 0);
   const v = backend.placed(g, TensorType.F16, [headDim, total, kvHeads, 1], cache, half);
   const mask = inputs.half(total, queries, () => new Uint16Array(total * queries));
-  g.output(g.flashAttention(q, k, v, mask, model.hyperParameters.attentionScale));
+  g.output(g.flashAttention(q, k, v, mask, firstLayer().scale));
   return prepare(g, inputs);
 }
 

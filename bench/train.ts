@@ -78,7 +78,7 @@ class Torch {
     if (child.stdout === null) return undefined;
     const torch = new Torch(child, createInterface({ input: child.stdout })[Symbol.asyncIterator]());
     const packed = packRows(sequences, rowTokens);
-    const batch = makeBatch(packed, 0);
+    const batch = makeBatch(packed);
     const seen = packRuns(packed);
     const real = Array.from(batch.owners, (owner, i) => [owner, i] as const).filter(([owner]) => owner >= 0);
     const lineOf = (array: Int32Array, row: number, width: number) =>

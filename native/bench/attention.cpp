@@ -105,7 +105,7 @@ void prepare(Setup &s, const Case &c) {
   const size_t numbers = static_cast<size_t>(c.sequences) * c.queries * HEADS * DIM;
   s.out.resize(numbers);
   for (size_t i = 0; i < numbers; i++) s.q.push_back(random.unit() * 2);
-  s.params = {BA_ABI_VERSION, DIM, HEADS, KV_HEADS, DIM, 1, c.sequences, 0, 0.125f, 0, s.sequences.data()};
+  s.params = {BA_ABI_VERSION, DIM, HEADS, KV_HEADS, DIM, 1, c.sequences, 0, 0.125f, 0, 0, 0, s.sequences.data(), nullptr};
 }
 
 // The two graph nodes as ggml's threads would run them: scratch and threads are there before.

@@ -1,6 +1,6 @@
 // Contract between src/engine (TypeScript, through koffi) and the fused attention kernel.
 //
-// One call computes, for one layer, softmax(q k^T * scale) v of a final block over any number of context blocks and
+// One call computes, for one layer, softmax(cap(q k^T * scale)) v of a final block over any number of context blocks and
 // its own growing K/V, without copying or rotating a key. Everything is little-endian and in the byte layout below;
 // the TypeScript side writes these structs into native memory.
 //
@@ -12,7 +12,7 @@
 #pragma once
 #include <stdint.h>
 
-#define BA_ABI_VERSION 4
+#define BA_ABI_VERSION 5
 enum { BA_F32 = 0, BA_F16 = 1, BA_Q8_0 = 8 };  // ggml's type numbers
 
 typedef struct {
@@ -37,8 +37,11 @@ typedef struct {
   int32_t window;      // sliding window in tokens: key j is visible to query i when pos_i - pos_j < window; 0: none
   float scale;         // of the scores, normally 1/sqrt(head_dim)
   int32_t cut;         // how many threads the work is cut for, which rounding depends on; 0: for as many as there are
+  float softcap;       // scores s become softcap * tanh(s / softcap), after `scale`; 0: off
+  int32_t reserved;
   const struct ba_sequence *sequences;  // [n_sequences]
-} ba_params;           // 48 bytes
+  const float *sinks;  // [heads] a score per head that takes its share of the sum and gives nothing, or NULL
+} ba_params;           // 64 bytes
 
 // One sequence of the batch: its queries are rows [row, row + n_queries) of q and of the output.
 typedef struct ba_sequence {

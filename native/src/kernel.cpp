@@ -123,6 +123,14 @@ static void add_partial(const Partials &from, int64_t row, int32_t dim, float *o
   *maximum = top;
 }
 
+// What a row's output is multiplied by: 1 / its sum, a sink's share taken off.
+static float share_of_keys(const ba_params &p, int32_t head, float maximum, float sum) {
+  if (p.sinks == nullptr) return 1 / sum;
+  const float sink = p.sinks[head] * 1.44269504f, top = larger(maximum, sink);
+  const float keys = exp2_nonpositive(maximum - top);
+  return keys / (sum * keys + exp2_nonpositive(sink - top));
+}
+
 static void merge(const ba_params &p, const Rows &out, void *scratch, int32_t ith, int32_t nth) {
   const Counts c = count(p);
   const Scratch s = lay_out(p, c, (char *)scratch, ith, nth);
@@ -150,7 +158,9 @@ static void merge(const ba_params &p, const Rows &out, void *scratch, int32_t it
     }
   });
   for (int64_t at = first; at < last; at++)
-    s.merged_sum[at] = is_empty(s.merged_maximum[at], s.merged_sum[at]) ? 0 : 1 / s.merged_sum[at];
+    s.merged_sum[at] = is_empty(s.merged_maximum[at], s.merged_sum[at])
+                           ? 0
+                           : share_of_keys(p, (int32_t)(at % p.heads), s.merged_maximum[at], s.merged_sum[at]);
   for (int32_t i = 0; i < p.n_sequences; i++) {
     const ba_sequence &sequence = p.sequences[i];
     const int64_t begin = (int64_t)sequence.row * p.heads, end = begin + (int64_t)sequence.n_queries * p.heads;

@@ -107,6 +107,7 @@ static void attend_rows(const Work &w, const Source &s, const float *q, int32_t 
   float *scores = w.scores + row * NARROW_TILE;
   float *out = w.out + row * w.padded;
   score_keys<T, NR>(s, w.dim, key, keys, q + row * w.padded, w.padded, scores);
+  for (int r = 0; w.cap != 0 && r < NR; r++) cap_scores(scores + r * NARROW_TILE, keys, w.cap);
   for (int r = 0; r < NR; r++) {
     const Keys seen = {smaller(larger(w.begin[row + r] - key, 0), keys),
                        larger(smaller(w.end[row + r] - key, keys), 0)};

@@ -119,6 +119,13 @@ BA_INLINE vf exp2_nonpositive(vf x) {
 }
 BA_INLINE float exp2_nonpositive(float x) { return exp2_nonpositive(splat(x))[0]; }
 
+// Absolute error below 4e-7. NaN stays NaN.
+BA_INLINE vf tanh_of(vf x) {
+  const vi sign = (vi)x & splat(INT32_MIN);
+  const vf e = exp2_nonpositive((vf)((vi)x & splat(INT32_MAX)) * splat(-2.88539008f));
+  return (vf)((vi)((splat(1.0f) - e) / (splat(1.0f) + e)) | sign);
+}
+
 // --- horizontal sums of many vectors at once ---------------------------------------------------------------------
 
 // Four vectors to one: each group of four lanes of the result holds the partial sums of a, b, c, d over that group.

@@ -52,6 +52,7 @@ static void attend_panel(const Work &w, int32_t row, const float *q, int32_t key
   float *out = w.out + (int64_t)row * w.dim;
   for (int32_t t = 0; t < keys; t += MR)
     multiply<MR, NV, false>(w.k + (int64_t)t * w.k_stride, w.k_stride, q, w.dim, w.scores + t * NV * L, nullptr);
+  if (w.cap != 0) cap_scores(w.scores, keys * NV * L, w.cap);
   if (masked) mask<NV>(w.scores, key, keys, w.begin + row, w.end + row);
   vf factor[NV];
   softmax<NV>(w.scores, keys, w.maximum + row, w.sum + row, factor);

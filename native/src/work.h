@@ -34,12 +34,14 @@ struct Work {
   float *scores;                    // wide: [WIDE_TILE][panel]; narrow: [row][NARROW_TILE]
   float *k, *v;                     // wide: the current tile as f32, [WIDE_TILE][k_stride], [head_dim][v_stride]
   int32_t k_stride, v_stride;
+  float cap;  // of the scores, in base 2; 0: off
 };
 
 static Work work_memory(Arena &arena, const ba_params &p) {
   Work w;
   w.dim = p.head_dim;
   w.padded = round_up(p.head_dim, L);
+  w.cap = p.softcap * 1.44269504f;
   // Some floats beyond a power of two keep the rows of a tile out of each other's cache sets.
   w.k_stride = w.padded + 16;
   w.v_stride = WIDE_TILE + 16;
@@ -55,6 +57,12 @@ static Work work_memory(Arena &arena, const ba_params &p) {
   w.k = arena.take<float>((int64_t)WIDE_TILE * w.k_stride);
   w.v = arena.take<float>((int64_t)p.head_dim * w.v_stride);
   return w;
+}
+
+// Scores [0, n) s become cap * tanh(s / cap), up to whole vectors.
+static void cap_scores(float *scores, int32_t n, float cap) {
+  const vf inverse = splat(1 / cap);
+  for (int32_t i = 0; i < n; i += L) store(scores + i, tanh_of(load(scores + i) * inverse) * splat(cap));
 }
 
 // The K and V of one kv head of a block.

@@ -25,7 +25,7 @@ struct Setup {
   ba_block block{stored.k.data(), stored.v.data(), nullptr, nullptr, 40, 64, 0, BA_F16};
   ba_sequence sequence{&block, 1,  0,
                        ROWS,   77, {stored.k.data(), stored.v.data(), nullptr, nullptr, 40, 64, 40, BA_F16}};
-  ba_params params{BA_ABI_VERSION, DIM, HEADS, 2, DIM, 1, 1, 0, 0.2f, 0, &sequence};
+  ba_params params{BA_ABI_VERSION, DIM, HEADS, 2, DIM, 1, 1, 0, 0.2f, 0, 0, 0, &sequence, nullptr};
 };
 
 void check_refusals() {

@@ -20,7 +20,7 @@ struct Case {
   std::vector<std::vector<ba_block>> blocks;
   std::vector<std::vector<ReferenceBlock>> reference;
   std::vector<ba_sequence> sequences;
-  std::vector<float> q;
+  std::vector<float> q, sinks;
   int rows = 0, threads = 1;
   bool exact = true;  // no q8_0
 };
@@ -76,9 +76,17 @@ Case make(uint64_t seed) {
               0,
               1.0f / sqrtf(static_cast<float>(dim)),
               0,
+              0,
+              0,
+              nullptr,
               nullptr};
   c.params.n_rot = random.between(0, 2) ? dim : 2 * random.between(1, dim / 2);
   if (random.between(0, 2) == 0) c.params.window = random.between(1, 400);
+  if (random.between(0, 3) == 0) c.params.softcap = static_cast<float>(random.between(1, 60));
+  if (random.between(0, 3) == 0) {
+    for (int h = 0; h < c.params.heads; h++) c.sinks.push_back(static_cast<float>(random.between(-40, 40)) / 10);
+    c.params.sinks = c.sinks.data();
+  }
   c.threads = random.between(1, 9);
 
   const bool decode = random.between(0, 1);

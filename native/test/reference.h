@@ -34,12 +34,17 @@ inline std::vector<double> reference_row(const ba_params &p, const std::vector<R
                         static_cast<size_t>(dim);
       double score = 0;
       for (size_t i = 0; i < static_cast<size_t>(dim); i++) score += r[i] * b.stored->k_values[at + i];
-      scores.push_back(score * p.scale);
+      score *= p.scale;
+      scores.push_back(p.softcap == 0 ? score : p.softcap * tanh(score / p.softcap));
       values.push_back(&b.stored->v_values[at]);
     }
   }
   double top = -1e300, sum = 0;
   for (double s : scores) top = fmax(top, s);
+  if (p.sinks && !scores.empty()) {
+    top = fmax(top, p.sinks[head]);
+    sum = exp(p.sinks[head] - top);
+  }
   for (size_t t = 0; t < scores.size(); t++) {
     const double weight = exp(scores[t] - top);
     sum += weight;

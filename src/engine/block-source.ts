@@ -80,12 +80,12 @@ export class BlockSource {
     let identity = this.#identities.get(name);
     if (identity === undefined) {
       const { model, weights, adapter, layout } = this.#options;
-      const { ropes, window, windowed } = model.hyperParameters;
+      const { attention } = model.hyperParameters;
       identity = createIdentity({
         weights,
         adapter,
         tokenizer: this.#tokenizerVersion,
-        rope: JSON.stringify([ropes, window, windowed]),
+        rope: JSON.stringify(attention),
         kvType: layout.type,
         format: `layout ${kvLayoutVersion}`,
         tenant,

@@ -27,6 +27,10 @@ export interface AttentionShape {
   readonly scale: number;
   /** How many threads the work is cut for: the same number, the same bits, however many there are. */
   readonly cut: number;
+  /** Scores s become softcap * tanh(s / softcap), after `scale`; 0 for none. */
+  readonly softcap: number;
+  /** Address of f32 [heads]: a score per head that takes its share of the sum and gives nothing; null for none. */
+  readonly sinks: bigint | null;
 }
 
 /** K and V of one layer of a block, where they lie. */
@@ -58,7 +62,7 @@ export interface AttentionSequence {
   readonly own: AttentionBlock;
 }
 
-const paramsBytes = 48;
+const paramsBytes = 64;
 const sequenceBytes = 72;
 const blockBytes = 48;
 const opBytes = 24;
@@ -98,14 +102,16 @@ export class AttentionArguments implements Disposable {
     this.#owned = place === undefined ? memory : undefined;
     this.#address = memory.address + BigInt(offset);
     this.#view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset + offset, size);
-    const { headDim, heads, kvHeads, rotated, neox, window, scale, cut } = shape;
+    const { headDim, heads, kvHeads, rotated, neox, window, scale, cut, softcap, sinks } = shape;
     const numbers = [nativeKernelAbi, headDim, heads, kvHeads, rotated, neox ? 1 : 0, 0, window];
     numbers.forEach((value, index) => {
       this.#view.setInt32(index * 4, value, little);
     });
     this.#view.setFloat32(32, scale, little);
     this.#view.setInt32(36, cut, little);
-    this.#pointer(40, this.#address + BigInt(this.#sequencesAt));
+    this.#view.setFloat32(40, softcap, little);
+    this.#pointer(48, this.#address + BigInt(this.#sequencesAt));
+    this.#pointer(56, sinks ?? 0n);
     this.#pointer(this.#opAt, this.params);
   }
 

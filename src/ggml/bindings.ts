@@ -37,6 +37,13 @@ export interface Bindings {
   add(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   mul(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   mul_mat(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  mul_mat_id(ctx: Ptr, a: Ptr, b: Ptr, ids: Ptr): Ptr;
+  add_id(ctx: Ptr, a: Ptr, b: Ptr, ids: Ptr): Ptr;
+  argsort_top_k(ctx: Ptr, a: Ptr, k: number): Ptr;
+  div(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  clamp(ctx: Ptr, a: Ptr, low: number, high: number): Ptr;
+  sigmoid(ctx: Ptr, a: Ptr): Ptr;
+  swiglu_oai(ctx: Ptr, gate: Ptr, up: Ptr, alpha: number, limit: number): Ptr;
   flash_attn_ext(
     ctx: Ptr,
     q: Ptr,
@@ -56,6 +63,7 @@ export interface Bindings {
   geglu_split(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   soft_max_ext(ctx: Ptr, a: Ptr, mask: Ptr | Null, scale: number, maxBias: number): Ptr;
   soft_max_ext_inplace(ctx: Ptr, a: Ptr, mask: Ptr | Null, scale: number, maxBias: number): Ptr;
+  soft_max_add_sinks(a: Ptr, sinks: Ptr): void;
   rope_ext(
     ctx: Ptr,
     a: Ptr,
@@ -171,6 +179,13 @@ const signatures: Record<keyof Bindings, string> = {
   add: 'void *$(void *ctx, void *a, void *b)',
   mul: 'void *$(void *ctx, void *a, void *b)',
   mul_mat: 'void *$(void *ctx, void *a, void *b)',
+  mul_mat_id: 'void *$(void *ctx, void *a, void *b, void *ids)',
+  add_id: 'void *$(void *ctx, void *a, void *b, void *ids)',
+  argsort_top_k: 'void *$(void *ctx, void *a, int k)',
+  div: 'void *$(void *ctx, void *a, void *b)',
+  clamp: 'void *$(void *ctx, void *a, float low, float high)',
+  sigmoid: 'void *$(void *ctx, void *a)',
+  swiglu_oai: 'void *$(void *ctx, void *a, void *b, float alpha, float limit)',
   flash_attn_ext: 'void *$(void *ctx, void *q, void *k, void *v, void *mask, float scale, float bias, float softcap)',
   scale: 'void *$(void *ctx, void *a, float s)',
   tanh: 'void *$(void *ctx, void *a)',
@@ -181,6 +196,7 @@ const signatures: Record<keyof Bindings, string> = {
   geglu_split: 'void *$(void *ctx, void *a, void *b)',
   soft_max_ext: 'void *$(void *ctx, void *a, void *mask, float scale, float max_bias)',
   soft_max_ext_inplace: 'void *$(void *ctx, void *a, void *mask, float scale, float max_bias)',
+  soft_max_add_sinks: 'void $(void *a, void *sinks)',
   rope_ext:
     'void *$(void *ctx, void *a, void *pos, void *factors, int dims, int mode, int n_ctx_orig, float base, float scale, float ext, float attn, float fast, float slow)',
   rope_ext_back:

@@ -46,13 +46,6 @@ export class GradientGraph extends GraphContext {
     return this.#f32('log', isContiguous(a), a, [a], (calls, ctx) => calls.log(ctx, a.address));
   }
 
-  /** Sum of each row: [1, rows]. */
-  sumRows(a: Tensor): Tensor {
-    const shape = { type: TensorType.F32, ne: [1, a.ne[1], a.ne[2], a.ne[3]] } as const;
-    const ok = a.type === TensorType.F32 && isContiguous(a);
-    return this.node('sumRows', ok, [a], shape, (calls, ctx) => calls.sum_rows(ctx, a.address));
-  }
-
   silu(a: Tensor): Tensor {
     return this.#f32('silu', isContiguous(a), a, [a], (calls, ctx) => calls.silu(ctx, a.address));
   }

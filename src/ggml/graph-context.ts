@@ -198,6 +198,71 @@ export class GraphContext {
     return this.#wrap(address, TensorType.F32, [a.ne[1], b.ne[1], b.ne[2], b.ne[3]]);
   }
 
+  /**
+   * Each row of `b` times the matrices that `ids` names for it (experts).
+   * @param a [k, m, matrices]
+   * @param b f32 [k, 1 or ids per token, tokens]
+   * @param ids i32 [ids per token, tokens]
+   * @returns f32 [m, ids per token, tokens]
+   */
+  mulMatId(a: Tensor, b: Tensor, ids: Tensor): Tensor {
+    const [n, tokens] = ids.ne;
+    const rows = (b.ne[1] === 1 || b.ne[1] === n) && b.ne[2] === tokens;
+    const fits =
+      a.ne[0] === b.ne[0] && rows && a.ne[3] === 1 && ids.type === TensorType.I32 && b.type === TensorType.F32;
+    this.#reserve(fits, 'mulMatId', a, b, ids);
+    const address = this.#ggml.mul_mat_id(this.#ctx, a.address, b.address, ids.address);
+    return this.#wrap(address, TensorType.F32, [a.ne[1], n, tokens, 1]);
+  }
+
+  /** a [m, n, tokens] + the columns of `b` f32 [m, columns] that `ids` i32 [n, tokens] names. */
+  addId(a: Tensor, b: Tensor, ids: Tensor): Tensor {
+    const fits = a.ne[0] === b.ne[0] && a.ne[1] === ids.ne[0] && a.ne[2] === ids.ne[1] && ids.type === TensorType.I32;
+    this.#reserve(fits && a.type === TensorType.F32 && b.type === TensorType.F32, 'addId', a, b, ids);
+    return this.#wrap(this.#ggml.add_id(this.#ctx, a.address, b.address, ids.address), a.type, a.ne);
+  }
+
+  /** Indexes of the `k` largest of each row of `a` f32 [n, rows], the largest first: i32 [k, rows]. */
+  topK(a: Tensor, k: number): Tensor {
+    this.#reserve(k >= 1 && k <= a.ne[0] && a.type === TensorType.F32, `topK of ${k}`, a, a);
+    // A view of a sorted copy.
+    return this.#wrap(
+      this.#ggml.argsort_top_k(this.#ctx, a.address, k),
+      TensorType.I32,
+      [k, a.ne[1], a.ne[2], a.ne[3]],
+      [4, a.ne[0] * 4, a.ne[0] * a.ne[1] * 4, a.ne[0] * a.ne[1] * a.ne[2] * 4],
+    );
+  }
+
+  div(a: Tensor, b: Tensor): Tensor {
+    this.#reserve(broadcasts(b, a), 'div', a, b);
+    return this.#wrap(this.#ggml.div(this.#ctx, a.address, b.address), a.type, a.ne);
+  }
+
+  /** In place. */
+  clamp(a: Tensor, low: number, high: number): Tensor {
+    this.#reserve(low <= high, `clamp to ${low}..${high}`, a);
+    return this.#wrap(this.#ggml.clamp(this.#ctx, a.address, low, high), a.type, a.ne, a.nb);
+  }
+
+  sigmoid(a: Tensor): Tensor {
+    this.#reserve(isContiguous(a), 'sigmoid', a);
+    return this.#wrap(this.#ggml.sigmoid(this.#ctx, a.address), a.type, a.ne);
+  }
+
+  /** Sum of each row: [1, rows]. */
+  sumRows(a: Tensor): Tensor {
+    this.#reserve(a.type === TensorType.F32 && isContiguous(a), 'sumRows', a);
+    return this.#wrap(this.#ggml.sum_rows(this.#ctx, a.address), TensorType.F32, [1, a.ne[1], a.ne[2], a.ne[3]]);
+  }
+
+  /** min(gate, limit) * sigmoid(alpha * min(gate, limit)) * (1 + up within ±limit). */
+  swigluClamped(gate: Tensor, up: Tensor, alpha: number, limit: number): Tensor {
+    this.#reserve(sameShape(gate, up) && rowsContiguous(gate, up), 'swigluClamped', gate, up);
+    const address = this.#ggml.swiglu_oai(this.#ctx, gate.address, up.address, alpha, limit);
+    return this.#wrap(address, gate.type, gate.ne);
+  }
+
   scale(a: Tensor, factor: number): Tensor {
     this.#reserve(Number.isFinite(factor), `scale by ${factor}`, a);
     return this.#wrap(this.#ggml.scale(this.#ctx, a.address, factor), a.type, a.ne);
@@ -244,11 +309,14 @@ export class GraphContext {
    * softmax(a * scale + mask) over dimension 0, in place.
    * @param a f32 [keys, queries, heads, batch]
    * @param mask f32 or f16 [keys, >= queries], or null
+   * @param sinks f32 [heads]: a score per head that takes its share of the sum, and gives nothing. Defaults to none
    */
-  softMax(a: Tensor, mask: Tensor | null, scale: number): Tensor {
-    const fits = mask === null || (mask.ne[0] === a.ne[0] && mask.ne[1] >= a.ne[1] && a.ne[2] % mask.ne[2] === 0);
-    this.#reserve(fits && isContiguous(a), 'softMax', a, ...(mask ? [mask] : []));
+  softMax(a: Tensor, mask: Tensor | null, scale: number, sinks?: Tensor): Tensor {
+    const masked = mask === null || (mask.ne[0] === a.ne[0] && mask.ne[1] >= a.ne[1] && a.ne[2] % mask.ne[2] === 0);
+    const sunk = sinks === undefined || (sinks.type === TensorType.F32 && sinks.ne[0] === a.ne[2]);
+    this.#reserve(masked && sunk && isContiguous(a), 'softMax', a, ...(mask ? [mask] : []), ...(sinks ? [sinks] : []));
     const address = this.#ggml.soft_max_ext_inplace(this.#ctx, a.address, mask?.address ?? null, scale, 0);
+    if (sinks !== undefined) this.#ggml.soft_max_add_sinks(address, sinks.address);
     return this.#wrap(address, a.type, a.ne);
   }
 

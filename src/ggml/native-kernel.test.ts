@@ -24,6 +24,8 @@ const shape: AttentionShape = {
   window: 70,
   scale: 0.25,
   cut: 0,
+  softcap: 0.4,
+  sinks: null,
 };
 const group = shape.heads / shape.kvHeads;
 
@@ -91,7 +93,7 @@ function reference(
   head: number,
   position: number,
 ): number[] {
-  const { headDim, rotated, window, scale } = shape;
+  const { headDim, rotated, window, scale, softcap } = shape;
   const kv = Math.floor(head / group);
   const half = rotated / 2;
   const scores: { score: number; value: (dim: number) => number }[] = [];
@@ -105,7 +107,8 @@ function reference(
     for (let token = 0; token < b.tokens; token++) {
       const distance = position - b.start - token;
       if (distance >= window || (b === own && distance < 0)) continue;
-      const score = turned.reduce((sum, x, dim) => sum + x * b.k(kv, token, dim), 0) * scale;
+      const product = turned.reduce((sum, x, dim) => sum + x * b.k(kv, token, dim), 0) * scale;
+      const score = softcap * Math.tanh(product / softcap);
       scores.push({ score, value: (dim) => b.v(kv, token, dim) });
     }
   }

@@ -4,37 +4,38 @@
  */
 import type { GraphContext } from '../ggml/graph-context.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import { byHead, mergeHeads, rotate } from './attention-heads.ts';
+import { attentionWeights, byHead, mergeHeads, rotate } from './attention-heads.ts';
 import type { Attention, ForwardModel } from './forward.ts';
 import type { GraphInputs } from './graph-inputs.ts';
+import { type LayerAttention, windowsOf } from './layer-attention.ts';
 import { blockMask } from './mask.ts';
 
 export class DenseAttention implements Attention {
   readonly #g: GraphContext;
-  readonly #model: ForwardModel;
   readonly #positions: Tensor;
-  readonly #mask: Tensor;
-  readonly #windowMask: Tensor | undefined;
+  /** By sliding window, 0 for none. */
+  readonly #masks = new Map<number, Tensor>();
 
   /** @param lengths token counts of the blocks, the final block last; one entry is plain causal attention. */
   constructor(g: GraphContext, inputs: GraphInputs, model: ForwardModel, lengths: readonly number[]) {
     this.#g = g;
-    this.#model = model;
     const total = lengths.reduce((sum, n) => sum + n, 0);
     this.#positions = inputs.integers(total, () => Int32Array.from({ length: total }, (_, i) => i));
-    const { window, windowed } = model.hyperParameters;
-    const needed = windowed.some((flag) => flag) && window < total;
-    this.#mask = inputs.half(total, total, () => blockMask(lengths));
-    this.#windowMask = needed ? inputs.half(total, total, () => blockMask(lengths, window)) : undefined;
+    const windows = windowsOf(model.hyperParameters.attention).filter((window) => window < total);
+    for (const window of [0, ...windows]) {
+      this.#masks.set(
+        window,
+        inputs.half(total, total, () => blockMask(lengths, window)),
+      );
+    }
   }
 
-  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
     const g = this.#g;
-    const { windowed, attentionScale } = this.#model.hyperParameters;
-    const mask = windowed[layer] === true && this.#windowMask !== undefined ? this.#windowMask : this.#mask;
-    const keys = g.cont(byHead(g, rotate(g, this.#model, layer, k, this.#positions)));
-    const scores = g.mulMat(keys, byHead(g, rotate(g, this.#model, layer, q, this.#positions)));
-    const weights = g.softMax(scores, mask, attentionScale);
+    const mask = this.#masks.get(layer.window) ?? this.#masks.get(0) ?? null;
+    const keys = g.cont(byHead(g, rotate(g, layer, k, this.#positions)));
+    const scores = g.mulMat(keys, byHead(g, rotate(g, layer, q, this.#positions)));
+    const weights = attentionWeights(g, layer, scores, mask);
     return mergeHeads(g, g.mulMat(g.cont(g.permute(v, 1, 2, 0, 3)), weights));
   }
 }

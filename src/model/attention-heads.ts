@@ -3,14 +3,18 @@
  */
 import type { GraphContext } from '../ggml/graph-context.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import type { ForwardModel } from './forward.ts';
+import type { LayerAttention } from './layer-attention.ts';
 
-/** Rotates `x` [headDim, heads, tokens] at `positions` as layer `layer` does; layers without RoPE return it unchanged. */
-export function rotate(g: GraphContext, model: ForwardModel, layer: number, x: Tensor, positions: Tensor): Tensor {
-  const rope = model.hyperParameters.ropes[layer];
-  if (rope === undefined) return x;
-  const factors = rope.factorsTensor === undefined ? undefined : model.weights.ropeFactors;
-  return g.rope(x, positions, factors ?? null, rope);
+/** Rotates `x` [headDim, heads, tokens] at `positions` as a layer does; layers without RoPE return it unchanged. */
+export function rotate(g: GraphContext, layer: LayerAttention, x: Tensor, positions: Tensor): Tensor {
+  return layer.rope === undefined ? x : g.rope(x, positions, layer.ropeFactors ?? null, layer.rope);
+}
+
+/** Scores [keys, queries, heads] to weights: scaled, capped, masked, normalised, a layer's sinks among them. */
+export function attentionWeights(g: GraphContext, layer: LayerAttention, scores: Tensor, mask: Tensor | null): Tensor {
+  const { scale, softcap, sinks } = layer;
+  if (softcap === 0) return g.softMax(scores, mask, scale, sinks);
+  return g.softMax(g.scale(g.tanh(g.scale(scores, scale / softcap)), softcap), mask, 1, sinks);
 }
 
 /** Rows [first, first + count) of `x` [headDim, heads, tokens]. */

@@ -18,6 +18,7 @@ import type { Attention } from './forward.ts';
 import type { GraphInputs } from './graph-inputs.ts';
 import type { KvLayout } from './kv-layout.ts';
 import { kvTensors, ownPlaces, writeKv, writeKvAt } from './kv-tensors.ts';
+import type { LayerAttention } from './layer-attention.ts';
 import type { Model } from './model.ts';
 import { angularFrequencies, type Rope, rotation } from './rope.ts';
 
@@ -26,17 +27,23 @@ export class KernelModel {
   readonly kernel: NativeKernel;
   readonly model: Model;
   readonly #frequencies = new Map<Rope, Float64Array>();
+  /** By slot, f32 [heads]; empty for a model without. */
+  readonly sinks = new Map<number, Float32Array>();
 
   constructor(kernel: NativeKernel, model: Model) {
     this.kernel = kernel;
     this.model = model;
-    const { ropeFactors } = model.weights;
-    const factors = ropeFactors && new Float32Array(ropeFactors.ne[0]);
-    if (ropeFactors && factors) model.backend.read(ropeFactors, factors);
-    for (const rope of model.hyperParameters.ropes) {
+    for (const { attention } of model.weights.layers) {
+      const { rope, ropeFactors, sinks, slot } = attention;
+      if (sinks !== undefined) {
+        const values = new Float32Array(sinks.ne[0]);
+        model.backend.read(sinks, values);
+        this.sinks.set(slot, values);
+      }
       if (rope === undefined || this.#frequencies.has(rope)) continue;
-      const scaled = rope.factorsTensor === undefined ? undefined : factors;
-      this.#frequencies.set(rope, angularFrequencies(rope, scaled));
+      const factors = ropeFactors && new Float32Array(ropeFactors.ne[0]);
+      if (ropeFactors && factors) model.backend.read(ropeFactors, factors);
+      this.#frequencies.set(rope, angularFrequencies(rope, factors));
     }
   }
 
@@ -67,6 +74,8 @@ export class NativeAttention implements Attention {
   readonly #capacity: AttentionCapacity;
   /** Of every layer, one after the other. */
   readonly #parameters: NativeMemory;
+  /** [layers][heads], undefined for a model without. */
+  readonly #sinks: NativeMemory | undefined;
   #scratch: NativeMemory | undefined;
 
   constructor(
@@ -99,16 +108,17 @@ export class NativeAttention implements Attention {
     const parameters = allocateMemory(layers * AttentionArguments.bytes(this.#capacity));
     inputs.onDispose(() => parameters.free());
     this.#parameters = parameters;
+    this.#sinks = this.#placeSinks();
   }
 
-  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
     const g = this.#g;
     const { model, kernel } = this.#source;
     const { headDim, heads } = model.hyperParameters;
-    const rotatedQ = rotate(g, model, layer, q, this.#positions);
-    const rotatedK = rotate(g, model, layer, k, this.#positions);
+    const rotatedQ = rotate(g, layer, q, this.#positions);
+    const rotatedK = rotate(g, layer, k, this.#positions);
     for (const [i, { sequence, row, tokens }] of this.#rows.entries()) {
-      const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer);
+      const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer.slot);
       const ownK = tokenRange(g, rotatedK, row, tokens);
       const ownV = tokenRange(g, v, row, tokens);
       const places = this.#places?.[i];
@@ -122,11 +132,27 @@ export class NativeAttention implements Attention {
     return g.reshape(merged, headDim * heads, q.ne[2]);
   }
 
+  #placeSinks(): NativeMemory | undefined {
+    const { sinks, model } = this.#source;
+    if (sinks.size === 0) return undefined;
+    const { layers, heads } = model.hyperParameters;
+    const memory = allocateMemory(layers * heads * 4);
+    this.#inputs.onDispose(() => memory.free());
+    const values = new Float32Array(memory.bytes.buffer, memory.bytes.byteOffset, layers * heads);
+    for (const [slot, own] of sinks) values.set(own, slot * heads);
+    return memory;
+  }
+
+  #sinksOf(slot: number): bigint | null {
+    if (this.#sinks === undefined || !this.#source.sinks.has(slot)) return null;
+    return this.#sinks.address + BigInt(slot * this.#source.model.hyperParameters.heads * 4);
+  }
+
   /** Parameters of one layer, written before every compute. @returns the address of its ba_op */
-  #arguments(layer: number): bigint {
+  #arguments(layer: LayerAttention): bigint {
     const { model, kernel } = this.#source;
     const hp = model.hyperParameters;
-    const rope = hp.ropes[layer];
+    const { rope, window, scale, softcap, slot } = layer;
     const capacity = this.#capacity;
     const parameters = new AttentionArguments(
       {
@@ -135,14 +161,16 @@ export class NativeAttention implements Attention {
         kvHeads: hp.kvHeads,
         rotated: rope?.dims ?? 0,
         neox: rope?.mode === 2,
-        window: hp.windowed[layer] === true ? hp.window : 0,
-        scale: hp.attentionScale,
+        window,
+        scale,
         cut: this.#backend.threads,
+        softcap,
+        sinks: this.#sinksOf(slot),
       },
       capacity,
-      { memory: this.#parameters, offset: layer * AttentionArguments.bytes(capacity) },
+      { memory: this.#parameters, offset: slot * AttentionArguments.bytes(capacity) },
     );
-    parameters.write(this.#sequences(layer, rope));
+    parameters.write(this.#sequences(slot, rope));
     // Scratch depends on shapes alone, so what the first layer needs serves all: they run one after the other.
     if (this.#scratch === undefined) {
       const scratch = allocateMemory(kernel.scratchBytes(parameters.params, this.#backend.threads));
@@ -158,7 +186,7 @@ export class NativeAttention implements Attention {
     return parameters.op;
   }
 
-  #sequences(layer: number, rope: Rope | undefined) {
+  #sequences(slot: number, rope: Rope | undefined) {
     const turns = rope && this.#turns.get(rope);
     let index = 0;
     return this.#rows.map(({ sequence, row, tokens }) => ({
@@ -168,8 +196,8 @@ export class NativeAttention implements Attention {
       blocks: sequence.blocks.map(({ memory, layout = this.#layout, tokens: count, start }): AttentionBlock => {
         const turn = turns?.[index++];
         return {
-          keys: memory.address + BigInt(layout.keyOffset(layer, count)),
-          values: memory.address + BigInt(layout.valueOffset(layer, count)),
+          keys: memory.address + BigInt(layout.keyOffset(slot, count)),
+          values: memory.address + BigInt(layout.valueOffset(slot, count)),
           cos: start === 0 ? null : (turn?.cos ?? null),
           sin: start === 0 ? null : (turn?.sin ?? null),
           tokens: count,
@@ -179,8 +207,8 @@ export class NativeAttention implements Attention {
         };
       }),
       own: {
-        keys: sequence.memory.address + BigInt(sequence.layout.keyOffset(layer, sequence.capacity)),
-        values: sequence.memory.address + BigInt(sequence.layout.valueOffset(layer, sequence.capacity)),
+        keys: sequence.memory.address + BigInt(sequence.layout.keyOffset(slot, sequence.capacity)),
+        values: sequence.memory.address + BigInt(sequence.layout.valueOffset(slot, sequence.capacity)),
         cos: null,
         sin: null,
         tokens: sequence.length + tokens,

@@ -11,12 +11,13 @@
 import type { Backend } from '../ggml/backend.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import { byHead, mergeHeads, rotate, tokenRange } from './attention-heads.ts';
+import { attentionWeights, byHead, mergeHeads, rotate, tokenRange } from './attention-heads.ts';
 import type { Attention, ForwardModel } from './forward.ts';
 import type { GraphInputs } from './graph-inputs.ts';
 import { type Join, joinFor } from './join.ts';
 import type { KvLayout } from './kv-layout.ts';
 import { type KvTensors, kvTensors, ownPlaces, writeKv, writeKvAt } from './kv-tensors.ts';
+import { type LayerAttention, windowsOf } from './layer-attention.ts';
 import { causalMask, hidesNothing, type KeyRun } from './mask.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -27,7 +28,7 @@ export interface SequenceRows {
   readonly tokens: number;
 }
 
-/** The key runs that one kind of layer (with or without sliding window) looks at, as columns of one score matrix. */
+/** The key runs that layers with one sliding window, or without, look at, as columns of one score matrix. */
 interface View {
   /** Indexes of the context blocks in reach. */
   readonly blocks: readonly number[];
@@ -43,7 +44,8 @@ interface Member extends SequenceRows {
   /** Where a reusable graph writes: rows of K, elements of V. */
   readonly places: { readonly keyRow: Tensor; readonly valueRows: Tensor } | undefined;
   readonly whole: View;
-  readonly windowed: View;
+  /** By window: those that hide something. */
+  readonly windowed: ReadonlyMap<number, View>;
 }
 
 export class PortableAttention implements Attention {
@@ -99,18 +101,17 @@ export class PortableAttention implements Attention {
     // Devices get the whole cache, masked: their matrix products go wrong on windows of transposed values.
     const reach = this.#backend.isCpu ? (reuseUpTo ?? sequence.length + tokens) : sequence.capacity;
     const ownColumns = sequence.layout.padded(Math.min(reach, sequence.capacity));
-    const { window } = this.#model.hyperParameters;
     const reusable = reuseUpTo !== undefined;
-    const whole = this.#view(inputs, rows, ownColumns, 0, reusable);
     const farthest = sequence.position + tokens - Math.min(sequence.contextTokens, ...blocks.map(({ start }) => start));
-    const windowNeeded = window > 0 && (reusable || farthest > window);
+    const windows = windowsOf(this.#model.hyperParameters.attention).filter((window) => reusable || farthest > window);
+    const viewOf = (window: number) => this.#view(inputs, rows, ownColumns, window, reusable);
     return {
       ...rows,
       relative: blocks.length > 0 ? inputs.integers(tokens * blocks.length, relative) : undefined,
       ownColumns,
       places: reusable ? ownPlaces(inputs, sequence) : undefined,
-      whole,
-      windowed: windowNeeded ? this.#view(inputs, rows, ownColumns, window, reusable) : whole,
+      whole: viewOf(0),
+      windowed: new Map(windows.map((window) => [window, viewOf(window)])),
     };
   }
 
@@ -131,14 +132,14 @@ export class PortableAttention implements Attention {
     return { blocks: reached.map(([index]) => index), columns, mask };
   }
 
-  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
     const g = this.#g;
-    const rotatedQ = rotate(g, this.#model, layer, q, this.#positions);
-    const rotatedK = rotate(g, this.#model, layer, k, this.#positions);
+    const rotatedQ = rotate(g, layer, q, this.#positions);
+    const rotatedK = rotate(g, layer, k, this.#positions);
     const parts: Tensor[] = [];
     for (const member of this.#members) {
       const { sequence, row, tokens, places } = member;
-      const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer);
+      const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer.slot);
       const ownK = tokenRange(g, rotatedK, row, tokens);
       const ownV = tokenRange(g, v, row, tokens);
       if (places) writeKvAt(g, own, ownK, ownV, places.keyRow, places.valueRows);
@@ -160,11 +161,11 @@ export class PortableAttention implements Attention {
   }
 
   /** @returns [headDim, tokens, heads] */
-  #attended(layer: number, member: Member, own: KvTensors, q: Tensor, rotatedQ: Tensor): Tensor {
+  #attended(layer: LayerAttention, member: Member, own: KvTensors, q: Tensor, rotatedQ: Tensor): Tensor {
     const g = this.#g;
     const { sequence, tokens, ownColumns } = member;
-    const { heads, windowed, attentionScale } = this.#model.hyperParameters;
-    const { blocks, mask } = windowed[layer] === true ? member.windowed : member.whole;
+    const { heads } = this.#model.hyperParameters;
+    const { blocks, mask } = member.windowed.get(layer.window) ?? member.whole;
     const runs: { readonly kv: KvTensors; readonly column: number; readonly padded: number }[] = [];
     const parts: Tensor[] = [];
     let column = 0;
@@ -177,12 +178,12 @@ export class PortableAttention implements Attention {
     for (const index of blocks) {
       const block = sequence.blocks[index];
       if (block === undefined) continue;
-      const kv = kvTensors(g, this.#backend, block.layout ?? this.#layout, block.memory, block.tokens, layer);
+      const kv = kvTensors(g, this.#backend, block.layout ?? this.#layout, block.memory, block.tokens, layer.slot);
       const query = turned === undefined ? rotatedQ : tokenRange(g, turned, index * tokens, tokens);
       score(kv, query, this.#layout.padded(block.tokens));
     }
     score(firstTokens(g, own, ownColumns), rotatedQ, ownColumns);
-    const weights = g.expand(g.softMax(this.#joinScores(parts, 0), mask, attentionScale));
+    const weights = g.expand(attentionWeights(g, layer, this.#joinScores(parts, 0), mask));
     let sum: Tensor | undefined;
     for (const { kv, column: first, padded } of runs) {
       const part = g.view(weights, [padded, tokens, heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);
@@ -193,11 +194,11 @@ export class PortableAttention implements Attention {
   }
 
   /** The query once per context block, rotated relative to that block's start: [headDim, heads, tokens * blocks]. */
-  #turned(layer: number, member: Member, q: Tensor): Tensor | undefined {
-    if (member.relative === undefined || this.#model.hyperParameters.ropes[layer] === undefined) return undefined;
+  #turned(layer: LayerAttention, member: Member, q: Tensor): Tensor | undefined {
+    if (member.relative === undefined || layer.rope === undefined) return undefined;
     const g = this.#g;
     const copies = g.repeat(q, q.ne[0], q.ne[1], q.ne[2] * member.sequence.blocks.length);
-    return rotate(g, this.#model, layer, copies, member.relative);
+    return rotate(g, layer, copies, member.relative);
   }
 }
 

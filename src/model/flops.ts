@@ -5,6 +5,7 @@
  * paper leaves out and which dominate long contexts. A multiply-add is two operations.
  */
 import type { HyperParameters } from './hyper-parameters.ts';
+import { windowsOf } from './layer-attention.ts';
 
 export interface Flops {
   readonly linear: number;
@@ -12,19 +13,29 @@ export interface Flops {
   readonly total: number;
 }
 
-/** Weights that every token is multiplied by, the output head apart. */
+/** Weights that a token is multiplied by, the output head apart. */
 export function linearWeights(hp: HyperParameters): number {
-  const { embeddingLength: d, heads, kvHeads, headDim, feedForwardLength: ff, layers } = hp;
+  const { embeddingLength: d, heads, kvHeads, headDim, layers } = hp;
   const attention = d * headDim * (heads + 2 * kvHeads) + heads * headDim * d;
-  return layers * (attention + 3 * d * ff);
+  return layers * (attention + feedForwardWeights(hp));
+}
+
+/** Of one layer; of experts, those that a token meets. */
+function feedForwardWeights({ embeddingLength: d, feedForwardLength, experts }: HyperParameters): number {
+  if (experts === undefined) return 3 * d * feedForwardLength;
+  return d * experts.count + 3 * d * (experts.used * experts.feedForwardLength + experts.sharedLength);
 }
 
 /** Keys seen by queries at positions [first, first + queries) over all layers, sliding windows applied. */
 function keysSeen(hp: HyperParameters, first: number, queries: number): number {
   const causal = queries * first + (queries * (queries + 1)) / 2;
-  let windowed = 0;
-  if (hp.window > 0) for (let i = first + 1; i <= first + queries; i++) windowed += Math.min(i, hp.window);
-  return hp.windowed.reduce((sum, flag) => sum + (flag ? windowed : causal), 0);
+  const seen = new Map([[0, causal]]);
+  for (const window of windowsOf(hp.attention)) {
+    let keys = 0;
+    for (let i = first + 1; i <= first + queries; i++) keys += Math.min(i, window);
+    seen.set(window, keys);
+  }
+  return hp.attention.reduce((sum, { window }) => sum + (seen.get(window) ?? causal), 0);
 }
 
 /** Reading `queries` tokens that stand after `context` tokens whose states are present, to one row of logits. */

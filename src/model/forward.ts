@@ -6,8 +6,10 @@
  */
 import type { GraphContext } from '../ggml/graph-context.ts';
 import type { Tensor } from '../ggml/tensor.ts';
+import { feedForward, type LinearMap } from './feed-forward.ts';
 import type { HyperParameters } from './hyper-parameters.ts';
-import type { Layer, Linear, NamedWeights } from './layers.ts';
+import type { LayerAttention } from './layer-attention.ts';
+import type { Layer, NamedWeights } from './layers.ts';
 import type { LinearPath } from './linear-native.ts';
 
 /** How queries meet keys in one graph. */
@@ -18,7 +20,7 @@ export interface Attention {
    * @param v [headDim, kvHeads, tokens]
    * @returns [headDim * heads, tokens]
    */
-  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor;
+  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor;
 }
 
 export interface ForwardModel {
@@ -50,7 +52,7 @@ export function buildForward(
     const last = index === hp.layers - 1;
     const h = norm(g, x, layer.attentionNorm, hp);
     const { q, k, v } = projections(g, linear, layer, h, hp);
-    const attended = attention.attend(index, q, k, v);
+    const attended = attention.attend(layer.attention, q, k, v);
     if (last && outputs === null) {
       // Keys and values are all that an encoded block keeps: the rest of the last layer feeds nothing.
       return null;
@@ -63,7 +65,7 @@ export function buildForward(
     }
     if (layer.attentionPostNorm) a = norm(g, a, layer.attentionPostNorm, hp);
     x = g.add(a, x);
-    let f = feedForward(g, linear, layer, norm(g, x, layer.feedForwardNorm, hp), hp);
+    let f = feedForward(g, linear, layer.feedForward, norm(g, x, layer.feedForwardNorm, hp), hp);
     if (layer.feedForwardPostNorm) f = norm(g, f, layer.feedForwardPostNorm, hp);
     x = g.add(f, x);
   }
@@ -77,8 +79,6 @@ export function buildForward(
 function norm(g: GraphContext, x: Tensor, weight: Tensor, hp: HyperParameters): Tensor {
   return g.mul(g.rmsNorm(x, hp.normEpsilon), weight);
 }
-
-type LinearMap = (linear: Linear, x: Tensor) => Tensor;
 
 function linearMap(g: GraphContext, path: LinearPath | undefined): LinearMap {
   const product = (stored: Tensor, weight: Tensor, x: Tensor) => path?.(stored, x) ?? g.mulMat(weight, x);
@@ -115,20 +115,4 @@ function projections(g: GraphContext, linear: LinearMap, layer: Layer, h: Tensor
   if (layer.queryNorm) q = norm(g, q, layer.queryNorm, hp);
   if (layer.keyNorm) k = norm(g, k, layer.keyNorm, hp);
   return { q, k, v };
-}
-
-function feedForward(g: GraphContext, linear: LinearMap, layer: Layer, h: Tensor, hp: HyperParameters): Tensor {
-  let gate: Tensor;
-  let up: Tensor;
-  if ('fused' in layer.gateUp) {
-    const both = linear(layer.gateUp.fused, h); // [2 * feedForward, tokens]
-    const width = hp.feedForwardLength;
-    const half = (first: number) => g.view(both, [width, h.ne[1], 1, 1], both.nb[1], both.nb[2], both.nb[3], first * 4);
-    gate = half(0);
-    up = half(width);
-  } else {
-    gate = linear(layer.gateUp.gate, h);
-    up = linear(layer.gateUp.up, h);
-  }
-  return linear(layer.down, hp.family.activation === 'gelu' ? g.geglu(gate, up) : g.swiglu(gate, up));
 }

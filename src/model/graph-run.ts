@@ -12,6 +12,8 @@ import type { Model } from './model.ts';
 const tensorsPerLayer = 48;
 /** What an adapter adds to them. */
 const adapterTensors = 56;
+/** What routing over experts adds, and each chosen one. */
+const expertTensors = { routing: 48, each: 2 };
 
 export interface GraphRequest {
   readonly model: Model;
@@ -38,7 +40,9 @@ export class ForwardGraph {
     this.#model = model;
     this.#allocator = allocator;
     const perLayer = attentionTensors + tensorsPerLayer + (model.adapter === undefined ? 0 : adapterTensors);
-    const g = new GraphContext(perLayer * model.hyperParameters.layers + 64);
+    const { layers, experts } = model.hyperParameters;
+    const routed = experts === undefined ? 0 : expertTensors.routing + expertTensors.each * experts.used;
+    const g = new GraphContext((perLayer + routed) * layers + 64);
     this.#context = g;
     this.#inputs = new GraphInputs(g);
     try {

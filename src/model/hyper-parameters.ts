@@ -5,8 +5,10 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
-import { type Family, familyOf } from './families.ts';
-import { type Rope, readRope } from './rope.ts';
+import { type ExpertFeatures, type Family, familyOf } from './families/index.ts';
+import type { AttentionParameters } from './layer-attention.ts';
+import { MetadataReader } from './metadata-reader.ts';
+import { readRope } from './rope.ts';
 
 export interface HyperParameters {
   readonly family: Family;
@@ -22,66 +24,27 @@ export interface HyperParameters {
   readonly vocabulary: number;
   readonly trainedContext: number;
   readonly normEpsilon: number;
-  /** Factor of the scores before the softmax. */
-  readonly attentionScale: number;
   /** Factor of the token embeddings (Gemma), 1 elsewhere. */
   readonly embeddingScale: number;
   /** Final logits become cap * tanh(logits / cap); 0 is off. */
   readonly logitSoftcap: number;
-  /** Sliding window in tokens, 0 without. A key is seen while query position - key position < window. */
-  readonly window: number;
-  /** Per layer: whether the sliding window applies. */
-  readonly windowed: readonly boolean[];
-  /** Per layer: its rotary embedding, or undefined for layers without (NoPE). */
-  readonly ropes: readonly (Rope | undefined)[];
+  /** Of layers that have a router; undefined for models without. */
+  readonly experts: ExpertParameters | undefined;
+  /** Of each layer, in their order. */
+  readonly attention: readonly AttentionParameters[];
 }
 
-/** Typed access to `<architecture>.<key>` with checks. */
-export class MetadataReader {
-  readonly #file: GgufFile;
-  readonly #prefix: string;
-
-  constructor(file: GgufFile, architecture: string) {
-    this.#file = file;
-    this.#prefix = architecture;
-  }
-
-  get file(): GgufFile {
-    return this.#file;
-  }
-
-  fail(key: string, value: unknown, expected: string): never {
-    throw new BlockAttentionError(
-      'MODEL_INVALID',
-      `${this.#file.path}: ${this.#prefix}.${key} is ${String(value)}, expected ${expected}`,
-    );
-  }
-
-  number(key: string): number | undefined {
-    const value = this.#file.value(`${this.#prefix}.${key}`);
-    if (value === undefined) return undefined;
-    const number = typeof value === 'boolean' || typeof value === 'string' ? Number.NaN : Number(value);
-    if (!Number.isFinite(number)) this.fail(key, value, 'a finite number');
-    return number;
-  }
-
-  string(key: string): string | undefined {
-    const value = this.#file.value(`${this.#prefix}.${key}`);
-    return typeof value === 'string' ? value : undefined;
-  }
-
-  /** A required integer within [low, high]. */
-  integer(key: string, low: number, high: number): number {
-    const value = this.number(key);
-    if (value === undefined || !Number.isInteger(value) || value < low || value > high) {
-      this.fail(key, value ?? 'missing', `an integer from ${low} to ${high}`);
-    }
-    return value;
-  }
-
-  numbers(key: string): number[] | undefined {
-    return this.#file.numbers(`${this.#prefix}.${key}`);
-  }
+/** A mixture of experts. */
+export interface ExpertParameters extends ExpertFeatures {
+  readonly count: number;
+  /** Of them, what each token meets. */
+  readonly used: number;
+  /** Width of one expert. */
+  readonly feedForwardLength: number;
+  /** Width of the shared expert, 0 without one. */
+  readonly sharedLength: number;
+  /** What the chosen experts' weights are multiplied by. */
+  readonly scale: number;
 }
 
 /**
@@ -122,12 +85,17 @@ export function readHyperParameters(file: GgufFile): HyperParameters {
   if (tokens !== undefined && tokens !== vocabulary) {
     throw new BlockAttentionError('MODEL_INVALID', `${file.path}: ${tokens} tokens but ${vocabulary} embeddings`);
   }
-  const window = family.slidingWindow ? (reader.number('attention.sliding_window') ?? 0) : 0;
+  const window =
+    family.sliding === undefined ? 0 : (reader.number('attention.sliding_window') ?? family.sliding.window);
   const windowed = windowPattern(reader, family, layers, window);
   const trainedContext = reader.integer('context_length', 1, 1 << 30);
   const epsilonKey = 'attention.layer_norm_rms_epsilon';
   const epsilon = reader.number(epsilonKey) ?? missing(reader, epsilonKey);
   if (epsilon < 0) reader.fail(epsilonKey, epsilon, 'a number >= 0');
+  const ropes = readRope(reader, { family, layers, headDim, trainedContext, windowed });
+  const scale = family.attentionScale(reader, { layers, embeddingLength, heads, headDim });
+  const softcap = capOf(reader, 'attn_logit_softcapping', family.attentionSoftcap);
+  const feedForwardLength = uniform(reader, 'feed_forward_length', layers) ?? missing(reader, 'feed_forward_length');
   const name = file.value('general.name');
   return {
     family,
@@ -135,19 +103,52 @@ export function readHyperParameters(file: GgufFile): HyperParameters {
     name: typeof name === 'string' && name !== '' ? name : architecture,
     layers,
     embeddingLength,
-    feedForwardLength: uniform(reader, 'feed_forward_length', layers) ?? missing(reader, 'feed_forward_length'),
+    feedForwardLength,
     heads,
     kvHeads,
     headDim,
     vocabulary,
     trainedContext,
     normEpsilon: epsilon,
-    attentionScale: family.attentionScale(reader, { layers, embeddingLength, heads, headDim }),
     embeddingScale: family.scaledEmbeddings ? Math.fround(Math.sqrt(embeddingLength)) : 1,
-    logitSoftcap: family.logitSoftcap ? (reader.number('final_logit_softcapping') ?? 0) : 0,
-    window,
-    windowed,
-    ropes: readRope(reader, { family, layers, headDim, trainedContext, windowed }),
+    logitSoftcap: capOf(reader, 'final_logit_softcapping', family.logitSoftcap),
+    experts: readExperts(reader, family, layers, feedForwardLength),
+    attention: ropes.map((rope, layer) => ({
+      rope,
+      window: windowed[layer] === true ? window : 0,
+      scale,
+      softcap,
+    })),
+  };
+}
+
+/** A cap of a family that has one: the file's, else its default; 0 for none. */
+function capOf(reader: MetadataReader, key: string, otherwise: number | undefined): number {
+  if (otherwise === undefined) return 0;
+  const cap = reader.number(key) ?? otherwise;
+  if (cap < 0) reader.fail(key, cap, 'a number >= 0');
+  return cap;
+}
+
+function readExperts(
+  reader: MetadataReader,
+  { experts }: Family,
+  layers: number,
+  feedForwardLength: number,
+): ExpertParameters | undefined {
+  if (experts === undefined || (reader.number('expert_count') ?? 0) === 0) return undefined;
+  const count = reader.integer('expert_count', 1, 4096);
+  const used = reader.integer('expert_used_count', 1, count);
+  const own = uniform(reader, 'expert_feed_forward_length', layers);
+  const shared = experts.shared === undefined ? 0 : reader.number('expert_shared_feed_forward_length');
+  const scale = reader.number('expert_weights_scale') ?? 0;
+  return {
+    ...experts,
+    count,
+    used,
+    feedForwardLength: own ?? feedForwardLength,
+    sharedLength: shared ?? feedForwardLength,
+    scale: scale === 0 ? 1 : scale,
   };
 }
 
@@ -175,6 +176,6 @@ function windowPattern(reader: MetadataReader, family: Family, layers: number, w
   const key = 'attention.sliding_window_pattern';
   const list = reader.numbers(key);
   if (list !== undefined && list.length >= layers) return list.slice(0, layers).map((flag) => flag !== 0);
-  const period = reader.number(key) ?? family.slidingWindow ?? 1;
+  const period = reader.number(key) ?? family.sliding?.period ?? 1;
   return Array.from({ length: layers }, (_, layer) => period === 0 || layer % period < period - 1);
 }

@@ -107,7 +107,9 @@ export class Model implements ForwardModel {
    * @throws MODEL_UNSUPPORTED beyond the short range of longrope; INVALID_ARGUMENT for anything but a positive integer.
    */
   contextTokens(wanted?: number): number {
-    const limit = Math.min(...this.hyperParameters.ropes.map((rope) => (rope ? ropeContextLimit(rope) : Infinity)));
+    const limit = Math.min(
+      ...this.hyperParameters.attention.map(({ rope }) => (rope ? ropeContextLimit(rope) : Infinity)),
+    );
     if (wanted === undefined) return Math.min(this.hyperParameters.trainedContext, limit);
     if (!Number.isInteger(wanted) || wanted < 1) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `contextTokens is ${wanted}: give a positive integer`);
@@ -127,7 +129,7 @@ export class Model implements ForwardModel {
    */
   firstLayers(layers: number): Model {
     const { hyperParameters: hp } = this;
-    const part = { ...hp, layers, ropes: hp.ropes.slice(0, layers), windowed: hp.windowed.slice(0, layers) };
+    const part = { ...hp, layers, attention: hp.attention.slice(0, layers) };
     return new Model(this.file, this.backend, part, this.#storage, this.#kernel, this.linearDecisions);
   }
 

@@ -7,8 +7,8 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { RopeOperation } from '../ggml/graph-context.ts';
-import type { Family } from './families.ts';
-import type { MetadataReader } from './hyper-parameters.ts';
+import type { Family } from './families/index.ts';
+import type { MetadataReader } from './metadata-reader.ts';
 
 export interface Rope extends RopeOperation {
   /** Tensor with divisors of the frequencies (Llama 3, longrope's short range), f32 [dims / 2]. */
@@ -70,11 +70,12 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
     betaSlow: 1,
     factorsTensor: family.ropeFactors === false ? undefined : factorsTensor,
   };
-  const slidingBase = family.slidingRopeBase;
+  const ownBase = family.sliding === undefined ? undefined : reader.number('rope.freq_base_swa');
+  const slidingBase = family.sliding?.ropeBase;
   const local: Rope =
     slidingBase === undefined
-      ? global
-      : { ...global, base: reader.number('rope.freq_base_swa') ?? slidingBase, scale: 1 };
+      ? { ...global, base: ownBase ?? base }
+      : { ...global, base: ownBase ?? slidingBase, scale: 1 };
   return Array.from({ length: layers }, (_, layer) => {
     if (family.nopePeriod !== undefined && (layer + 1) % family.nopePeriod === 0) return undefined;
     return windowed[layer] === true ? local : global;

@@ -6,7 +6,6 @@ export interface BatchShape {
   readonly rowTokens: number;
   /** Predictions, padding included. */
   readonly outputs: number;
-  readonly windowed: boolean;
 }
 
 export interface Batch extends BatchShape {
@@ -26,8 +25,7 @@ export interface Batch extends BatchShape {
 /** Predictions are padded to a multiple of this, so that graphs repeat. */
 const outputStep = 32;
 
-/** @param window 0, or the sliding window of the model's windowed layers */
-export function makeBatch(packed: PackedRows, window: number): Batch {
+export function makeBatch(packed: PackedRows): Batch {
   const { rows, rowTokens } = packed;
   const tokens = new Int32Array(rows.length * rowTokens);
   const positions = new Int32Array(rows.length * rowTokens);
@@ -61,12 +59,10 @@ export function makeBatch(packed: PackedRows, window: number): Batch {
     }
   });
   const outputs = Math.ceil(Math.max(1, predictions.length) / outputStep) * outputStep;
-  const windowed = window > 0 && window < rowTokens;
   return {
     rows: rows.length,
     rowTokens,
     outputs,
-    windowed,
     tokens,
     positions,
     packed,

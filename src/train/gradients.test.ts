@@ -67,8 +67,7 @@ async function disagreements(
 ): Promise<string[]> {
   const hp = readHyperParameters(file);
   const model = { hyperParameters: hp, weights: bindWeights(storage, hp) };
-  const window = hp.windowed.some((flag) => flag) ? hp.window : 0;
-  const batch = makeBatch(packRows(sequences(hp.vocabulary)), window);
+  const batch = makeBatch(packRows(sequences(hp.vocabulary)));
   const count = batch.owners.filter((owner) => owner >= 0).length;
   const weights = Float32Array.from(batch.owners, (owner) => (owner < 0 ? 0 : 1 / count));
   const training = new TrainingGraph(backend, model, storage, true, batch, teacher);

@@ -7,6 +7,7 @@ import type { TrainingKernel } from '../ggml/training-kernel.ts';
 import { rotate } from '../model/attention-heads.ts';
 import type { Attention, ForwardModel } from '../model/forward.ts';
 import type { GraphInputs } from '../model/graph-inputs.ts';
+import type { LayerAttention } from '../model/layer-attention.ts';
 import type { Tape } from './tape.ts';
 
 export interface NativeAttentionInputs {
@@ -16,8 +17,8 @@ export interface NativeAttentionInputs {
   readonly positions: Tensor;
   /** i32 [4 * rows * rowTokens]: see packRuns(). */
   readonly runs: Tensor;
-  /** The same for layers with a sliding window, where there are any. */
-  readonly windowRuns: Tensor | undefined;
+  /** The same for layers with a sliding window that hides something, by window. */
+  readonly windowRuns: ReadonlyMap<number, Tensor>;
 }
 
 export class NativePackedAttention implements Attention {
@@ -25,7 +26,9 @@ export class NativePackedAttention implements Attention {
   readonly #graphInputs: GraphInputs;
   readonly #model: ForwardModel;
   readonly #inputs: NativeAttentionInputs;
-  readonly #nodes: ReturnType<TrainingKernel['attention']>;
+  readonly #kernel: TrainingKernel;
+  /** By the scale of the scores. */
+  readonly #nodes = new Map<number, ReturnType<TrainingKernel['attention']>>();
 
   constructor(
     g: Tape,
@@ -38,19 +41,18 @@ export class NativePackedAttention implements Attention {
     this.#graphInputs = graphInputs;
     this.#model = model;
     this.#inputs = inputs;
-    this.#nodes = kernel.attention(inputs.rowTokens, model.hyperParameters.attentionScale);
-    graphInputs.onDispose(() => this.#nodes.memory.free());
+    this.#kernel = kernel;
   }
 
-  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
     const g = this.#g;
     const { positions, runs, windowRuns } = this.#inputs;
-    const { heads, kvHeads, headDim, windowed } = this.#model.hyperParameters;
-    const { forward, back } = this.#nodes;
+    const { heads, kvHeads, headDim } = this.#model.hyperParameters;
+    const { forward, back } = this.#nodesOf(layer.scale);
     const tokens = q.ne[2];
-    const queries = rotate(g, this.#model, layer, q, positions);
-    const keys = rotate(g, this.#model, layer, k, positions);
-    const seen = windowed[layer] === true && windowRuns !== undefined ? windowRuns : runs;
+    const queries = rotate(g, layer, q, positions);
+    const keys = rotate(g, layer, k, positions);
+    const seen = windowRuns.get(layer.window) ?? runs;
     const sources = [queries, keys, v, seen, this.#graphInputs.storage(heads * tokens)];
     const output = g.custom([headDim, heads, tokens, 1], sources, forward.fun, forward.userdata);
     g.record(output, [queries, keys, v], (gradient) => {
@@ -63,5 +65,14 @@ export class NativePackedAttention implements Attention {
       g.give(v, part(kvHeads, heads + kvHeads));
     });
     return g.reshape(output, headDim * heads, tokens);
+  }
+
+  #nodesOf(scale: number): ReturnType<TrainingKernel['attention']> {
+    const known = this.#nodes.get(scale);
+    if (known !== undefined) return known;
+    const nodes = this.#kernel.attention(this.#inputs.rowTokens, scale);
+    this.#graphInputs.onDispose(() => nodes.memory.free());
+    this.#nodes.set(scale, nodes);
+    return nodes;
   }
 }

@@ -8,6 +8,7 @@
 import type { Tensor } from '../ggml/tensor.ts';
 import { rotate } from '../model/attention-heads.ts';
 import type { Attention, ForwardModel } from '../model/forward.ts';
+import type { LayerAttention } from '../model/layer-attention.ts';
 import type { Tape } from './tape.ts';
 
 export interface PackedAttentionInputs {
@@ -17,8 +18,8 @@ export interface PackedAttentionInputs {
   readonly positions: Tensor;
   /** f16 [rowTokens, rowTokens, 1, rows]: 0 or -infinity. */
   readonly mask: Tensor;
-  /** The same for layers with a sliding window, where there are any. */
-  readonly windowMask: Tensor | undefined;
+  /** The same for layers with a sliding window that hides something, by window. */
+  readonly windowMasks: ReadonlyMap<number, Tensor>;
 }
 
 export class PackedAttention implements Attention {
@@ -32,24 +33,25 @@ export class PackedAttention implements Attention {
     this.#inputs = inputs;
   }
 
-  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
     const g = this.#g;
-    const { rows, rowTokens, positions, mask, windowMask } = this.#inputs;
-    const { heads, kvHeads, headDim, attentionScale, windowed } = this.#model.hyperParameters;
+    const { rows, rowTokens, positions, mask, windowMasks } = this.#inputs;
+    const { heads, kvHeads, headDim } = this.#model.hyperParameters;
+    const attentionScale = layer.scale;
     const group = heads / kvHeads;
-    const rowMask = windowed[layer] === true && windowMask !== undefined ? windowMask : mask;
+    const rowMask = windowMasks.get(layer.window) ?? mask;
     // [headDim, n, tokens] -> [headDim, rowTokens, n * rows]
     const byHead = (x: Tensor, n: number) => {
       const split = g.reshape(g.contiguous(x), headDim, n, rowTokens, rows);
       return g.reshape(g.cont(g.permute(split, 0, 2, 1, 3)), headDim, rowTokens, n * rows);
     };
     const queries = g.reshape(
-      byHead(rotate(g, this.#model, layer, q, positions), heads),
+      byHead(rotate(g, layer, q, positions), heads),
       headDim,
       rowTokens * group,
       kvHeads * rows,
     );
-    const keys = byHead(rotate(g, this.#model, layer, k, positions), kvHeads);
+    const keys = byHead(rotate(g, layer, k, positions), kvHeads);
     const values = byHead(v, kvHeads);
 
     const folded = [rowTokens, rowTokens * group, kvHeads * rows] as const;

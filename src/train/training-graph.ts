@@ -8,6 +8,7 @@ import type { Backend, GraphAllocator } from '../ggml/backend.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { type Attention, buildForward, type ForwardModel } from '../model/forward.ts';
 import { GraphInputs } from '../model/graph-inputs.ts';
+import { windowsOf } from '../model/layer-attention.ts';
 import type { Batch, BatchShape } from './batch.ts';
 import { NativePackedAttention } from './native-packed-attention.ts';
 import { inFullMode, packMask, packRuns } from './pack-mask.ts';
@@ -81,19 +82,20 @@ export class TrainingGraph {
       for (const [matrix, transposed] of trainable.transposes) g.transposeOf(matrix, transposed);
       const tokens = rows * rowTokens;
       const positions = inputs.integers(tokens, () => this.#current.positions);
-      const { window } = model.hyperParameters;
-      const twice = <T>(make: (window: number) => T) => [make(0), shape.windowed ? make(window) : undefined] as const;
+      const windows = windowsOf(model.hyperParameters.attention).filter((window) => window < rowTokens);
+      const byWindow = <T>(make: (window: number) => T) => new Map(windows.map((window) => [window, make(window)]));
       const makeAttention = (packed: () => PackedRows): Attention => {
         const layout = { rows, rowTokens, positions };
         if (kernel === undefined) {
-          const [mask, windowMask] = twice((reach) => {
+          const maskOf = (reach: number) => {
             const input = inputs.half(rowTokens, rowTokens * rows, () => packMask(packed(), reach));
             return g.reshape(input, rowTokens, rowTokens, 1, rows);
-          });
-          return new PackedAttention(g, model, { ...layout, mask, windowMask });
+          };
+          return new PackedAttention(g, model, { ...layout, mask: maskOf(0), windowMasks: byWindow(maskOf) });
         }
-        const [runs, windowRuns] = twice((reach) => inputs.integers(4 * tokens, () => packRuns(packed(), reach)));
-        return new NativePackedAttention(g, inputs, kernel, model, { ...layout, runs, windowRuns });
+        const runsOf = (reach: number) => inputs.integers(4 * tokens, () => packRuns(packed(), reach));
+        const runs = { runs: runsOf(0), windowRuns: byWindow(runsOf) };
+        return new NativePackedAttention(g, inputs, kernel, model, { ...layout, ...runs });
       };
       const tokenInput = inputs.integers(tokens, () => this.#current.tokens);
       const outputRows = inputs.integers(outputs, () => this.#current.outputRows);

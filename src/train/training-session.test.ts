@@ -162,6 +162,19 @@ describe('a training session', () => {
     },
   );
 
+  it.each([
+    [{ family: 'qwen3moe' }, 'its experts'],
+    [{ family: 'gpt-oss' }, 'its experts'],
+    [{ family: 'gemma2' }, 'its capped scores'],
+  ] as const)('refuses what has no gradient: %j', async (spec, what) => {
+    const path = join(folder, `${spec.family}.gguf`);
+    await writeRandomModel(path, spec, 3);
+    await expect(TrainingSession.open({ model: path, threads: 1, lora: { rank: 4 } })).rejects.toMatchObject({
+      code: 'MODEL_UNSUPPORTED',
+      message: expect.stringContaining(`${what} have no gradient here`),
+    });
+  });
+
   it('an open block sees what is before it as if they were one', async () => {
     const { session } = await open({ family: 'gemma3' }, 8);
     const prng = createPrng(13);

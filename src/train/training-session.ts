@@ -91,6 +91,7 @@ export class TrainingSession {
     checkDistill(distill);
     const file = await openGguf(options.model);
     const hyperParameters = readHyperParameters(file);
+    requireTrainable(file.path, hyperParameters);
     const backend = await Backend.open({ device: options.device ?? 'cpu', threads: options.threads });
     let storage: TrainableWeights | undefined;
     let teacher: FrozenTeacher | undefined;
@@ -238,13 +239,11 @@ export class TrainingSession {
   }
 
   *#batches(sequences: readonly TrainingSequence[]): Generator<Batch> {
-    const { window, windowed } = this.hyperParameters;
-    const used = windowed.some((flag) => flag) ? window : 0;
-    for (const part of splitRows(packRows(sequences), this.#batchTokens)) yield makeBatch(part, used);
+    for (const part of splitRows(packRows(sequences), this.#batchTokens)) yield makeBatch(part);
   }
 
   #graph(shape: BatchShape, training: boolean): TrainingGraph {
-    const key = [shape.rows, shape.rowTokens, shape.outputs, shape.windowed, training].join(' ');
+    const key = [shape.rows, shape.rowTokens, shape.outputs, training].join(' ');
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
       for (const [oldest, stale] of this.#graphs) {
@@ -309,6 +308,20 @@ export class TrainingSession {
       }
     });
   }
+}
+
+/** @throws MODEL_UNSUPPORTED for what has no gradient here */
+function requireTrainable(path: string, { experts, attention, family }: HyperParameters): void {
+  const what =
+    experts !== undefined
+      ? 'its experts'
+      : family.attentionSinks === true
+        ? 'its attention sinks'
+        : attention.some(({ softcap }) => softcap !== 0)
+          ? 'its capped scores'
+          : undefined;
+  if (what === undefined) return;
+  throw new BlockAttentionError('MODEL_UNSUPPORTED', `${path} cannot be trained: ${what} have no gradient here`);
 }
 
 function responseTokensOf(sequence: TrainingSequence): number {

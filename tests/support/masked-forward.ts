@@ -3,11 +3,12 @@
  */
 import type { GraphContext } from '../../src/ggml/graph-context.ts';
 import type { Tensor } from '../../src/ggml/tensor.ts';
-import { byHead, mergeHeads, rotate } from '../../src/model/attention-heads.ts';
+import { attentionWeights, byHead, mergeHeads, rotate } from '../../src/model/attention-heads.ts';
 import type { Attention } from '../../src/model/forward.ts';
 import type { GraphInputs } from '../../src/model/graph-inputs.ts';
 import { runOnce } from '../../src/model/graph-run.ts';
 import type { Model } from '../../src/model/index.ts';
+import { type LayerAttention, windowsOf } from '../../src/model/layer-attention.ts';
 import type { ForwardHarness } from './forward-harness.ts';
 
 export interface MaskedRow {
@@ -36,9 +37,9 @@ export function maskedForward<R extends MaskedRow>(
 
 class MaskedAttention<R extends MaskedRow> implements Attention {
   readonly #g: GraphContext;
-  readonly #model: Model;
   readonly #positions: Tensor;
-  readonly #masks: readonly [whole: Tensor, windowed: Tensor];
+  /** By sliding window, 0 for none. */
+  readonly #masks: ReadonlyMap<number, Tensor>;
 
   constructor(
     g: GraphContext,
@@ -48,27 +49,25 @@ class MaskedAttention<R extends MaskedRow> implements Attention {
     sees: (query: R, key: R) => boolean,
   ) {
     this.#g = g;
-    this.#model = model;
     this.#positions = inputs.integers(rows.length, () => Int32Array.from(rows, ({ position }) => position));
     const mask = (window: number) =>
       inputs.half(rows.length, rows.length, () =>
         Uint16Array.from({ length: rows.length ** 2 }, (_, at) => {
           const query = rows[Math.floor(at / rows.length)];
           const key = rows[at % rows.length];
-          const seen = query && key && sees(query, key) && query.position - key.position < window;
+          const seen = query && key && sees(query, key) && (window === 0 || query.position - key.position < window);
           return seen ? 0 : 0xfc00;
         }),
       );
-    const { window } = model.hyperParameters;
-    this.#masks = [mask(Number.POSITIVE_INFINITY), mask(window > 0 ? window : Number.POSITIVE_INFINITY)];
+    const windows = [0, ...windowsOf(model.hyperParameters.attention)];
+    this.#masks = new Map(windows.map((window) => [window, mask(window)]));
   }
 
-  attend(layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
     const g = this.#g;
-    const { windowed, attentionScale } = this.#model.hyperParameters;
-    const keys = g.cont(byHead(g, rotate(g, this.#model, layer, k, this.#positions)));
-    const scores = g.mulMat(keys, byHead(g, rotate(g, this.#model, layer, q, this.#positions)));
-    const weights = g.softMax(scores, this.#masks[windowed[layer] === true ? 1 : 0], attentionScale);
+    const keys = g.cont(byHead(g, rotate(g, layer, k, this.#positions)));
+    const scores = g.mulMat(keys, byHead(g, rotate(g, layer, q, this.#positions)));
+    const weights = attentionWeights(g, layer, scores, this.#masks.get(layer.window) ?? null);
     return mergeHeads(g, g.mulMat(g.cont(g.permute(v, 1, 2, 0, 3)), weights));
   }
 }

@@ -34,31 +34,61 @@ export const modelVariants = {
   },
   phi3: { family: 'phi3', kvHeads: 4 },
   'phi3, partial rope': { family: 'phi3', ropeDims: 12 },
+  gemma2: { family: 'gemma2', layers: 4, headDim: 32, tiedHead: true },
+  'gemma2, tight caps': {
+    family: 'gemma2',
+    layers: 4,
+    tiedHead: true,
+    slidingWindow: 16,
+    caps: { logits: 8, scores: 3 },
+  },
+  'gpt-oss': {
+    family: 'gpt-oss',
+    layers: 4,
+    headDim: 32,
+    slidingWindow: 12,
+    ropeBase: 150_000,
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+  },
+  qwen3moe: { family: 'qwen3moe', headDim: 32, ropeBase: 1_000_000 },
+  'qwen3moe, many experts': { family: 'qwen3moe', headDim: 32, experts: { count: 32, used: 8 }, feedForward: 32 },
+  qwen2moe: { family: 'qwen2moe', ropeBase: 1_000_000 },
+  mixtral: { family: 'llama', experts: { count: 8, used: 2 } },
   'phi3, longrope': { family: 'phi3', ropeScaling: { type: 'longrope', originalContext: 256, attnFactor: 1.19 } },
 } as const satisfies Record<string, RandomModelSpec>;
 
 /** Types of weights: plain ones, with 32 elements to a block, and with 256. */
-export const weightVariants = Object.fromEntries(
-  (
-    [
-      'F32',
-      'F16',
-      'BF16',
-      'Q8_0',
-      'Q4_0',
-      'Q4_1',
-      'Q5_0',
-      'Q5_1',
-      'Q2_K',
-      'Q3_K',
-      'Q4_K',
-      'Q5_K',
-      'Q6_K',
-      'IQ4_NL',
-      'IQ4_XS',
-    ] as const
-  ).map((name): [string, RandomModelSpec] => [
-    `llama in ${name}`,
-    { family: 'llama', layers: 2, embedding: 256, feedForward: 512, weights: TensorType[name] },
-  ]),
+/** Mixtures of experts in the types that their files have. */
+const expertVariants: Record<string, RandomModelSpec> = {
+  'gpt-oss in MXFP4': { family: 'gpt-oss', layers: 2, headDim: 64, weights: TensorType.MXFP4 },
+  'qwen3moe in Q4_K': { family: 'qwen3moe', layers: 2, embedding: 256, headDim: 64, weights: TensorType.Q4_K },
+  'mixtral in Q8_0': { family: 'llama', layers: 2, experts: { count: 8, used: 2 }, weights: TensorType.Q8_0 },
+};
+
+export const weightVariants: Record<string, RandomModelSpec> = Object.assign(
+  Object.fromEntries(
+    (
+      [
+        'F32',
+        'F16',
+        'BF16',
+        'Q8_0',
+        'Q4_0',
+        'Q4_1',
+        'Q5_0',
+        'Q5_1',
+        'Q2_K',
+        'Q3_K',
+        'Q4_K',
+        'Q5_K',
+        'Q6_K',
+        'IQ4_NL',
+        'IQ4_XS',
+      ] as const
+    ).map((name): [string, RandomModelSpec] => [
+      `llama in ${name}`,
+      { family: 'llama', layers: 2, embedding: 256, feedForward: 512, weights: TensorType[name] },
+    ]),
+  ),
+  expertVariants,
 );

@@ -6,24 +6,25 @@
 import type { GraphContext } from '../../src/ggml/graph-context.ts';
 import { dequantize } from '../../src/ggml/quantize.ts';
 import { type Tensor, TensorType } from '../../src/ggml/tensor.ts';
-import { byHead, mergeHeads, rotate } from '../../src/model/attention-heads.ts';
+import { attentionWeights, byHead, mergeHeads, rotate } from '../../src/model/attention-heads.ts';
 import type { Attention } from '../../src/model/forward.ts';
 import type { GraphInputs } from '../../src/model/graph-inputs.ts';
 import { runOnce } from '../../src/model/graph-run.ts';
 import type { KvLayout } from '../../src/model/kv-layout.ts';
+import { type LayerAttention, windowsOf } from '../../src/model/layer-attention.ts';
 import { causalMask } from '../../src/model/mask.ts';
 import type { Model } from '../../src/model/model.ts';
 import { angularFrequencies, rotation } from '../../src/model/rope.ts';
 import type { EncodedBlock, ForwardHarness } from './forward-harness.ts';
 
 /** All blocks' keys and values of one layer: [head][token][dim], f32, keys rotated to their prompt positions. */
-function concatenated(model: Model, layout: KvLayout, blocks: readonly EncodedBlock[], layer: number) {
-  const { headDim, kvHeads, ropes } = model.hyperParameters;
+function concatenated(model: Model, layout: KvLayout, blocks: readonly EncodedBlock[], layer: LayerAttention) {
+  const { headDim, kvHeads } = model.hyperParameters;
   const total = blocks.reduce((sum, block) => sum + block.tokens.length, 0);
   const keys = new Float32Array(kvHeads * total * headDim);
   const values = new Float32Array(kvHeads * total * headDim);
-  const rope = ropes[layer];
-  const frequencies = rope && angularFrequencies(rope, ropeFactors(model));
+  const { rope, slot } = layer;
+  const frequencies = rope && angularFrequencies(rope, ropeFactors(model, layer));
   let start = 0;
   for (const { tokens, memory } of blocks) {
     const n = tokens.length;
@@ -31,8 +32,8 @@ function concatenated(model: Model, layout: KvLayout, blocks: readonly EncodedBl
     const count = kvHeads * padded * headDim;
     const read = (offset: number) =>
       dequantize(layout.tensorType, memory.bytes.subarray(offset, offset + layout.arrayBytes(n)), count);
-    const k = read(layout.keyOffset(layer, n));
-    const v = read(layout.valueOffset(layer, n));
+    const k = read(layout.keyOffset(slot, n));
+    const v = read(layout.valueOffset(slot, n));
     const turn = frequencies && rotation(frequencies, start);
     for (let head = 0; head < kvHeads; head++) {
       for (let token = 0; token < n; token++) {
@@ -59,8 +60,7 @@ function rotateRow(row: Float32Array, cos: Float32Array, sin: Float32Array, mode
   }
 }
 
-function ropeFactors(model: Model): Float32Array | undefined {
-  const tensor = model.weights.ropeFactors;
+function ropeFactors(model: Model, { ropeFactors: tensor }: LayerAttention): Float32Array | undefined {
   if (tensor === undefined) return undefined;
   const values = new Float32Array(tensor.ne[0]);
   model.backend.read(tensor, values);
@@ -80,9 +80,10 @@ export async function paperForward(
     const positions = inputs.integers(final.length, () => Int32Array.from(final, (_, i) => context + i));
     const columns = context + final.length;
     const run = { tokens: columns, padded: columns, start: 0 };
-    const masks = [0, hp.window].map((window) =>
-      inputs.half(columns, final.length, () => causalMask([run], context, final.length, window)),
-    );
+    const windows = [0, ...windowsOf(hp.attention)];
+    const maskOf = (window: number) =>
+      inputs.half(columns, final.length, () => causalMask([run], context, final.length, window));
+    const masks = new Map(windows.map((window) => [window, maskOf(window)]));
     return {
       attend(layer, q, k, v): Tensor {
         const before = concatenated(model, layout, blocks, layer);
@@ -92,8 +93,8 @@ export async function paperForward(
           const place = g.view(scores, [n, rows, heads, 1], scores.nb[1], scores.nb[2], scores.nb[3], first * 4);
           g.expand(g.copy(part, place));
         };
-        const query = byHead(g, rotate(g, model, layer, q, positions));
-        const ownKeys = g.cont(byHead(g, rotate(g, model, layer, k, positions)));
+        const query = byHead(g, rotate(g, layer, q, positions));
+        const ownKeys = g.cont(byHead(g, rotate(g, layer, k, positions)));
         const ownValues = g.cont(g.permute(v, 1, 2, 0, 3));
         let contextValues: Tensor | undefined;
         if (context > 0) {
@@ -103,8 +104,8 @@ export async function paperForward(
           put(g.mulMat(keys, query), 0);
         }
         put(g.mulMat(ownKeys, query), context);
-        const mask = masks[hp.windowed[layer] ? 1 : 0] ?? null;
-        const weights = g.expand(g.softMax(scores, mask, hp.attentionScale));
+        const mask = masks.get(layer.window) ?? null;
+        const weights = g.expand(attentionWeights(g, layer, scores, mask));
         const part = (first: number, n: number) =>
           g.view(weights, [n, final.length, hp.heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);
         const own = g.mulMat(ownValues, part(context, final.length));

@@ -11,7 +11,23 @@ import { TensorType } from '../../src/ggml/tensor.ts';
 import { createPrng, type Prng } from './prng.ts';
 import { type VocabularyKind, vocabulary } from './random-vocabulary.ts';
 
-export type Family = 'llama' | 'qwen2' | 'qwen3' | 'smollm3' | 'gemma3' | 'phi3';
+export type Family =
+  | 'llama'
+  | 'qwen2'
+  | 'qwen3'
+  | 'smollm3'
+  | 'gemma3'
+  | 'phi3'
+  | 'gemma2'
+  | 'gpt-oss'
+  | 'qwen3moe'
+  | 'qwen2moe';
+
+/** Families all of whose layers have a sliding window or full attention by turns. */
+const sliding: readonly Family[] = ['gemma2', 'gemma3', 'gpt-oss'];
+const gemmas: readonly Family[] = ['gemma2', 'gemma3'];
+/** Families that always route over experts. */
+const mixtures: readonly Family[] = ['gpt-oss', 'qwen3moe', 'qwen2moe'];
 
 export type RopeScaling =
   | { readonly type: 'linear'; readonly factor: number }
@@ -47,12 +63,16 @@ export interface RandomModelSpec {
   readonly outputBias?: boolean;
   /** Defaults to 10,000. */
   readonly ropeBase?: number;
+  /** Experts of every layer; llama too routes over them when they are given. Defaults to 6 of which 2, where the family has any. */
+  readonly experts?: { readonly count: number; readonly used: number; readonly scale?: number };
+  /** Cap of the final logits and of the scores, gemma2. Defaults to 30 and 50. */
+  readonly caps?: { readonly logits: number; readonly scores: number };
   /** RoPE base of gemma3's sliding layers. Defaults to none in the file, which means 10,000. */
   readonly slidingRopeBase?: number;
   /** Rotated dimensions per head; fewer than headDim in phi3 only. Defaults to headDim. */
   readonly ropeDims?: number;
   readonly ropeScaling?: RopeScaling;
-  /** Window of gemma3's sliding layers, in tokens. Defaults to 8. */
+  /** Window of sliding layers, in tokens. Defaults to 8. */
   readonly slidingWindow?: number;
   /** Defaults to what the family uses. */
   readonly vocabulary?: VocabularyKind;
@@ -65,7 +85,7 @@ function resolve(spec: RandomModelSpec) {
   const embedding = spec.embedding ?? 64;
   const heads = spec.heads ?? 4;
   const headDim = spec.headDim ?? embedding / heads;
-  const kind = spec.vocabulary ?? (['llama', 'gemma3', 'phi3'].includes(spec.family) ? 'spm' : 'bpe');
+  const kind = spec.vocabulary ?? (['llama', 'gemma2', 'gemma3', 'phi3'].includes(spec.family) ? 'spm' : 'bpe');
   return {
     family: spec.family,
     layers: spec.layers ?? 3,
@@ -75,9 +95,11 @@ function resolve(spec: RandomModelSpec) {
     headDim,
     feedForward: spec.feedForward ?? 2 * embedding,
     weights: spec.weights ?? TensorType.F32,
-    attentionBias: spec.attentionBias ?? spec.family === 'qwen2',
+    attentionBias: spec.attentionBias ?? ['qwen2', 'qwen2moe', 'gpt-oss'].includes(spec.family),
+    experts: spec.experts ?? (mixtures.includes(spec.family) ? { count: 6, used: 2 } : undefined),
+    expertLength: spec.feedForward ?? embedding,
     ropeDims: spec.ropeDims ?? headDim,
-    tokens: vocabulary(kind, spec.family === 'qwen2' || spec.family === 'qwen3' ? 'qwen2' : 'llama-bpe'),
+    tokens: vocabulary(kind, spec.family.startsWith('qwen') ? 'qwen2' : 'llama-bpe'),
   };
 }
 
@@ -107,9 +129,28 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
     ...ropeScaling(spec),
     ...shape.tokens.entries,
   ];
-  if (family === 'gemma3') {
-    entries.push(['gemma3.attention.sliding_window', { u32: spec.slidingWindow ?? 8 }]);
-    if (spec.slidingRopeBase !== undefined) entries.push(['gemma3.rope.freq_base_swa', { f32: spec.slidingRopeBase }]);
+  if (sliding.includes(family)) {
+    entries.push([`${family}.attention.sliding_window`, { u32: spec.slidingWindow ?? 8 }]);
+    if (spec.slidingRopeBase !== undefined)
+      entries.push([`${family}.rope.freq_base_swa`, { f32: spec.slidingRopeBase }]);
+  }
+  if (family === 'gemma2') {
+    const { logits, scores } = spec.caps ?? { logits: 30, scores: 50 };
+    entries.push(
+      ['gemma2.final_logit_softcapping', { f32: logits }],
+      ['gemma2.attn_logit_softcapping', { f32: scores }],
+    );
+  }
+  if (shape.experts !== undefined) {
+    entries.push(
+      [`${family}.expert_count`, { u32: shape.experts.count }],
+      [`${family}.expert_used_count`, { u32: shape.experts.used }],
+    );
+    if (shape.experts.scale !== undefined)
+      entries.push([`${family}.expert_weights_scale`, { f32: shape.experts.scale }]);
+    if (family !== 'llama') entries.push([`${family}.expert_feed_forward_length`, { u32: shape.expertLength }]);
+    if (family === 'qwen2moe')
+      entries.push(['qwen2moe.expert_shared_feed_forward_length', { u32: 2 * shape.embedding }]);
   }
   if (spec.chatTemplate !== undefined) entries.push(['tokenizer.chat_template', { string: spec.chatTemplate }]);
   return new Map(entries);
@@ -142,6 +183,10 @@ function* tensors(spec: RandomModelSpec, shape: Shape, prng: Prng): Generator<Gg
     const values = prng.normal(columns * rows, gain / Math.sqrt(columns));
     return source(`${name}.weight`, shape.weights, [columns, rows], quantize(shape.weights, values, columns));
   };
+  const stack = (name: string, columns: number, rows: number, count: number) => {
+    const values = prng.normal(columns * rows * count, 1 / Math.sqrt(columns));
+    return source(`${name}.weight`, shape.weights, [columns, rows, count], quantize(shape.weights, values, columns));
+  };
   const vector = (name: string, values: Float32Array) =>
     source(name, TensorType.F32, [values.length], new Uint8Array(values.buffer));
   const norm = (name: string, size: number) => vector(`${name}.weight`, prng.normal(size, 0.2, 1));
@@ -167,15 +212,25 @@ function* tensors(spec: RandomModelSpec, shape: Shape, prng: Prng): Generator<Gg
       yield bias(name('attn_k'), kv);
       yield bias(name('attn_v'), kv);
     }
-    if (family === 'qwen3' || family === 'gemma3') {
+    if (family === 'qwen3' || family === 'gemma3' || family === 'qwen3moe') {
       yield norm(name('attn_q_norm'), headDim);
       yield norm(name('attn_k_norm'), headDim);
     }
     yield matrix(name('attn_output'), q, embedding);
-    yield norm(name('ffn_norm'), embedding);
-    if (family === 'gemma3') {
+    if (family === 'gpt-oss') {
+      yield bias(name('attn_output'), embedding);
+      yield vector(name('attn_sinks.weight'), prng.normal(heads, 1));
+      yield norm(name('post_attention_norm'), embedding);
+    } else {
+      yield norm(name('ffn_norm'), embedding);
+    }
+    if (gemmas.includes(family)) {
       yield norm(name('post_attention_norm'), embedding);
       yield norm(name('post_ffw_norm'), embedding);
+    }
+    if (shape.experts !== undefined) {
+      yield* expertLayer(shape, shape.experts.count, name, { matrix, bias, stack });
+      continue;
     }
     if (family === 'phi3') {
       yield matrix(name('ffn_up'), embedding, 2 * feedForward);
@@ -191,6 +246,44 @@ function* tensors(spec: RandomModelSpec, shape: Shape, prng: Prng): Generator<Gg
       yield bias(name('ffn_down'), embedding);
     }
   }
+}
+
+interface Makers {
+  readonly matrix: (name: string, columns: number, rows: number, gain?: number) => GgufTensorSource;
+  readonly stack: (name: string, columns: number, rows: number, count: number) => GgufTensorSource;
+  readonly bias: (name: string, size: number) => GgufTensorSource;
+}
+
+function* expertLayer(
+  { family, embedding, feedForward, expertLength }: Shape,
+  count: number,
+  name: (part: string) => string,
+  { matrix, stack, bias }: Makers,
+): Generator<GgufTensorSource> {
+  const width = family === 'llama' ? feedForward : expertLength;
+  // Clear choices: a router whose logits nearly tie would choose by rounding.
+  const router = matrix(name('ffn_gate_inp'), embedding, count, 4);
+  yield router;
+  yield stack(name('ffn_gate_exps'), embedding, width, count);
+  yield stack(name('ffn_up_exps'), embedding, width, count);
+  yield stack(name('ffn_down_exps'), width, embedding, count);
+  if (family === 'gpt-oss') {
+    yield bias(name('ffn_gate_inp'), count);
+    for (const [part, size] of [
+      ['ffn_gate_exps', width],
+      ['ffn_up_exps', width],
+      ['ffn_down_exps', embedding],
+    ] as const) {
+      const flat = bias(name(part), size * count);
+      yield { ...flat, ne: [size, count] };
+    }
+  }
+  if (family !== 'qwen2moe') return;
+  const shared = matrix(name('ffn_gate_inp_shexp'), embedding, 1);
+  yield { ...shared, ne: [embedding] };
+  yield matrix(name('ffn_gate_shexp'), embedding, 2 * embedding);
+  yield matrix(name('ffn_up_shexp'), embedding, 2 * embedding);
+  yield matrix(name('ffn_down_shexp'), 2 * embedding, embedding);
 }
 
 function source(name: string, type: TensorType, ne: number[], data: Uint8Array): GgufTensorSource {

@@ -1,0 +1,79 @@
+/**
+ * The model families that run here, by their architecture names in GGUF files. What cannot run is refused with its
+ * reason before any weight is read.
+ */
+import { BlockAttentionError } from '../../errors.ts';
+import type { GgufFile } from '../../ggml/gguf-file.ts';
+import type { Family } from './family.ts';
+import { gemma2, gemma3 } from './gemma.ts';
+import { gptOss } from './gpt-oss.ts';
+import { llama, smollm3 } from './llama.ts';
+import { phi3 } from './phi.ts';
+import { qwen2, qwen2moe, qwen3, qwen3moe } from './qwen.ts';
+
+export type { ExpertFeatures, Family, Shapes } from './family.ts';
+
+export const families: Readonly<Record<string, Family>> = {
+  llama,
+  qwen2,
+  qwen3,
+  smollm3,
+  gemma3,
+  phi3,
+  gemma2,
+  'gpt-oss': gptOss,
+  qwen3moe,
+  qwen2moe,
+};
+
+const reasons: readonly (readonly [RegExp, string])[] = [
+  [
+    /mamba|rwkv|jamba|falcon-h1|nemotron_h|granitehybrid|lfm2|plamo2|kimi|qwen3next|qwen35|arwkv|hybrid/,
+    'it keeps a recurrent state, which cannot be computed per passage',
+  ],
+  [
+    /deepseek2|deepseek3|deepseek4|minicpm3|plm|glm-dsa|mistral4/,
+    'its latent attention (MLA) stores keys in another form',
+  ],
+  [/bert|embed|t5encoder|wavtokenizer/, 'it is an encoder: it generates no text'],
+  [/^t5|clip|pockettts|tts/, 'it is not a decoder-only language model'],
+  [
+    /gpt2|gptj|mpt|bloom|starcoder$|refact|jais|gptneox$/,
+    'its positions are absolute or learned, so a passage cannot be moved',
+  ],
+];
+
+/** The family of an architecture. @throws MODEL_UNSUPPORTED with the reason. */
+export function familyOf(architecture: string, file: GgufFile): Family {
+  const family = families[architecture];
+  const supported = Object.keys(families).join(', ');
+  const refuse = (reason: string): never => {
+    throw new BlockAttentionError(
+      'MODEL_UNSUPPORTED',
+      `${file.path}: architecture "${architecture}" cannot run in block mode: ${reason} (supported: ${supported})`,
+    );
+  };
+  if (family === undefined || !Object.hasOwn(families, architecture)) {
+    return refuse(reasons.find(([pattern]) => pattern.test(architecture))?.[1] ?? 'no forward graph is written for it');
+  }
+  const experts = file.value(`${architecture}.expert_count`);
+  if (typeof experts === 'number' && experts > 0 && family.experts === undefined) {
+    return refuse(`it routes over ${experts} experts (MoE), which files of this architecture do not`);
+  }
+  for (const key of [
+    'expert_group_count',
+    'expert_group_used_count',
+    'leading_dense_block_count',
+    'interleave_moe_layer_step',
+  ]) {
+    const value = file.value(`${architecture}.${key}`);
+    if (typeof value === 'number' && value > 1)
+      return refuse(`${architecture}.${key} is ${value}, which it does not know`);
+  }
+  if (file.value(`${architecture}.attention.causal`) === false) return refuse('its attention is not causal');
+  for (const name of file.tensors.keys()) {
+    if (/\.ssm_|\.attn_kv_a_mqa|position_embd/.test(name))
+      return refuse(`tensor ${name} belongs to a kind of layer that is not supported`);
+  }
+  return family;
+}
