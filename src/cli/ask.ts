@@ -7,7 +7,7 @@ import type { SourceResult } from './ask-source.ts';
 import { invalid } from './errors.ts';
 import { formatBytes, formatCount, formatMs, formatReduction } from './format.ts';
 import { addRetrievalOptions, modelOfIndex, modelReference, type RetrievalFlags } from './index-options.ts';
-import { type CliIo, type CommandContext, exitCodes, printable } from './io.ts';
+import { type CliIo, type CommandContext, exitCodes, printableLine } from './io.ts';
 import { loadAskSource, loadOpenEngine, loadOpenStore } from './lazy.ts';
 import { linesOf } from './lines.ts';
 import {
@@ -145,7 +145,7 @@ function printCitations({ citations = [], inDocuments }: SourceResult, output: O
   if (inDocuments === false && citations.length === 0) output.note('not in the documents, as far as can be told');
   if (citations.length > 0) output.print();
   for (const { index, source, title } of citations) {
-    output.print(`${output.bold(`[${index}] ${printable(source)}`)}  ${output.faint(printable(title))}`);
+    output.print(`${output.bold(`[${index}] ${printableLine(source)}`)}  ${output.faint(printableLine(title))}`);
   }
 }
 

@@ -28,6 +28,22 @@ describe('reportError', () => {
     expect(report(new BlockAttentionError('ABORTED', 'cancelled')).code).toBe(130);
   });
 
+  it('says of a place that cannot be used what to do about it, and calls it no fault of this program', () => {
+    for (const [code, known, exit] of [
+      ['EACCES', 'INVALID_ARGUMENT', 2],
+      ['EROFS', 'INVALID_ARGUMENT', 2],
+      ['ENOTDIR', 'INVALID_ARGUMENT', 2],
+      ['ENOSPC', 'DISK_FULL', 1],
+    ] as const) {
+      const error = Object.assign(new Error(`${code}: mkdir`), { code, path: '/cache/index' });
+      const { stderr, code: actual } = report(error);
+      expect(actual).toBe(exit);
+      expect(stderr).toContain(`[${known}] "/cache/index" `);
+      expect(stderr).toContain('BLOCK_ATTENTION_CACHE');
+    }
+    expect(report(Object.assign(new Error('EBADF'), { code: 'EBADF', path: '/x' })).stderr).toContain('[INTERNAL]');
+  });
+
   it('repeats the error as JSON where asked to', () => {
     const { stdout } = report(new BlockAttentionError('STORE_FULL', 'no room'), { json: true });
     expect(stdout).toBe('{"error":{"code":"STORE_FULL","message":"no room"}}\n');

@@ -38,10 +38,31 @@ function asKnownError(error: unknown, signal: AbortSignal): BlockAttentionError 
       .replace(/\.$/, '');
     return invalid(`${message}: see --help`);
   }
+  const refused = refusedPath(error);
+  if (refused !== undefined) return refused;
   const message = error instanceof Error ? error.message : String(error);
   const code: ErrorCode = 'INTERNAL';
   return new BlockAttentionError(code, `${message} (a fault of this program; DEBUG=1 shows where)`, { cause: error });
 }
+
+/** What the file system said about a place, as an error that names it; undefined for other errors. */
+function refusedPath(error: unknown): BlockAttentionError | undefined {
+  if (!(error instanceof Error && 'code' in error && 'path' in error)) return undefined;
+  const reason = systemReasons[String(error.code)];
+  if (reason === undefined) return undefined;
+  const code: ErrorCode = error.code === 'ENOSPC' || error.code === 'EDQUOT' ? 'DISK_FULL' : 'INVALID_ARGUMENT';
+  const place = JSON.stringify(String(error.path));
+  return new BlockAttentionError(code, `${place} ${reason} (${String(error.code)})`, { cause: error });
+}
+
+const systemReasons: Readonly<Record<string, string>> = {
+  EACCES: 'is not open to this user: change its rights, or point BLOCK_ATTENTION_CACHE at another folder',
+  EPERM: 'is not open to this user: change its rights, or point BLOCK_ATTENTION_CACHE at another folder',
+  EROFS: 'is on a file system that is read only: point BLOCK_ATTENTION_CACHE at another folder',
+  ENOTDIR: 'is within a file that is no folder: name another place, with an option or BLOCK_ATTENTION_CACHE',
+  ENOSPC: 'finds no room on its disk: free some, or point BLOCK_ATTENTION_CACHE at another one',
+  EDQUOT: 'finds no room in your quota: free some, or point BLOCK_ATTENTION_CACHE at another disk',
+};
 
 /** An error of usage. */
 export function invalid(message: string, cause?: unknown): BlockAttentionError {

@@ -34,6 +34,11 @@ export interface CommandContext {
 /** Exit codes, beside 0. */
 export const exitCodes = { failure: 1, usage: 2, cancelled: 130 } as const;
 
+/** The same on one line, for names: one with a line break could look like two. */
+export function printableLine(text: string): string {
+  return printable(text.replaceAll(/[\n\t\u2028\u2029]/g, ' '));
+}
+
 /** Text that comes from models, files and servers: without the characters that steer a terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => (character === '\n' || character === '\t' ? character : ''));

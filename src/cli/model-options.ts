@@ -177,7 +177,9 @@ export function addStoreOptions(command: Command): Command {
   addFolderOption(command)
     .option('--no-store', 'keep blocks in memory only')
     .addOption(
-      new Option('--memory <bytes>', 'blocks kept in memory (default: 2GiB)').argParser(bytesOption('--memory')),
+      new Option('--memory <bytes>', 'blocks kept in memory (default: 2GiB)').argParser(
+        bytesOption('--memory', 2 ** 20),
+      ),
     )
     .addOption(
       new Option('--disk <bytes>', 'size of the store folder (default: 20GiB)').argParser(bytesOption('--disk')),

@@ -57,12 +57,15 @@ const byteUnits: Readonly<Record<string, number>> = {
   tb: 1e12,
 };
 
-/** `500MB`, `2GiB`, or a plain number of bytes. */
-export function bytesOption(name: string): (text: string) => number {
+/** `500MB`, `2GiB`, or a plain number of bytes. @param least defaults to 0 */
+export function bytesOption(name: string, least = 0): (text: string) => number {
   return (text) => {
     const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? [];
     const factor = byteUnits[unit.toLowerCase()];
     const value = digits === '' || factor === undefined ? Number.NaN : Math.floor(Number(digits) * factor);
+    if (Number.isSafeInteger(value) && value < least) {
+      throw invalid(`${name} is ${JSON.stringify(text)}: give at least ${least} bytes, or nothing fits`);
+    }
     if (Number.isSafeInteger(value)) return value;
     throw invalid(`${name} is ${JSON.stringify(text)}: give bytes such as 2GiB, 500MB or 1048576`);
   };

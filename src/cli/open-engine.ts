@@ -49,6 +49,12 @@ export async function openEngine(
       cacheDir: cacheFolder(io.env),
     });
     output.progress.clear();
+    const { trainedContext, contextTokens } = engine.model;
+    if (contextTokens > trainedContext) {
+      output.note(
+        `warning: --context is ${contextTokens}, the model was trained for ${trainedContext}: what is longer it reads badly`,
+      );
+    }
     for (const warning of engine.model.warnings) output.note(`warning: ${warning}`);
     const close = async () => {
       await engine.close();

@@ -4,7 +4,7 @@ import type { SearchHit } from '../rag/index.ts';
 import { formatMs } from './format.ts';
 import { addRetrievalOptions, openDocuments, type RetrievalFlags, retrievalOf } from './index-options.ts';
 import type { CliIo, CommandContext } from './io.ts';
-import { printable } from './io.ts';
+import { printable, printableLine } from './io.ts';
 import { Output } from './output.ts';
 
 interface SearchFlags extends RetrievalFlags {
@@ -30,7 +30,7 @@ async function search(question: string, flags: SearchFlags, io: CliIo): Promise<
   const hits = await opened.index.search(question, { ...retrieval, signal: io.signal });
   const ms = performance.now() - started;
   for (const { chunk, rank } of hits) {
-    output.print(`${output.bold(`[${rank}] ${printable(chunk.source)}`)}  ${printable(chunk.title)}`);
+    output.print(`${output.bold(`[${rank}] ${printableLine(chunk.source)}`)}  ${printableLine(chunk.title)}`);
     if (flags.text === true) output.print(`${printable(chunk.text)}\n`);
     else output.print(output.faint(`    ${excerpt(chunk.text)}`));
   }

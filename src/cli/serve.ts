@@ -1,8 +1,11 @@
 /** `serve`: the engine behind the OpenAI API, until a signal ends it. */
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { type Command, Option } from 'commander';
+import type { LoggerOptions, pino } from 'pino';
 import { cacheFolder } from '../cache-folder.ts';
+import { defaultModel } from '../models/aliases.ts';
 import { parseHost, parseOrigin } from '../server/web-names.ts';
 import { invalid } from './errors.ts';
 import type { CliIo, CommandContext } from './io.ts';
@@ -84,23 +87,30 @@ export function addServe(program: Command, context: CommandContext): void {
       "what requests call the model; may be repeated (default: the model's own name)",
       repeated(parseModelName),
     )
-    .option('--api-key <key>', 'KEY or KEY=tenant that clients must send; may be repeated', repeated())
-    .option('--api-keys <file>', 'file of such keys, one per line')
+    .option(
+      '--api-key <key>',
+      'KEY or KEY=tenant that clients must send, seen by whoever lists processes; may be repeated',
+      repeated(),
+    )
+    .option('--api-keys <file>', 'file of such keys, one per line; for its owner alone')
     .option('--metrics-token <token>', 'bearer token of /metrics, which is off where there are API keys and no token')
     .option('--max-body <bytes>', 'largest request (default: 8MiB)', bytesOption('--max-body'))
     .option('--deadline <time>', 'longest time of a request (default: 5m)', durationOption('--deadline'))
-    .option('--grace <time>', 'time for requests under way at the end', durationOption('--grace'), 30_000)
+    .addOption(
+      new Option('--grace <time>', 'time for requests under way at the end')
+        .argParser(durationOption('--grace'))
+        .default(30_000, '30s'),
+    )
     .option(
       '--drain <time>',
       'least time in which /ready answers 503 at the end, for load balancers (default: none)',
       durationOption('--drain'),
     )
     .option('--kv-memory <bytes>', "answers' own keys and values (default: half of memory)", bytesOption('--kv-memory'))
-    .option(
-      '--prefix-memory <bytes>',
-      'of these, kept for requests that begin alike; 0 for none',
-      bytesOption('--prefix-memory'),
-      256 * mib,
+    .addOption(
+      new Option('--prefix-memory <bytes>', 'of these, kept for requests that begin alike; 0 for none')
+        .argParser(bytesOption('--prefix-memory'))
+        .default(256 * mib, '256MiB'),
     );
   whole('--max-documents', 'documents of one request (default: 1024)');
   whole('--max-tokens', 'longest answer that may be asked for (default: 4096)');
@@ -132,7 +142,7 @@ export function addServe(program: Command, context: CommandContext): void {
       .default('info'),
   );
   addModeOptions(command);
-  addStoreOptions(addModelOptions(command, 'none: name one')).action(async (flags: ServeFlags) => {
+  addStoreOptions(addModelOptions(command)).action(async (flags: ServeFlags) => {
     const settings = await applySettings(command, context.io.env, flags.config);
     const filled: ServeFlags = command.opts();
     if (filled.check === true) {
@@ -145,7 +155,6 @@ export function addServe(program: Command, context: CommandContext): void {
 }
 
 async function run(flags: ServeFlags, io: CliIo): Promise<void> {
-  if (flags.model === undefined) throw invalid('--model is missing: name one, see `block-attention models`');
   const output = new Output(io, flags);
   const server = await loadServer();
   const { pino } = await loadPino();
@@ -155,9 +164,10 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
   const lines = file.split(/\r?\n/).map((line) => line.trim());
   const apiKeys = [...(flags.apiKey ?? []), ...lines.filter((line) => line !== '' && !line.startsWith('#'))];
   const keys = apiKeys.map(server.parseApiKey);
-  const secret = await serverSecret(io.env, cacheFolder(io.env));
+  if (flags.apiKeys !== undefined) await noteReaders(flags.apiKeys, output);
+  const secret = await serverSecret(io.env, cacheFolder(io.env), { keyed: keys.length > 0, output });
   const store = await openStore(flags, io.env, output);
-  const logger = pino({ base: null, level: flags.logLevel }, { write: (line: string) => void io.stderr.write(line) });
+  const logger = pino(logOptions(pino, flags.logLevel), { write: (line: string) => void io.stderr.write(line) });
   const opened = await openEngine(flags, {
     io,
     output,
@@ -206,6 +216,12 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
     if (flags.host !== '127.0.0.1' && flags.host !== 'localhost' && keys.length === 0) {
       output.note(`warning: everybody who reaches ${flags.host} is served: set --api-key`);
     }
+    if (flags.model === defaultModel) {
+      output.note(
+        'the embedded model answers, a reader of short facts: for documents of your own name another, --model',
+      );
+    }
+    if (keys.length > 0) output.note(`API keys of ${app.tenants.length} tenants: ${app.tenants.join(', ')}`);
     output.print(`${name} at ${listening.url}/v1, API page at ${listening.url}/docs`);
     const { reason } = opened.engine.chooseMode({});
     if (reason !== null) output.note(`mode: ${reason}`);
@@ -216,6 +232,24 @@ async function run(flags: ServeFlags, io: CliIo): Promise<void> {
   } finally {
     await opened[Symbol.asyncDispose]();
   }
+}
+
+/** Lines that people can read, too: a level by its name, a time by the clock. */
+function logOptions({ stdTimeFunctions }: Pick<typeof pino, 'stdTimeFunctions'>, level: string): LoggerOptions {
+  return {
+    base: null,
+    level,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  };
+}
+
+/** Warns of a file of keys that others can read. */
+async function noteReaders(path: string, output: Output): Promise<void> {
+  const { mode } = await stat(path);
+  // Windows has no such bits.
+  if (process.platform === 'win32' || (mode & 0o077) === 0) return;
+  output.note(`warning: ${path} holds API keys and can be read by other users: chmod 600 ${path}`);
 }
 
 /** Shorthands for options with a number. */

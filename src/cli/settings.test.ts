@@ -85,13 +85,40 @@ describe('settings of serve', () => {
     ['a list', 'f.yaml', 'port: [a, b]\n', /f\.yaml: port: give one value/],
     ['bad switch', 'g.yaml', 'repack: maybe\n', /g\.yaml: repack: give true or false/],
     ['no object', 'h.json', '[1]', /h\.json: the file/],
-    ['no JSON', 'i.json', '{"api-key": "secret-key', /i\.json is no JSON/],
-    ['no YAML', 'j.yaml', 'a: [', /j\.yaml is no YAML/],
+    ['no JSON', 'i.json', '{"api-key": "secret-key', /i\.json is no JSON( \(line 1, column \d+\))?: give/],
+    ['no YAML', 'j.yaml', 'a: [', /j\.yaml is no YAML \(line 1, column 5\): give/],
   ])('are refused with the field: %s', async (_, name, text, message) => {
     const result = await check(['--config', file(name, text)]);
     expect(result.code).toBe(2);
     expect(result.message).toMatch(message);
     expect(result.message).not.toContain('secret-key');
+  });
+
+  it('are refused with the place of a mistake in the file, and nothing of its text', async () => {
+    for (const [name, text, line] of [
+      ['k.yaml', 'port: 1\napi-key: "secret-key\nhost: x\n', /line \d+, column \d+/],
+      ['l.yaml', 'port: 1\n\tsecret-key: 2\n', /line 2, column/],
+      ['m.json', '{\n  "port": 1,\n  secret-key\n}', /line 3, column 3/],
+      ['n.json', '{\n"port": 1', /line 2, column/],
+    ] as const) {
+      const { code, message } = await check(['--config', file(name, text)]);
+      expect([name, code]).toEqual([name, 2]);
+      expect(message).toMatch(line);
+      expect(message).not.toContain('secret');
+    }
+  });
+
+  it('protect the verdict that a model comes with', async () => {
+    const { code, stderr } = await capture(['verify', '--beside', '--data', 'questions.jsonl']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--beside would replace the verdict that embedded comes with');
+  });
+
+  it('say their defaults as people write them', async () => {
+    const help = (await capture(['serve', '--help'])).stdout.replaceAll(/\s+/g, ' ');
+    for (const text of ['30s', '256MiB', '2GiB', '8MiB', '5m', '"embedded"'])
+      expect(help).toContain(`(default: ${text})`);
+    expect(help).not.toMatch(/30000|268435456/);
   });
 
   it('are refused from the environment and for a missing file or model, too', async () => {
@@ -100,6 +127,7 @@ describe('settings of serve', () => {
     expect((await check(['--config', join(folder, 'nothing.yaml')])).message).toMatch(
       /--config .*nothing\.yaml cannot be read/,
     );
-    expect((await capture(['serve'])).stderr).toMatch(/--model is missing/);
+    expect((await check([])).settings?.get('model')).toBe('default "embedded"');
+    expect((await check(['--memory', '1'])).message).toMatch(/--memory is "1": give at least 1048576 bytes/);
   });
 });

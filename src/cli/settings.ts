@@ -90,10 +90,25 @@ async function parse(path: string, text: string): Promise<unknown> {
     const { parse: parseYaml } = await import('yaml');
     // An empty file sets nothing.
     return parseYaml(text) ?? {};
-  } catch {
-    // The parser's message quotes the text, which may hold keys.
-    throw invalid(`${path} is no ${path.endsWith('.json') ? 'JSON' : 'YAML'}: give one object of settings`);
+  } catch (error) {
+    // The parser's message quotes the text, which may hold keys: its place is enough.
+    const kind = path.endsWith('.json') ? 'JSON' : 'YAML';
+    throw invalid(`${path} is no ${kind}${placeOf(error, text)}: give one object of settings`);
   }
+}
+
+/** ` (line 3, column 7)`; empty where the parser does not tell. */
+function placeOf(error: unknown, text: string): string {
+  if (!(error instanceof Error)) return '';
+  const [place] = 'linePos' in error && Array.isArray(error.linePos) ? (error.linePos as unknown[]) : [];
+  if (typeof place === 'object' && place !== null && 'line' in place && 'col' in place) {
+    return ` (line ${String(place.line)}, column ${String(place.col)})`;
+  }
+  const offset =
+    /at position (\d+)/.exec(error.message)?.[1] ?? (/ end of JSON /.test(error.message) ? text.length : undefined);
+  if (offset === undefined) return '';
+  const before = text.slice(0, Number(offset)).split('\n');
+  return ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
 }
 
 /** Gives an option a value as if its flag had been used. */

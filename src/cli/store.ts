@@ -59,7 +59,8 @@ async function list(flags: FolderFlags, { io }: CommandContext): Promise<void> {
     `used ${formatDuration(Math.max(0, Date.now() - usedAtMs))} ago`,
     [pinned && 'pinned', sealed && 'encrypted'].filter(Boolean).join(', '),
   ]);
-  for (const line of formatTable(rows, { left: 1 })) output.print(line);
+  // A program that has the list as JSON has no use for thousands of lines of it.
+  if (!output.json) for (const line of formatTable(rows, { left: 1 })) output.print(line);
   if (rows.length === 0) output.print('no blocks');
   output.result({ blocks });
 }

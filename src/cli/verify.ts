@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { cacheFolder } from '../cache-folder.ts';
 import { parsePolicy, plainPolicy } from '../engine/policy/policy.ts';
 import type { EvaluationRow, VerificationReport, VerifyProgress } from '../eval/index.ts';
+import { modelAliases } from '../models/aliases.ts';
 import { invalid } from './errors.ts';
 import {
   adapterLines,
@@ -76,6 +77,11 @@ async function run(flags: Flags, askedTokens: number | undefined, { io }: Comman
     );
   }
   if (data !== undefined && documents !== undefined) throw invalid('--data and --documents: give one of them');
+  if (flags.beside === true && flags.adapter === undefined && modelAliases[flags.model]?.file !== undefined) {
+    throw invalid(
+      `--beside would replace the verdict that ${flags.model} comes with: leave it out, yours is kept in the cache`,
+    );
+  }
   const own = documents !== undefined;
   const output = new Output(io, flags);
   const { neededQuestions, readQuestions, rowName, verify } = await loadEval();

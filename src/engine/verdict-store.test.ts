@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -103,3 +103,14 @@ describe('readVerdict', () => {
     expect((await readVerdict(fresh.identity))?.verdict).toBe('full');
   });
 });
+
+it.skipIf(process.platform === 'win32')(
+  'can be read by others where it travels with the model, and not where it is the own one',
+  async () => {
+    const own = await writeVerdict(verdict);
+    const beside = await write(verdict, verdictBeside(modelPath), { forAll: true });
+    // The process's mask may take more away, never less.
+    expect(statSync(own).mode & 0o077).toBe(0);
+    expect(statSync(beside).mode & 0o777).toBe(0o644 & ~process.umask());
+  },
+);

@@ -75,15 +75,16 @@ export async function verdictPolicy(identity: VerdictIdentity, beside: string): 
   return weights === identity.weights && adapter === identity.adapter ? parsePolicy(stored.policy) : undefined;
 }
 
-/** Replaces the verdict, whole or not at all. @returns its path. @throws what the file system does */
+/** Replaces the verdict, whole or not at all. @param options.forAll lets other users read it @returns its path. @throws what the file system does */
 export async function writeVerdict(
   stored: Omit<StoredVerdict, 'version'>,
   path: string = verdictPath(stored.identity, cacheFolder()),
+  { forAll = false }: { readonly forAll?: boolean | undefined } = {},
 ): Promise<string> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${randomUUID()}`;
   try {
-    const file = await open(temporary, 'wx', 0o600);
+    const file = await open(temporary, 'wx', forAll ? 0o644 : 0o600);
     try {
       await file.writeFile(`${JSON.stringify({ version: 1, ...stored }, null, 2)}\n`);
       await file.sync();

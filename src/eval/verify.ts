@@ -200,7 +200,7 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
     // What was measured for hours is not thrown away for a folder that cannot be written.
   ).catch(() => null);
   const beside = verdictBeside(model.adapter?.path ?? model.path);
-  const besideAt = options.beside ? await writeVerdict(stored, beside).catch(() => null) : null;
+  const besideAt = options.beside ? await writeVerdict(stored, beside, { forAll: true }).catch(() => null) : null;
   return {
     rows: [comparison.fullRow(), ...judged.map(({ row }) => row)],
     labels,

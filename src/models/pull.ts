@@ -229,11 +229,14 @@ function everySourceFailed(
   const proxy = Object.keys(env).some((name) => /^https?_proxy$/i.test(name))
     ? ' The proxy in the environment is used by pip only, not for the hub and URLs.'
     : '';
+  // A source that sent the wrong thing answers the same again.
+  const reached = failures.every(({ error }) => error.code !== 'DOWNLOAD_FAILED');
+  const network = 'Check the network and ask again (downloads continue where they stopped), or ';
   return new BlockAttentionError(
     code ?? 'DOWNLOAD_FAILED',
     `The model '${text.replace(/\?.*$/, '')}' could not be fetched:\n${lines.join('\n')}\n` +
-      `Check the network and ask again (downloads continue where they stopped); ${hub}or fetch a GGUF by other means ` +
-      `and give its path.${proxy}`,
+      `${reached ? 'What was sent is not the model that was asked for: ' : network}${hub}fetch a GGUF by other means ` +
+      `and give its path.${reached ? '' : proxy}`,
     { cause: failures.at(-1)?.error },
   );
 }

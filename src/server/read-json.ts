@@ -28,7 +28,8 @@ export async function readJson<T extends z.ZodType>(
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const path = issue?.path.join('.') ?? '';
-  throw new RequestError('INVALID_ARGUMENT', `${path || 'the body'}: ${issue?.message ?? 'malformed'}`, path || null);
+  const message = `${path || 'the body'}: ${issue?.message ?? 'malformed'}`;
+  throw new RequestError('INVALID_ARGUMENT', message, path || null, issue?.code);
 }
 
 async function readBody(c: Context, maxBytes: number): Promise<Uint8Array> {

@@ -5,11 +5,24 @@ import { BlockAttentionError, type ErrorCode } from '../errors.ts';
 export class RequestError extends BlockAttentionError {
   /** Path of the field, such as `messages.0.content`; null when it is about the whole request. */
   readonly param: string | null;
+  /** Kind of fault of a field, such as `invalid_type`; nothing of its value. */
+  readonly kind: string | undefined;
 
-  constructor(code: ErrorCode, message: string, param: string | null = null) {
+  constructor(code: ErrorCode, message: string, param: string | null = null, kind?: string) {
     super(code, message);
     this.param = param;
+    this.kind = kind;
   }
+}
+
+/**
+ * What a log may tell of a refused request: which field, and what kind of fault. Below its second level a path may be of the
+ * client's own making (documents, schemas), and so may a field that nobody knows: those stay out.
+ */
+export function loggedFields({ param, kind }: RequestError, known: ReadonlySet<string>): object {
+  const [field = '', index = ''] = (param ?? '').split('.');
+  if (!known.has(field)) return { kind };
+  return { field: /^\d{1,6}$/.test(index) ? `${field}.${index}` : field, kind };
 }
 
 /** Codes of OpenAI's that its clients act on, such as by shortening the prompt. */

@@ -170,6 +170,11 @@ export const blocksRequestSchema = z
   .object({ documents: documentsSchema.min(1), tenant: tenantSchema.optional() })
   .openapi('BlocksRequest');
 
+/** Names of all fields of requests. */
+export const requestFields: ReadonlySet<string> = new Set(
+  [chatObject, completionObject, blocksRequestSchema].flatMap(({ shape }) => Object.keys(shape)),
+);
+
 export type ChatRequest = z.output<typeof chatObject>;
 export type CompletionRequest = z.output<typeof completionObject>;
 /** What chat and completions have in common. */

@@ -18,7 +18,8 @@ import { defaultLearn, Learning } from './learning.ts';
 import { Metrics } from './metrics.ts';
 import { addOpenApi } from './openapi.ts';
 import { defaultLimits, type ServerOptions } from './options.ts';
-import { errorBody } from './request-error.ts';
+import { errorBody, loggedFields, RequestError } from './request-error.ts';
+import { requestFields } from './request-schemas.ts';
 import { addBlocks } from './routes/blocks.ts';
 import { addChat } from './routes/chat.ts';
 import { addCompletions } from './routes/completions.ts';
@@ -33,6 +34,8 @@ import { Tenants } from './tenants.ts';
 export interface Server {
   /** `app.request()` and `app.fetch()` answer requests. */
   readonly app: App;
+  /** Names of the tenants that the API keys belong to, each once. */
+  readonly tenants: readonly string[];
   /** From now on new requests get SHUTTING_DOWN; those under way go on. */
   drain(): void;
   /** Cancels what is under way. */
@@ -96,6 +99,7 @@ export function createServer(options: ServerOptions): Server {
   });
   return {
     app,
+    tenants: tenants.names,
     drain: () => {
       draining = true;
       shadow.close();
@@ -123,7 +127,9 @@ function observe(app: App, { metrics, admission }: ServerContext, logger: NonNul
     const route = c.req.matchedRoutes.findLast(({ path }) => !path.endsWith('*'))?.path ?? 'none';
     metrics.request(route, status);
     const tenant: { name: string } | undefined = c.get('tenant');
-    logger.info({
+    // What pages and monitors ask again and again tells nobody anything as long as it goes well.
+    const often = status < 400 && (c.req.method !== 'POST' || route === '/v1/plan') && c.req.method !== 'DELETE';
+    logger[often ? 'debug' : 'info']({
       requestId,
       method: c.req.method,
       route,
@@ -138,7 +144,7 @@ function observe(app: App, { metrics, admission }: ServerContext, logger: NonNul
     const requestId = c.get('requestId');
     // Messages about a client's input quote it; messages of the server's own faults are what its owner needs.
     if (status >= 500) logger.error({ requestId, code, reason: error.message, stack: error.stack });
-    else logger.info({ requestId, code });
+    else logger.info({ requestId, code, ...(error instanceof RequestError && loggedFields(error, requestFields)) });
     if (status === 429 || status === 503) c.header('retry-after', `${admission.retryAfter}`);
     if (status === 401) c.header('www-authenticate', 'Bearer');
     return c.json(body, status as ContentfulStatusCode);

@@ -57,6 +57,11 @@ export class Tenants {
     return this.#known.length > 0;
   }
 
+  /** Names of all tenants, each once. */
+  get names(): string[] {
+    return [...new Set(this.#known.map(({ tenant }) => tenant.name))];
+  }
+
   /** The tenant of an `Authorization` header. @throws UNAUTHORIZED */
   of(authorization: string | undefined): Tenant {
     if (!this.required) return { name: 'default', salt: undefined };

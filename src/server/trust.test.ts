@@ -107,6 +107,47 @@ it('logs requests, their ids and errors, and never a key, a prompt, a document o
   if (text.trim().length > 3) expect(log).not.toContain(text);
 });
 
+it('logs which field was wrong and how, a level by its severity, and what is asked again and again only when debugging', async () => {
+  for (const level of ['debug', 'info']) {
+    const { lines, logger } = keepLog();
+    logger.level = level;
+    const { app } = workplace.server({ logger });
+    await app.request(path, post(chat({ temperature: 'marzipan' })));
+    await app.request(
+      path,
+      post(
+        chat({
+          messages: [
+            { role: 'user', content: 'x' },
+            { role: 'quokka', content: 'x' },
+          ],
+        }),
+      ),
+    );
+    const schema = { type: 'object', properties: { marzipan: { type: 'quokka' } } };
+    await app.request(path, post(chat({ response_format: { type: 'json_schema', json_schema: { schema } } })));
+    await app.request(path, post(chat(), { 'content-type': 'text/marzipan' }));
+    await app.request('/v1/plan', post(chat()));
+    await app.request('/v1/models');
+    await app.request(path, post(chat({ max_tokens: 2 })));
+    const log = lines.join('');
+    expect(log).toContain('"code":"invalid_argument","field":"temperature","kind":"invalid_type"');
+    expect(log).toContain('"field":"messages.1"');
+    expect(log).toContain('"field":"response_format"');
+    expect(log).toContain('"code":"unsupported_media_type"');
+    expect(log).not.toMatch(/marzipan|quokka/);
+    expect(log.includes('"route":"/v1/plan"')).toBe(level === 'debug');
+    expect(log.includes('"route":"/v1/models"')).toBe(level === 'debug');
+    expect(log).toContain('"route":"/v1/chat/completions","status":200');
+  }
+});
+
+it('writes metrics as the format has them, also those that are no number yet', async () => {
+  const text = await (await workplace.server().app.request('/metrics')).text();
+  expect(text).toMatch(/^block_attention_shadow_agreement NaN$/m);
+  expect(text).not.toMatch(/Nan$/m);
+});
+
 describe('shadow checks', () => {
   it('compare a sample with full attention while idle, and tell what they found', async () => {
     const { app } = workplace.server({ shadow: { rate: 1, minAgreement: 0, maxKl: 100 } });

@@ -33,7 +33,8 @@ export function addBlocks(app: App, server: ServerContext): void {
     method: 'delete',
     path: '/v1/blocks/{id}',
     summary: 'Forget the documents of an encoding job',
-    description: 'Ends the job if it runs, and removes its documents’ blocks from every tier.',
+    description:
+      'Ends the job if it runs, and removes its documents’ blocks from this server’s tiers. Servers that share these may hold them in their own memory for a while.',
     response: deletedSchema,
   });
   app.delete('/v1/blocks/:id', async (c) => {
@@ -45,7 +46,8 @@ export function addBlocks(app: App, server: ServerContext): void {
     method: 'delete',
     path: '/v1/blocks',
     summary: 'Forget documents',
-    description: 'Removes the blocks of these documents from every tier, whoever encoded them and when.',
+    description:
+      'Removes the blocks of these documents from this server’s tiers, whoever encoded them and when. Servers that share these may hold them in their own memory for a while.',
     request: blocksRequestSchema,
     response: deletedSchema,
   });

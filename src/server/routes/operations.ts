@@ -16,7 +16,9 @@ export function addOperations(app: App, server: ServerContext): void {
   app.get('/metrics', async (c) => {
     checkToken(server, c.req.header('authorization'));
     const { registry } = server.metrics;
-    return c.text(await registry.metrics(), 200, { 'content-type': registry.contentType });
+    // The library writes Nan, which is no number of the format.
+    const text = (await registry.metrics()).replaceAll(/ Nan$/gm, ' NaN');
+    return c.text(text, 200, { 'content-type': registry.contentType });
   });
 }
 
