@@ -128,7 +128,7 @@ describe('names of blocks', () => {
     await store.close();
     const labels: (string | undefined)[] = [];
     for await (const { encoding } of listStore(directory)) labels.push(encoding?.replace(/[0-9a-f]{8}$/, '…'));
-    expect(labels.sort()).toEqual([
+    expect(labels.map(String).toSorted((a, b) => a.localeCompare(b))).toEqual([
       '',
       '',
       '',

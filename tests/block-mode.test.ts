@@ -90,7 +90,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
           const before = blocks.map(digest);
           const used = pick(blocks, order);
           const logits = await harness.append(harness.sequence(used, final.length), final);
-          const what = `plan ${i}: blocks of ${used.map(({ tokens }) => tokens.length)}, then ${final.length}`;
+          const what = `plan ${i}: blocks of ${used.map(({ tokens }) => tokens.length).join(', ')}, then ${final.length}`;
           const expected = await harness.dense(prompts[i] ?? []);
           expectWithin(relativeError(logits, expected), bounds[i], what);
           const rotated = await paperForward(harness, used, final);

@@ -69,7 +69,7 @@ async function oracle(mode: 'full' | 'block', style: 'free' | 'short'): Promise<
     allocator.dispose();
     tokenizer.dispose();
     model.dispose();
-    await backend.dispose();
+    backend.dispose();
   }
 }
 

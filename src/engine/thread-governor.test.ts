@@ -46,8 +46,7 @@ const spinning = (free: number) => (threads: number) => (threads > free ? 1000 :
 
 describe('a quiet machine', () => {
   test.each([2, 4, 16])('keeps all of %i threads, and tries nothing', (threads) => {
-    const { run } = machine(threads, quiet);
-    expect(run(60_000).used).toEqual(new Map([[threads, expect.any(Number)]]));
+    expect(machine(threads, quiet).run(60_000).used).toEqual(new Map([[threads, expect.any(Number)]]));
   });
 
   test('a step that is slow for once changes nothing for good', () => {

@@ -104,7 +104,7 @@ async function fromModel(
 }
 
 function quoted(text: string): string {
-  const characters = [...text.replace(/\s+/gu, ' ')];
+  const characters = Array.from(text.replace(/\s+/gu, ' '));
   if (characters.length <= quoteLength) return `“${characters.join('')}”`;
   return `“${characters
     .slice(0, quoteLength)

@@ -144,7 +144,14 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   let done = 0;
   let current = first;
   const measurement = new Measurement({
-    ...{ engine, questions, file, settings, maxTokens, parallel, own, compared: true },
+    engine,
+    questions,
+    file,
+    settings,
+    maxTokens,
+    parallel,
+    own,
+    compared: true,
     answerStyle: options.answerStyle,
     signal,
     onAnswer: () => {
