@@ -132,7 +132,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     });
     cleanup.push(() => source.dispose());
     const trained = trainedPolicy(model);
-    const fallback = trained ?? (await verdictPolicy(identity, beside)) ?? defaultPolicy(template, contextTokens);
+    const fallback = trained ?? (await verdictPolicy(identity, beside)) ?? defaultPolicy(template);
     // What cannot be had shows now, not with the first question.
     if (policy) source.encodings.of(policy);
     const budget = new KvBudget(options.kvBytes);

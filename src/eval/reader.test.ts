@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineRounding } from '../../tests/support/answers.ts';
 import { tieBound } from '../../tests/support/continuations.ts';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { createEngine } from '../engine/index.ts';
 import { type Places, Reader } from './reader.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-reader-'));
@@ -28,6 +29,19 @@ describe('Reader.read', () => {
   const read = (places?: (tokens: readonly number[]) => Places) =>
     reader.read(question, { mode: 'block', maxTokens: 2, stop: [], signal: new AbortController().signal, places });
   const total = (tokens: readonly number[]) => tokens.reduce((sum, count) => sum + count, 0);
+
+  it.each(['full', 'block'] as const)('reads as an engine does: %s', async (mode) => {
+    await using engine = await createEngine({ modelPath, device: 'cpu', cacheDir: folder });
+    let expected = new Float32Array(0);
+    const onPromptLogits = (logits: Float32Array) => {
+      expected = logits.slice();
+    };
+    await engine.answer({ ...question, mode, policy: 'plain', maxTokens: 2, onPromptLogits }).result;
+    const signal = new AbortController().signal;
+    const { logits } = await reader.read(question, { mode, maxTokens: 2, stop: [], signal });
+    const furthest = Math.max(...logits.map((value, i) => Math.abs(value - (expected[i] ?? Number.NaN))));
+    expect(furthest).toBeLessThan(tieBound(expected, await engineRounding(modelPath)));
+  });
 
   it('puts blocks one after the other', async () => {
     const inOrder = (tokens: readonly number[]) => ({

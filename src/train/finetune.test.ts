@@ -85,8 +85,10 @@ describe('a fine-tuning run', () => {
     });
     await expect(stopped).rejects.toMatchObject({ code: 'ABORTED' });
     const rest: number[] = [];
-    await finetune({ ...interrupted, resume: true, onProgress: ({ loss }) => rest.push(loss) });
+    const resumed = await finetune({ ...interrupted, resume: true, onProgress: ({ loss }) => rest.push(loss) });
     expect(rest).toEqual(losses.slice(4));
+    // Not what the resumption began with.
+    expect(resumed.before).toEqual(report.before);
     const result = more.lora === null ? 'model.gguf' : 'adapter.gguf';
     expect(readFileSync(join(interrupted.out, result)).equals(readFileSync(join(whole.out, result)))).toBe(true);
   });

@@ -34,6 +34,14 @@ const checkpointName = 'checkpoint.gguf';
 const bestName = 'best.gguf';
 const logName = 'log.jsonl';
 
+const evaluationSchema = z.object({
+  loss: z.number(),
+  divergence: z.number().optional(),
+  tokenAccuracy: z.number(),
+  accuracy: z.number(),
+  responseTokens: z.number(),
+});
+
 /** What a checkpoint says beside the weights. */
 const noteSchema = z.object({
   /** Digest of all that the trajectory depends on. */
@@ -41,6 +49,8 @@ const noteSchema = z.object({
   best: z.object({ step: z.number(), loss: z.number() }).nullable(),
   /** Evaluations since the best one. */
   stale: z.number(),
+  /** On held-out samples, before the first step; absent in checkpoints that were written without it. */
+  before: z.record(z.string(), evaluationSchema).optional(),
 });
 type Note = z.infer<typeof noteSchema>;
 
@@ -170,7 +180,7 @@ class Run {
     });
     const startedAt = performance.now();
     const evaluateEvery = this.#options.evaluateEvery ?? Math.max(1, Math.ceil(this.#steps / 10));
-    const before = await this.#validate();
+    const before = await this.#before();
     const losses: number[] = [];
     let after: Validation | undefined;
     let tokens = 0;
@@ -250,6 +260,18 @@ class Run {
         : 'no checkpoint was due yet: start again';
       throw new BlockAttentionError(error.code, `${error.message}; ${good} with a lower rate`, { cause: error });
     }
+  }
+
+  /** What the model did before the run's first step, however often the run was interrupted. */
+  async #before(): Promise<Validation | undefined> {
+    const { before } = this.#note;
+    if (before !== undefined) return before as Validation;
+    const measured = await this.#validate();
+    const numbers = Object.values(measured ?? {}).flatMap((report) => Object.values(report));
+    // JSON has no other numbers.
+    const isWritable = numbers.length > 0 && numbers.every((value) => Number.isFinite(value));
+    if (isWritable && this.#session.steps === 0) this.#note = { ...this.#note, before: { ...measured } };
+    return measured;
   }
 
   async #validate(): Promise<Validation | undefined> {

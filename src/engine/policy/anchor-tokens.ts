@@ -23,19 +23,27 @@ export function anchorTokens(anchor: Anchor, tokenizer: Tokenizer, template: Pro
   const header = headerTokens(tokenizer, template);
   if (anchor.kind === 'bos') return header.slice(0, 1);
   if (anchor.kind === 'header') return header;
-  const own = tokenizer.tokenize(textOf(anchor), false);
-  const count = anchor.kind === 'neutral' ? anchor.tokens : own.length;
-  if (own.length === 0 || own.length < count) {
-    throw invalid(
-      anchor.kind === 'neutral'
-        ? `anchor:${count}: in this vocabulary the text has ${own.length} tokens: give at most as many`
-        : 'the text of the anchor gives no token: give words',
-    );
+  const own =
+    anchor.kind === 'neutral' ? neutralTokens(tokenizer, anchor.tokens) : tokenizer.tokenize(textOf(anchor), false);
+  if (own.length === 0) throw invalid('the text of the anchor gives no token: give words');
+  if (own.length > mostTokens) {
+    throw invalid(`the text of the anchor has ${own.length} tokens: give at most ${mostTokens}`);
   }
-  if (count > mostTokens) {
-    throw invalid(`the text of the anchor has ${count} tokens: give at most ${mostTokens}`);
+  return Int32Array.from([...header, ...own]);
+}
+
+/**
+ * The neutral text's first sentences, as many whole ones as fit, and a blank line: behind half a sentence a passage is
+ * read as its continuation. Where not even one fits, its first tokens.
+ */
+function neutralTokens(tokenizer: Tokenizer, most: number): Int32Array {
+  let fitting: Int32Array | undefined;
+  for (const { index } of neutralText.matchAll(/(?<=[.?!])\s/g)) {
+    const tokens = tokenizer.tokenize(`${neutralText.slice(0, index)}\n\n`, false);
+    if (tokens.length > most) break;
+    fitting = tokens;
   }
-  return Int32Array.from([...header, ...own.subarray(0, count)]);
+  return fitting ?? tokenizer.tokenize(neutralText, false).slice(0, most);
 }
 
 /** What a policy encodes passages behind; empty for nothing. @throws what anchorTokens() does */
@@ -54,8 +62,7 @@ function headerTokens(tokenizer: Tokenizer, template: PromptTemplate): Int32Arra
   return first?.tokens ?? new Int32Array(0);
 }
 
-function textOf(anchor: Extract<Anchor, { kind: 'neutral' | 'text' | 'file' }>): string {
-  if (anchor.kind === 'neutral') return neutralText;
+function textOf(anchor: Extract<Anchor, { kind: 'text' | 'file' }>): string {
   if (anchor.kind === 'text') return anchor.text;
   let text: string;
   try {

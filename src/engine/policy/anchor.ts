@@ -1,5 +1,5 @@
 /**
- * Anchored encoding, a part of a context policy: what a passage is encoded behind (decision D9). A passage that is encoded
+ * Anchored encoding, a part of a context policy: what a passage is encoded behind (docs/policies.md). A passage that is encoded
  * from nothing grows an attention sink of its own; behind a short text that every passage has in common it does not.
  * What an anchor is called, nothing of its tokens: those are anchor-tokens.ts's.
  */
@@ -7,7 +7,7 @@ import { refuse, wholeIn } from './read-part.ts';
 
 /**
  * `bos`: the first token of a prompt. `header`: the first block of a prompt with the template's own instruction.
- * `neutral`: that block and the first `tokens` tokens of a text of ours (anchor-text.ts). `text`, `file`: that block and
+ * `neutral`: that block and the first sentences of a text of ours (anchor-text.ts), of at most `tokens` tokens. `text`, `file`: that block and
  * a text of the user's own.
  */
 export type Anchor =

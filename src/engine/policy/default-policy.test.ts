@@ -3,12 +3,12 @@ import { defaultPolicy, trainedPolicy } from './default-policy.ts';
 
 describe('defaultPolicy', () => {
   it.each([
-    ['auto', 8192, 'anchor:200'],
-    ['plain', 1024, 'anchor:200'],
-    ['chat', 512, 'anchor:header'],
-    ['paper', 8192, 'plain'],
-  ] as const)('of template %s with %i tokens is %s', (template, contextTokens, name) => {
-    expect(defaultPolicy(template, contextTokens).name).toBe(name);
+    ['auto', 'anchor:header'],
+    ['plain', 'anchor:header'],
+    ['chat', 'anchor:header'],
+    ['paper', 'plain'],
+  ] as const)('of template %s is %s', (template, name) => {
+    expect(defaultPolicy(template).name).toBe(name);
   });
 });
 

@@ -15,16 +15,13 @@ import {
 /** Key of a GGUF's metadata, a model's or an adapter's: name of the policy that it was fine-tuned under. */
 export const policyKey = 'block_attention.policy';
 
-/** Below it, a long anchor would take too much of what the model was trained for. */
-const leastContext = 1024;
-
 /**
- * Anchored: on models that nobody fine-tuned it loses least and costs nothing per question (docs/policies.md). The
- * paper's template belongs to models that were fine-tuned on blocks encoded from nothing.
+ * Anchored: on models that nobody fine-tuned it loses less than plain blocks and costs nothing per question. Of the anchors
+ * the header is the one that helps every model measured (docs/evaluation.md). The paper's template belongs to models that
+ * were fine-tuned on blocks encoded from nothing.
  */
-export function defaultPolicy(template: PromptTemplate, contextTokens: number): ContextPolicy {
-  if (template === 'paper') return plainPolicy;
-  return parsePolicy(contextTokens < leastContext ? 'anchor:header' : 'anchor:200');
+export function defaultPolicy(template: PromptTemplate): ContextPolicy {
+  return template === 'paper' ? plainPolicy : parsePolicy('anchor:header');
 }
 
 /** Whatever reads metadata: a model's file, and its adapter's if it has one. */
