@@ -44,10 +44,11 @@ describe('verify --documents', () => {
       labels: 'own',
       verdict: expect.stringMatching(/^(block|full)$/),
       tolerance: 0.05,
-      rows: [
-        { policy: null, kl: 0 },
-        { policy: 'plain', kl: expect.any(Number), abstained: expect.any(Number) },
-      ],
+      // Whether the second policy is tried, the first decides.
+      rows: expect.arrayContaining([
+        expect.objectContaining({ policy: null, kl: 0 }),
+        expect.objectContaining({ policy: 'plain', kl: expect.any(Number), abstained: expect.any(Number) }),
+      ]),
       abstentions: { full: expect.any(Number), block: expect.any(Number), both: expect.any(Number) },
       timeUp: false,
     });

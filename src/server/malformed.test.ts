@@ -46,7 +46,8 @@ const takes: Readonly<Record<string, (value: unknown) => boolean>> = {
   stream: (value) => value === true,
   logprobs: (value) => value === true,
   top_logprobs: () => false,
-  tools: () => false,
+  // Empty, as `[]` is.
+  tools: (value) => value === '',
   presence_penalty: (value) => value === -1 || value === 0.5,
 };
 const fields = Object.keys(takes);

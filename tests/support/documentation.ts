@@ -32,7 +32,7 @@ export const examples: readonly Example[] = [
     how: 'run',
     instead: [
       ['serve --model smollm2-135m', 'serve --model embedded --check'],
-      ['--model M --data questions.jsonl', `--model embedded --data questions.jsonl --limit 4${small}`],
+      ['--model M --documents ./docs', `--model embedded --documents ./docs --limit 4${small}`],
       ['--model M --data train.jsonl --out run', `--model embedded --data train.jsonl --out run --limit 16${small}`],
       ['--model smollm2-135m --lengths 50,512,1024,2048,4096', `--model embedded --lengths 50,128${small}`],
     ],
