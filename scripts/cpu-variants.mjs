@@ -23,13 +23,13 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const quick = [
   'tests/full-mode.test.ts',
   'tests/adapter.test.ts',
-  'tests/block-mode.test.ts',
-  'tests/recompute.test.ts',
   'src/ggml/reference.test.ts',
   'src/ggml/native-kernel.test.ts',
 ];
 const numerics = [
   ...quick,
+  'tests/block-mode.test.ts',
+  'tests/recompute.test.ts',
   'tests/embedded-model.test.ts',
   'src/ggml/embedding-model.test.ts',
   'src/ggml/quantize.test.ts',
