@@ -61,7 +61,8 @@ export function errorAlong({ logits }: Path, other: readonly Float32Array[]): nu
 
 /**
  * Expects the logits of a model that was led along a path to be the reference's but for rounding, and every step that
- * is decided to be decided alike. At least an eighth of the steps must be.
+ * is decided to be decided alike. At least one in sixteen must be: over 4-bit weights, on a CPU with narrow integers, a
+ * trained model decides one in eight.
  */
 export function expectAlong(yardstick: Yardstick, own: readonly Float32Array[]): void {
   const { tokens, logits, rounding } = yardstick;
@@ -70,7 +71,7 @@ export function expectAlong(yardstick: Yardstick, own: readonly Float32Array[]):
   const decided = logits.flatMap((row, step) => (margin(row) > tieBound(row, rounding) ? [step] : []));
   const chosen = decided.map((step) => argmax(own[step] ?? new Float32Array(0)));
   expect(chosen).toEqual(decided.map((step) => tokens[step]));
-  expect(decided.length).toBeGreaterThanOrEqual(Math.ceil(tokens.length / 8));
+  expect(decided.length).toBeGreaterThanOrEqual(Math.ceil(tokens.length / 16));
 }
 
 /**
