@@ -11,8 +11,7 @@
  * No answers (`[]`) means that the passages do not say. Further fields are ignored. Nothing is repaired.
  */
 import { z } from 'zod';
-import { BlockAttentionError } from '../errors.ts';
-import type { Passage } from '../prompt/index.ts';
+import { checkRow, invalidData, type Passage, rowPassage } from '../prompt/index.ts';
 
 export interface Asked {
   readonly question: string;
@@ -59,23 +58,23 @@ export function parseRow(line: string, where: string): QuestionRow {
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw invalid(`${where} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    throw invalidData(`${where} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid(`${where} is no object: write {"question": …, "answers": […], "passages": [{"text": …}]}`);
+    throw invalidData(`${where} is no object: write {"question": …, "answers": […], "passages": [{"text": …}]}`);
   }
   if ('passages' in value) {
     // Most passages are texts: only of those does a complaint name the field.
     const refs = Array.isArray(value.passages) && value.passages.some((one: unknown) => hasRef(one));
-    const read = check(refs ? schemas.passages : schemas.texts, value, where);
+    const read = checkRow(refs ? schemas.passages : schemas.texts, value, where);
     return { kind: 'passages', asked: toAsked(read), given: read.passages.map(toGiven) };
   }
   if ('ctxs' in value) {
-    const read = check(schemas.ctxs, value, where);
+    const read = checkRow(schemas.ctxs, value, where);
     return { kind: 'passages', asked: toAsked(read), given: read.ctxs.map(toGiven) };
   }
   if ('blocks' in value) {
-    const { question, answer, blocks } = check(schemas.blocks, value, where);
+    const { question, answer, blocks } = checkRow(schemas.blocks, value, where);
     return {
       kind: 'passages',
       asked: { question, answers: [answer] },
@@ -84,31 +83,18 @@ export function parseRow(line: string, where: string): QuestionRow {
   }
   const several = 'qas' in value ? value.qas : 'questions' in value ? value.questions : undefined;
   if (several !== undefined) {
-    const read = check(schemas.paragraph, { ...value, qas: several }, where);
-    return { kind: 'paragraph', id: read.id ?? undefined, paragraph: toPassage(read), asked: read.qas.map(toAsked) };
+    const read = checkRow(schemas.paragraph, { ...value, qas: several }, where);
+    return { kind: 'paragraph', id: read.id ?? undefined, paragraph: rowPassage(read), asked: read.qas.map(toAsked) };
   }
   if ('text' in value) {
-    const read = check(schemas.single, value, where);
-    return { kind: 'paragraph', id: undefined, paragraph: toPassage(read), asked: [toAsked(read)] };
+    const read = checkRow(schemas.single, value, where);
+    return { kind: 'paragraph', id: undefined, paragraph: rowPassage(read), asked: [toAsked(read)] };
   }
-  throw invalid(`${where}: field "passages" is missing: give "passages", "ctxs", "blocks", or "text" with "qas"`);
+  throw invalidData(`${where}: field "passages" is missing: give "passages", "ctxs", "blocks", or "text" with "qas"`);
 }
 
 function hasRef(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'ref' in value;
-}
-
-function check<T>(schema: z.ZodType<T>, value: object, where: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const field = issue?.path.reduce<string>(
-    (name, step) =>
-      typeof step === 'number' ? `${name}[${step}]` : name === '' ? String(step) : `${name}.${String(step)}`,
-    '',
-  );
-  const reason = issue?.message.replace(/^Invalid input: /, '') ?? 'is invalid';
-  throw invalid(`${where}: field "${field ?? ''}": ${reason}`);
 }
 
 function toAsked(read: { question: string; answers: string[]; wrong?: string | null | undefined }): Asked {
@@ -117,13 +103,5 @@ function toAsked(read: { question: string; answers: string[]; wrong?: string | n
 }
 
 function toGiven(read: z.infer<typeof schemas.passages>['passages'][number]): Given {
-  return { passage: 'ref' in read ? { ref: read.ref } : toPassage(read), gold: read.gold ?? false };
-}
-
-function toPassage({ title, text: body }: z.infer<typeof passage>): Passage {
-  return { ...(title === undefined || title === null || title.trim() === '' ? {} : { title }), text: body };
-}
-
-function invalid(message: string, cause?: unknown): BlockAttentionError {
-  return new BlockAttentionError('INVALID_DATA', message, { cause });
+  return { passage: 'ref' in read ? { ref: read.ref } : rowPassage(read), gold: read.gold ?? false };
 }

@@ -224,7 +224,7 @@ export class GraphContext {
 
   /** Indexes of the `k` largest of each row of `a` f32 [n, rows], the largest first: i32 [k, rows]. */
   topK(a: Tensor, k: number): Tensor {
-    this.#reserve(k >= 1 && k <= a.ne[0] && a.type === TensorType.F32, `topK of ${k}`, a, a);
+    this.#reserve(k >= 1 && k <= a.ne[0] && a.type === TensorType.F32, `topK of ${k}`, a);
     // A view of a sorted copy.
     return this.#wrap(
       this.#ggml.argsort_top_k(this.#ctx, a.address, k),

@@ -57,17 +57,9 @@ function experts(
   const x = g.reshape(h, width, 1, tokens);
   const hidden = activate(g, product(gate, x), product(up, x), hp); // [expert width, used, tokens]
   const weighted = g.mul(product(down, hidden), g.reshape(weights, 1, used, tokens)); // [embedding, used, tokens]
-  let sum: Tensor | undefined;
-  for (let i = 0; i < used; i++) {
-    const part = g.view(
-      weighted,
-      [width, tokens, 1, 1],
-      weighted.nb[2],
-      weighted.nb[3],
-      weighted.nb[3],
-      i * weighted.nb[1],
-    );
-    sum = sum === undefined ? part : g.add(sum, part);
-  }
-  return sum === undefined || used > 1 ? (sum ?? weighted) : g.cont(sum);
+  const { nb } = weighted;
+  const of = (i: number) => g.view(weighted, [width, tokens, 1, 1], nb[2], nb[3], nb[3], i * nb[1]);
+  let sum = used === 1 ? g.cont(of(0)) : of(0);
+  for (let i = 1; i < used; i++) sum = g.add(sum, of(i));
+  return sum;
 }

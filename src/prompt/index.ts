@@ -1,4 +1,5 @@
 /** Messages and passages to block plans, block plans to tokens. */
+export { checkRow, invalidData, rowPassage } from './data-rows.ts';
 export { requirePassages, requireText } from './input-checks.ts';
 export { type PassageReadOptions, readPassages } from './passages.ts';
 export { planText, type TextRequest } from './plan-text.ts';

@@ -11,7 +11,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { BlockAttentionError } from '../errors.ts';
-import { notInDocuments, type Passage, type Turn } from '../prompt/index.ts';
+import { checkRow, invalidData, notInDocuments, type Passage, rowPassage, type Turn } from '../prompt/index.ts';
 
 export interface TrainingSample {
   /** Where it stands, such as `train.jsonl:3`. */
@@ -72,7 +72,7 @@ export async function readTrainingData(path: string, options: DataReadOptions = 
     const sample = parseSample(line, `${path}:${index + 1}`, refusal);
     samples.push({ ...sample, passages: sample.passages.slice(0, passagesPerSample) });
   }
-  if (samples.length === 0) throw invalid(`${path} holds no samples: give at least one`);
+  if (samples.length === 0) throw invalidData(`${path} holds no samples: give at least one`);
   return samples;
 }
 
@@ -82,37 +82,37 @@ export function parseSample(line: string, where: string, refusal = notInDocument
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw invalid(`${where} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    throw invalidData(`${where} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid(`${where} is no object: write {"question": …, "answers": […], "passages": [{"text": …}]}`);
+    throw invalidData(`${where} is no object: write {"question": …, "answers": […], "passages": [{"text": …}]}`);
   }
-  if ('messages' in value) return conversation(check(schemas.messages, value, where), where);
+  if ('messages' in value) return conversation(checkRow(schemas.messages, value, where), where);
   if ('blocks' in value) {
-    const { blocks, question, answer, system } = check(schemas.blocks, value, where);
+    const { blocks, question, answer, system } = checkRow(schemas.blocks, value, where);
     const read = blocks.map((block) => ({ text: block }));
     return { where, system, passages: read, history: [], questions: [{ question, answer }] };
   }
   if ('questions' in value) {
-    const read = check(schemas.questions, value, where);
+    const read = checkRow(schemas.questions, value, where);
     const { system, questions } = read;
     return {
       where,
       system,
-      passages: read.passages.map(toPassage),
+      passages: read.passages.map(rowPassage),
       history: [],
       questions: questions.map((one, index) => questionOf(one, where, `questions[${index}].`, refusal)),
     };
   }
   if ('passages' in value) {
-    const read = check(schemas.passages, value, where);
+    const read = checkRow(schemas.passages, value, where);
     return overPassages(read, read.passages, where, refusal);
   }
   if ('ctxs' in value) {
-    const read = check(schemas.ctxs, value, where);
+    const read = checkRow(schemas.ctxs, value, where);
     return overPassages(read, read.ctxs, where, refusal);
   }
-  throw invalid(`${where}: field "passages" is missing: give "passages", "ctxs", "blocks" or "messages"`);
+  throw invalidData(`${where}: field "passages" is missing: give "passages", "ctxs", "blocks" or "messages"`);
 }
 
 type Passages = z.infer<typeof passages>;
@@ -131,12 +131,12 @@ function overPassages(
 ): TrainingSample {
   const { system } = read;
   const questions = [questionOf(read, where, '', refusal)];
-  return { where, system, passages: found.map(toPassage), history: [], questions };
+  return { where, system, passages: found.map(rowPassage), history: [], questions };
 }
 
 function questionOf({ question, answer, answers }: Read, where: string, at: string, refusal: string): QuestionAnswer {
   if (answer === undefined && answers === undefined) {
-    throw invalid(`${where}: field "${at}answers" is missing: give "answer" or "answers"`);
+    throw invalidData(`${where}: field "${at}answers" is missing: give "answer" or "answers"`);
   }
   return { question, answer: answer ?? answers?.[0] ?? refusal };
 }
@@ -149,11 +149,11 @@ function conversation({ messages, documents = [] }: z.infer<typeof schemas.messa
   turns.forEach(({ role }, index) => {
     const expected = index % 2 === 0 ? 'user' : 'assistant';
     if (role !== expected) {
-      throw invalid(`${where}: field "messages[${index + offset}].role" is "${role}": expected "${expected}"`);
+      throw invalidData(`${where}: field "messages[${index + offset}].role" is "${role}": expected "${expected}"`);
     }
   });
   if (turns.length < 2 || turns.length % 2 !== 0) {
-    throw invalid(`${where}: field "messages" ends with a user message: the last one is what is trained on`);
+    throw invalidData(`${where}: field "messages" ends with a user message: the last one is what is trained on`);
   }
   const history = Array.from({ length: turns.length / 2 }, (_, i) => ({
     user: turns[2 * i]?.content ?? '',
@@ -161,7 +161,7 @@ function conversation({ messages, documents = [] }: z.infer<typeof schemas.messa
   }));
   const last = history.pop() ?? { user: '', assistant: '' };
   const questions = [{ question: last.user, answer: last.assistant }];
-  return { where, system, passages: documents.map(toPassage), history, questions };
+  return { where, system, passages: documents.map(rowPassage), history, questions };
 }
 
 async function readLines(path: string): Promise<string[]> {
@@ -169,32 +169,11 @@ async function readLines(path: string): Promise<string[]> {
   try {
     bytes = await readFile(path);
   } catch (cause) {
-    throw invalid(`training data cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    throw invalidData(`training data cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes).split('\n');
   } catch (cause) {
-    throw invalid(`${path} is not UTF-8: convert the file to UTF-8`, cause);
+    throw invalidData(`${path} is not UTF-8: convert the file to UTF-8`, cause);
   }
-}
-
-function check<T>(schema: z.ZodType<T>, value: object, where: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const field = issue?.path.reduce<string>(
-    (name, step) =>
-      typeof step === 'number' ? `${name}[${step}]` : name === '' ? String(step) : `${name}.${String(step)}`,
-    '',
-  );
-  const reason = issue?.message.replace(/^Invalid input: /, '') ?? 'is invalid';
-  throw invalid(`${where}: field "${field ?? ''}": ${reason}`);
-}
-
-function toPassage({ title, text: body }: Passages[number]): Passage {
-  return { ...(title === undefined || title === null || title.trim() === '' ? {} : { title }), text: body };
-}
-
-function invalid(message: string, cause?: unknown): BlockAttentionError {
-  return new BlockAttentionError('INVALID_DATA', message, { cause });
 }
