@@ -61,7 +61,7 @@ describe('expectAlong', () => {
 
   it('refuses a path of which nothing is decided, and rows that are missing', () => {
     const path = yardstick(leads.map(() => 0.001));
-    expect(() => expectAlong(path, path.logits)).toThrow(/greater than or equal to 5/);
+    expect(() => expectAlong(path, path.logits)).toThrow(/greater than or equal to 3/);
     expect(() => expectAlong(yardstick(leads), [])).toThrow();
   });
 });
