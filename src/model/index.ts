@@ -3,6 +3,7 @@ export { type AdapterOptions, adapterIdentity } from './adapter.ts';
 export { convertBlock, type StoredBlock } from './convert-kv.ts';
 export { denseForward } from './dense.ts';
 export { type StatePair, stateDeviation } from './deviation.ts';
+export { type FamilyAbilities, familyAbilities } from './families/abilities.ts';
 export type { Family } from './families/index.ts';
 export { encodeFlops, type Flops, promptFlops, recomputeFlops } from './flops.ts';
 export { concatenate } from './graph-run.ts';

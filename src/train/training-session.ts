@@ -7,6 +7,7 @@ import { Backend } from '../ggml/backend.ts';
 import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
 import type { Device } from '../ggml/library.ts';
 import { elementCount } from '../ggml/tensor.ts';
+import { withoutGradient } from '../model/families/abilities.ts';
 import type { ForwardModel } from '../model/forward.ts';
 import { type HyperParameters, readHyperParameters } from '../model/hyper-parameters.ts';
 import { bindWeights } from '../model/layers.ts';
@@ -311,15 +312,8 @@ export class TrainingSession {
 }
 
 /** @throws MODEL_UNSUPPORTED for what has no gradient here */
-function requireTrainable(path: string, { experts, attention, family }: HyperParameters): void {
-  const what =
-    experts !== undefined
-      ? 'its experts'
-      : family.attentionSinks === true
-        ? 'its attention sinks'
-        : attention.some(({ softcap }) => softcap !== 0)
-          ? 'its capped scores'
-          : undefined;
+function requireTrainable(path: string, { experts, family }: HyperParameters): void {
+  const what = withoutGradient(family, experts !== undefined);
   if (what === undefined) return;
   throw new BlockAttentionError('MODEL_UNSUPPORTED', `${path} cannot be trained: ${what} have no gradient here`);
 }

@@ -22,11 +22,15 @@ export interface ExpertFeatures {
   readonly routing: 'softmax' | 'sigmoid' | 'chosen';
   /** Whether the chosen experts' weights are divided by their sum. */
   readonly normalised: boolean;
+  /** Whether there are files of the family without experts. Defaults to false. */
+  readonly optional?: boolean;
   /** An expert that every token meets, as much of it as a gate of its own lets through. Defaults to none. */
   readonly shared?: 'gated';
 }
 
 export interface Family {
+  /** The models of it that people know, for lists. */
+  readonly models: string;
   /** Pairing of rotated dimensions: (2i, 2i+1) or (i, i + dims/2). */
   readonly ropePairs: 'norm' | 'neox';
   /** Every n-th layer has no rotary embedding (SmolLM3). */

@@ -9,6 +9,7 @@ const scaleUnless =
     1 / Math.sqrt(layers === largest ? Math.floor(embeddingLength / heads) : headDim);
 
 export const gemma2: Family = {
+  models: 'Gemma 2',
   ropePairs: 'neox',
   activation: 'gelu',
   sliding: { period: 2, window: 4096 },
@@ -20,6 +21,7 @@ export const gemma2: Family = {
 };
 
 export const gemma3: Family = {
+  models: 'Gemma 3',
   ropePairs: 'neox',
   activation: 'gelu',
   sliding: { period: 6, window: 0, ropeBase: 10_000 },

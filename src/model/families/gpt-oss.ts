@@ -2,6 +2,7 @@
 import { byHeadDim, type Family } from './family.ts';
 
 export const gptOss: Family = {
+  models: 'gpt-oss',
   ropePairs: 'neox',
   activation: 'clamped',
   sliding: { period: 2, window: 128 },

@@ -2,10 +2,17 @@
 import { configurable, type Family } from './family.ts';
 
 export const llama: Family = {
+  models: 'Llama 2 and 3, Mistral, Mixtral, TinyLlama, SmolLM 1 and 2, Tulu',
   ropePairs: 'norm',
   activation: 'silu',
-  experts: { routing: 'softmax', normalised: true },
+  experts: { routing: 'softmax', normalised: true, optional: true },
   attentionScale: configurable,
 };
 
-export const smollm3: Family = { ropePairs: 'norm', activation: 'silu', nopePeriod: 4, attentionScale: configurable };
+export const smollm3: Family = {
+  models: 'SmolLM3',
+  ropePairs: 'norm',
+  activation: 'silu',
+  nopePeriod: 4,
+  attentionScale: configurable,
+};

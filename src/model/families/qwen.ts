@@ -1,10 +1,23 @@
 /** Qwen 2, 2.5 and 3, and their mixtures of experts. */
 import { byHeadDim, type Family } from './family.ts';
 
-export const qwen2: Family = { ropePairs: 'neox', activation: 'silu', attentionScale: byHeadDim };
+export const qwen2: Family = {
+  models: 'Qwen 2, Qwen 2.5, DeepSeek-R1 distilled',
+  ropePairs: 'neox',
+  activation: 'silu',
+  attentionScale: byHeadDim,
+};
 
-export const qwen3: Family = { ropePairs: 'neox', activation: 'silu', attentionScale: byHeadDim };
+export const qwen3: Family = { ...qwen2, models: 'Qwen 3' };
 
-export const qwen2moe: Family = { ...qwen2, experts: { routing: 'softmax', normalised: false, shared: 'gated' } };
+export const qwen2moe: Family = {
+  ...qwen2,
+  models: 'Qwen 1.5 MoE, Qwen 2 MoE',
+  experts: { routing: 'softmax', normalised: false, shared: 'gated' },
+};
 
-export const qwen3moe: Family = { ...qwen3, experts: { routing: 'softmax', normalised: true } };
+export const qwen3moe: Family = {
+  ...qwen2,
+  models: 'Qwen 3 MoE (30B-A3B, Coder)',
+  experts: { routing: 'softmax', normalised: true },
+};
