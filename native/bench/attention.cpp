@@ -97,7 +97,7 @@ void prepare(Setup &s, const Case &c) {
       cos[DIM / 2 + i] = static_cast<float>(::sin(angle));
     }
     const Stored &x = s.stored.back();
-    s.blocks.push_back({x.k.data(), x.v.data(), cos, cos ? cos + DIM / 2 : nullptr, x.n, x.n_pad, start, x.type});
+    s.blocks.push_back({x.k.data(), x.v.data(), cos, cos ? cos + DIM / 2 : nullptr, x.n, x.n_pad, start, x.type, 0, 0});
   }
   for (int i = 0; i < c.sequences; i++)
     s.sequences.push_back({s.blocks.data(), n_blocks, i * c.queries, c.queries, c.tokens + 64 - c.queries,

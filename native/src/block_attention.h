@@ -12,7 +12,7 @@
 #pragma once
 #include <stdint.h>
 
-#define BA_ABI_VERSION 5
+#define BA_ABI_VERSION 6
 enum { BA_F32 = 0, BA_F16 = 1, BA_Q8_0 = 8 };  // ggml's type numbers
 
 typedef struct {
@@ -24,7 +24,9 @@ typedef struct {
   int32_t n_pad;       // allocated tokens
   int32_t start;       // absolute position of the block's first token
   int32_t type;        // BA_*
-} ba_block;            // 48 bytes
+  int32_t hidden;      // the first so many tokens are seen by no query; of a sequence's own K/V: 0
+  int32_t reserved;
+} ba_block;            // 56 bytes
 
 typedef struct {
   int32_t abi;         // BA_ABI_VERSION
@@ -53,7 +55,7 @@ typedef struct ba_sequence {
   ba_block own;            // the sequence's own K/V: cos = NULL; its `start` is the position of its first token;
                            // own.n counts the tokens INCLUDING the queries of this call, already written. Causal.
                            // q8_0: the scale of a group that n ends in is valid, its integers beyond n may be anything
-} ba_sequence;             // 24 + 48 = 72 bytes
+} ba_sequence;             // 24 + 56 = 80 bytes
 
 // Two graph nodes per layer, because threads may only meet at the barrier between nodes:
 //   ba_attend(dst, ith, nth, ba_op*)   dst->src[0] = q [head_dim, heads, rows] f32, already rotated at absolute positions
@@ -66,7 +68,7 @@ typedef struct ba_sequence {
 // no key gives zeros. Where params are invalid or scratch is smaller than ba_scratch_bytes(params, nth), dst is NaN.
 //
 // The result depends on params->cut in the last bits (where that is 0: on nth) and on nothing else. Context blocks that several sequences of at most four
-// queries hold in the same place (same k, v, n, n_pad, start, type) are read once for all of them.
+// queries hold in the same place (same k, v, n, n_pad, start, type, hidden) are read once for all of them.
 struct ggml_tensor;
 typedef struct {
   const ba_params *params;

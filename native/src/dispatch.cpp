@@ -75,7 +75,7 @@ enum { MOST_THREADS = 512 };  // ggml's own limit
 
 bool is_valid(const ba_params &p, const ba_block &b) {
   if (b.n == 0) return true;
-  if (b.n < 0 || b.n > b.n_pad || b.n_pad % 32 != 0 || b.k == nullptr || b.v == nullptr) return false;
+  if (b.n < 0 || b.hidden < 0 || b.n > b.n_pad || b.n_pad % 32 != 0 || b.k == nullptr || b.v == nullptr) return false;
   if ((b.cos == nullptr) != (b.sin == nullptr)) return false;
   return b.type == BA_F32 || b.type == BA_F16 || (b.type == BA_Q8_0 && p.head_dim % 32 == 0);
 }

@@ -127,7 +127,7 @@ static void append(Plan &plan, Run &run, const ba_block *block, bool own) {
 
 BA_INLINE bool same_block(const ba_block &a, const ba_block &b) {
   return a.k == b.k && a.v == b.v && a.start == b.start && a.n == b.n && a.n_pad == b.n_pad && a.type == b.type &&
-         (a.cos == nullptr) == (b.cos == nullptr);
+         a.hidden == b.hidden && (a.cos == nullptr) == (b.cos == nullptr);
 }
 
 BA_INLINE uint32_t mix(uint64_t x) {

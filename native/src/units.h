@@ -84,7 +84,7 @@ BA_INLINE Keys visible(const ba_params &p, const Segment &s, int32_t position) {
   const int64_t distance = (int64_t)position - s.block->start;
   const int64_t begin = p.window > 0 ? distance - p.window + 1 : 0;
   const int64_t end = s.own ? distance + 1 : s.block->n;
-  return {(int32_t)smaller<int64_t>(larger<int64_t>(begin, 0), s.block->n),
+  return {(int32_t)smaller<int64_t>(larger<int64_t>(begin, s.block->hidden), s.block->n),
           (int32_t)larger<int64_t>(smaller<int64_t>(end, s.block->n), 0)};
 }
 

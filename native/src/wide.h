@@ -137,7 +137,7 @@ static void attend_wide(const Problem &problem, const Unit &unit, const Segment 
   const ba_block &b = *segment.block;
   const Source s = source(b, w.dim, unit.kv);
   const int32_t rows = round_up(unit.chunk.rows, L);
-  const bool whole = !segment.own && p.window <= 0;
+  const bool whole = !segment.own && p.window <= 0 && b.hidden == 0;
   if (!whole)
     for (int32_t i = 0; i < rows; i++) {
       const Keys seen = visible(p, segment, w.position[i]);

@@ -22,9 +22,9 @@ constexpr int DIM = 32, HEADS = 4, ROWS = 3;
 struct Setup {
   Random random{1};
   Stored stored{random, 2, DIM, 40, 64, BA_F16, false, false};
-  ba_block block{stored.k.data(), stored.v.data(), nullptr, nullptr, 40, 64, 0, BA_F16};
+  ba_block block{stored.k.data(), stored.v.data(), nullptr, nullptr, 40, 64, 0, BA_F16, 0, 0};
   ba_sequence sequence{&block, 1,  0,
-                       ROWS,   77, {stored.k.data(), stored.v.data(), nullptr, nullptr, 40, 64, 40, BA_F16}};
+                       ROWS,   77, {stored.k.data(), stored.v.data(), nullptr, nullptr, 40, 64, 40, BA_F16, 0, 0}};
   ba_params params{BA_ABI_VERSION, DIM, HEADS, 2, DIM, 1, 1, 0, 0.2f, 0, 0, 0, &sequence, nullptr};
 };
 
@@ -47,6 +47,7 @@ void check_refusals() {
   refused(s.block.n, -1, "a block of negative length is refused");
   refused(s.block.n_pad, 63, "padding that is no multiple of 32 is refused");
   refused(s.block.type, 7, "an unknown type is refused");
+  refused(s.block.hidden, -1, "a negative number of hidden tokens is refused");
   refused(s.block.k, static_cast<const void *>(nullptr), "a block without keys is refused");
   refused(s.block.cos, reinterpret_cast<const float *>(&s), "cos without sin is refused");
   refused(s.sequence.own.type, 2, "an unknown type of the own part is refused");

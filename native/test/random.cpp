@@ -25,9 +25,9 @@ struct Case {
   bool exact = true;  // no q8_0
 };
 
-ba_block block(const Stored &s, int start, const std::vector<float> *angles) {
+ba_block block(const Stored &s, int start, const std::vector<float> *angles, int hidden = 0) {
   const float *cos = angles ? angles->data() : nullptr;
-  return {s.k.data(), s.v.data(), cos, cos ? cos + angles->size() / 2 : nullptr, s.n, s.n_pad, start, s.type};
+  return {s.k.data(), s.v.data(), cos, cos ? cos + angles->size() / 2 : nullptr, s.n, s.n_pad, start, s.type, hidden, 0};
 }
 
 int padded(int n) { return (n + 31) / 32 * 32; }
@@ -96,6 +96,7 @@ Case make(uint64_t seed) {
   // Each block held by another subset of the sequences: more shared runs than there is room for.
   const bool scattered = decode && random.between(0, 7) == 0;
   const int pool = scattered ? 30 : random.between(0, 6);
+  const int hiding = random.between(0, 2) ? 0 : pick(random, {1, 2, 4, 4, 31, 32, 33, 65});
   const size_t reserve = static_cast<size_t>(pool + n_sequences);
   c.stored.reserve(reserve);
   c.angles.reserve(static_cast<size_t>(n_sequences) * 31);
@@ -109,8 +110,10 @@ Case make(uint64_t seed) {
     int start = random.between(0, 3) ? 0 : random.between(0, 3) * 64;
     const auto add = [&](const Stored &x) {
       const bool rotated = start != 0 && (scattered || random.between(0, 7) != 0);
-      blocks.push_back(block(x, start, rotated ? angles_of(c, start) : nullptr));
-      reference.push_back({&x, start, rotated, false});
+      // Mostly as many of every block, so that sequences still share them; sometimes more than there are.
+      const int hidden = hiding && random.between(0, 9) ? hiding : random.between(0, 9) ? 0 : random.between(1, 70);
+      blocks.push_back(block(x, start, rotated ? angles_of(c, start) : nullptr, hidden));
+      reference.push_back({&x, start, rotated, false, hidden});
     };
     for (start = scattered ? 32 : start; scattered && start <= 32 * pool; start += 32)
       if (random.between(0, 1)) add(c.stored[static_cast<size_t>(start / 32 - 1)]);
@@ -129,7 +132,7 @@ Case make(uint64_t seed) {
     const int n = queries + earlier, capacity = padded(n) + 32 * random.between(0, 3);
     c.stored.emplace_back(random, kv_heads, dim, n, capacity, own_type, true, true);
     const Stored &own = c.stored.back();
-    reference.push_back({&own, start, false, true});
+    reference.push_back({&own, start, false, true, 0});
     if (random.between(0, 3) == 0) c.rows += random.between(1, 2);
     c.blocks.push_back(std::move(blocks));
     c.reference.push_back(std::move(reference));

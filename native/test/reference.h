@@ -8,6 +8,7 @@ struct ReferenceBlock {
   const Stored *stored;
   int start;
   bool rotated, own;
+  int hidden;
 };
 
 inline double reference_angle(int start, int pair, int n_rot) { return -start * pow(10000.0, -2.0 * pair / n_rot); }
@@ -27,7 +28,7 @@ inline std::vector<double> reference_row(const ba_params &p, const std::vector<R
       r[x] = q[x] * cos(angle) - q[y] * sin(angle);
       r[y] = q[x] * sin(angle) + q[y] * cos(angle);
     }
-    for (int t = 0; t < b.stored->n; t++) {
+    for (int t = b.hidden; t < b.stored->n; t++) {
       const int distance = position - (b.start + t);
       if ((b.own && distance < 0) || (p.window > 0 && distance >= p.window)) continue;
       const size_t at = (static_cast<size_t>(kv) * static_cast<size_t>(b.stored->n) + static_cast<size_t>(t)) *

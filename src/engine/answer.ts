@@ -11,7 +11,8 @@ import type { AnswerSink } from './answer-stream.ts';
 import { chooseMode } from './choose-mode.ts';
 import type { EngineParts } from './engine.ts';
 import { generate } from './generate.ts';
-import { contextWork } from './policy/context-work.ts';
+import { asRead, contextWork } from './policy/context-work.ts';
+import { readingPart } from './policy/policy.ts';
 import { type Offer, prefixScope } from './prefix-cache.ts';
 import { answerTokens, scoreTexts } from './score-texts.ts';
 import { checkStops } from './text-stream.ts';
@@ -73,12 +74,14 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     if (recomputed) source.ensureWhole(handles);
     const recomputedAt = performance.now();
 
-    const blocks =
+    const whole =
       recomputed?.blocks ?? stored.map(({ memory, tokens }) => ({ memory, layout: undefined, tokens: tokens.length }));
+    const blocks = asRead(choice.policy, plan.blocks, whole);
     const sequence = new Sequence(model.backend, source.growingLayout, blocks, ownTokens);
     const scope = prefixScope(
       tenant ?? '',
       handles.map(({ key }) => key),
+      choice.policy === null ? '' : readingPart(choice.policy),
     );
     // Recomputed states are this request's own, and so is what has seen them.
     const reuse = (request.prefixReuse ?? true) && work === undefined;

@@ -49,6 +49,8 @@ export interface AttentionBlock {
   readonly start: number;
   /** F32, F16 or Q8_0. */
   readonly type: TensorType;
+  /** Its first tokens that no query sees. Defaults to 0. */
+  readonly hidden?: number | undefined;
 }
 
 /** One sequence: its queries are rows [row, row + queries) of q and of the result. */
@@ -63,8 +65,8 @@ export interface AttentionSequence {
 }
 
 const paramsBytes = 64;
-const sequenceBytes = 72;
-const blockBytes = 48;
+const sequenceBytes = 80;
+const blockBytes = 56;
 const opBytes = 24;
 const ownOffset = 24;
 const little = true;
@@ -187,6 +189,7 @@ export class AttentionArguments implements Disposable {
     this.#view.setInt32(at + 36, block.paddedTokens, little);
     this.#view.setInt32(at + 40, block.start, little);
     this.#view.setInt32(at + 44, block.type, little);
+    this.#view.setInt32(at + 48, block.hidden ?? 0, little);
   }
 
   #pointer(at: number, address: bigint): void {

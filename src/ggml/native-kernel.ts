@@ -14,7 +14,7 @@ import { nativeFile, nativeVariable } from './native-file.ts';
 import { layoutMismatch } from './tensor-layout.ts';
 
 /** BA_ABI_VERSION of native/src/block_attention.h that attention-arguments.ts writes. */
-export const nativeKernelAbi = 5;
+export const nativeKernelAbi = 6;
 
 /** BA_SUM_LANES of native/src/block_checksum.h. */
 export const sumLanes = 32;

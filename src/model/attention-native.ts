@@ -193,7 +193,7 @@ export class NativeAttention implements Attention {
       row,
       queries: tokens,
       position: sequence.position,
-      blocks: sequence.blocks.map(({ memory, layout = this.#layout, tokens: count, start }): AttentionBlock => {
+      blocks: sequence.blocks.map(({ memory, layout = this.#layout, tokens: count, start, hidden }): AttentionBlock => {
         const turn = turns?.[index++];
         return {
           keys: memory.address + BigInt(layout.keyOffset(slot, count)),
@@ -204,6 +204,7 @@ export class NativeAttention implements Attention {
           paddedTokens: layout.padded(count),
           start,
           type: layout.tensorType,
+          hidden,
         };
       }),
       own: {

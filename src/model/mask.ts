@@ -9,11 +9,13 @@ export interface KeyRun {
   readonly tokens: number;
   readonly padded: number;
   readonly start: number;
+  /** The first so many tokens are seen by nobody. Defaults to 0. */
+  readonly hidden?: number | undefined;
 }
 
 /**
  * Mask of queries at positions [first, first + queries) over runs of keys, row-major [queries][sum of padded].
- * A key is seen when it is real, not after the query, and, with a window, less than `window` before it.
+ * A key is seen when it is real, not hidden, not after the query, and, with a window, less than `window` before it.
  */
 export function causalMask(runs: readonly KeyRun[], first: number, queries: number, window: number): Uint16Array {
   const width = runs.reduce((sum, run) => sum + run.padded, 0);
@@ -22,7 +24,7 @@ export function causalMask(runs: readonly KeyRun[], first: number, queries: numb
     const position = first + query;
     let column = query * width;
     for (const run of runs) {
-      const low = window === 0 ? 0 : Math.max(0, position - window + 1 - run.start);
+      const low = Math.max(run.hidden ?? 0, window === 0 ? 0 : position - window + 1 - run.start);
       const high = Math.min(run.tokens, position - run.start + 1);
       if (high > low) mask.fill(seen, column + low, column + high);
       column += run.padded;

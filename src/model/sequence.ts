@@ -18,6 +18,8 @@ export interface ContextBlock {
   readonly tokens: number;
   /** Position of its first token in the prompt. */
   readonly start: number;
+  /** Its first tokens that the sequence does not see. Defaults to 0. */
+  readonly hidden?: number | undefined;
 }
 
 export class Sequence {
@@ -49,8 +51,8 @@ export class Sequence {
     places?: { readonly starts: readonly number[]; readonly first: number },
   ) {
     let end = 0;
-    this.blocks = blocks.map(({ memory, layout: stored, tokens }, index) => {
-      const block = { memory, layout: stored, tokens, start: places?.starts[index] ?? end };
+    this.blocks = blocks.map(({ memory, layout: stored, tokens, hidden }, index) => {
+      const block = { memory, layout: stored, tokens, start: places?.starts[index] ?? end, hidden };
       end += tokens;
       return block;
     });

@@ -1,6 +1,6 @@
 /**
  * What block mode with anchored blocks must agree with: one dense forward in which every passage has a copy of the anchor
- * before it that it alone sees, and the final block sees the passages and no anchor.
+ * before it that it alone sees, and the final block sees the passages, but what of them is hidden, and no anchor.
  */
 import type { ForwardHarness } from './forward-harness.ts';
 import { maskedForward } from './masked-forward.ts';
@@ -9,15 +9,19 @@ interface Row {
   readonly token: number;
   readonly position: number;
   readonly block: number;
-  readonly part: 'anchor' | 'block' | 'final';
+  readonly part: 'anchor' | 'block' | 'hidden' | 'final';
 }
 
-/** Logits of the last token of `final` behind blocks of which all but the first were encoded behind the anchor. */
+/**
+ * Logits of the last token of `final` behind blocks of which all but the first were encoded behind the anchor.
+ * @param hidden per block, how many of its first tokens the final block does not see; none by default
+ */
 export function anchoredLogits(
   harness: ForwardHarness,
   blocks: readonly Int32Array[],
   anchor: Int32Array,
   final: Int32Array,
+  hidden: readonly number[] = [],
 ): Promise<Float32Array> {
   let start = 0;
   const rows = blocks.flatMap((tokens, block): Row[] => {
@@ -25,14 +29,16 @@ export function anchoredLogits(
     const before = copy.map((token, i): Row => {
       return { token, position: start - copy.length + i, block, part: 'anchor' };
     });
-    const own = Array.from(tokens, (token, i): Row => ({ token, position: start + i, block, part: 'block' }));
+    const own = Array.from(tokens, (token, i): Row => {
+      return { token, position: start + i, block, part: i < (hidden[block] ?? 0) ? 'hidden' : 'block' };
+    });
     start += tokens.length;
     return [...before, ...own];
   });
   const last = Array.from(final, (token, i): Row => ({ token, position: start + i, block: -1, part: 'final' }));
   return maskedForward(harness, [...rows, ...last], (query, key) => {
     if (key.position > query.position) return false;
-    if (query.part === 'final') return key.part !== 'anchor';
+    if (query.part === 'final') return key.part === 'block' || key.part === 'final';
     if (query.part === 'anchor' && key.part !== 'anchor') return false;
     return key.block === query.block;
   });

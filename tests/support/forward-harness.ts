@@ -100,8 +100,13 @@ export class ForwardHarness {
     return this.#backend.hostMemory(memory.address);
   }
 
-  sequence(blocks: readonly EncodedBlock[], capacity: number): Sequence {
-    const context = blocks.map(({ memory, tokens }) => ({ memory: this.#place(memory), tokens: tokens.length }));
+  /** @param hidden per block, how many of its first tokens the sequence does not see; none by default */
+  sequence(blocks: readonly EncodedBlock[], capacity: number, hidden: readonly number[] = []): Sequence {
+    const context = blocks.map(({ memory, tokens }, index) => ({
+      memory: this.#place(memory),
+      tokens: tokens.length,
+      hidden: hidden[index],
+    }));
     const sequence = new Sequence(this.#backend, this.growing, context, capacity);
     this.#cleanup.push(() => sequence.dispose());
     return sequence;

@@ -1,4 +1,7 @@
-/** What a policy does to a prompt's blocks between fetching them and reading the final block. */
+/** What a policy does to a prompt's blocks between fetching them and reading the final block, and how that reads them. */
+import type { ContextBlock } from '../../model/index.ts';
+import type { PlannedBlock } from '../../prompt/index.ts';
+import { hideHeads } from './hide.ts';
 import type { ContextPolicy } from './policy.ts';
 import {
   type RecomputedContext,
@@ -32,4 +35,16 @@ export function contextWork(
     bytes: recomputeBytes(layouts, context),
     run: (options, stored) => recomputeContext(options, how, stored),
   };
+}
+
+/**
+ * The context blocks as the final block reads them under a policy.
+ * @param planned the prompt's blocks, in the order of `context`
+ */
+export function asRead<B extends Omit<ContextBlock, 'start'>>(
+  policy: ContextPolicy | null,
+  planned: readonly Pick<PlannedBlock, 'kind'>[],
+  context: readonly B[],
+): B[] {
+  return hideHeads(policy?.hide ?? 0, planned, context);
 }

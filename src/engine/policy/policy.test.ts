@@ -23,6 +23,9 @@ describe('parsePolicy', () => {
     ['anchor:file=/x/y:z=1', 'anchor:file=/x/y:z=1'],
     ['plain+head:8', 'head:8'],
     ['head:8 + plain', 'head:8'],
+    ['hide:04', 'hide:4'],
+    ['hide:0', 'plain'],
+    ['hide:64+head:8+anchor:bos', 'anchor:bos+head:8+hide:64'],
   ])('reads %j as %j', (text, name) => {
     const policy = parsePolicy(text);
     expect(policy.name).toBe(name);
@@ -49,6 +52,11 @@ describe('parsePolicy', () => {
     '+',
     'head:8+',
     'head:8+head:9',
+    'hide',
+    'hide:65',
+    'hide:-1',
+    'hide:1.5',
+    'hide:4+hide:4',
     'head:8+deviation:0.1',
   ])('refuses %j', (text) => {
     expect(() => parsePolicy(text)).toThrowError(refused);
@@ -74,8 +82,8 @@ describe('checkPolicy', () => {
 });
 
 it('says what a question costs', () => {
-  const shares = ['plain', 'head:8', 'deviation:0.15', 'head:500'].map((text) =>
+  const shares = ['plain', 'hide:4', 'head:8', 'deviation:0.15', 'head:500'].map((text) =>
     recomputedShare(parsePolicy(text), 100),
   );
-  expect(shares).toEqual([0, 0.08, 0.15, 1]);
+  expect(shares).toEqual([0, 0, 0.08, 0.15, 1]);
 });

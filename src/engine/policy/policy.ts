@@ -7,6 +7,7 @@
  */
 import { BlockAttentionError } from '../../errors.ts';
 import { type Anchor, anchorForms, formatAnchor, readAnchor } from './anchor.ts';
+import { formatHide, hideForms, readHide } from './hide.ts';
 import { type PartReader, refuse } from './read-part.ts';
 import { formatRecomputation, type Recomputation, readRecomputation, recomputationForms } from './recompute.ts';
 
@@ -16,6 +17,8 @@ interface PolicyParts {
   readonly anchor: Anchor | null;
   /** Tokens computed anew before the final block is read; null for none. */
   readonly recompute: Recomputation | null;
+  /** First tokens of later blocks that the final block does not see; 0 for none. */
+  readonly hide: number;
 }
 
 export interface ContextPolicy extends PolicyParts {
@@ -26,7 +29,7 @@ export interface ContextPolicy extends PolicyParts {
 /** A policy, or its text. */
 export type PolicyInput = ContextPolicy | string;
 
-const forms = `plain, or parts with + between: ${anchorForms}, ${recomputationForms}`;
+const forms = `plain, or parts with + between: ${anchorForms}, ${recomputationForms}, ${hideForms}`;
 
 const readers: Readonly<Record<string, PartReader<Partial<PolicyParts>>>> = {
   anchor: (part, value) => ({ anchor: readAnchor(part, value) }),
@@ -36,18 +39,21 @@ const readers: Readonly<Record<string, PartReader<Partial<PolicyParts>>>> = {
       (text, value) => ({ recompute: read(text, value) }),
     ]),
   ),
+  hide: (part, value) => ({ hide: readHide(part, value) }),
 };
 
+const nothing: PolicyParts = { anchor: null, recompute: null, hide: 0 };
+
 /** Blocks encoded from nothing and read as they are. */
-export const plainPolicy: ContextPolicy = policyOf({ anchor: null, recompute: null });
+export const plainPolicy: ContextPolicy = policyOf(nothing);
 
 /**
- * Reads `plain`, `anchor:200`, `head:8`, `deviation:0.15`, and combinations. `none` is another name of `plain`. Parts that do nothing
+ * Reads `plain`, `anchor:200`, `head:8`, `deviation:0.15`, `hide:4`, and combinations. `none` is another name of `plain`. Parts that do nothing
  * (`head:0`) are left out.
  * @throws INVALID_ARGUMENT naming the part and what it may be
  */
 export function parsePolicy(text: string): ContextPolicy {
-  const parts: PolicyParts = { anchor: null, recompute: null };
+  const parts: PolicyParts = { ...nothing };
   const seen = new Set<string>();
   for (const part of text.split('+').map((piece) => piece.trim())) {
     if (part === 'plain' || part === 'none') continue;
@@ -92,16 +98,23 @@ export function encodingPart({ anchor }: ContextPolicy): ContextPolicy {
   return policyOf({ ...plainPolicy, anchor });
 }
 
+/** The part of a policy that decides what a final block sees of its context, for those that have seen it; '' for all. */
+export function readingPart({ hide }: ContextPolicy): string {
+  return hide === 0 ? '' : formatHide(hide);
+}
+
 /** Whether the policy names a file on this machine, which a request from elsewhere must not. */
 export function namesFile({ anchor }: ContextPolicy): boolean {
   return anchor?.kind === 'file';
 }
 
 function policyOf(parts: PolicyParts): ContextPolicy {
-  const { anchor, recompute } = parts;
-  const names = [anchor && formatAnchor(anchor), recompute && formatRecomputation(recompute)].filter(
-    (name) => name !== null,
-  );
+  const { anchor, recompute, hide } = parts;
+  const names = [
+    anchor && formatAnchor(anchor),
+    recompute && formatRecomputation(recompute),
+    hide === 0 ? null : formatHide(hide),
+  ].filter((name) => name !== null);
   return Object.freeze({ ...parts, name: names.length === 0 ? 'plain' : names.join('+') });
 }
 
