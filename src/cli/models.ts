@@ -32,7 +32,7 @@ export function addModels(program: Command, { io }: CommandContext): void {
       output.print();
       output.print(output.bold(`Cache ${modelsFolder({ env: io.env })}`));
       if (cached.length === 0) output.print('  empty: fetch a model with `block-attention pull <alias>`');
-      for (const model of cached) output.print(`  ${formatBytes(model.bytes).padStart(9)}  ${model.path}`);
+      for (const model of cached) output.print(`  ${formatBytes(model.totalBytes).padStart(9)}  ${model.path}`);
       output.result({ aliases, models: cached, folder: modelsFolder({ env: io.env }) });
     });
 }

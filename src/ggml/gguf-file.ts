@@ -7,6 +7,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import koffi from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
+import { joinParts } from './gguf-parts.ts';
 import { library, loadLibrary } from './library.ts';
 import { isTensorType, rowBytes, type Shape, type TensorType } from './tensor.ts';
 
@@ -16,13 +17,19 @@ export interface GgufTensor {
   readonly name: string;
   readonly type: TensorType;
   readonly ne: Shape;
-  /** Byte offset in the file. */
+  /** Index of the file in which it lies. Defaults to 0. */
+  readonly part?: number;
+  /** Byte offset in that file. */
   readonly offset: number;
   readonly bytes: number;
 }
 
 export interface GgufFile {
+  /** Of the file, the first of several. */
   readonly path: string;
+  /** Of all files of the model, in order. */
+  readonly paths: readonly string[];
+  /** Of all files together. */
   readonly bytes: number;
   readonly tensors: ReadonlyMap<string, GgufTensor>;
   /** Value of a scalar key, undefined when absent or an array. */
@@ -71,7 +78,6 @@ interface Calls {
   free(ctx: bigint): void;
   dataOffset(ctx: bigint): number;
   keyCount(ctx: bigint): number;
-  findKey(ctx: bigint, key: string): number;
   keyAt(ctx: bigint, index: number): string;
   keyType(ctx: bigint, index: number): number;
   arrayType(ctx: bigint, index: number): number;
@@ -100,7 +106,6 @@ function calls(): Calls {
     free: f('void gguf_free(void *ctx)'),
     dataOffset: f('size_t gguf_get_data_offset(void *ctx)'),
     keyCount: f('int64_t gguf_get_n_kv(void *ctx)'),
-    findKey: f('int64_t gguf_find_key(void *ctx, const char *key)'),
     keyAt: f('const char *gguf_get_key(void *ctx, int64_t i)'),
     keyType: f('int gguf_get_kv_type(void *ctx, int64_t i)'),
     arrayType: f('int gguf_get_arr_type(void *ctx, int64_t i)'),
@@ -117,12 +122,16 @@ function calls(): Calls {
 }
 
 /**
- * Opens a GGUF file.
+ * Opens a GGUF file, with the others of a model in several files, of which it is the first.
  * @throws MODEL_NOT_FOUND when there is no readable file; MODEL_INVALID when it is not a whole, well-formed GGUF.
  */
 export async function openGguf(path: string): Promise<GgufFile> {
   const bytes = checkMagic(path);
   await loadLibrary();
+  return joinParts(readFile(path, bytes), (part) => readFile(part, checkMagic(part)));
+}
+
+function readFile(path: string, bytes: number): GgufFile {
   const c = calls();
   const ctx = c.init(path, { no_alloc: true, ctx: null });
   if (ctx === null) {
@@ -132,13 +141,13 @@ export async function openGguf(path: string): Promise<GgufFile> {
     );
   }
   try {
-    checkWhole(c, ctx, path);
     const tensors = readTensors(c, ctx, path, bytes);
     const values = new Map<string, GgufValue | number[] | { readonly length: number }>();
     const count = Number(c.keyCount(ctx));
     for (let i = 0; i < count; i++) values.set(c.keyAt(ctx, i), readValue(c, ctx, i));
     return {
       path,
+      paths: [path],
       bytes,
       tensors,
       keys: [...values.keys()],
@@ -187,25 +196,6 @@ function checkMagic(path: string): number {
   } finally {
     closeSync(fd);
   }
-}
-
-/** @throws MODEL_UNSUPPORTED for one file of several that make a model */
-function checkWhole(c: Calls, ctx: bigint, path: string): void {
-  const whole = (key: string) => {
-    const value = readKey(c, ctx, key);
-    return typeof value === 'number' ? value : undefined;
-  };
-  const count = whole('split.count') ?? 1;
-  if (count <= 1) return;
-  throw new BlockAttentionError(
-    'MODEL_UNSUPPORTED',
-    `${path} is part ${(whole('split.no') ?? 0) + 1} of a model in ${count} files (split.count): make one file of them, by llama.cpp's "llama-gguf-split --merge FIRST-PART OUT.gguf"`,
-  );
-}
-
-function readKey(c: Calls, ctx: bigint, key: string): ReturnType<typeof readValue> | undefined {
-  const index = c.findKey(ctx, key);
-  return index < 0 ? undefined : readValue(c, ctx, index);
 }
 
 function readTensors(c: Calls, ctx: bigint, path: string, fileBytes: number): Map<string, GgufTensor> {

@@ -12,10 +12,12 @@ type Value = number | bigint | boolean | string;
 
 /** @param file one that openGguf() has read, so that its header is known to be whole */
 export async function readGgufMetadata(file: GgufFile): Promise<Map<string, GgufEntry>> {
-  const end = Math.min(file.bytes, ...Array.from(file.tensors.values(), ({ offset }) => offset));
-  const header = Buffer.alloc(end);
   const handle = await open(file.path, 'r');
+  let header: Buffer;
   try {
+    const own = [...file.tensors.values()].filter(({ part = 0 }) => part === 0);
+    const end = Math.min((await handle.stat()).size, ...own.map(({ offset }) => offset));
+    header = Buffer.alloc(end);
     for (let at = 0; at < end; ) {
       const { bytesRead } = await handle.read(header, at, Math.min(end - at, 1 << 28), at);
       if (bytesRead === 0) throw new BlockAttentionError('MODEL_INVALID', `${file.path} ended at byte ${at}`);

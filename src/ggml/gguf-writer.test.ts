@@ -100,27 +100,3 @@ describe('writeGguf', () => {
     expect(readdirSync(folder)).toEqual(before);
   });
 });
-
-describe('a model in several files', () => {
-  it('is refused with what to do, whichever part it is', async () => {
-    const path = join(folder, 'part.gguf');
-    const part = (no: number, count: number) =>
-      writeGguf(
-        path,
-        new Map<string, GgufEntry>([
-          ['split.no', { u16: no }],
-          ['split.count', { u16: count }],
-        ]),
-        [],
-      );
-    await part(1, 2);
-    await expect(openGguf(path)).rejects.toMatchObject({
-      code: 'MODEL_UNSUPPORTED',
-      message: expect.stringMatching(
-        /part\.gguf is part 2 of a model in 2 files \(split\.count\): .*llama-gguf-split --merge/,
-      ),
-    });
-    await part(0, 1);
-    expect((await openGguf(path)).value('split.count')).toBe(1);
-  });
-});

@@ -8,9 +8,23 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { partsByName } from '../part-names.ts';
 
-/** Hex SHA-256 of the file's bytes. @param memory folder to remember digests in. */
+/**
+ * Hex SHA-256 of the file's bytes; of a model in several files that of their digests, one after the other.
+ * @param path the file, or the first of several
+ * @param memory folder to remember digests in
+ */
 export async function weightsDigest(path: string, memory: string): Promise<string> {
+  const [first = path, ...others] = partsByName(path);
+  const digest = await fileDigest(first, memory);
+  if (others.length === 0) return digest;
+  const all = createHash('sha256').update(digest);
+  for (const other of others) all.update(await fileDigest(other, memory));
+  return all.digest('hex');
+}
+
+async function fileDigest(path: string, memory: string): Promise<string> {
   const real = await realpath(path);
   const { size, mtimeMs, ino, ctimeMs } = await stat(real);
   const name = createHash('sha256')

@@ -40,13 +40,13 @@ export class Weights {
     }
     this.#path = file.path;
     this.applied = applied;
-    const data = new TensorData(file.path, { guarded: guarded && backend.isCpu });
+    const data = new TensorData(file.paths, { guarded: guarded && backend.isCpu });
     const context = new GraphContext(2 * file.tensors.size + 8);
     this.#release.push(() => context.dispose());
     let parameters = 0;
     for (const entry of file.tensors.values()) {
       const tensor = backend.isCpu
-        ? backend.placed(context, entry.type, entry.ne, backend.hostMemory(data.address), entry.offset)
+        ? backend.placed(context, entry.type, entry.ne, backend.hostMemory(data.addressOf(entry)), 0)
         : context.tensor(entry.type, ...entry.ne);
       this.#tensors.set(entry.name, tensor);
       parameters += entry.ne[0] * entry.ne[1] * entry.ne[2] * entry.ne[3];

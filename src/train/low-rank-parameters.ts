@@ -138,7 +138,7 @@ export class LowRankParameters implements TrainableWeights {
       this.#backend.write(adapter.a, a);
       this.#backend.write(adapter.b, b);
     });
-    using data = new TensorData(this.#file.path);
+    using data = new TensorData(this.#file.paths);
     for (const [transposed, entry] of this.#sources) {
       const values = transpose(data.values(entry), entry.ne[0]);
       this.#backend.write(transposed, quantize(transposed.type, values, entry.ne[1]));
@@ -170,7 +170,7 @@ export class LowRankParameters implements TrainableWeights {
     const adapter = this.#adapters.get(name);
     if (adapter === undefined) return undefined;
     const { entry, a, b, scale } = adapter;
-    using data = new TensorData(this.#file.path);
+    using data = new TensorData(this.#file.paths);
     const values = data.values(entry);
     addLowRank(values, readTensor(this.#backend, a), readTensor(this.#backend, b), this.rank, scale);
     return values;

@@ -71,7 +71,7 @@ export class FullParameters implements TrainableWeights {
     }
     this.parameters = parameters;
     this.#release.push(backend.allocate(context));
-    using data = new TensorData(file.path);
+    using data = new TensorData(file.paths);
     for (const entry of file.tensors.values()) {
       const tensor = this.#tensors.get(entry.name);
       if (tensor) backend.write(tensor, data.values(entry));

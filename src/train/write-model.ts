@@ -34,10 +34,12 @@ export async function saveModel(
   { weights = 'f32', name, policy }: SaveOptions,
 ): Promise<void> {
   const metadata = await readGgufMetadata(base);
+  // What is written is one file.
+  for (const key of metadata.keys()) if (key.startsWith('split.')) metadata.delete(key);
   if (name !== undefined) metadata.set('general.name', { string: name });
   if (policy !== undefined) metadata.set(policyKey, { string: policy });
   if (weights !== 'same') metadata.set(fileTypeKey, { u32: fileTypes[weights] });
-  using data = new TensorData(base.path);
+  using data = new TensorData(base.paths);
   const tensors = Array.from(base.tensors.values(), (entry): GgufTensorSource => {
     const isMatrix = entry.ne[1] > 1;
     const wanted: TensorType = weights === 'same' ? entry.type : isMatrix ? matrixTypes[weights] : types.F32;

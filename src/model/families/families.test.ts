@@ -14,6 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function file(values: Record<string, number | boolean>, tensors: readonly string[] = []): GgufFile {
   return {
     path: 'model.gguf',
+    paths: ['model.gguf'],
     bytes: 0,
     tensors: new Map(tensors.map((name) => [name, { name, type: 0, ne: [1, 1, 1, 1], offset: 0, bytes: 4 }])),
     value: (key) => values[key],
