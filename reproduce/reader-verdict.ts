@@ -1,12 +1,13 @@
-/** The verdict that travels with the embedded model, so that `auto` uses block mode. */
-import { verdictBeside, verdictIdentity, writeVerdict } from '../src/engine/verdict-store.ts';
+/** The verdict on the embedded model that the package carries, so that `auto` uses block mode. */
+import { shippedPath, shippedVerdicts } from '../src/engine/shipped-verdicts.ts';
+import { verdictIdentity, writeVerdict } from '../src/engine/verdict-store.ts';
 import { bootstrapInterval, mean, pairedDifference } from '../src/eval/bootstrap.ts';
 import { decide } from '../src/eval/verdict.ts';
 import type { RowMode } from './measure.ts';
 
 const tolerance = 0.02;
 
-/** Compares both modes of the fine-tuned weights by the rule of `verify`, and keeps the verdict beside them. */
+/** Compares both modes of the fine-tuned weights by the rule of `verify`, and keeps the verdict in the package if it allows block mode. */
 export async function writeReaderVerdict(
   modelPath: string,
   scores: ReadonlyMap<RowMode, readonly number[]>,
@@ -15,11 +16,14 @@ export async function writeReaderVerdict(
   const block = scores.get('block-finetuned') ?? [];
   const difference = pairedDifference(block, full);
   const decided = decide({ n: full.length, fullInterval: bootstrapInterval(full), difference }, tolerance);
+  const identity = await verdictIdentity({ modelPath });
+  const path = decided.verdict === 'block' ? shippedPath(identity, shippedVerdicts) : undefined;
+  if (path === undefined) return decided.verdict;
   await writeVerdict(
     {
       ...decided,
-      identity: await verdictIdentity({ modelPath }),
-      policy: decided.verdict === 'full' ? null : 'plain',
+      identity,
+      policy: 'plain',
       tolerance,
       n: full.length,
       fullAccuracy: mean(full),
@@ -27,7 +31,8 @@ export async function writeReaderVerdict(
       difference: { value: difference.value, interval: [...difference.interval] },
       measuredAt: new Date().toISOString(),
     },
-    verdictBeside(modelPath),
+    path,
+    { forAll: true },
   );
   return decided.verdict;
 }

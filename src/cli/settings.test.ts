@@ -114,6 +114,16 @@ describe('settings of serve', () => {
     expect(stderr).toContain('--beside would replace the verdict that embedded comes with');
   });
 
+  it.each([
+    [['--into', '/dev/null/verdicts'], '--into is /dev/null/verdicts, which cannot be written'],
+    [['--into', '.', '--adapter', 'a.gguf'], '--into is for models'],
+    [['--into', '.', '--policy', 'plain,anchor:file=a.txt'], 'policy anchor:file=a.txt names a file of this machine'],
+  ])('say before hours of measuring what would not be kept: %j', async (flags, message) => {
+    const { code, stderr } = await capture(['verify', '--data', 'questions.jsonl', ...flags]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
   it('say their defaults as people write them', async () => {
     const help = (await capture(['serve', '--help'])).stdout.replaceAll(/\s+/g, ' ');
     for (const text of ['30s', '256MiB', '2GiB', '8MiB', '5m', '"embedded"'])

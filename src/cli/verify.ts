@@ -1,7 +1,8 @@
 /** `verify`: may this model be used in block mode? */
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { cacheFolder } from '../cache-folder.ts';
-import { parsePolicy, plainPolicy } from '../engine/policy/policy.ts';
+import { namesFile, parsePolicy, plainPolicy } from '../engine/policy/policy.ts';
 import type { EvaluationRow, VerificationReport, VerifyProgress } from '../eval/index.ts';
 import { modelAliases } from '../models/aliases.ts';
 import { invalid } from './errors.ts';
@@ -30,6 +31,7 @@ interface Flags extends EvalFlags {
   readonly minutes?: number;
   readonly tolerance?: number;
   readonly beside?: boolean;
+  readonly into?: string;
 }
 
 /** Of accuracy, with known answers. */
@@ -63,6 +65,7 @@ export function addVerify(program: Command, context: CommandContext): void {
       ).argParser(numberOption('--tolerance', { min: 0.001, max: 0.5 })),
     )
     .option('--beside', "write the verdict beside the model's file, or the adapter's, too, to travel with it")
+    .option('--into <dir>', 'write a verdict that allows block mode into this folder, too, as a package carries them')
     .action((flags: Flags) => {
       const asked = command.getOptionValueSource('maxTokens') !== 'default';
       return run(flags, asked ? flags.maxTokens : undefined, context);
@@ -82,6 +85,7 @@ async function run(flags: Flags, askedTokens: number | undefined, { io }: Comman
       `--beside would replace the verdict that ${flags.model} comes with: leave it out, yours is kept in the cache`,
     );
   }
+  if (flags.into !== undefined) checkInto(flags.into, flags);
   const own = documents !== undefined;
   const output = new Output(io, flags);
   const { neededQuestions, readQuestions, rowName, verify } = await loadEval();
@@ -113,6 +117,7 @@ async function run(flags: Flags, askedTokens: number | undefined, { io }: Comman
     template: flags.template,
     cacheDir: cacheFolder(io.env),
     beside: flags.beside,
+    into: flags.into,
     policies: flags.policy ?? [plainPolicy, ...(flags.repair ?? defaultPolicies.map(parsePolicy))],
     questions,
     labels: own ? 'own' : 'gold',
@@ -131,6 +136,20 @@ async function run(flags: Flags, askedTokens: number | undefined, { io }: Comman
   output.result({ ...report, ...source, model: { name: model.name, path: model.path } });
 }
 
+/** Hours of measuring must not end at a folder that cannot be written, nor in a verdict that holds on this machine alone. */
+function checkInto(folder: string, { adapter, policy = [] }: Flags): void {
+  if (adapter !== undefined)
+    throw invalid('--into is for models, --adapter for one: --beside puts the verdict beside it');
+  const own = policy.find(namesFile);
+  if (own !== undefined) throw invalid(`--into: policy ${own.name} names a file of this machine`);
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw invalid(`--into is ${folder}, which cannot be written: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
 function showComparing(output: Output, { done, total, policy, remainingMs }: VerifyProgress): void {
   const left = remainingMs === undefined ? '' : `, at most ${formatDuration(remainingMs)} left`;
   output.progress.show({
@@ -145,8 +164,20 @@ function showComparing(output: Output, { done, total, policy, remainingMs }: Ver
 const defaultPolicies = ['anchor:header', 'anchor:200', 'anchor:200+head:8'];
 
 function card(report: VerificationReport, nameOf: (row: Pick<EvaluationRow, 'policy'>) => string): string[] {
-  const { policy, policies, besideAt, rows, difference, agreement, firstToken, tolerance, verdict, reasons, storedAt } =
-    report;
+  const {
+    policy,
+    policies,
+    besideAt,
+    intoAt,
+    rows,
+    difference,
+    agreement,
+    firstToken,
+    tolerance,
+    verdict,
+    reasons,
+    storedAt,
+  } = report;
   const { labels, abstentions, timeUp } = report;
   const own = labels === 'own';
   const of = own ? "probability of full attention's own answers" : 'accuracy';
@@ -169,6 +200,6 @@ function card(report: VerificationReport, nameOf: (row: Pick<EvaluationRow, 'pol
     ...reasons.map((reason) => `         ${reason}`),
     ...(timeUp ? ['         the time was up: --minutes gives more'] : []),
     `Stored   ${storedAt ?? 'nowhere: the cache folder cannot be written'}`,
-    ...(besideAt === null ? [] : [`         ${besideAt}`]),
+    ...[besideAt, intoAt].filter((path) => path !== null).map((path) => `         ${path}`),
   ];
 }

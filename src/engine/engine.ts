@@ -30,6 +30,7 @@ import { defaultPolicy, trainedPolicy } from './policy/default-policy.ts';
 import { checkPolicy } from './policy/policy.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import { Runner } from './runner.ts';
+import { shippedVerdicts } from './shipped-verdicts.ts';
 import { tokenCounter } from './token-counter.ts';
 import { takeTokenizer } from './tokenizer-ahead.ts';
 import type {
@@ -107,7 +108,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const adapter = await describeAdapter(model, cacheDir);
     const identity = await verdictIdentity({ modelPath, template, kvType, adapter: adapter?.identity, cacheDir });
     const beside = adapter?.path ?? modelPath;
-    const verdict = await readVerdict(identity, { cacheDir, beside });
+    const shipped = shippedVerdicts;
+    const verdict = await readVerdict(identity, { cacheDir, beside, shipped });
     const tokenizer = await opening;
     const store = options.store ?? createMemoryStore({ budgetBytes: options.storeBytes ?? defaultStoreBytes });
     if (options.store === undefined) cleanup.push(() => store.close());
@@ -132,7 +134,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     });
     cleanup.push(() => source.dispose());
     const trained = trainedPolicy(model);
-    const fallback = trained ?? (await verdictPolicy(identity, beside)) ?? defaultPolicy(template);
+    const fallback = trained ?? (await verdictPolicy(identity, { beside, shipped })) ?? defaultPolicy(template);
     // What cannot be had shows now, not with the first question.
     if (policy) source.encodings.of(policy);
     const budget = new KvBudget(options.kvBytes);

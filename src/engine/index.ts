@@ -12,6 +12,7 @@ export {
   recomputedShare,
 } from './policy/policy.ts';
 export { Runner, type RunnerOptions } from './runner.ts';
+export { shippedPath, shippedVerdicts } from './shipped-verdicts.ts';
 export { openTokenCounter } from './token-counter.ts';
 export * from './types.ts';
 export {

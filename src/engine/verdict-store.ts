@@ -1,5 +1,5 @@
 /**
- * Verdicts on models: what `verify` found, kept in the cache folder, or beside the model by whoever made it.
+ * Verdicts on models: what `verify` found, kept in the cache folder, beside the model by whoever made it, or in a package.
  *
  * A verdict belongs to the model's file, its adapter, the prompt template and the type of stored keys and values, wherever
  * it lies.
@@ -12,6 +12,7 @@ import { cacheFolder } from '../cache-folder.ts';
 import { weightsDigest } from '../model/index.ts';
 import { promptFormat } from '../prompt/index.ts';
 import { type ContextPolicy, parsePolicy } from './policy/policy.ts';
+import { shippedPath, shippedPaths } from './shipped-verdicts.ts';
 import type { KvType, PromptTemplate } from './types.ts';
 import type { StoredVerdict } from './verdict-schema.ts';
 
@@ -51,28 +52,55 @@ export function verdictBeside(path: string): string {
   return `${path}.verdict.json`;
 }
 
-/**
- * The verdict on a model: the user's own, else the one beside the model's or adapter's file, if it is about these very
- * files.
- * @param cacheDir defaults to the user's cache folder
- */
-export async function readVerdict(
-  identity: VerdictIdentity,
-  { cacheDir = cacheFolder(), beside }: { readonly cacheDir?: string | undefined; readonly beside?: string } = {},
-): Promise<StoredVerdict | undefined> {
-  const own = await readFrom(verdictPath(identity, cacheDir), identity);
-  return own ?? (beside === undefined ? undefined : await readFrom(verdictBeside(beside), identity));
+/** Where verdicts are looked for. */
+export interface VerdictPlaces {
+  /** Of the user's own. Defaults to the user's cache folder. */
+  readonly cacheDir?: string | undefined;
+  /** The model's or adapter's file. Defaults to none. */
+  readonly beside?: string | undefined;
+  /** Folder of verdicts that a package carries. Defaults to none. */
+  readonly shipped?: string | undefined;
 }
 
 /**
- * The policy of a verdict beside a model or adapter that is about these weights with another template or KV type: what its
- * maker used it under says more than any default.
+ * The verdict on a model: the user's own, else the one beside the model's or adapter's file, else one that is shipped, if
+ * it is about these very files.
  */
-export async function verdictPolicy(identity: VerdictIdentity, beside: string): Promise<ContextPolicy | undefined> {
-  const stored = await storedAt(verdictBeside(beside));
-  if (stored?.verdict !== 'block' || stored.policy === null) return undefined;
-  const { weights, adapter } = stored.identity;
-  return weights === identity.weights && adapter === identity.adapter ? parsePolicy(stored.policy) : undefined;
+export async function readVerdict(
+  identity: VerdictIdentity,
+  { cacheDir = cacheFolder(), beside, shipped }: VerdictPlaces = {},
+): Promise<StoredVerdict | undefined> {
+  const paths = [
+    verdictPath(identity, cacheDir),
+    beside && verdictBeside(beside),
+    shipped && shippedPath(identity, shipped),
+  ];
+  for (const path of paths) {
+    const found = path ? await readFrom(path, identity) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/**
+ * The policy of a verdict beside a model or adapter, or of a shipped one, that is about these weights with another template
+ * or KV type: what its maker used it under says more than any default.
+ */
+export async function verdictPolicy(
+  identity: VerdictIdentity,
+  { beside, shipped }: Pick<VerdictPlaces, 'beside' | 'shipped'>,
+): Promise<ContextPolicy | undefined> {
+  const paths = [
+    ...(beside === undefined ? [] : [verdictBeside(beside)]),
+    ...(shipped === undefined ? [] : await shippedPaths(identity, shipped)),
+  ];
+  for (const path of paths) {
+    const stored = await storedAt(path);
+    if (stored?.verdict !== 'block' || stored.policy === null) continue;
+    const { weights, adapter } = stored.identity;
+    if (weights === identity.weights && adapter === identity.adapter) return parsePolicy(stored.policy);
+  }
+  return undefined;
 }
 
 /** Replaces the verdict, whole or not at all. @param options.forAll lets other users read it @returns its path. @throws what the file system does */

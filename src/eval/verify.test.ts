@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomModel } from '../../tests/support/random-model.ts';
 import { createEngine, type Engine, parsePolicy, readVerdict } from '../engine/index.ts';
@@ -33,7 +33,8 @@ const run = (more: Partial<VerifyOptions> = {}) =>
 
 describe('verify', () => {
   it('compares, decides and remembers', async () => {
-    const report = await run({ tolerance: 0.5 });
+    const into = join(folder, 'nothing');
+    const report = await run({ tolerance: 0.5, into });
     expect(report).toMatchObject({ n: 4, skipped: 0, full: { accuracy: 1, em: 1, f1: 1 } });
     // The states of the second passage differ between the modes, so the distributions must.
     expect(report.firstToken.maxKl).toBeGreaterThan(0);
@@ -42,6 +43,9 @@ describe('verify', () => {
     // Four questions cannot show a loss of half.
     expect(report.verdict).toBe('full');
     expect(report.reasons[0]).toContain('at least 6');
+    // Packages carry only verdicts that allow block mode.
+    expect(report.intoAt).toBeNull();
+    expect(existsSync(into)).toBe(false);
     const stored = await readVerdict(report.identity, { cacheDir: folder });
     expect(stored).toMatchObject({ verdict: 'full', n: 4, tolerance: 0.5, blockAccuracy: report.block.accuracy });
   });
@@ -68,8 +72,12 @@ describe('verify', () => {
     const missed = questions.find((_, i) => right[i]);
     if (missed === undefined) throw new Error('the modes agree on every question: change the seed of the model');
     const policies = ['plain', 'head:1', 'head:500', 'deviation:1'].map(parsePolicy);
-    const report = await run({ questions: Array(6).fill(missed), tolerance: 0.5, policies, beside: true });
+    const into = join(folder, 'package');
+    const report = await run({ questions: Array(6).fill(missed), tolerance: 0.5, policies, beside: true, into });
     const used = report.policies.at(-1);
+    const shipped = await readVerdict(report.identity, { cacheDir: join(folder, 'third'), shipped: into });
+    expect(shipped).toMatchObject({ verdict: 'block', policy: used?.policy, identity: report.identity });
+    expect(dirname(report.intoAt ?? '')).toBe(into);
     expect(report).toMatchObject({
       verdict: 'block',
       policy: used?.policy,

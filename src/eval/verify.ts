@@ -12,6 +12,7 @@ import {
   type PromptTemplate,
   plainPolicy,
   type StoredVerdict,
+  shippedPath,
   type VerdictIdentity,
   verdictBeside,
   verdictIdentity,
@@ -38,6 +39,11 @@ export interface VerifyOptions {
   readonly cacheDir?: string | undefined;
   /** Writes the verdict beside the model's file, or its adapter's, as well, to travel with it. Defaults to false. */
   readonly beside?: boolean | undefined;
+  /**
+   * Folder to write the verdict to as well, under the name by which a package finds its own, if it allows block mode.
+   * Defaults to none.
+   */
+  readonly into?: string | undefined;
   /**
    * Policies to try in this order, cheapest first. Each is one more chance to pass by luck: give few. Defaults to
    * `plain`.
@@ -116,6 +122,8 @@ export interface VerificationReport extends Agreement {
   readonly storedAt: string | null;
   /** Where it lies beside the model or adapter; null unless asked for. */
   readonly besideAt: string | null;
+  /** Where `into` put it; null where that was not asked for, could not be written, or block mode is not allowed. */
+  readonly intoAt: string | null;
   readonly machine: Machine;
   readonly seconds: number;
 }
@@ -208,6 +216,8 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   ).catch(() => null);
   const beside = verdictBeside(model.adapter?.path ?? model.path);
   const besideAt = options.beside ? await writeVerdict(stored, beside, { forAll: true }).catch(() => null) : null;
+  const into = holds && options.into !== undefined ? shippedPath(identity, options.into) : undefined;
+  const intoAt = into === undefined ? null : await writeVerdict(stored, into, { forAll: true }).catch(() => null);
   return {
     rows: [comparison.fullRow(), ...judged.map(({ row }) => row)],
     labels,
@@ -227,6 +237,7 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
     identity,
     storedAt,
     besideAt,
+    intoAt,
     machine: describeMachine(),
     seconds: (performance.now() - started) / 1000,
   };
