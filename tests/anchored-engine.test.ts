@@ -204,6 +204,17 @@ describe('blocks', () => {
     expect((await read(engine, { policy: 'anchor:7' })).statuses).toBe('hit miss miss miss');
   });
 
+  it('are found by another engine that is told how they were encoded', async () => {
+    const store = createMemoryStore({ budgetBytes: 2 ** 28 });
+    await using engine = await open({ store });
+    await engine.encode(passages, { policy: 'anchor:9' });
+    await using other = await open({ store });
+    expect(await other.forget(passages)).toBe(0);
+    expect(await other.forget(passages, { policy: 'anchor:9+hide:2' })).toBe(3);
+    await expect(other.forget(passages, { policy: 'tail:1' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await store.close();
+  });
+
   it('cost what was computed, the keys of the anchor included', async () => {
     await using engine = await open();
     const plain = await read(engine, { policy: 'plain' });

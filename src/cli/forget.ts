@@ -1,5 +1,6 @@
 /** `forget`: passages out of the store, with every copy of their states. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { type ContextPolicy, parsePolicy } from '../engine/policy/policy.ts';
 import { invalid } from './errors.ts';
 import { formatCount } from './format.ts';
 import type { CommandContext } from './io.ts';
@@ -10,6 +11,7 @@ import { Output } from './output.ts';
 interface ForgetFlags extends ModelOptions, StoreFlags {
   readonly passages: string;
   readonly tenant?: string;
+  readonly policy?: ContextPolicy;
   readonly json?: boolean;
 }
 
@@ -19,6 +21,11 @@ export function addForget(program: Command, context: CommandContext): void {
     .description('remove the blocks of passages from every tier, as they were encoded')
     .requiredOption('--passages <source>', 'the passages to forget: JSONL file, folder, or - for stdin')
     .option('--tenant <salt>', 'whose blocks')
+    .addOption(
+      new Option('--policy <policy>', 'what they may have been encoded under besides the usual policies').argParser(
+        parsePolicy,
+      ),
+    )
     .option('--json', 'result as one line of JSON');
   addStoreOptions(addModelOptions(command));
   command.action((options: ForgetFlags) => forget(options, context));
@@ -32,7 +39,7 @@ async function forget(options: ForgetFlags, { io }: CommandContext): Promise<voi
   const passages = await passagesOf(options.passages, { io, output });
   const store = await openStore(options, io.env, output);
   await using opened = await openEngine(options, { io, output, store });
-  const removed = await opened.engine.forget(passages, { tenant: options.tenant });
+  const removed = await opened.engine.forget(passages, { tenant: options.tenant, policy: options.policy });
   output.print(`${formatCount(removed)} of ${formatCount(passages.length)} passages had a block; forgotten`);
   output.result({ passages: passages.length, removed });
 }

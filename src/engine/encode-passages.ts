@@ -74,11 +74,12 @@ export async function encodePassages(
 export async function forgetPassages(
   parts: EngineParts,
   passages: readonly Passage[],
-  tenant: string | undefined,
+  { tenant, policy }: KeyOptions,
 ): Promise<number> {
   const { source, store, tokenizer, template, modes } = parts;
   requirePassages(passages);
-  for (const policy of [...usualPolicies, blockPolicy({}, modes)]) source.encodings.of(policy);
+  for (const each of [...usualPolicies, blockPolicy({}, modes), blockPolicy({ policy }, modes)])
+    source.encodings.of(each);
   // What is forgotten is not remembered here.
   const memo = createTokenMemo(0);
   const keys = new Set<BlockKey>();

@@ -219,9 +219,9 @@ class LocalEngine implements Engine {
     return this.#track(() => reportPlan(this.#parts, request));
   }
 
-  async forget(passages: readonly Passage[], options: Pick<EncodeOptions, 'tenant'> = {}): Promise<number> {
+  async forget(passages: readonly Passage[], options: KeyOptions = {}): Promise<number> {
     this.#forgetTexts();
-    return this.#track(() => forgetPassages(this.#parts, passages, options.tenant));
+    return this.#track(() => forgetPassages(this.#parts, passages, options));
   }
 
   forgetBlocks(keys: readonly BlockKey[]): Promise<number> {

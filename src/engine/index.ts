@@ -5,6 +5,7 @@ export { createEngine } from './engine.ts';
 export {
   type ContextPolicy,
   checkPolicy,
+  encodingPart,
   namesFile,
   type PolicyInput,
   parsePolicy,

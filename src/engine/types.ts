@@ -363,10 +363,10 @@ export interface Engine extends AsyncDisposable {
   /**
    * Removes the passages' blocks from every tier: stored states reveal their text, and must go when a document goes.
    * The instruction's block stays, other documents use it too. Found are blocks encoded under the policies that this
-   * engine used, under its own, and behind the built-in anchors of 100 and 200 tokens; blocks of others by their keys,
-   * with forgetBlocks(). @returns how many blocks were there
+   * engine used, under its own, behind the built-in anchors of 100 and 200 tokens, and under `policy`; blocks of others by
+   * their keys, with forgetBlocks(). @returns how many blocks were there @throws INVALID_PASSAGES, INVALID_ARGUMENT
    */
-  forget(passages: readonly Passage[], options?: Pick<EncodeOptions, 'tenant'>): Promise<number>;
+  forget(passages: readonly Passage[], options?: KeyOptions): Promise<number>;
   /** The same, by keys that `EncodeOptions.onBlock` gave. */
   forgetBlocks(keys: readonly BlockKey[]): Promise<number>;
   /** What answers take and keep for themselves. */

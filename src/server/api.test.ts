@@ -187,6 +187,38 @@ describe('forgetting', () => {
     expect(await jsonOf(byText)).toMatchObject({ deleted: 1 });
     expect(await statusOf()).toBe('miss');
   });
+
+  it('encodes as the questions to come will ask for it', async () => {
+    const server = app();
+    const encode = async (policy?: string) => {
+      const { id } = await jsonOf(await server.request('/v1/blocks', post({ documents: texts, policy })));
+      const status = async () => (await jsonOf(await server.request(`/v1/blocks/${id}`))).status;
+      await expect.poll(status, { timeout: 60_000 }).toBe('done');
+      return { id, ...(await jsonOf(await server.request(`/v1/blocks/${id}`))) };
+    };
+    const statusUnder = async (policy: string) => {
+      const { block_attention } = await ask(chat({ documents: texts, block_attention: { mode: 'block', policy } }));
+      return block_attention.blocks.find(({ id }: { id: string }) => id === 'secret').status;
+    };
+    const anchored = await encode('anchor:7');
+    expect(anchored.summary.encoded).toBeGreaterThan(0);
+    // What is read otherwise is encoded alike: the same job, and the same blocks.
+    expect(await encode('anchor:7+head:2+hide:1')).toMatchObject({ id: anchored.id, summary: { encoded: 0 } });
+    expect((await encode('anchor:8')).id).not.toBe(anchored.id);
+    expect((await encode()).id).not.toBe(anchored.id);
+    expect(await statusUnder('anchor:7+hide:2')).toBe('hit');
+    expect(await statusUnder('anchor:9')).toBe('miss');
+    for (const policy of ['tail:3', 'anchor:file=/etc/passwd', 7]) {
+      for (const method of ['POST', 'DELETE']) {
+        const refused = await server.request('/v1/blocks', { ...post({ documents: texts, policy }), method });
+        expect(refused.status).toBe(400);
+        expect((await jsonOf(refused)).error.message).toContain('policy');
+      }
+    }
+    const forget = { ...post({ documents: texts, policy: 'anchor:7' }), method: 'DELETE' };
+    expect((await jsonOf(await server.request('/v1/blocks', forget))).deleted).toBeGreaterThanOrEqual(4);
+    expect(await statusUnder('anchor:7')).toBe('miss');
+  });
 });
 
 describe('the description of the API', () => {

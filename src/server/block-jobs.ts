@@ -1,6 +1,13 @@
 /** Pre-warming: passages encoded ahead of questions, as jobs with progress. The same passages are the same job. */
 import { createHash } from 'node:crypto';
-import type { EncodeSummary, Engine, Passage } from '../engine/index.ts';
+import {
+  checkPolicy,
+  type EncodeSummary,
+  type Engine,
+  encodingPart,
+  type KeyOptions,
+  type Passage,
+} from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import type { BlockKey } from '../store/index.ts';
 import { errorBody } from './request-error.ts';
@@ -43,10 +50,13 @@ export class BlockJobs {
 
   /**
    * Starts a job, unless it is running. One that is done runs again: blocks may have left since.
-   * @param owner who may see it @param salt of the blocks @throws OVERLOADED
+   * @param owner who may see it @param options salt of the blocks, and how they are encoded @throws OVERLOADED, INVALID_ARGUMENT
    */
-  start(passages: readonly Passage[], owner: Tenant, salt: string | undefined): BlockJob {
-    const content = JSON.stringify([salt ?? '', passages.map(({ id, title, text }) => [id, title, text])]);
+  start(passages: readonly Passage[], owner: Tenant, options: KeyOptions): BlockJob {
+    const { tenant: salt = '', policy } = options;
+    // Policies that read blocks differently share them.
+    const encoded = policy === undefined ? [] : [encodingPart(checkPolicy(policy)).name];
+    const content = JSON.stringify([salt, passages.map(({ id, title, text }) => [id, title, text]), ...encoded]);
     const id = `blocks-${createHash('sha256').update(content).digest('hex').slice(0, 32)}`;
     const known = this.#entries.get(keyOf(id, owner));
     if (known?.job.status === 'running') return known.job;
@@ -61,7 +71,7 @@ export class BlockJobs {
       ended: Promise.resolve(),
     };
     this.#keep(keyOf(id, owner), entry);
-    entry.ended = this.#run(passages, salt, entry).finally(() => (this.#running -= 1));
+    entry.ended = this.#run(passages, options, entry).finally(() => (this.#running -= 1));
     return entry.job;
   }
 
@@ -85,13 +95,13 @@ export class BlockJobs {
     throw new BlockAttentionError('NOT_FOUND', 'there is no such job: POST /v1/blocks starts one');
   }
 
-  async #run(passages: readonly Passage[], salt: string | undefined, entry: Entry): Promise<void> {
+  async #run(passages: readonly Passage[], options: KeyOptions, entry: Entry): Promise<void> {
     const { job, keys, controller } = entry;
     const end = () => controller.abort();
     this.#signal.addEventListener('abort', end, { once: true });
     try {
       const summary = await this.#engine.encode(passages, {
-        tenant: salt,
+        ...options,
         signal: controller.signal,
         onProgress: (done) => (entry.job = { ...job, done }),
         onBlock: (key) => void keys.push(key),

@@ -167,7 +167,14 @@ const completionObject = z.object({
 export const completionRequestSchema = completionObject.loose().openapi('CompletionRequest');
 
 export const blocksRequestSchema = z
-  .object({ documents: documentsSchema.min(1), tenant: tenantSchema.optional() })
+  .object({
+    documents: documentsSchema.min(1),
+    tenant: tenantSchema.optional(),
+    policy: policySchema.optional().openapi({
+      description:
+        'How the documents are encoded, such as "anchor:200": what the requests say that will ask about them. Defaults to what those get that say nothing. To forget: what else they may have been encoded under.',
+    }),
+  })
   .openapi('BlocksRequest');
 
 /** Names of all fields of requests. */

@@ -11,16 +11,17 @@ export function addBlocks(app: App, server: ServerContext): void {
     method: 'post',
     path: '/v1/blocks',
     summary: 'Encode documents ahead of questions',
-    description: 'Starts a job. The same documents are the same job, which runs again when it is done.',
+    description: 'Starts a job. The same documents, encoded alike, are the same job, which runs again when it is done.',
     request: blocksRequestSchema,
     response: jobSchema,
     status: 202,
   });
   app.post('/v1/blocks', async (c) => {
-    const { documents, tenant } = await readJson(c, blocksRequestSchema, server.limits);
+    const { documents, tenant, policy } = await readJson(c, blocksRequestSchema, server.limits);
     checkDocuments(documents, server.limits.documents);
     const owner = c.get('tenant');
-    return c.json(server.jobs.start(documents, owner, server.tenants.within(owner, tenant).salt), 202);
+    const { salt } = server.tenants.within(owner, tenant);
+    return c.json(server.jobs.start(documents, owner, { tenant: salt, policy }), 202);
   });
   describeRoute(app, {
     method: 'get',
@@ -52,10 +53,10 @@ export function addBlocks(app: App, server: ServerContext): void {
     response: deletedSchema,
   });
   app.delete('/v1/blocks', async (c) => {
-    const { documents, tenant } = await readJson(c, blocksRequestSchema, server.limits);
+    const { documents, tenant, policy } = await readJson(c, blocksRequestSchema, server.limits);
     checkDocuments(documents, server.limits.documents);
     const { salt } = server.tenants.within(c.get('tenant'), tenant);
-    const deleted = await server.engine.forget(documents, { tenant: salt });
+    const deleted = await server.engine.forget(documents, { tenant: salt, policy });
     return c.json({ object: 'block_attention.blocks.deleted', deleted });
   });
 }

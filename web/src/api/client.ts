@@ -23,13 +23,13 @@ export class Client {
     return (await this.#json('POST', 'v1/plan', planned, signal)) as Plan;
   }
 
-  /** Encodes the documents, and returns when they are kept. */
+  /** Encodes the documents, and returns when they are kept. @param policy as requests about them say; defaults to the server's */
   async encode(
-    documents: readonly Document[],
+    { documents, policy }: { readonly documents: readonly Document[]; readonly policy?: string | undefined },
     onProgress: (done: number, total: number) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    let job = (await this.#json('POST', 'v1/blocks', { documents }, signal)) as BlocksJob;
+    let job = (await this.#json('POST', 'v1/blocks', { documents, policy }, signal)) as BlocksJob;
     while (job.status === 'running') {
       onProgress(job.done, job.total);
       await pause(60, signal);

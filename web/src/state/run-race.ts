@@ -30,7 +30,8 @@ export interface RaceSink {
 export async function runRace(request: RaceRequest, sink: RaceSink, signal: AbortSignal): Promise<void> {
   const { client, bodies, encode, together } = request;
   for (const { mode } of bodies) sink.lane(mode, { type: 'wait' });
-  if (encode.length > 0) await encodeAll(client, encode, sink, signal);
+  const policy = bodies.find(({ mode }) => mode === 'block')?.body.block_attention.policy;
+  if (encode.length > 0) await encodeAll(client, { documents: encode, policy }, sink, signal);
   const runs = bodies.map(
     ({ mode, body }) =>
       () =>
@@ -42,16 +43,17 @@ export async function runRace(request: RaceRequest, sink: RaceSink, signal: Abor
 
 async function encodeAll(
   client: Client,
-  documents: readonly Document[],
+  encoded: { readonly documents: readonly Document[]; readonly policy?: string | undefined },
   sink: RaceSink,
   signal: AbortSignal,
 ): Promise<void> {
   const started = performance.now();
   const tell = (state: Encoding['state'], done: number, total: number) =>
     sink.encoding({ state, done, total, ms: performance.now() - started });
-  tell('running', 0, documents.length);
-  await client.encode(documents, (done, total) => tell('running', done, total), signal);
-  tell('done', documents.length, documents.length);
+  const { length } = encoded.documents;
+  tell('running', 0, length);
+  await client.encode(encoded, (done, total) => tell('running', done, total), signal);
+  tell('done', length, length);
 }
 
 async function runLane(client: Client, mode: Mode, body: ChatBody, sink: RaceSink, signal: AbortSignal): Promise<void> {

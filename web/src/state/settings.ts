@@ -22,6 +22,11 @@ export const defaultSettings: Settings = {
   maxTokens: 48,
 };
 
+/** The context policy of block mode; undefined for the server's own. */
+export function policyOf({ policy }: Pick<Settings, 'policy'>): string | undefined {
+  return policy.trim() === '' ? undefined : policy.trim();
+}
+
 export function chatBody({
   model,
   mode,
@@ -35,7 +40,7 @@ export function chatBody({
   readonly documents: readonly Document[];
   readonly question: string;
 }): ChatBody {
-  const policy = mode === 'block' ? settings.policy.trim() : '';
+  const policy = mode === 'block' ? policyOf(settings) : undefined;
   return {
     model,
     messages: [{ role: 'user', content: question }],
@@ -43,6 +48,6 @@ export function chatBody({
     max_tokens: settings.maxTokens,
     stream: true,
     stream_options: { include_usage: true },
-    block_attention: { mode, ...(policy !== '' && { policy }), prefix_reuse: false },
+    block_attention: { mode, ...(policy !== undefined && { policy }), prefix_reuse: false },
   };
 }

@@ -6,7 +6,7 @@ import type { Document, Mode } from '../api/types.ts';
 import { idleLane, reduceLane } from './lane.ts';
 import { type Measurement, measurementOf, sweepCounts } from './measurements.ts';
 import { runRace } from './run-race.ts';
-import { chatBody, type Settings } from './settings.ts';
+import { chatBody, policyOf, type Settings } from './settings.ts';
 
 export interface SweepRequest {
   readonly client: Client;
@@ -40,7 +40,7 @@ export function useSweep(onMeasured: (measurement: Measurement) => void): Sweep 
       setFailure(undefined);
       setProgress({ done, total });
       try {
-        await client.encode(documents, () => undefined, control.signal);
+        await client.encode({ documents, policy: policyOf(request.settings) }, () => undefined, control.signal);
         for (const count of counts) {
           for (const mode of ['block', 'full'] as const) {
             onMeasured(await measure(request, mode, count, control.signal));
