@@ -7,6 +7,7 @@ type AddCommand = (program: Command, context: CommandContext) => void;
 const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   pull: async () => (await import('./pull.ts')).addPull,
   models: async () => (await import('./models.ts')).addModels,
+  up: async () => (await import('./up.ts')).addUp,
   index: async () => (await import('./index-folder.ts')).addIndex,
   watch: async () => (await import('./watch.ts')).addWatch,
   ask: async () => (await import('./ask.ts')).addAsk,

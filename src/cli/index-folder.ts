@@ -3,11 +3,10 @@ import type { Command } from 'commander';
 import type { DocumentIndex, IndexSummary, UpdateOptions, UpdateProgress } from '../rag/index.ts';
 import { invalid } from './errors.ts';
 import { formatBytes, formatCount, formatMs, formatTable } from './format.ts';
-import { addIndexOptions, type IndexFlags, modelOfIndex, modelReference, openDocuments } from './index-options.ts';
+import { addDocumentOptions, type IndexFlags, modelOfIndex, modelReference, openDocuments } from './index-options.ts';
 import type { CliIo, CommandContext } from './io.ts';
 import { loadOpenEngine, loadOpenStore, loadRag, loadTokenCounter } from './lazy.ts';
 import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from './model-options.ts';
-import { bytesOption, numberOption } from './numbers.ts';
 import { Output } from './output.ts';
 
 export interface IndexFolderFlags extends Omit<ModelOptions, 'model'>, StoreFlags, IndexFlags {
@@ -25,19 +24,8 @@ export interface IndexFolderFlags extends Omit<ModelOptions, 'model'>, StoreFlag
 
 /** Options that `index` and `watch` share. */
 export function addFolderOptions(command: Command): Command {
-  addIndexOptions(command)
+  addDocumentOptions(command)
     .option('--no-encode', 'index only: questions encode the passages they need')
-    .option(
-      '--chunk-tokens <n>',
-      'longest passage (default: 256)',
-      numberOption('--chunk-tokens', { min: 16, whole: true }),
-    )
-    .option('--max-file <bytes>', 'larger files are left out (default: 32MiB)', bytesOption('--max-file'))
-    .option('--no-ignore', 'also what .gitignore and .blockignore leave out')
-    .option(
-      '--language <name>',
-      "of the documents, e.g. german or de: of endings and function words (default: the index's own, else English)",
-    )
     .option('--tenant <salt>', 'share stored blocks only with requests of the same salt')
     .option('--json', 'result as one line of JSON');
   return addStoreOptions(addModelOptions(command, modelOfIndex));

@@ -1,11 +1,15 @@
 /** Options of commands that work with an index of documents, and what they become. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { cacheFolder, type Environment } from '../cache-folder.ts';
 import { defaultModel } from '../models/aliases.ts';
+import type { PullProgress } from '../models/index.ts';
 import type { ChunkFilter, DocumentIndex, DocumentType, Embedder, SearchOptions } from '../rag/index.ts';
 import { invalid } from './errors.ts';
 import type { CliIo } from './io.ts';
 import { loadRag } from './lazy.ts';
-import { durationOption, numberOption } from './numbers.ts';
+import { bytesOption, durationOption, numberOption } from './numbers.ts';
 import type { Output } from './output.ts';
 import { showPull } from './pull.ts';
 
@@ -27,10 +31,35 @@ export interface RetrievalFlags extends IndexFlags {
 /** Said of `--model` where it may be left out. */
 export const modelOfIndex = "the index's own, else the one that comes with the package";
 
-export function addIndexOptions(command: Command): Command {
+const indexHelp = 'name or folder of the index (default: index in the cache folder)';
+
+export function addIndexOptions(command: Command, help = indexHelp): Command {
   return command
-    .option('--index <dir>', 'folder of the index (default: index in the cache folder)')
+    .option('--index <index>', help)
     .option('--embed <ref>', 'GGUF embedding model, or URL of an OpenAI-compatible /v1/embeddings?model=NAME');
+}
+
+/** How documents are read: of commands that index. @param help of --index */
+export function addDocumentOptions(command: Command, help?: string): Command {
+  return addIndexOptions(command, help)
+    .option(
+      '--chunk-tokens <n>',
+      'longest passage (default: 256)',
+      numberOption('--chunk-tokens', { min: 16, whole: true }),
+    )
+    .option('--max-file <bytes>', 'larger files are left out (default: 32MiB)', bytesOption('--max-file'))
+    .option('--no-ignore', 'also what .gitignore and .blockignore leave out')
+    .option(
+      '--language <name>',
+      "of the documents, e.g. german or de: of endings and function words (default: the index's own, else English)",
+    );
+}
+
+/** A folder, or a name: of a folder in the cache folder's `indexes`. */
+export function indexDirectory(asked: string | undefined, env: Environment): string {
+  if (asked === undefined) return join(cacheFolder(env), 'index');
+  const isName = /^[\w-][\w.-]{0,63}$/.test(asked) && !existsSync(asked);
+  return isName ? join(cacheFolder(env), 'indexes', asked) : asked;
 }
 
 export function addRetrievalOptions(command: Command): Command {
@@ -103,21 +132,13 @@ export async function openDocuments(
   flags: IndexFlags & Pick<RetrievalFlags, 'by'> & { readonly language?: string; readonly threads?: number | 'auto' },
   { io, output, create }: { readonly io: CliIo; readonly output: Output; readonly create: boolean },
 ): Promise<OpenedIndex> {
-  const { defaultIndexDirectory, describeIndex, openEmbedder, openIndex } = await loadRag();
-  const directory = flags.index ?? defaultIndexDirectory(io.env);
+  const { describeIndex, openIndex } = await loadRag();
+  const directory = indexDirectory(flags.index, io.env);
   const recorded = await describeIndex(directory);
   // A search by text needs no vectors, and works when their server does not.
   const reference = flags.by === 'text' ? undefined : (flags.embed ?? recorded?.embedder);
-  let embedder: Embedder | undefined;
+  const embedder = await openEmbedderFor(reference, flags, { io, output });
   try {
-    if (reference !== undefined) {
-      embedder = await openEmbedder(reference, {
-        env: io.env,
-        threads: flags.threads,
-        signal: io.signal,
-        onProgress: (progress) => showPull(output, progress),
-      });
-    }
     const index = await openIndex({ directory, create, embedder, language: flags.language });
     const close = async () => {
       await index.close();
@@ -128,6 +149,17 @@ export async function openDocuments(
     await embedder?.[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+export async function openEmbedderFor(
+  reference: string | undefined,
+  { threads }: { readonly threads?: number | 'auto' },
+  { io, output }: { readonly io: CliIo; readonly output: Output },
+): Promise<Embedder | undefined> {
+  if (reference === undefined) return undefined;
+  const { openEmbedder } = await loadRag();
+  const onProgress = (progress: PullProgress) => showPull(output, progress);
+  return openEmbedder(reference, { env: io.env, threads, signal: io.signal, onProgress });
 }
 
 /** The model to use: what was asked for, else what the index was made for, else the one that comes with the package. */

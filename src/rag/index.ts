@@ -4,6 +4,8 @@ export {
   type DocumentAnswer,
   type DocumentAnswerStream,
   type DocumentQuestion,
+  type Retrieved,
+  retrieve,
 } from './answer/answer-documents.ts';
 export type { Citation } from './answer/cite.ts';
 export {
@@ -22,10 +24,12 @@ export {
   type IndexOptions,
   openIndex,
 } from './catalog/document-index.ts';
+export { IndexKeeper, type KeepOptions, type KeepState, type KeptFolder } from './catalog/keep-index.ts';
 export { rootName, type UpdateOptions, type UpdateProgress } from './catalog/update-folder.ts';
 export { type WatchOptions, watchFolder } from './catalog/watch-folder.ts';
 export type { Embedder } from './embed/embedder.ts';
 export { type OpenEmbedderOptions, openEmbedder } from './embed/open-embedder.ts';
 export { documentTypes } from './load/document.ts';
+export { fileType } from './load/file-types.ts';
 export { compareStates, planState, type StateChanges, type StateOptions } from './state/plan-state.ts';
 export * from './types.ts';

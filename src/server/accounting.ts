@@ -122,19 +122,21 @@ export function accountOf(
  * choices ends the stream, and the others say `usage: null`. Without it every chunk has a choice, as plain clients expect.
  * @param end with the last chunks
  * @param empty a chunk without choices
+ * @param more that goes where the account goes
  */
 export function withAccount(
   chunks: readonly object[],
   end: { readonly results: readonly AnswerResult[]; readonly admitted: Admitted } | undefined,
   { stream_options }: Pick<SamplingRequest, 'stream_options'>,
   empty: () => object,
+  more: object = {},
 ): object[] {
-  const block_attention = end && accountOf(end.results, end.admitted);
+  const account = end && { block_attention: accountOf(end.results, end.admitted), ...more };
   if (stream_options?.include_usage === true) {
     const all = chunks.map((chunk) => ({ ...chunk, usage: null }));
-    return end ? [...all, { ...empty(), usage: usageOf(end.results), block_attention }] : all;
+    return end ? [...all, { ...empty(), usage: usageOf(end.results), ...account }] : all;
   }
-  return chunks.map((chunk, i) => (end && i === chunks.length - 1 ? { ...chunk, block_attention } : chunk));
+  return chunks.map((chunk, i) => (end && i === chunks.length - 1 ? { ...chunk, ...account } : chunk));
 }
 
 export function finishReason({ stopReason }: AnswerResult): 'stop' | 'length' {

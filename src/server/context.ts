@@ -3,6 +3,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Engine } from '../engine/index.ts';
 import type { Admission } from './admission.ts';
 import type { BlockJobs } from './block-jobs.ts';
+import type { Library } from './documents/library.ts';
 import type { Learning } from './learning.ts';
 import type { Metrics } from './metrics.ts';
 import type { Limits } from './options.ts';
@@ -29,6 +30,8 @@ export interface ServerContext {
   readonly shadow: ShadowChecks;
   readonly learning: Learning;
   readonly tenants: Tenants;
+  /** Undefined on a server that answers from what requests bring alone. */
+  readonly library: Library | undefined;
   /** When the server was made, in seconds since 1970. */
   readonly created: number;
   readonly metricsToken: string | undefined;

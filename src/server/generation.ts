@@ -26,7 +26,7 @@ export interface ChoiceResult {
 }
 
 export interface GenerationOptions {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, 'answer'>;
   readonly requests: readonly AnswerRequest[];
   readonly cancellation: Cancellation;
   /** Whether other requests are under way, which will leave the store room. */

@@ -64,6 +64,7 @@ export async function listen(
       const closed = new Promise<void>((done) => node.close(() => done()));
       node.closeAllConnections();
       await closed;
+      await server.close();
     },
   };
 }

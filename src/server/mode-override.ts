@@ -14,7 +14,7 @@ export interface ModeOverride {
 /** @throws INVALID_ARGUMENT for a policy that is none */
 export function overrideOf(
   { shadow, learning, engine }: Pick<ServerContext, 'shadow' | 'learning' | 'engine'>,
-  answer: AnswerRequest | undefined,
+  answer: Pick<AnswerRequest, 'mode' | 'policy'> | undefined,
 ): ModeOverride | undefined {
   if (answer === undefined) return undefined;
   const { mode, requested } = engine.chooseMode(answer);

@@ -1,6 +1,7 @@
 /** What a server is made of, and its limits. */
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/index.ts';
+import type { DocumentsOptions } from './documents/library.ts';
 import type { LearnOptions } from './learning.ts';
 import type { ShadowOptions } from './shadow.ts';
 import type { ApiKey } from './tenants.ts';
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly shadow?: Partial<ShadowOptions> | undefined;
   /** How `auto` learns without a verdict. Defaults to not at all. */
   readonly learn?: Partial<LearnOptions> | undefined;
+  /** Documents that it answers from, searches and takes. Defaults to none: requests bring theirs. */
+  readonly documents?: DocumentsOptions | undefined;
   /** Where requests are logged: never keys, prompts or answers. Defaults to nowhere. */
   readonly logger?: Logger | undefined;
 }

@@ -32,7 +32,8 @@ export async function readJson<T extends z.ZodType>(
   throw new RequestError('INVALID_ARGUMENT', message, path || null, issue?.code);
 }
 
-async function readBody(c: Context, maxBytes: number): Promise<Uint8Array> {
+/** The bytes of a body, unpacked. @throws INVALID_ARGUMENT, REQUEST_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, ABORTED */
+export async function readBody(c: Context, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const tooLarge = () =>
     new RequestError('REQUEST_TOO_LARGE', `the body has more than ${maxBytes} bytes: send fewer or shorter documents`);
   if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge();

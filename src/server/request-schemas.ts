@@ -4,6 +4,7 @@
  */
 import { z } from '@hono/zod-openapi';
 import { namesFile, parsePolicy } from '../engine/index.ts';
+import { retrievalSchema } from './documents/retrieval-schemas.ts';
 import { foreignFields, isIdle } from './foreign-fields.ts';
 
 const number = (min: number, max: number) => z.number().min(min).max(max).nullish();
@@ -141,6 +142,7 @@ function contentError(issue: { readonly input?: unknown }): string {
 const chatObject = z.object({
   ...samplingFields,
   messages: z.array(messageSchema).min(1).max(1024),
+  retrieval: retrievalSchema.nullish(),
   max_completion_tokens: answerTokens,
   logprobs: z.boolean().nullish(),
   top_logprobs: whole(0, 20).openapi({ description: 'Alternatives per token; asks for logprobs.' }),

@@ -1,6 +1,7 @@
 /** What answers look like, for the description of the API. */
 import { z } from '@hono/zod-openapi';
 import { accountSchema, usageSchema } from './accounting.ts';
+import { retrievedSchema } from './documents/retrieval-schemas.ts';
 
 const finishSchema = z.enum(['stop', 'length']);
 const chanceSchema = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.number()) });
@@ -23,6 +24,7 @@ export const chatResponseSchema = z
     ),
     usage: usageSchema,
     block_attention: accountSchema,
+    retrieval: retrievedSchema.optional().openapi({ description: 'Of answers from the documents of the server.' }),
   })
   .openapi('ChatCompletion');
 

@@ -1,9 +1,12 @@
 /** From checked requests to an HTTP response, streamed or whole: what chat and completions have in common. */
 import type { Context } from 'hono';
 import type { AnswerRequest, AnswerResult } from '../engine/index.ts';
+import type { DocumentAnswer } from '../rag/index.ts';
 import type { Admitted, Warning } from './accounting.ts';
 import { Cancellation } from './cancellation.ts';
 import type { ServerContext, ServerEnv } from './context.ts';
+import type { Answering as Retrieving } from './documents/collection.ts';
+import { withoutModel } from './documents/without-model.ts';
 import { eventStream } from './event-stream.ts';
 import { type ChoiceResult, Generation, type GenerationEvent } from './generation.ts';
 import { overrideOf } from './mode-override.ts';
@@ -15,8 +18,10 @@ export interface Answering {
   /** One per choice. */
   readonly answers: readonly AnswerRequest[];
   readonly warnings: readonly Warning[];
+  /** Finds the passages of the one answer, once the request has its turn. Defaults to those that it brings. */
+  readonly retrieve?: ((answer: AnswerRequest) => Promise<Retrieving>) | undefined;
   /** The body of a response that is not streamed. */
-  readonly whole: (results: readonly ChoiceResult[], admitted: Admitted) => object;
+  readonly whole: (results: readonly ChoiceResult[], admitted: Admitted, documents?: DocumentAnswer) => object;
   /** The chunks of one event. `end` comes with the last one. */
   readonly chunks: (event: GenerationEvent, end: AnswerEnd | undefined) => readonly object[];
 }
@@ -25,13 +30,15 @@ export interface Answering {
 export interface AnswerEnd {
   readonly results: readonly AnswerResult[];
   readonly admitted: Admitted;
+  /** The answer of a request with `retrieve`. */
+  readonly documents: DocumentAnswer | undefined;
 }
 
 /** @throws MODEL_NOT_FOUND, OVERLOADED, and what the engine refuses, before anything is sent */
 export async function respond(
   c: Context<ServerEnv>,
   server: ServerContext,
-  { request, answers, warnings, whole, chunks }: Answering,
+  { request, answers, warnings, retrieve, whole, chunks }: Answering,
 ): Promise<Response> {
   const { engine, limits, admission, metrics, shadow, learning } = server;
   checkLimits(server, request);
@@ -40,15 +47,19 @@ export async function respond(
   const tenant = server.tenants.within(c.get('tenant'), request.block_attention?.tenant);
   let generation: Generation;
   let admitted: Admitted;
+  let retrieved: Retrieving | undefined;
+  let leave: (() => void) | undefined;
   try {
-    const leave = await admission.enter(tenant.name, cancellation.signal);
+    leave = await admission.enter(tenant.name, cancellation.signal);
     const override = overrideOf(server, answers[0]);
     admitted = { queueMs: performance.now() - arrived, override, tell: server.tell, warnings };
-    const [first, ...others] = answers.map((answer) => ({
+    const [planned, ...others] = answers.map((answer) => ({
       ...answer,
       ...(override && { mode: override.mode, policy: override.policy }),
       tenant: tenant.salt,
     }));
+    retrieved = planned && (await retrieve?.({ ...planned, signal: cancellation.signal }));
+    const first = retrieved ? retrieved.answer?.request : planned;
     const shadowed = first && shadow.sample(first);
     // What is asked for by name teaches nothing about `auto`.
     const auto = answers[0] !== undefined && engine.chooseMode(answers[0]).requested === 'auto';
@@ -60,25 +71,45 @@ export async function respond(
         shadowed?.done(results[0]);
         watched?.done(results[0]);
       }
-      leave();
+      retrieved?.release();
+      leave?.();
     };
     const chosen = watched?.request ?? shadowed?.request;
     const requests = chosen ? [chosen, ...others] : others;
-    generation = new Generation({ engine, requests, cancellation, othersRun: () => admission.running > 1, onEnd });
+    const how = { cancellation, othersRun: () => admission.running > 1, onEnd };
+    generation =
+      planned && retrieved && first === undefined
+        ? new Generation({ ...how, engine: withoutModel(retrieved.unasked), requests: [planned] })
+        : new Generation({ ...how, engine, requests });
   } catch (error) {
     cancellation[Symbol.dispose]();
+    leave?.();
     throw cancellation.explain(error);
   }
-  if (request.stream !== true) return c.json(whole(await generation.results(), admitted));
+  const finish = (result: AnswerResult | undefined) => result && retrieved?.finish(result);
+  if (request.stream !== true) {
+    const choices = await generation.results();
+    const documents = finish(choices[0]?.result);
+    return c.json(
+      whole(
+        choices.map((one) => ({ ...one, result: documents ?? one.result })),
+        admitted,
+        documents,
+      ),
+    );
+  }
   const events = generation.events();
   // What the engine refuses shows before its first piece: then the status still can say so.
   const first = await events.next();
   async function* all(): AsyncGenerator<object, void> {
     const results: AnswerResult[] = [];
     for (let next = first; !next.done; next = await events.next()) {
-      if (next.value.type === 'result') results[next.value.choice] = next.value.result;
+      const { value } = next;
+      if (value.type === 'result') results[value.choice] = value.result;
       const complete = Object.keys(results).length === answers.length;
-      yield* chunks(next.value, complete ? { results, admitted } : undefined);
+      const documents = complete ? finish(results[0]) : undefined;
+      const end = { results: documents ? [documents] : results, admitted, documents };
+      yield* chunks(value, complete ? end : undefined);
     }
   }
   return eventStream(all(), {

@@ -14,8 +14,10 @@ import { Admission } from './admission.ts';
 import { BlockJobs } from './block-jobs.ts';
 import { browserGuard, corsHeaders } from './browser-guard.ts';
 import type { App, ServerContext, ServerEnv } from './context.ts';
+import { Library } from './documents/library.ts';
 import { defaultLearn, Learning } from './learning.ts';
 import { Metrics } from './metrics.ts';
+import { overrideOf } from './mode-override.ts';
 import { addOpenApi } from './openapi.ts';
 import { defaultLimits, type ServerOptions } from './options.ts';
 import { errorBody, loggedFields, RequestError } from './request-error.ts';
@@ -24,10 +26,13 @@ import { addBlocks } from './routes/blocks.ts';
 import { addChat } from './routes/chat.ts';
 import { addCompletions } from './routes/completions.ts';
 import { addDocs } from './routes/docs.ts';
+import { addDocuments } from './routes/documents.ts';
+import { addFiles } from './routes/files.ts';
 import { addModels } from './routes/models.ts';
 import { addOperations } from './routes/operations.ts';
 import { addPlan } from './routes/plan.ts';
 import { addPlayground } from './routes/playground.ts';
+import { addSearch } from './routes/search.ts';
 import { defaultShadow, ShadowChecks } from './shadow.ts';
 import { Tenants } from './tenants.ts';
 
@@ -40,6 +45,8 @@ export interface Server {
   drain(): void;
   /** Cancels what is under way. */
   halt(): void;
+  /** Ends what works in the background, once no request is under way. The engine stays open. */
+  close(): Promise<void>;
 }
 
 /** @throws INVALID_ARGUMENT for an origin or host name that is none */
@@ -53,6 +60,7 @@ export function createServer(options: ServerOptions): Server {
     onChange: () => {
       shadow.update();
       learning.update();
+      if (admission.idle) library?.nudge();
     },
   });
   const halt = new AbortController();
@@ -60,9 +68,12 @@ export function createServer(options: ServerOptions): Server {
   setMaxListeners(0, halt.signal);
   let draining = false;
   const { engine, metricsToken } = options;
-  const modelNames = namesOf(options);
   const shadow = new ShadowChecks(engine, { ...defaultShadow, ...options.shadow }, () => admission.idle, logger);
   const learning = new Learning(engine, { ...defaultLearn, ...options.learn }, () => admission.idle, logger);
+  const { documents } = options;
+  const encodes = () => (overrideOf(context, {})?.mode ?? engine.chooseMode({}).mode) === 'block';
+  const library = documents && new Library(documents, { engine, logger, encodes });
+  const modelNames = namesOf(options, library);
   const context: ServerContext = {
     engine,
     modelNames,
@@ -73,6 +84,7 @@ export function createServer(options: ServerOptions): Server {
     shadow,
     learning,
     tenants,
+    library,
     created: Math.floor(Date.now() / 1000),
     metricsToken,
     halt: halt.signal,
@@ -90,13 +102,25 @@ export function createServer(options: ServerOptions): Server {
     if (draining) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down: try another');
     await next();
   });
-  for (const add of [addChat, addCompletions, addPlan, addBlocks, addModels, addOperations]) add(app, context);
+  const api = [
+    addChat,
+    addCompletions,
+    addSearch,
+    addFiles,
+    addDocuments,
+    addPlan,
+    addBlocks,
+    addModels,
+    addOperations,
+  ];
+  for (const add of api) add(app, context);
   addOpenApi(app, packageVersion());
   addDocs(app);
   addPlayground(app);
   app.notFound(() => {
     throw new BlockAttentionError('NOT_FOUND', 'no such route: /docs and /openapi.json list them');
   });
+  library?.start(tenants.all);
   return {
     app,
     tenants: tenants.names,
@@ -104,14 +128,17 @@ export function createServer(options: ServerOptions): Server {
       draining = true;
       shadow.close();
       learning.close();
+      void library?.stop();
     },
     halt: () => halt.abort(new Error('the server ends')),
+    close: async () => library?.close(),
   };
 }
 
-function namesOf({ modelName, engine }: ServerOptions): ServerContext['modelNames'] {
+/** The documents' name comes last: what is asked without them is the usual. */
+function namesOf({ modelName, engine }: ServerOptions, library: Library | undefined): ServerContext['modelNames'] {
   const [first = engine.model.name, ...others] = [modelName ?? []].flat();
-  return [first, ...others];
+  return [first, ...others.filter((name) => name !== library?.modelName), ...(library ? [library.modelName] : [])];
 }
 
 function observe(app: App, { metrics, admission }: ServerContext, logger: NonNullable<ServerOptions['logger']>): void {

@@ -20,6 +20,7 @@ export interface Tenant {
   readonly salt: string | undefined;
 }
 
+const anybody: Tenant = { name: 'default', salt: undefined };
 const tenantName = /^[\w.-]{1,64}$/;
 
 /** `KEY` or `KEY=tenant`. @throws INVALID_ARGUMENT; the message does not repeat the key */
@@ -62,9 +63,15 @@ export class Tenants {
     return [...new Set(this.#known.map(({ tenant }) => tenant.name))];
   }
 
+  /** All there are; without keys the one that everybody is. */
+  get all(): Tenant[] {
+    if (!this.required) return [anybody];
+    return [...new Map(this.#known.map(({ tenant }) => [tenant.name, tenant])).values()];
+  }
+
   /** The tenant of an `Authorization` header. @throws UNAUTHORIZED */
   of(authorization: string | undefined): Tenant {
-    if (!this.required) return { name: 'default', salt: undefined };
+    if (!this.required) return anybody;
     const sent = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
     if (sent !== undefined) {
       const digest = hmac(this.#pepper, sent);

@@ -28,6 +28,12 @@ export const examples: readonly Example[] = [
   { page: 'README.md', begins: 'npm ci && npm run demo', how: 'shown', why: 'it installs this package: CI runs it' },
   {
     page: 'README.md',
+    begins: 'npx block-attention up ./docs',
+    how: 'run',
+    instead: [['up ./docs', 'up ./docs --check']],
+  },
+  {
+    page: 'README.md',
     begins: 'npx block-attention index ./docs',
     how: 'run',
     instead: [
@@ -99,6 +105,12 @@ export const examples: readonly Example[] = [
     ],
   },
   { page: 'docs/finetuning.md', begins: 'import { finetune }', how: 'compile' },
+  {
+    page: 'docs/rag.md',
+    begins: 'npx block-attention up ./docs',
+    how: 'run',
+    instead: [['up ./docs', 'up --check ./docs']],
+  },
   { page: 'docs/rag.md', begins: '$ npx block-attention index ./docs', how: 'run' },
   { page: 'docs/rag.md', begins: '$ sed -i', how: 'run' },
   { page: 'docs/rag.md', begins: '$ npx block-attention search', how: 'run' },
@@ -117,6 +129,26 @@ export const examples: readonly Example[] = [
     instead: [['smollm2-135m', 'embedded --check']],
   },
   { page: 'docs/server.md', begins: 'import type { WithAccount', how: 'compile' },
+  {
+    page: 'docs/server.md',
+    begins: 'curl -s http://127.0.0.1:8787/v1/chat/completions',
+    how: 'run',
+    instead: [
+      // In a folder with documents, and a server on a free port.
+      [
+        'curl -s http://127.0.0.1:8787/v1/chat/completions',
+        `printf 'Notes of the harbour.' > notes.md
+npx block-attention up ./docs --port 0 --json${small} > up.json 2> up.log &
+server=$!
+trap 'kill $server' EXIT
+until [ -s up.json ] || ! kill -0 $server; do sleep 0.2; done
+url=$(sed 's/.*"url":"\\([^"]*\\)".*/\\1/' up.json)
+curl -s http://127.0.0.1:8787/v1/chat/completions`,
+      ],
+      ['http://127.0.0.1:8787', '$url'],
+      ['curl -s ', 'curl -sf '],
+    ],
+  },
   { page: 'docs/server.md', begins: '{', how: 'shown', why: 'an answer' },
   { page: 'docs/store.md', begins: 'block-attention store ls|stats', how: 'shown', why: 'a list of spellings' },
 ];

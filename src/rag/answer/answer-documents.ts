@@ -1,5 +1,5 @@
 /** A question over an index: find passages, answer over them as blocks in the order of the search, cite. */
-import type { AnswerRequest, AnswerResult, AnswerStream, Engine, ModeChoice } from '../../engine/index.ts';
+import type { AnswerRequest, AnswerResult, AnswerStream, Engine, KeyOptions, ModeChoice } from '../../engine/index.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
 import { passageOf, type SearchHit, type SearchOptions } from '../types.ts';
 import { type Citation, judgeAnswer } from './cite.ts';
@@ -60,35 +60,64 @@ interface Prepared {
 }
 
 async function prepare(request: DocumentQuestion): Promise<Prepared> {
+  const { engine, ...question } = request;
+  const { answer: asked, finish, unasked } = await retrieve(request);
+  if (asked === undefined) return { stream: only(notInDocuments), finish: () => Promise.resolve(finish(unasked)) };
+  if (engine.chooseMode(question).mode === 'block')
+    await asked.note({ tenant: request.tenant, policy: question.policy });
+  const stream: AnswerStream = engine.answer(asked.request);
+  return { stream, finish: async () => finish(await stream.result) };
+}
+
+/** What was found for a question, fitted to the context: all that is left to do is to answer, whoever does it. */
+export interface Retrieved {
+  /** What to ask the engine; undefined when nothing that was found speaks of the question. */
+  readonly answer:
+    | {
+        readonly request: AnswerRequest;
+        /** Records the blocks that the answer is about to make. For every way in which it may be encoded. */
+        readonly note: (options: KeyOptions) => Promise<void>;
+      }
+    | undefined;
+  /** What was found, in the order of the blocks. */
+  readonly hits: readonly SearchHit[];
+  /** The answer without the model. */
+  readonly unasked: AnswerResult;
+  readonly finish: (result: AnswerResult) => DocumentAnswer;
+}
+
+/** The first half of an answer from documents. @throws EMPTY_QUESTION, INVALID_ARGUMENT, ABORTED */
+export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
   const started = performance.now();
   const { index, engine, retrieval, minCoverage = defaultMinCoverage, ...rest } = request;
   const { question, history = [], signal } = rest;
   const previous = history.at(-1)?.user;
   const found = await find(index, question, previous, { ...retrieval, signal });
   const searchMs = performance.now() - started;
-  const nothingLeft = { passages: 0, turns: 0 };
+  const unasked = unaskedAnswer(engine.chooseMode(rest), searchMs);
   // A question that leans on the one before it names only a part of what it asks about.
   if (!mayAnswer(found, history.length > 0 ? minCoverage / 2 : minCoverage)) {
-    const judged = { citations: [], hits: found, leftOut: nothingLeft, inDocuments: false, asked: false };
-    const answer = { ...unasked(engine.chooseMode(rest), searchMs), ...judged, searchMs };
-    return { stream: only(notInDocuments), finish: () => Promise.resolve(answer) };
+    const leftOut = { passages: 0, turns: 0 };
+    const judged = { citations: [], hits: found, leftOut, inDocuments: false, asked: false, searchMs };
+    return { answer: undefined, hits: found, unasked, finish: (result) => ({ ...result, ...judged }) };
   }
   const fitted = found.length === 0 ? { hits: found, history } : await fitContext(engine, rest, found);
   const { hits } = fitted;
   const leftOut = { passages: found.length - hits.length, turns: history.length - fitted.history.length };
   const preparedMs = performance.now() - started;
-  if (engine.chooseMode(rest).mode === 'block') {
-    const chunks = hits.map(({ chunk }) => chunk);
-    await index.noteBlocks(engine, chunks, request.tenant);
-  }
-  const passages = hits.map(({ chunk }) => passageOf(chunk));
-  const stream: AnswerStream = engine.answer({ ...rest, history: fitted.history, passages });
-  const finish = async (): Promise<DocumentAnswer> => {
-    const result = await stream.result;
-    const judged = judgeAnswer({ answer: result.text, question, previous }, hits, index.words);
-    return { ...result, ttftMs: result.ttftMs + preparedMs, ...judged, hits, leftOut, asked: true, searchMs };
+  const chunks = hits.map(({ chunk }) => chunk);
+  return {
+    answer: {
+      request: { ...rest, history: fitted.history, passages: chunks.map(passageOf) },
+      note: (options) => index.noteBlocks(engine, chunks, options),
+    },
+    hits,
+    unasked,
+    finish: (result) => {
+      const judged = judgeAnswer({ answer: result.text, question, previous }, hits, index.words);
+      return { ...result, ttftMs: result.ttftMs + preparedMs, ...judged, hits, leftOut, asked: true, searchMs };
+    },
   };
-  return { stream, finish };
 }
 
 /** In a conversation a question may need the one before it to be understood: both are searched for. */
@@ -108,7 +137,7 @@ async function* only(text: string): AsyncGenerator<string> {
   yield text;
 }
 
-function unasked({ mode, requested, reason }: ModeChoice, searchMs: number): AnswerResult {
+function unaskedAnswer({ mode, requested, reason }: ModeChoice, searchMs: number): AnswerResult {
   return {
     text: notInDocuments,
     mode,

@@ -47,6 +47,7 @@ describe('answers from documents', () => {
         title: 'Keys › Rotation',
         passage: 'keys.md:7',
         ranges: [[0, 18]],
+        quotes: [[0, 58]],
       },
     ]);
     expect(result.ttftMs).toBeGreaterThan(result.searchMs);

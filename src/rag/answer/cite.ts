@@ -25,6 +25,8 @@ export interface Citation {
   readonly passage: string;
   /** Half-open ranges of the answer's text that rest on it. */
   readonly ranges: readonly (readonly [start: number, end: number])[];
+  /** Half-open ranges of the passage's text that bear them out: whole sentences, each once. */
+  readonly quotes: readonly (readonly [start: number, end: number])[];
 }
 
 export interface Judgement {
@@ -56,7 +58,7 @@ export function judgeAnswer(
   const passages = hits.map((hit) => cutPassage(hit, words));
   const questions = previous === undefined ? [question] : [question, `${previous}\n${question}`];
   const evidence = questions.map((one) => new Evidence(one, passages, words));
-  const found = new Map<string, Citation & { ranges: (readonly [number, number])[] }>();
+  const found = new Map<string, Noted>();
   let [stating, borneOut] = [0, 0];
   for (const [start, end] of ranges) {
     const statement = answer.slice(start, end);
@@ -72,11 +74,12 @@ export function judgeAnswer(
   return { inDocuments: true, citations: [...found.values()] };
 }
 
-function note(
-  found: Map<string, Citation & { ranges: (readonly [number, number])[] }>,
-  { passage, sentence }: Support,
-  range: readonly [number, number],
-): void {
+interface Noted extends Citation {
+  readonly ranges: (readonly [number, number])[];
+  readonly quotes: (readonly [number, number])[];
+}
+
+function note(found: Map<string, Noted>, { passage, sentence }: Support, range: readonly [number, number]): void {
   const { chunk } = passage.hit;
   const { root, path, title, page } = chunk;
   // On a page-crossing chunk lines of another page would mislead.
@@ -86,6 +89,7 @@ function note(
   const known = found.get(`${root}\0${source}`);
   if (known !== undefined) {
     known.ranges.push(range);
+    if (known.quotes.every(([start]) => start !== sentence.range[0])) known.quotes.push(sentence.range);
     return;
   }
   found.set(`${root}\0${source}`, {
@@ -98,5 +102,6 @@ function note(
     title,
     passage: chunk.source,
     ranges: [range],
+    quotes: [sentence.range],
   });
 }

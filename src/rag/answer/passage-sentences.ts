@@ -5,6 +5,8 @@ import type { Words } from '../words/words.ts';
 
 export interface Sentence {
   readonly text: string;
+  /** Half-open range of the passage's text. */
+  readonly range: readonly [start: number, end: number];
   readonly words: ReadonlySet<string>;
   readonly numbers: ReadonlySet<string>;
   /** Lines of the unit it belongs to. */
@@ -30,8 +32,10 @@ export function cutPassage(hit: SearchHit, words: Words): CutPassage {
   const parts = first > 0 ? [[0, chunk.startLine, chunk.endLine] as const, ...spans] : spans;
   for (const [index, [offset, startLine, endLine]] of parts.entries()) {
     for (const [from, to] of sentenceRanges(chunk.text.slice(offset, parts[index + 1]?.[0]))) {
-      const text = chunk.text.slice(offset + from, offset + to);
-      sentences.push({ text, words: new Set(words.all(text)), numbers: new Set(numbersOf(text)), startLine, endLine });
+      const range = [offset + from, offset + to] as const;
+      const text = chunk.text.slice(...range);
+      const found = { words: new Set(words.all(text)), numbers: new Set(numbersOf(text)) };
+      sentences.push({ text, range, ...found, startLine, endLine });
     }
   }
   const title = new Set(words.all(chunk.title));

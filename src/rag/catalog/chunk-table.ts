@@ -115,6 +115,12 @@ export class ChunkTable {
     return inOrder(rows.map((row) => ({ id: String(row.id), score: 1 - Number(row._distance) })));
   }
 
+  /** Lets rows be found before `settle`: with an index of words there is, those that are not in it are looked through. */
+  async makeFindable(): Promise<void> {
+    const indices = await this.#table.listIndices();
+    if (!indices.some(({ columns }) => columns.includes('search'))) await this.#indexWords();
+  }
+
   /**
    * Brings the search index up to date and cleans up after earlier states. For the only writer.
    * @param purge take the text of removed rows off the disk, too. In a table too large to be written anew, LanceDB does
@@ -127,20 +133,23 @@ export class ChunkTable {
     const indices = await this.#table.listIndices();
     const has = (column: string) => indices.some(({ columns }) => columns.includes(column));
     const { Index } = await lance();
-    if (rows > 0) {
-      // Made anew each time: LanceDB 0.30 now and then panics when `optimize` has rows to add to an index of words. With
-      // all rows in the index it leaves the index alone.
-      // What a word is, is decided in words.ts: LanceDB is given words with blanks between them, and no language, of
-      // which it knows few and on others panics, which ends the process.
-      const asGiven = { stem: false, removeStopWords: false, asciiFolding: false, lowercase: false } as const;
-      const cut = { baseTokenizer: 'whitespace', maxTokenLength: mostWordBytes, withPosition: false } as const;
-      const config = Index.fts({ ...asGiven, ...cut });
-      await this.#table.createIndex('search', { config, replace: true });
-    }
+    // Made anew each time: LanceDB 0.30 now and then panics when `optimize` has rows to add to an index of words. With
+    // all rows in the index it leaves the index alone.
+    if (rows > 0) await this.#indexWords();
     if (rows >= indexedFrom && !has('id')) await this.#table.createIndex('id', { config: Index.btree() });
     const wide = rows >= vectorIndexFrom && !has('vector') && (await this.dimensions()) !== undefined;
     if (wide) await this.#table.createIndex('vector', { config: Index.ivfFlat({ distanceType: 'cosine' }) });
     await this.#table.optimize({ cleanupOlderThan: new Date(), deleteUnverified: true });
+  }
+
+  async #indexWords(): Promise<void> {
+    const { Index } = await lance();
+    // What a word is, is decided in words.ts: LanceDB is given words with blanks between them, and no language, of
+    // which it knows few and on others panics, which ends the process.
+    const asGiven = { stem: false, removeStopWords: false, asciiFolding: false, lowercase: false } as const;
+    const cut = { baseTokenizer: 'whitespace', maxTokenLength: mostWordBytes, withPosition: false } as const;
+    const config = Index.fts({ ...asGiven, ...cut });
+    await this.#table.createIndex('search', { config, replace: true });
   }
 
   /** Makes the words of all rows anew, as another language or a newer version of this package has them. */

@@ -5,7 +5,7 @@
  */
 import { join, resolve } from 'node:path';
 import { cacheFolder, type Environment } from '../../cache-folder.ts';
-import type { Engine } from '../../engine/index.ts';
+import type { Engine, KeyOptions } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import { withFolderLock } from '../../models/index.ts';
 import type { BlockStore } from '../../store/index.ts';
@@ -26,8 +26,10 @@ import { openWords, type Words, wordsVersion } from '../words/words.ts';
 import type { BlockTable } from './block-table.ts';
 import { chunkOf } from './chunk-rows.ts';
 import { type ChunkTable, filterSql } from './chunk-table.ts';
+import { type EncodeChunksOptions, type EncodeTotals, encodeChunks } from './encode-chunks.ts';
 import { forgetBlocks } from './forget-blocks.ts';
-import { type Manifest, readManifest, writeManifest } from './manifest.ts';
+import { oneOf } from './lance.ts';
+import { type KnownFile, type Manifest, readManifest, writeManifest } from './manifest.ts';
 import { makeFolder, openTables } from './open-tables.ts';
 import { hasOtherWords, type UpdateOptions, updateFolder } from './update-folder.ts';
 
@@ -174,10 +176,38 @@ export class DocumentIndex implements AsyncDisposable {
           `the index has embeddings of ${reference}: open it with those`,
         );
       }
-      const parts = { directory: this.directory, manifest: this.#manifest, chunks, blocks, embedder, parser, words };
+      const onManifest = (manifest: Manifest) => {
+        this.#manifest = manifest;
+      };
+      const tables = { chunks, blocks, embedder, parser, words };
+      const parts = { directory: this.directory, manifest: this.#manifest, ...tables, onManifest };
       const { summary, manifest } = await updateFolder(parts, folder, options);
       this.#manifest = manifest;
       return summary;
+    }, options);
+  }
+
+  /**
+   * Encodes what the store lacks of some folders' passages: what `update` does at its end, by itself.
+   * @throws ABORTED: what was encoded by then stays
+   */
+  encode(
+    roots: readonly string[],
+    engine: Engine,
+    options: EncodeChunksOptions & { onWait?: () => void } = {},
+  ): Promise<EncodeTotals> {
+    return this.#exclusively(async () => {
+      const { chunks, blocks } = this.#parts;
+      const totals = { encoded: 0, present: 0, encodedTokens: 0, bytes: 0 };
+      for (const root of roots) {
+        const some = await encodeChunks(chunks, blocks, root, engine, options);
+        totals.encoded += some.encoded;
+        totals.present += some.present;
+        totals.encodedTokens += some.encodedTokens;
+        totals.bytes += some.bytes;
+      }
+      if (totals.encoded > 0) await blocks.settle();
+      return totals;
     }, options);
   }
 
@@ -258,9 +288,9 @@ export class DocumentIndex implements AsyncDisposable {
    * Records which blocks a request is about to make of these chunks, so that they leave the store with the documents.
    * `update` does it by itself; for requests with another model.
    */
-  async noteBlocks(engine: Engine, chunks: readonly Chunk[], tenant?: string): Promise<void> {
+  async noteBlocks(engine: Engine, chunks: readonly Chunk[], options: KeyOptions = {}): Promise<void> {
     if (chunks.length === 0) return;
-    const keys = engine.blockKeys(chunks.map(passageOf), { tenant });
+    const keys = engine.blockKeys(chunks.map(passageOf), options);
     const recorded = await this.#parts.blocks.entries(chunks.map(({ content }) => content));
     const known = new Set(recorded.map(({ content, key }) => `${content} ${key}`));
     const entries = chunks.flatMap(({ content }, i) => {
@@ -268,6 +298,25 @@ export class DocumentIndex implements AsyncDisposable {
       return key === undefined || known.has(`${content} ${key}`) ? [] : [{ content, key }];
     });
     await this.#parts.blocks.add(entries);
+  }
+
+  /**
+   * Forgets blocks that a request made of these chunks if their documents have gone meanwhile: `update` could not know
+   * of what was still being encoded. @returns how many blocks there were
+   */
+  async forgetGone(engine: Engine, chunks: readonly Chunk[], options: readonly KeyOptions[]): Promise<number> {
+    if (chunks.length === 0) return 0;
+    await this.#parts.chunks.refresh();
+    const contents = oneOf('content', [...new Set(chunks.map(({ content }) => content))]);
+    const alive = new Set((await this.#parts.chunks.select(['content'], contents)).map(({ content }) => content));
+    const gone = chunks.filter(({ content }) => !alive.has(content)).map(passageOf);
+    if (gone.length === 0) return 0;
+    return engine.forgetBlocks(options.flatMap((one) => engine.blockKeys(gone, one)));
+  }
+
+  /** What is known of a file: its time of change when it was read, its passages, why it has none. @param root as `folders` names it */
+  file(root: string, path: string): Pick<KnownFile, 'modifiedAt' | 'chunks' | 'skipped'> | undefined {
+    return this.#manifest.folders[root]?.files[path];
   }
 
   async close(): Promise<void> {
@@ -321,10 +370,17 @@ function outdated(directory: string, { language }: Manifest, words: Words): Bloc
   );
 }
 
+export interface IndexDescription {
+  readonly model: string | undefined;
+  readonly embedder: string | undefined;
+  /** Roots of the folders in it. */
+  readonly folders: readonly string[];
+}
+
 /** What an index says of itself, without opening it; undefined when there is none. @throws INDEX_INVALID */
-export async function describeIndex(
-  directory: string,
-): Promise<{ readonly model: string | undefined; readonly embedder: string | undefined } | undefined> {
+export async function describeIndex(directory: string): Promise<IndexDescription | undefined> {
   const manifest = await readManifest(resolve(directory));
-  return manifest && { model: manifest.model, embedder: manifest.embedder?.reference };
+  if (manifest === undefined) return undefined;
+  const { model, embedder, folders } = manifest;
+  return { model, embedder: embedder?.reference, folders: Object.keys(folders) };
 }

@@ -21,7 +21,8 @@ export interface EncodeChunksOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-const rowsAtOnce = 1000;
+/** Naming blocks reads their texts on the event loop: few enough at a time that a server's streams go on. */
+const rowsAtOnce = 128;
 const encodedAtOnce = 64;
 
 /** @throws ABORTED; what was encoded by then stays, and the next run goes on from there */

@@ -55,6 +55,11 @@ export interface UpdateOptions {
   readonly model?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: UpdateProgress) => void) | undefined;
+  /**
+   * Time after which what was read so far can be found while the rest is still read, in ms; then after twice as long, and
+   * so on. Defaults to the end of the run.
+   */
+  readonly findableMs?: number | undefined;
 }
 
 export interface UpdateParts {
@@ -66,6 +71,8 @@ export interface UpdateParts {
   readonly parser: ParserProcess;
   /** Of the language that the index is to have from now on. */
   readonly words: Words;
+  /** Told what the manifest says by now, after every commit. */
+  readonly onManifest: (manifest: Manifest) => void;
 }
 
 const defaultChunkTokens = 256;
@@ -127,10 +134,11 @@ export async function updateFolder(
     await chunks.replace(root, pendingPaths, await embedded(pendingRows, parts.embedder, signal));
     [pendingPaths, pendingRows] = [[], []];
     // What is in the table by now need not be read again should this run be interrupted.
-    await writeManifest(
-      directory,
-      unsettled(withFolder({ cut, files: { ...usable, ...files }, updatedAt: Date.now() })),
-    );
+    const manifest = unsettled(withFolder({ cut, files: { ...usable, ...files }, updatedAt: Date.now() }));
+    await writeManifest(directory, manifest);
+    if (options.findableMs === undefined) return;
+    await chunks.makeFindable();
+    parts.onManifest(manifest);
   };
   const withFolder = (known: KnownFolder): Manifest => ({
     ...recorded,
@@ -144,6 +152,8 @@ export async function updateFolder(
     await unsettle();
     await chunks.reword(words, signal);
   }
+  const { findableMs = Number.POSITIVE_INFINITY } = options;
+  let [committed, nextMs] = [performance.now(), findableMs];
   for (const [done, file] of found.entries()) {
     throwIfAborted(signal);
     onProgress?.({ phase: 'reading', done, total: found.length, path: file.path });
@@ -159,7 +169,11 @@ export async function updateFolder(
     if (result.rows === undefined) continue;
     pendingPaths.push(file.path);
     for (const row of result.rows) pendingRows.push(row);
-    if (pendingRows.length >= rowsPerCommit || pendingPaths.length >= 500) await commit();
+    const due = performance.now() - committed >= nextMs;
+    if (pendingRows.length < rowsPerCommit && pendingPaths.length < 500 && !due) continue;
+    await commit();
+    if (due) nextMs *= 2;
+    committed = performance.now();
   }
   await commit();
 

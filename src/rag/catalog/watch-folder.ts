@@ -1,19 +1,11 @@
-/**
- * Keeps an index up to date while its folder changes: changes are gathered, then one run looks at the folder.
- *
- * The watcher only says that something happened; what happened, the run finds out. A missed event is caught by the next.
- */
-import { basename } from 'node:path';
-import { fileType } from '../load/file-types.ts';
+/** Keeps an index up to date while its folder changes: changes are gathered, then one run looks at the folder. */
 import type { IndexSummary } from '../types.ts';
 import type { DocumentIndex } from './document-index.ts';
+import { type FolderChangesOptions, folderChanges } from './folder-changes.ts';
 import { rootOf, type UpdateOptions } from './update-folder.ts';
 
-export interface WatchOptions extends UpdateOptions {
-  /** Ends the watching. */
+export interface WatchOptions extends UpdateOptions, Omit<FolderChangesOptions, 'onError'> {
   readonly signal: AbortSignal;
-  /** Quiet time after the last change before a run, in ms. Defaults to 400. */
-  readonly quietMs?: number | undefined;
   /** After each run: the first, and those in which something changed. */
   readonly onUpdate?: ((summary: IndexSummary) => void) | undefined;
   /** Called when a run fails; the watching goes on. */
@@ -22,57 +14,18 @@ export interface WatchOptions extends UpdateOptions {
 
 /** Updates once, then after every change, until the signal fires. @throws what the first run throws */
 export async function watchFolder(index: DocumentIndex, folder: string, options: WatchOptions): Promise<void> {
-  const { signal, quietMs = 400, onUpdate, onError } = options;
+  const { signal, quietMs, onUpdate, onError } = options;
   const root = await rootOf(folder);
-  const { watch } = await import('chokidar');
-  let changed = 0;
-  let wake = () => {};
-  const watcher = watch(root, {
-    ignoreInitial: true,
-    followSymlinks: false,
-    ignored: (path, stats) => {
-      const name = basename(path);
-      if (path !== root && (name === 'node_modules' || (name.startsWith('.') && !name.endsWith('ignore')))) return true;
-      return stats?.isFile() === true && fileType(path) === undefined && !name.endsWith('ignore');
-    },
-  });
-  watcher.on('all', () => {
-    changed = performance.now();
-    wake();
-  });
-  watcher.on('error', (error) => onError?.(error));
-  const onAbort = () => wake();
-  signal.addEventListener('abort', onAbort);
-  try {
-    // What changes from here on is seen; what changed before, the first run reads.
-    await new Promise<void>((resolve) => watcher.once('ready', resolve));
-    onUpdate?.(await index.update(root, options));
-    let seen = 0;
-    while (!signal.aborted) {
-      const waited = performance.now() - changed;
-      if (changed > seen && waited >= quietMs) {
-        seen = performance.now();
-        try {
-          const summary = await index.update(root, options);
-          const { added, changed: other, removed } = summary.files;
-          if (added + other + removed > 0) onUpdate?.(summary);
-        } catch (error) {
-          if (!signal.aborted) onError?.(error);
-        }
-        continue;
-      }
-      await new Promise<void>((resolve) => {
-        const timer = changed > seen ? setTimeout(resolve, quietMs - waited) : undefined;
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-        // A change or the signal may have come since they were looked at.
-        if (signal.aborted || (timer === undefined && changed > seen)) wake();
-      });
+  let runs = 0;
+  for await (const _ of folderChanges(root, { signal, quietMs, onError })) {
+    runs += 1;
+    try {
+      const summary = await index.update(root, options);
+      const { added, changed, removed } = summary.files;
+      if (runs === 1 || added + changed + removed > 0) onUpdate?.(summary);
+    } catch (error) {
+      if (runs === 1) throw error;
+      if (!signal.aborted) onError?.(error);
     }
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    await watcher.close();
   }
 }

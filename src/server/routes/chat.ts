@@ -3,6 +3,7 @@ import { accountOf, finishReason, usageOf, withAccount } from '../accounting.ts'
 import { answerFormat } from '../answer-format.ts';
 import { checkDocuments, sharedFields } from '../answer-request.ts';
 import type { App, ServerContext } from '../context.ts';
+import { retrievalFor, toldOf } from '../documents/retrieved-chat.ts';
 import { checkContinuation, unheard } from '../foreign-fields.ts';
 import { chatLogprobs } from '../logprobs.ts';
 import { conversationOf } from '../messages.ts';
@@ -19,13 +20,14 @@ export function addChat(app: App, server: ServerContext): void {
     path: '/v1/chat/completions',
     summary: 'Answer a conversation over documents',
     description:
-      'OpenAI’s request with `documents` and `block_attention` added. Streamed, `block_attention` comes in the last chunk: the one with the usage where that is asked for, else the one with the last finish_reason.',
+      'OpenAI’s request with `documents` and `block_attention` added. Streamed, `block_attention` comes in the last chunk: the one with the usage where that is asked for, else the one with the last finish_reason. With `retrieval`, or by the model name of the documents, passages are found on the server; what the answer rests on is in `retrieval`, beside `block_attention`.',
     request: chatRequestSchema,
     response: chatResponseSchema,
   });
   app.post('/v1/chat/completions', async (c) => {
     const body = await readJson(c, chatRequestSchema, server.limits);
     const { answers, warnings } = chatAnswers(body, server);
+    const documents = await retrievalFor(c, server, body);
     const request = { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens };
     const told = alternativesOf(body) !== undefined;
     const created = Math.floor(Date.now() / 1000);
@@ -36,7 +38,8 @@ export function addChat(app: App, server: ServerContext): void {
       request,
       answers,
       warnings,
-      whole: (choices, admitted) => {
+      retrieve: documents?.retrieve,
+      whole: (choices, admitted, found) => {
         const results = choices.map(({ result }) => result);
         return {
           ...head,
@@ -49,6 +52,7 @@ export function addChat(app: App, server: ServerContext): void {
           })),
           usage: usageOf(results),
           block_attention: accountOf(results, admitted),
+          ...toldOf(found, documents),
         };
       },
       chunks: (event, end) => {
@@ -64,7 +68,7 @@ export function addChat(app: App, server: ServerContext): void {
         const [delta, finish_reason] =
           event.type === 'piece' ? [{ content: event.text }, null] : [{}, finishReason(event.result)];
         chunks.push(chunk([{ index, delta, logprobs, finish_reason }]));
-        return withAccount(chunks, end, body, () => chunk([]));
+        return withAccount(chunks, end, body, () => chunk([]), toldOf(end?.documents, documents));
       },
     });
   });

@@ -7,6 +7,7 @@ import { unheard } from '../foreign-fields.ts';
 import { completionLogprobs } from '../logprobs.ts';
 import { describeRoute } from '../openapi.ts';
 import { readJson } from '../read-json.ts';
+import { RequestError } from '../request-error.ts';
 import { completionRequestSchema } from '../request-schemas.ts';
 import { completionResponseSchema } from '../response-schemas.ts';
 import { respond } from '../run-request.ts';
@@ -24,6 +25,10 @@ export function addCompletions(app: App, server: ServerContext): void {
     const request = await readJson(c, completionRequestSchema, server.limits);
     const passages = request.documents ?? [];
     checkDocuments(passages, server.limits.documents);
+    if (request.model === server.library?.modelName) {
+      const message = `model: ${JSON.stringify(request.model)} answers questions: use /v1/chat/completions, or another`;
+      throw new RequestError('INVALID_ARGUMENT', message, 'model');
+    }
     const question = typeof request.prompt === 'string' ? request.prompt : (request.prompt[0] ?? '');
     const alternatives = request.logprobs ?? undefined;
     const { grammar, warnings } = answerFormat(request);

@@ -1,0 +1,35 @@
+/** `up`: folders of documents, read, watched, encoded and answered from by one server, with a page to ask on. */
+import type { Command } from 'commander';
+import { addDocumentOptions, modelOfIndex, modelReference } from './index-options.ts';
+import type { CommandContext } from './io.ts';
+import { addModelOptions } from './model-options.ts';
+import { runServer } from './run-server.ts';
+import { settled } from './serve.ts';
+import { addServerOptions } from './serve-options.ts';
+import { checkFolders, servedIndex } from './served-documents.ts';
+
+export function addUp(program: Command, context: CommandContext): void {
+  const command = program
+    .command('up')
+    .description(
+      'ask your documents on a page, and over the OpenAI API: reads folders, watches and encodes them, serves',
+    )
+    .argument('[folders...]', "folders of documents; NAME=FOLDER for one tenant's alone (default: those of the index)");
+  addServerOptions(command, 'warn');
+  addDocumentOptions(
+    addModelOptions(command, modelOfIndex),
+    'a name, or a folder, of the index (default: index in the cache folder)',
+  );
+  command.action(async (folders: string[]) => {
+    const filled = await settled(command, context);
+    if (filled === undefined) return;
+    await checkFolders(folders);
+    const documents = await servedIndex(filled.index, folders, context.io.env);
+    // Whoever names no port wants the page, wherever it is.
+    const anyPort = command.getOptionValueSource('port') === 'default';
+    await runServer({ ...filled, model: modelReference(filled.model, documents.model) }, context.io, {
+      documents,
+      anyPort,
+    });
+  });
+}

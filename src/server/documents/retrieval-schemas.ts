@@ -1,0 +1,165 @@
+/** What requests may say about documents of the server, and what answers say of them. */
+import { z } from '@hono/zod-openapi';
+import { type DocumentAnswer, documentTypes, type SearchHit } from '../../rag/index.ts';
+import type { Collection, Retrieval } from './collection.ts';
+
+const moment = z
+  .union([z.number(), z.iso.date(), z.iso.datetime({ offset: true })], {
+    error: 'give ms since 1970, or a time such as 2026-01-31 or 2026-01-31T08:00:00Z',
+  })
+  .transform((value) => (typeof value === 'number' ? value : Date.parse(value)));
+
+export const retrievalFields = {
+  top: z.number().int().min(1).max(1000).nullish().openapi({ description: 'Most passages. Defaults to 8.' }),
+  budget: z.number().int().min(1).nullish().openapi({ description: 'Most tokens of all passages together.' }),
+  paths: z
+    .array(z.string().min(1).max(1024))
+    .max(100)
+    .nullish()
+    .openapi({ description: 'Globs on the path below the folder, such as `guides/**`, any of which may match.' }),
+  types: z.array(z.enum(documentTypes)).max(documentTypes.length).nullish(),
+  since: moment.nullish().openapi({ description: 'Files changed since: ms since 1970, or an ISO 8601 time.' }),
+  until: moment.nullish().openapi({ description: 'Files changed before.' }),
+  by: z
+    .enum(['text', 'vector', 'hybrid'])
+    .nullish()
+    .openapi({ description: 'Defaults to hybrid where the index has embeddings, else text.' }),
+};
+
+const retrievalObject = z.strictObject({
+  ...retrievalFields,
+  min_coverage: z.number().min(0).max(1).nullish().openapi({
+    description:
+      'Share of the question’s words, by rarity, that a passage must have; else the model is not asked. Defaults to 0.4; 0 always asks.',
+  }),
+});
+
+/** `true` and `{}` are the same. */
+export const retrievalSchema = z
+  .union([z.boolean(), retrievalObject], { error: unionError })
+  .openapi('Retrieval', { description: 'Answer from the documents of this server: `true`, or how to find passages.' });
+
+/** What is wrong with the object, not with the union. */
+function unionError(issue: { readonly input?: unknown }): string {
+  if (typeof issue.input !== 'object' || issue.input === null) return 'give true, or an object';
+  const found = retrievalObject.safeParse(issue.input).error?.issues[0];
+  return found ? `${[...found.path, found.message].join(': ')}` : 'malformed';
+}
+
+type Fields = { readonly [K in keyof typeof retrievalFields]?: z.output<(typeof retrievalFields)[K]> };
+
+/** Fields as the index takes them. */
+export function searchOptionsOf({ top, budget, paths, types, since, until, by }: Fields): Retrieval {
+  return {
+    top: top ?? undefined,
+    maxTokens: budget ?? undefined,
+    paths: paths ?? undefined,
+    types: types ?? undefined,
+    since: since ?? undefined,
+    until: until ?? undefined,
+    by: by ?? undefined,
+  };
+}
+
+/** How a request wants to be answered from documents; undefined when it does not. */
+export function retrievalOf(value: z.output<typeof retrievalSchema> | null | undefined): Retrieval | undefined {
+  if (value === undefined || value === null || value === false) return undefined;
+  if (value === true) return {};
+  return { ...searchOptionsOf(value), minCoverage: value.min_coverage ?? undefined };
+}
+
+const placeSchema = z.object({
+  source: z.string().openapi({ description: 'File and lines: `keys.md:12-30`, `paper.pdf:p3:1-20`.' }),
+  folder: z.string().openapi({ description: 'Name of the folder, or `uploads`.' }),
+  path: z.string(),
+  start_line: z.number(),
+  end_line: z.number(),
+  page: z.number().optional().openapi({ description: 'PDFs only; lines are then of the page.' }),
+  title: z.string().openapi({ description: 'Title of the document and headings: `Keys › Rotation`.' }),
+});
+
+export const hitSchema = placeSchema
+  .extend({
+    rank: z.number(),
+    id: z.string().openapi({ description: 'Of the block in `block_attention.blocks`.' }),
+    type: z.enum(documentTypes),
+    score: z.number(),
+    coverage: z.number().openapi({ description: 'Share of the question’s words, by rarity, that the passage has.' }),
+    tokens: z.number(),
+    text: z.string(),
+  })
+  .openapi('PassageHit');
+
+const range = z.array(z.number()).length(2);
+const citationSchema = placeSchema
+  .extend({
+    index: z.number().openapi({ description: 'From 1, in the order of the answer.' }),
+    passage: z.string().openapi({ description: '`id` of the passage.' }),
+    text: z.string().openapi({ description: 'The passage.' }),
+    quotes: z.array(range).openapi({ description: 'Half-open ranges of `text` that bear the answer out.' }),
+    ranges: z.array(range).openapi({ description: 'Half-open ranges of the answer that rest on it.' }),
+  })
+  .openapi('Citation');
+
+export const retrievedSchema = z
+  .object({
+    asked: z.boolean().openapi({ description: 'False when no passage speaks of the question: no model was asked.' }),
+    in_documents: z
+      .boolean()
+      .openapi({ description: 'Whether the documents bear the answer out, as far as can be told.' }),
+    search_ms: z.number(),
+    left_out: z.object({ passages: z.number(), turns: z.number() }).openapi({
+      description: 'What was found or said before and the context has no room for.',
+    }),
+    citations: z.array(citationSchema),
+    passages: z.array(hitSchema).openapi({ description: 'What was found and read, best first.' }),
+  })
+  .openapi('Retrieved');
+
+export function hitBody({ chunk, rank, score, coverage }: SearchHit, collection: Pick<Collection, 'nameOf'>) {
+  const { source, root, path, startLine, endLine, page, title, type, tokens, text } = chunk;
+  const place = { source, folder: collection.nameOf(root), path, start_line: startLine, end_line: endLine };
+  return {
+    rank,
+    id: source,
+    ...place,
+    ...(page !== undefined && { page }),
+    title,
+    type,
+    score,
+    coverage,
+    tokens,
+    text,
+  };
+}
+
+/** What an answer says of the documents it rests on. */
+export function retrievedBody(
+  answer: DocumentAnswer,
+  collection: Pick<Collection, 'nameOf'>,
+): z.output<typeof retrievedSchema> {
+  const { asked, inDocuments, searchMs, leftOut, citations, hits } = answer;
+  return {
+    asked,
+    in_documents: inDocuments,
+    search_ms: searchMs,
+    left_out: { ...leftOut },
+    citations: citations.map(
+      ({ index, source, root, path, startLine, endLine, page, title, passage, quotes, ranges }) => ({
+        index,
+        source,
+        folder: collection.nameOf(root),
+        path,
+        start_line: startLine,
+        end_line: endLine,
+        ...(page !== undefined && { page }),
+        title,
+        passage,
+        text: hits.find(({ chunk }) => chunk.root === root && chunk.source === passage)?.chunk.text ?? '',
+        quotes: quotes.map((one) => [...one]),
+        ranges: ranges.map((one) => [...one]),
+      }),
+    ),
+    passages: asked ? hits.map((hit) => hitBody(hit, collection)) : [],
+  };
+}

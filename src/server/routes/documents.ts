@@ -1,0 +1,114 @@
+/** GET /v1/documents: what the server answers from, how far it is with reading and encoding, what it left out and why. */
+import { z } from '@hono/zod-openapi';
+import type { KeptFolder } from '../../rag/index.ts';
+import type { App, ServerContext } from '../context.ts';
+import type { Collection } from '../documents/collection.ts';
+import { collectionOf, libraryOf } from '../documents/of-request.ts';
+import { describeRoute } from '../openapi.ts';
+import { errorBody } from '../request-error.ts';
+
+const note = z.object({ path: z.string(), reason: z.string() });
+const folderSchema = z.object({
+  name: z.string().openapi({ description: 'Of the folder, or `uploads`.' }),
+  files: z.number(),
+  passages: z.number(),
+  updated_at: z.number().nullable().openapi({ description: 'In seconds since 1970; null before the first reading.' }),
+  left_out: z.array(note).openapi({ description: 'The first 200 files that are left out, and why.' }),
+  left_out_total: z.number(),
+  notes: z.array(note).openapi({ description: 'What was odd about files that were read last; the first 200.' }),
+  other_files: z.number().openapi({ description: 'Files of types that are not read.' }),
+  other_endings: z.record(z.string(), z.number()),
+  error: z.string().nullable().openapi({ description: 'Why the last reading failed.' }),
+});
+
+const documentsSchema = z
+  .object({
+    object: z.literal('block_attention.documents'),
+    model: z.string().openapi({ description: 'Name of the model that answers from them.' }),
+    phase: z.enum(['waiting', 'reading', 'indexing', 'encoding', 'ready']).openapi({
+      description:
+        'Questions are answered in every phase, from what was read by then. `waiting`: for another process that writes to the index.',
+    }),
+    done: z.number().openapi({ description: 'Files while reading, passages while encoding.' }),
+    total: z.number(),
+    path: z.string().nullable().openapi({ description: 'File that is being read.' }),
+    files: z.number(),
+    passages: z.number(),
+    encoding: z.object({
+      wanted: z.boolean().openapi({ description: 'Whether questions are answered by block mode.' }),
+      done: z.number(),
+      total: z.number(),
+      error: z.string().nullable(),
+    }),
+    max_file_bytes: z.number().openapi({ description: 'Largest file that can be sent.' }),
+    folders: z.array(folderSchema),
+  })
+  .openapi('Documents');
+
+const mostListed = 200;
+
+export function addDocuments(app: App, server: ServerContext): void {
+  describeRoute(app, {
+    method: 'get',
+    path: '/v1/documents',
+    summary: 'What is answered from, and how far it is read and encoded',
+    response: documentsSchema,
+  });
+  app.get('/v1/documents', async (c) => {
+    const library = libraryOf(server);
+    const collection = await collectionOf(c, server);
+    return c.json(stateBody(collection, server, library));
+  });
+}
+
+function stateBody(
+  collection: Collection,
+  { tell }: ServerContext,
+  { modelName, limits, encodes }: Pick<ReturnType<typeof libraryOf>, 'modelName' | 'limits' | 'encodes'>,
+): z.output<typeof documentsSchema> {
+  const { phase, done, total, path, encoded, error, folders } = collection.keeper.state;
+  const why = (cause: unknown) => (cause === undefined ? null : tell(errorBody(cause).body.error.message));
+  const known = new Map(collection.index.folders.map((folder) => [folder.root, folder]));
+  const listed = folders.map(({ root, summary, error: failure }) => {
+    const own = known.get(root);
+    return {
+      name: collection.nameOf(root),
+      files: own?.files ?? 0,
+      passages: own?.chunks ?? 0,
+      updated_at: own === undefined ? null : Math.floor(own.updatedAt / 1000),
+      ...leftOut(summary),
+      // No path of this machine.
+      error: why(failure)?.replaceAll(root, collection.nameOf(root)) ?? null,
+    };
+  });
+  const sum = (name: 'files' | 'passages') => listed.reduce((all, folder) => all + folder[name], 0);
+  return {
+    object: 'block_attention.documents',
+    model: modelName,
+    phase,
+    done,
+    total,
+    path: path ?? null,
+    files: sum('files'),
+    passages: sum('passages'),
+    encoding: {
+      wanted: encodes(),
+      done: encoded?.done ?? 0,
+      total: encoded?.total ?? sum('passages'),
+      error: why(error),
+    },
+    max_file_bytes: limits.fileBytes,
+    folders: listed,
+  };
+}
+
+function leftOut(summary: KeptFolder['summary']) {
+  const { skipped = [], notes = [], others } = summary?.files ?? {};
+  return {
+    left_out: skipped.slice(0, mostListed),
+    left_out_total: skipped.length,
+    notes: notes.slice(0, mostListed),
+    other_files: others?.total ?? 0,
+    other_endings: { ...others?.endings },
+  };
+}

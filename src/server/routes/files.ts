@@ -1,0 +1,161 @@
+/** /v1/files: files that clients send to be answered from, in the shape of OpenAI's. */
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { BlockAttentionError } from '../../errors.ts';
+import { Cancellation } from '../cancellation.ts';
+import type { App, ServerContext, ServerEnv } from '../context.ts';
+import type { Collection } from '../documents/collection.ts';
+import { collectionOf, libraryOf } from '../documents/of-request.ts';
+import type { StoredFile } from '../documents/uploads.ts';
+import { describeRoute } from '../openapi.ts';
+import { readBody } from '../read-json.ts';
+import { RequestError } from '../request-error.ts';
+
+const fileSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('file'),
+    bytes: z.number(),
+    created_at: z.number().openapi({ description: 'In seconds since 1970.' }),
+    filename: z.string(),
+    purpose: z.string(),
+    status: z.enum(['uploaded', 'processed', 'error']).openapi({
+      description: '`processed`: answers can rest on it. `error`: it is left out, `status_details` says why.',
+    }),
+    status_details: z.string().nullable(),
+    passages: z.number().openapi({ description: 'That it was cut into.' }),
+  })
+  .openapi('File');
+
+const filesSchema = z
+  .object({ object: z.literal('list'), data: z.array(fileSchema), has_more: z.literal(false) })
+  .openapi('Files');
+
+const deletedSchema = z
+  .object({ id: z.string(), object: z.literal('file'), deleted: z.literal(true) })
+  .openapi('FileDeleted');
+
+/** Of the form around the file. */
+const formBytes = 64 * 2 ** 10;
+/** Bodies held in memory at once, of all tenants. */
+const atOnce = 4;
+/** How long an upload waits for its file to be read before it says `uploaded`. */
+const patienceMs = 20_000;
+
+export function addFiles(app: App, server: ServerContext): void {
+  let running = 0;
+  describeRoute(app, {
+    method: 'post',
+    path: '/v1/files',
+    summary: 'Send a file to be answered from',
+    description:
+      'A form (`multipart/form-data`) with the field `file`; `purpose` may be there. The answer comes when the file was read, or after 20 s. A file of the same name and contents is the same file; another of that name gets a number.',
+    response: fileSchema,
+  });
+  app.post('/v1/files', async (c) => {
+    const { limits } = libraryOf(server);
+    if (running >= atOnce) {
+      throw new BlockAttentionError('OVERLOADED', `${running} files are being sent already: try again later`);
+    }
+    running += 1;
+    try {
+      const { name, bytes } = await readForm(c, limits.fileBytes);
+      const collection = await collectionOf(c, server);
+      const file = await collection.uploads.put(name, bytes);
+      await within(patienceMs, c, server, (signal) => collection.uploadsChanged(signal)).catch((error: unknown) => {
+        if (!BlockAttentionError.isInstance(error) || !['ABORTED', 'DEADLINE_EXCEEDED'].includes(error.code))
+          throw error;
+      });
+      return c.json(fileBody(file, collection));
+    } finally {
+      running -= 1;
+    }
+  });
+  describeRoute(app, {
+    method: 'get',
+    path: '/v1/files',
+    summary: 'The files that were sent',
+    response: filesSchema,
+  });
+  app.get('/v1/files', async (c) => {
+    const collection = await collectionOf(c, server);
+    const data = (await collection.uploads.list()).map((file) => fileBody(file, collection));
+    return c.json({ object: 'list', data, has_more: false });
+  });
+  describeRoute(app, { method: 'get', path: '/v1/files/{id}', summary: 'One of them', response: fileSchema });
+  app.get('/v1/files/:id', async (c) => {
+    const collection = await collectionOf(c, server);
+    return c.json(fileBody(await collection.uploads.get(c.req.param('id')), collection));
+  });
+  describeRoute(app, { method: 'get', path: '/v1/files/{id}/content', summary: 'Its bytes' });
+  app.get('/v1/files/:id/content', async (c) => {
+    const { uploads } = await collectionOf(c, server);
+    const file = await uploads.get(c.req.param('id'));
+    // Whatever is in it, a browser is not to show it as a page of this server.
+    c.header('content-type', 'application/octet-stream');
+    c.header('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(file.name)}`);
+    c.header('x-content-type-options', 'nosniff');
+    return c.body(await uploads.read(file));
+  });
+  describeRoute(app, {
+    method: 'delete',
+    path: '/v1/files/{id}',
+    summary: 'Delete a file',
+    description: 'Its passages leave the index, and their blocks every tier of this server, before the answer comes.',
+    response: deletedSchema,
+  });
+  app.delete('/v1/files/:id', async (c) => {
+    const collection = await collectionOf(c, server);
+    const { id } = await collection.uploads.remove(c.req.param('id'));
+    await within(server.limits.deadlineMs, c, server, (signal) => collection.uploadsChanged(signal));
+    return c.json({ id, object: 'file', deleted: true });
+  });
+}
+
+/** @throws INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE, REQUEST_TOO_LARGE */
+async function readForm(c: Context, mostBytes: number): Promise<{ readonly name: string; readonly bytes: Uint8Array }> {
+  const type = c.req.header('content-type') ?? '';
+  if (!/^multipart\/form-data\s*;/i.test(type)) {
+    throw new RequestError('UNSUPPORTED_MEDIA_TYPE', 'send multipart/form-data with the field file');
+  }
+  const body = await readBody(c, mostBytes + formBytes);
+  let form: FormData;
+  try {
+    form = await new Response(body, { headers: { 'content-type': type } }).formData();
+  } catch {
+    throw new RequestError('INVALID_ARGUMENT', 'the body is no whole multipart form: send it again');
+  }
+  const [file, other] = form.getAll('file');
+  if (!(file instanceof File)) throw new RequestError('INVALID_ARGUMENT', 'file: send a file in this field', 'file');
+  if (other !== undefined) throw new RequestError('INVALID_ARGUMENT', 'file: send one file per request', 'file');
+  return { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
+}
+
+async function within<T>(
+  ms: number,
+  c: Context<ServerEnv>,
+  { halt }: ServerContext,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  using cancellation = new Cancellation(ms, c.req.raw.signal, halt);
+  return await work(cancellation.signal).catch((error: unknown) => {
+    throw cancellation.explain(error);
+  });
+}
+
+function fileBody(file: StoredFile, collection: Collection): z.output<typeof fileSchema> {
+  const { known, failure } = collection.stateOf(file);
+  const reason =
+    known?.skipped ?? (known === undefined && failure !== undefined ? 'the documents could not be read' : undefined);
+  return {
+    id: file.id,
+    object: 'file',
+    bytes: file.bytes,
+    created_at: Math.floor(file.modifiedAt / 1000),
+    filename: file.name,
+    purpose: 'assistants',
+    status: reason !== undefined ? 'error' : known === undefined ? 'uploaded' : 'processed',
+    status_details: reason ?? null,
+    passages: known?.chunks ?? 0,
+  };
+}
