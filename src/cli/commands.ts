@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   finetune: async () => (await import('./finetune.ts')).addFinetune,
   eval: async () => (await import('./eval.ts')).addEval,
   verify: async () => (await import('./verify.ts')).addVerify,
+  adapt: async () => (await import('./adapt.ts')).addAdapt,
   data: async () => (await import('./generate-data.ts')).addData,
 };
 

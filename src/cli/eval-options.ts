@@ -88,7 +88,10 @@ export function noteSkipped(output: Output, skipped: number): void {
 /** What the model runs with, for cards. */
 export function adapterLines({ adapter }: Pick<ModelInfo, 'adapter'>): string[] {
   if (adapter === null) return [];
-  return [`Adapter  ${adapter.path}, rank ${adapter.rank}${adapter.scale === 1 ? '' : `, scaled by ${adapter.scale}`}`];
+  const { path, rank, scale, kind, over } = adapter;
+  const name = kind === 'writer' ? 'Writer   ' : 'Adapter  ';
+  const scaled = scale === 1 ? '' : `, scaled by ${scale}`;
+  return [...adapterLines({ adapter: over }), `${name}${path}, rank ${rank}${scaled}`];
 }
 
 /** `43.0`: a share in percent. */

@@ -16,11 +16,12 @@ interface Flags {
   readonly model: string;
   readonly data: string;
   readonly out: string;
-  readonly adapter?: string;
+  readonly adapter?: readonly string[];
+  readonly writer?: boolean;
   readonly lora?: number;
   readonly full?: boolean;
   readonly alpha?: number;
-  readonly modes: readonly TrainingMode[];
+  readonly modes?: readonly TrainingMode[];
   readonly distill?: number;
   readonly blockDropout?: number;
   readonly policy?: ContextPolicy;
@@ -42,6 +43,7 @@ interface Flags {
   readonly evaluateEvery?: number;
   readonly patience: number;
   readonly checkpointEvery: number;
+  readonly minutes?: number;
   readonly resume?: boolean;
   readonly merge?: boolean;
   readonly weights: 'f32' | 'f16' | 'q8_0' | 'same';
@@ -75,18 +77,26 @@ export function addFinetune(program: Command, context: CommandContext): void {
     ...whole,
     max: 1024,
   });
-  command.option('--adapter <file>', 'go on from this adapter, with its rank and alpha, instead of a new one');
+  command.option(
+    '--adapter <file>',
+    'go on from this adapter, with its rank and alpha, instead of a new one; with --writer also what it is trained over',
+    (file: string, before: readonly string[] = []) => [...before, file],
+  );
+  command.option(
+    '--writer',
+    'train an adapter that acts on passages while they are encoded, and on nothing else: full attention stays as it is',
+  );
   command.option('--full', 'train all weights, in f32: 16 bytes of memory for each');
   number('--alpha', 'x', "the adapters' output is multiplied by alpha / rank (default: twice the rank)", { min: 1e-6 });
   command.addOption(
-    new Option('--modes <list>', 'modes each sample is trained in')
-      .argParser(parseModes)
-      .default(['full', 'block'], 'full,block'),
+    new Option('--modes <list>', 'modes each sample is trained in (default: full,block; block of a writer)').argParser(
+      parseModes,
+    ),
   );
   number(
     '--distill',
     'share',
-    'of what is minimised, the divergence from the starting model with full attention; the rest is the answers (default: 0)',
+    'of what is minimised, the divergence from the starting model with full attention; the rest is the answers (default: 0; 1 of a writer)',
     { min: 0, max: 1 },
   );
   number(
@@ -98,7 +108,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
   command.addOption(
     new Option(
       '--policy <policy>',
-      'what passages are encoded behind, e.g. anchor:header; the result is served under the same (default: what it starts from was trained under, else plain)',
+      'what passages are encoded behind, e.g. anchor:header; the result is served under the same (default: what it starts from was trained under, else plain; of a writer what block mode runs under)',
     ).argParser(parsePolicy),
   );
   number('--epochs', 'n', 'passes over the data', whole, 1);
@@ -138,6 +148,10 @@ export function addFinetune(program: Command, context: CommandContext): void {
     3,
   );
   number('--checkpoint-every', 'steps', 'steps between checkpoints', whole, 50);
+  number('--minutes', 'n', 'ends after so long with the best it has, and --resume goes on (default: no limit)', {
+    min: 0.01,
+    max: 1e6,
+  });
   command
     .option('--resume', 'go on from the checkpoint in --out, to the same result')
     .option('--merge', 'with LoRA: also write the model with the adapter merged')
@@ -153,9 +167,12 @@ export function addFinetune(program: Command, context: CommandContext): void {
 
 async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const own = [flags.lora, flags.alpha, flags.merge, flags.adapter];
+  const own = [flags.lora, flags.alpha, flags.merge, flags.adapter, flags.writer];
   if (flags.full && own.some((given) => given !== undefined)) {
-    throw invalid('--full trains all weights: leave --lora, --alpha, --merge and --adapter out');
+    throw invalid('--full trains all weights: leave --lora, --alpha, --merge, --adapter and --writer out');
+  }
+  if (flags.writer && flags.distill === 0) {
+    throw invalid('--distill is 0: a writer learns what full attention says, give a share above 0 or leave it out');
   }
   const [{ finetune }, { resolveModel }] = await Promise.all([loadTraining(), import('../models/index.ts')]);
   const { path } = await resolveModel(flags.model, {
@@ -165,11 +182,12 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   });
   output.progress.clear();
   output.progress.show({ label: 'reading samples' });
-  const { full = false, lora, lr, distill, json: _, ...rest } = flags;
+  const { full = false, lora, lr, distill, modes, json: _, ...rest } = flags;
   const report = await finetune({
     ...rest,
     model: path,
     lora: full ? null : lora,
+    modes: modes ?? (flags.writer ? undefined : ['full', 'block']),
     distill: distill === 0 ? undefined : distill,
     learningRate: lr,
     signal: io.signal,
@@ -208,8 +226,11 @@ function progressText({ step, steps, loss, tokensPerSecond, secondsLeft }: Finet
 
 function validationText(validation: Validation): string {
   return Object.entries(validation)
-    .map(([mode, { loss, divergence, accuracy }]) => {
-      const apart = divergence === undefined ? '' : `, divergence ${divergence.toFixed(3)}`;
+    .map(([mode, { loss, divergence, agreement = 0, accuracy }]) => {
+      const apart =
+        divergence === undefined
+          ? ''
+          : `, divergence ${divergence.toFixed(3)}, ${percent(agreement)} % of tokens as the teacher`;
       return `${mode} loss ${loss.toFixed(3)}${apart}, ${percent(accuracy)} % right`;
     })
     .join('; ');
@@ -241,6 +262,7 @@ function reportLines({
   });
   const distilled = Object.values(before ?? {}).some(({ divergence }) => divergence !== undefined);
   const apartHead = distilled ? ['divergence before', 'after'] : [];
+  const how = ended === 'early' ? ', stopped early' : ended === 'time' ? ', the time was up: --resume goes on' : '';
   const written = writtenStep === steps ? '' : `, written as of step ${writtenStep}, the best on held-out samples`;
   return [
     ...(rows.length === 0
@@ -248,7 +270,7 @@ function reportLines({
       : formatTable([['held-out samples', 'loss before', 'after', ...apartHead, '% right before', 'after'], ...rows], {
           left: 1,
         })),
-    `${steps} steps${ended === 'early' ? ', stopped early' : ''}${written}`,
+    `${steps} steps${how}${written}`,
     `${formatCount(tokens)} tokens in ${formatDuration(seconds * 1000)}, ${formatCount(tokensPerSecond)} tok/s`,
     ...(files.adapter === undefined ? [] : [`Adapter  ${files.adapter}`]),
     ...(files.model === undefined ? [] : [`Model    ${files.model}`]),

@@ -9,6 +9,7 @@ export const loadOpenStore = () => import('./open-store.ts');
 export const loadEval = () => import('../eval/index.ts');
 export const loadDemoFacts = () => import('./demo-facts.ts');
 export const loadTraining = () => import('../train/index.ts');
+export const loadAdapt = () => import('../adapt/index.ts');
 export const loadQueue = () => import('../queue/index.ts');
 export const loadRag = () => import('../rag/index.ts');
 export const loadTokenCounter = () => import('../engine/index.ts');

@@ -15,7 +15,7 @@ export interface ModelOptions {
   readonly template?: EngineOptions['template'];
   readonly linear?: EngineOptions['linear'];
   readonly repack?: boolean;
-  readonly adapter?: string;
+  readonly adapter?: readonly string[];
   readonly adapterScale?: number;
 }
 
@@ -73,7 +73,11 @@ export function policyOf({ policy, repair }: Pick<ModeFlags, 'policy' | 'repair'
 /** Adds how a model is to run. */
 export function addComputeOptions(command: Command): Command {
   return command
-    .option('--adapter <file>', 'LoRA to apply while the model runs: a GGUF that `finetune` wrote or llama.cpp loads')
+    .option(
+      '--adapter <file>',
+      'LoRA to apply while the model runs: a GGUF that `finetune` or `adapt` wrote, or llama.cpp loads; twice where one is a writer',
+      repeated,
+    )
     .addOption(
       new Option('--adapter-scale <x>', "what the adapter's change is multiplied by (default: 1)").argParser(
         numberOption('--adapter-scale'),

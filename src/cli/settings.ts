@@ -6,6 +6,7 @@
  * and the field, and never repeat a secret.
  */
 import { readFile } from 'node:fs/promises';
+import { delimiter } from 'node:path';
 import type { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Environment } from '../cache-folder.ts';
@@ -23,7 +24,9 @@ export interface Setting {
 const flagsOnly = new Set(['config', 'check', 'json', 'help']);
 const secret = /key|token|shared/;
 /** Flags that may be repeated: a list in the file, words in the environment. */
-const several = new Set(['api-key', 'shared', 'cors', 'allowed-host', 'model-name']);
+const several = new Set(['adapter', 'api-key', 'shared', 'cors', 'allowed-host', 'model-name']);
+/** Names of files may have spaces in them: they are listed as in PATH. */
+const separatorOf = (name: string) => (name === 'adapter' ? delimiter : /\s+/);
 
 /**
  * Fills in what no flag gave. @param file path of a JSON or YAML file
@@ -42,7 +45,7 @@ export async function applySettings(command: Command, env: Environment, file: st
     const variable = `BLOCK_ATTENTION_${name.replaceAll('-', '_').toUpperCase()}`;
     const set = env[variable];
     if (set !== undefined && set !== '') {
-      const words = several.has(name) ? set.split(/\s+/).filter((word) => word !== '') : set;
+      const words = several.has(name) ? set.split(separatorOf(name)).filter((word) => word !== '') : set;
       return { name, value: fill(command, option, words, variable), source: 'environment' };
     }
     const value = fromFile[name];

@@ -72,7 +72,8 @@ export async function questionsOf(
   return { questions, path, made: true };
 }
 
-async function passagesIn(
+/** The passages of a folder of documents, or of an index. @throws INDEX_NOT_FOUND, and what reading them throws */
+export async function passagesIn(
   flags: DocumentFlags,
   { io, output, engine }: { io: CliIo; output: Output; engine: Engine },
 ): Promise<Passage[]> {

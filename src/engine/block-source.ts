@@ -31,8 +31,10 @@ export interface BlockSourceOptions {
   readonly layout: KvLayout;
   /** Hex SHA-256 of the model's file. */
   readonly weights: string;
-  /** adapterIdentity() of the model's adapter. Defaults to none. */
+  /** adapterIdentity() of the model's ordinary adapter. Defaults to none. */
   readonly adapter?: string | undefined;
+  /** The same of its writer, which acts on all blocks but a prompt's first. Defaults to none. */
+  readonly writer?: string | undefined;
   readonly tokenizer: Tokenizer;
   readonly template: PromptTemplate;
   /** Bytes of block copies a device other than the CPU may hold. Defaults to 1 GiB. */
@@ -208,6 +210,7 @@ export class BlockSource {
     try {
       const { computeMs } = await runner.prompt(sequence, request.tokens, {
         logits: 'none',
+        writes: encoding.writes,
         priority,
         group: tenant,
         signal,

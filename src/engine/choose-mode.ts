@@ -30,7 +30,7 @@ export interface ModeDefaults {
   readonly verdict: StoredVerdict | undefined;
   /** For the advice to verify. */
   readonly modelPath: string;
-  readonly adapter?: Pick<AdapterInfo, 'path' | 'scale'> | null;
+  readonly adapter?: Pick<AdapterInfo, 'path' | 'scale' | 'over'> | null;
 }
 
 export interface ModeChoice {
@@ -101,7 +101,7 @@ export function checkMode(mode: RequestedMode): RequestedMode {
 
 function adapterFlags(adapter: ModeDefaults['adapter']): string {
   if (!adapter) return '';
-  return ` --adapter ${JSON.stringify(adapter.path)}${adapter.scale === 1 ? '' : ` --adapter-scale ${adapter.scale}`}`;
+  return `${adapterFlags(adapter.over)} --adapter ${JSON.stringify(adapter.path)}${adapter.scale === 1 ? '' : ` --adapter-scale ${adapter.scale}`}`;
 }
 
 function points(share: number): string {

@@ -7,6 +7,7 @@ import { cacheFolder } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, type VocabTokenizer } from '../ggml/index.ts';
 import {
+  type Adapter,
   type AdapterOptions,
   type AttentionFactory,
   adapterIdentity,
@@ -105,7 +106,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     cleanup.push(() => model.dispose());
     const contextTokens = model.contextTokens(options.contextTokens);
     const { modelPath, cacheDir, template = 'auto' } = options;
-    const adapter = await describeAdapter(model, cacheDir);
+    const [adapter, ids] = await describeAdapters(model, cacheDir);
     const identity = await verdictIdentity({ modelPath, template, kvType, adapter: adapter?.identity, cacheDir });
     const beside = adapter?.path ?? modelPath;
     const shipped = shippedVerdicts;
@@ -128,12 +129,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       store,
       layout,
       weights: identity.weights,
-      adapter: adapter?.identity,
+      adapter: ids.lora,
+      writer: ids.writer,
       tokenizer,
       template,
     });
     cleanup.push(() => source.dispose());
-    const trained = trainedPolicy(model);
+    const trained = trainedPolicy({ file: model.file, adapter: model.writer ?? model.adapter });
     const fallback = trained ?? (await verdictPolicy(identity, { beside, shipped })) ?? defaultPolicy(template);
     // What cannot be had shows now, not with the first question.
     if (policy) source.encodings.of(policy);
@@ -284,16 +286,25 @@ function checkPrefixBytes(bytes: number): number {
   throw new BlockAttentionError('INVALID_ARGUMENT', `prefixBytes is ${bytes}: give a number of bytes of at least 0`);
 }
 
-function adapterOptions({ adapter: path, adapterScale: scale }: EngineOptions): AdapterOptions | undefined {
-  if (path !== undefined) return { path, scale };
-  if (scale === undefined) return undefined;
-  throw new BlockAttentionError('INVALID_ARGUMENT', `adapterScale is ${scale} without an adapter: name its file`);
+function adapterOptions({ adapter = [], adapterScale: scale }: EngineOptions): AdapterOptions[] {
+  const paths = [adapter].flat();
+  if (scale === undefined || paths.length === 1) return paths.map((path) => ({ path, scale }));
+  const why = paths.length === 0 ? 'without an adapter: name its file' : 'for several adapters: give one, or no scale';
+  throw new BlockAttentionError('INVALID_ARGUMENT', `adapterScale is ${scale} ${why}`);
 }
 
-async function describeAdapter({ adapter }: Model, cacheDir: string = cacheFolder()): Promise<AdapterInfo | null> {
-  if (adapter === undefined) return null;
-  const { path, scale, rank } = adapter;
-  return { path, scale, rank, identity: await adapterIdentity({ path, scale }, join(cacheDir, 'digests')) };
+/** What runs with the model, and what block keys say of each kind. */
+async function describeAdapters({ adapter, writer }: Model, cacheDir: string = cacheFolder()) {
+  const identityOf = (each: Adapter | undefined) => each && adapterIdentity(each, join(cacheDir, 'digests'));
+  const ids = { lora: await identityOf(adapter), writer: await identityOf(writer) };
+  const over = adapter && ids.lora !== undefined ? adapterInfo(adapter, ids.lora, null) : null;
+  if (writer === undefined || ids.writer === undefined) return [over, ids] as const;
+  const identity = over === null ? ids.writer : `${over.identity} + ${ids.writer}`;
+  return [adapterInfo(writer, identity, over), ids] as const;
+}
+
+function adapterInfo({ path, scale, rank, kind }: Adapter, identity: string, over: AdapterInfo | null): AdapterInfo {
+  return { path, scale, rank, kind, over, identity };
 }
 
 function modelInfo({ model, source, contextTokens, adapter }: EngineParts): ModelInfo {

@@ -10,7 +10,7 @@ import { convertBlock, type StoredBlock } from '../model/convert-kv.ts';
 import { copyPrefix } from '../model/copy-prefix.ts';
 import type { Model } from '../model/model.ts';
 import type { Sequence } from '../model/sequence.ts';
-import { type AttentionFactory, DecodeGraph, forwardStep } from '../model/step.ts';
+import { type AttentionFactory, DecodeGraph, forwardStep, type Step } from '../model/step.ts';
 import { Pace } from './pace.ts';
 import { type DecodeTask, type PromptTask, Scheduler } from './scheduler.ts';
 
@@ -21,6 +21,7 @@ interface Settled<T> {
 
 interface Prompt extends PromptTask<Sequence>, Settled<PromptResult> {
   readonly logits: 'all' | 'last' | 'none';
+  readonly writes: boolean;
   /** Of the chunks so far. */
   readonly rows: Float32Array[];
   cancelled: boolean;
@@ -97,15 +98,18 @@ export class Runner {
     tokens: Int32Array,
     options: {
       readonly logits: 'all' | 'last' | 'none';
+      /** Whether the model's writer acts on the tokens, which then give no logits. Defaults to false. */
+      readonly writes?: boolean | undefined;
       readonly priority?: number;
       /** Who it is for: groups get equal shares. Defaults to one that all share. */
       readonly group?: string | undefined;
       readonly signal?: AbortSignal | undefined;
     },
   ): Promise<PromptResult> {
-    const { logits, priority = 0, group = '', signal } = options;
+    const { logits, writes = false, priority = 0, group = '', signal } = options;
     return this.#submit(signal, (settled): Prompt => {
-      const task = { sequence, tokens, logits, rows: [], priority, group, cancelled: false, computeMs: 0, ...settled };
+      const asked = { sequence, tokens, logits, writes, priority, group };
+      const task = { ...asked, rows: [], cancelled: false, computeMs: 0, ...settled };
       this.#scheduler.addPrompt(task);
       return task;
     });
@@ -260,6 +264,18 @@ export class Runner {
     return this.#decodeGraph;
   }
 
+  /** What a writer acts on and what it does not in a pass each: neither meets an operation of the other. */
+  async #forward(steps: readonly Written[]): Promise<Float32Array[]> {
+    const logits = new Map<Written, Float32Array>();
+    for (const writes of [false, true]) {
+      const part = steps.filter((step) => step.writes === writes);
+      if (part.length === 0) continue;
+      const found = await forwardStep(this.#model, this.#attention, this.#allocator, part, writes);
+      for (const [i, step] of part.entries()) logits.set(step, found[i] ?? new Float32Array(0));
+    }
+    return steps.map((step) => logits.get(step) ?? new Float32Array(0));
+  }
+
   async #prompt(
     chunks: readonly { readonly task: Prompt; readonly first: number; readonly count: number }[],
   ): Promise<void> {
@@ -269,12 +285,11 @@ export class Runner {
       const steps = chunks.map((chunk) => ({
         sequence: chunk.task.sequence,
         tokens: chunk.task.tokens.subarray(chunk.first, chunk.first + chunk.count),
-        logits: isLast(chunk) ? chunk.task.logits : 'none',
+        logits: isLast(chunk) ? chunk.task.logits : ('none' as const),
+        writes: chunk.task.writes,
       }));
       const parts = steps.map(({ sequence, tokens }) => ({ sequence, tokens: tokens.length }));
-      const logits = await this.#pace.run({ kind: 'prompt', parts }, () =>
-        forwardStep(this.#model, this.#attention, this.#allocator, steps),
-      );
+      const logits = await this.#pace.run({ kind: 'prompt', parts }, () => this.#forward(steps));
       const elapsed = performance.now() - started;
       const total = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
       chunks.forEach((chunk, i) => {
@@ -294,6 +309,11 @@ export class Runner {
       }
     }
   }
+}
+
+/** A step, and whether the writer acts on it. */
+interface Written extends Step {
+  readonly writes: boolean;
 }
 
 /** Logits of several chunks as one; those of one chunk as they are. */

@@ -2,6 +2,7 @@
  * The public vocabulary of the engine: what goes in, what comes out. No tensor, no pointer.
  */
 import type { Device } from '../ggml/library.ts';
+import type { AdapterKind } from '../model/adapter-file.ts';
 import type { KvType } from '../model/kv-layout.ts';
 import type { LinearDecision } from '../model/linear-choice.ts';
 import type { BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
@@ -55,10 +56,11 @@ export interface EngineOptions {
   readonly linear?: 'auto' | 'native' | 'ggml' | undefined;
   /**
    * Path of a LoRA's GGUF, such as `finetune --lora` writes or llama.cpp loads: applied while the model runs, its weights
-   * stay as they lie. Blocks and verdicts are the adapted model's own. Defaults to none.
+   * stay as they lie. Blocks and verdicts are the adapted model's own. A writer, such as `adapt` makes, acts on passages
+   * while they are encoded and on nothing else. Two of them where one is a writer. Defaults to none.
    */
-  readonly adapter?: string | undefined;
-  /** What the adapter's change is multiplied by, besides its own alpha / rank. Defaults to 1. */
+  readonly adapter?: string | readonly string[] | undefined;
+  /** What the change of the only adapter is multiplied by, besides its own alpha / rank. Defaults to 1. */
   readonly adapterScale?: number | undefined;
   /** How passages and question become a prompt. Defaults to `auto`: the model's chat template, else a plain one. */
   readonly template?: PromptTemplate | undefined;
@@ -314,7 +316,11 @@ export interface AdapterInfo {
   readonly scale: number;
   /** The greatest of its maps. */
   readonly rank: number;
-  /** What block keys and verdicts say about it: digest of the file, and the scale unless it is 1. */
+  /** `lora` acts on every token; `writer` on passages while they are encoded: full attention is as without it. */
+  readonly kind: AdapterKind;
+  /** The ordinary adapter that runs beside a writer; null for none. */
+  readonly over: AdapterInfo | null;
+  /** What verdicts say about it: digest of the file, the scale unless it is 1, and before it the same of what it is over. */
   readonly identity: string;
 }
 

@@ -155,7 +155,10 @@ interface Bench {
 
 async function measureLength(prompt: ExactPrompt, before: TtftRow | undefined, bench: Bench): Promise<TtftRow> {
   const { engine, runs, reference, options } = bench;
-  const { signal, onProgress, modelPath, maxFullTokens = Infinity, adapter, adapterScale } = options;
+  const { signal, onProgress, modelPath, maxFullTokens = Infinity } = options;
+  const { adapter } = engine.model;
+  // A writer has no part in full attention.
+  const everywhere = adapter?.kind === 'writer' ? adapter.over : adapter;
   const tokens = prompt.tokens.length;
   const { system, passages, question } = prompt;
   const answer = (mode: 'block' | 'full') =>
@@ -178,8 +181,8 @@ async function measureLength(prompt: ExactPrompt, before: TtftRow | undefined, b
           tokens,
           threads: engine.threads,
           flashAttention,
-          adapter,
-          adapterScale,
+          adapter: everywhere?.path,
+          adapterScale: everywhere?.scale,
         })
       : undefined;
   const block: AnswerResult[] = [];

@@ -9,6 +9,17 @@ import { TensorType } from '../ggml/tensor.ts';
 import { TensorData } from '../ggml/tensor-data.ts';
 import { layerMatrix } from './layers.ts';
 
+/**
+ * Key of an adapter's metadata: its kind. Absent in LoRA of other makers, which act everywhere.
+ *
+ * A `writer` acts only while passages are encoded. Its `adapter.type` is `writer` too, so that programs which would apply
+ * it everywhere, and be wrong, refuse it.
+ */
+export const adapterKindKey = 'block_attention.adapter';
+
+/** `lora`: acts on every token, in both modes. `writer`: on the tokens of passages while they are encoded, and on no other. */
+export type AdapterKind = 'lora' | 'writer';
+
 /** What changes one matrix. */
 export interface AdapterShape {
   readonly inputs: number;
@@ -25,11 +36,13 @@ interface Pair extends AdapterShape {
 
 export class AdapterFile {
   readonly path: string;
+  readonly kind: AdapterKind;
   readonly #file: GgufFile;
   readonly #pairs: ReadonlyMap<string, Pair>;
 
-  private constructor(path: string, file: GgufFile, pairs: ReadonlyMap<string, Pair>) {
+  private constructor(path: string, kind: AdapterKind, file: GgufFile, pairs: ReadonlyMap<string, Pair>) {
     this.path = path;
+    this.kind = kind;
     this.#file = file;
     this.#pairs = pairs;
   }
@@ -40,8 +53,7 @@ export class AdapterFile {
    */
   static async open(path: string, base: GgufFile): Promise<AdapterFile> {
     const file = await openFile(path);
-    checkKind(file, base);
-    return new AdapterFile(path, file, pairsOf(file, base));
+    return new AdapterFile(path, kindOf(file, base), file, pairsOf(file, base));
   }
 
   /** A value of the file's metadata. */
@@ -82,22 +94,29 @@ async function openFile(path: string): Promise<GgufFile> {
   }
 }
 
-function checkKind(file: GgufFile, base: GgufFile): void {
+function kindOf(file: GgufFile, base: GgufFile): AdapterKind {
   const { path } = file;
-  const [type, kind] = [file.value('general.type'), file.value('adapter.type')];
+  const [type, technique, own] = ['general.type', 'adapter.type', adapterKindKey].map((key) => file.value(key));
   if (type !== 'adapter') {
     throw invalid(`${path} is no adapter but a ${String(type ?? 'model')}: give it as the model, and a LoRA here`);
   }
-  if (kind !== 'lora') throw invalid(`${path} is an adapter of type ${String(kind)}: only "lora" is applied`);
+  if (own !== undefined && own !== 'lora' && own !== 'writer') {
+    throw invalid(`${path} is an adapter of kind ${String(own)}, which this version does not know: use a newer one`);
+  }
+  const kind = own ?? 'lora';
+  if (technique !== 'lora' && technique !== kind) {
+    throw invalid(`${path} is an adapter of type ${String(technique)}: only "lora" is applied`);
+  }
   if (file.keys.includes('adapter.alora.invocation_tokens')) {
     throw invalid(`${path} is an activated LoRA, which works from a token on: only plain ones are applied`);
   }
-  const [own, wanted] = [file.value('general.architecture'), base.value('general.architecture')];
-  if (own !== wanted) {
+  const [built, wanted] = [file.value('general.architecture'), base.value('general.architecture')];
+  if (built !== wanted) {
     throw invalid(
-      `${path} is for architecture "${String(own)}", ${base.path} is "${String(wanted)}": use the model it was trained on`,
+      `${path} is for architecture "${String(built)}", ${base.path} is "${String(wanted)}": use the model it was trained on`,
     );
   }
+  return kind;
 }
 
 function alphaOf(file: GgufFile): number {

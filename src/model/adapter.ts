@@ -4,13 +4,15 @@
  * The model's own weights stay as they lie, quantised or not. All that the file changes is applied, its factors in f32,
  * with zeros up to a rank that the native linear layers take: a row's result must not depend on how many others are in
  * its batch. Valid until `dispose()`.
+ *
+ * Which tokens it acts on is its kind's matter and the forward pass's: see AdapterKind.
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
 import { TensorType } from '../ggml/tensor.ts';
-import { AdapterFile } from './adapter-file.ts';
+import { AdapterFile, type AdapterKind } from './adapter-file.ts';
 import type { LowRank } from './layers.ts';
 import { weightsDigest } from './weights-digest.ts';
 
@@ -24,6 +26,7 @@ export interface AdapterOptions {
 export class Adapter {
   readonly path: string;
   readonly scale: number;
+  readonly kind: AdapterKind;
   /** The greatest of its maps. */
   readonly rank: number;
   readonly #file: AdapterFile;
@@ -35,6 +38,7 @@ export class Adapter {
     this.#file = file;
     this.path = path;
     this.scale = scale;
+    this.kind = file.kind;
     this.rank = Math.max(...Array.from(shapes.values(), ({ rank }) => rank));
     const context = new GraphContext(2 * shapes.size + 8);
     this.#release.push(() => context.dispose());
@@ -95,6 +99,36 @@ export class Adapter {
   dispose(): void {
     for (const release of this.#release.splice(0).reverse()) release();
   }
+}
+
+/**
+ * The adapters of one model, at most one of each kind: a writer may act beside an ordinary one.
+ * @throws what Adapter.load() does; INVALID_ARGUMENT for two of one kind
+ */
+export async function loadAdapters(
+  all: readonly AdapterOptions[],
+  base: GgufFile,
+  backend: Backend,
+): Promise<readonly Adapter[]> {
+  const loaded: Adapter[] = [];
+  try {
+    for (const options of all) {
+      const adapter = await Adapter.load(options, base, backend);
+      const same = loaded.find(({ kind }) => kind === adapter.kind);
+      loaded.push(adapter);
+      if (same !== undefined) throw twice(same, adapter);
+    }
+    return loaded;
+  } catch (error) {
+    for (const adapter of loaded) adapter.dispose();
+    throw error;
+  }
+}
+
+function twice(one: Adapter, { path, kind }: Adapter): BlockAttentionError {
+  const what = kind === 'writer' ? 'writers' : 'ordinary adapters';
+  const remedy = 'give at most one of each kind, or merge an ordinary one into the model';
+  return new BlockAttentionError('INVALID_ARGUMENT', `${one.path} and ${path} are both ${what}: ${remedy}`);
 }
 
 function paddedRank(rank: number): number {

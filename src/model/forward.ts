@@ -9,7 +9,7 @@ import type { Tensor } from '../ggml/tensor.ts';
 import { feedForward, type LinearMap } from './feed-forward.ts';
 import type { HyperParameters } from './hyper-parameters.ts';
 import type { LayerAttention } from './layer-attention.ts';
-import type { Layer, NamedWeights } from './layers.ts';
+import type { Layer, LowRank, NamedWeights } from './layers.ts';
 import type { LinearPath } from './linear-native.ts';
 
 /** How queries meet keys in one graph. */
@@ -23,6 +23,12 @@ export interface Attention {
   attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor;
 }
 
+/**
+ * Rows that a writer acts on: all of them, or each as far as a number of its own says, f32 [1, tokens]. Rows whose logits
+ * are wanted are none of them.
+ */
+export type WriterGate = 'all' | Tensor;
+
 export interface ForwardModel {
   readonly hyperParameters: HyperParameters;
   readonly weights: NamedWeights;
@@ -34,6 +40,7 @@ export interface ForwardModel {
  * @param outputs i32 [outputs]: rows whose logits are wanted; null when only keys and values matter (encoding), in which
  *   case the last layer stops once its keys and values are written.
  * @param path multiplies all rows; what only the wanted rows meet, usually one, stays ggml's
+ * @param gate where the model's writer acts. Defaults to nowhere: then it is as if there were none, to the bit
  * @returns logits f32 [vocabulary, outputs], or null
  */
 export function buildForward(
@@ -43,9 +50,10 @@ export function buildForward(
   outputs: Tensor | null,
   attention: Attention,
   path?: LinearPath,
+  gate?: WriterGate,
 ): Tensor | null {
   const { hyperParameters: hp, weights } = model;
-  let linear = linearMap(g, path);
+  let linear = linearMap(g, path, gate);
   let x = g.getRows(weights.embedding, tokens);
   if (hp.embeddingScale !== 1) x = g.scale(x, hp.embeddingScale);
   for (const [index, layer] of weights.layers.entries()) {
@@ -61,7 +69,7 @@ export function buildForward(
     if (last && outputs !== null) {
       a = g.getRows(a, outputs);
       x = g.getRows(x, outputs);
-      linear = linearMap(g, undefined);
+      linear = linearMap(g);
     }
     if (layer.attentionPostNorm) a = norm(g, a, layer.attentionPostNorm, hp);
     x = g.add(a, x);
@@ -80,15 +88,17 @@ function norm(g: GraphContext, x: Tensor, weight: Tensor, hp: HyperParameters): 
   return g.mul(g.rmsNorm(x, hp.normEpsilon), weight);
 }
 
-function linearMap(g: GraphContext, path: LinearPath | undefined): LinearMap {
+function linearMap(g: GraphContext, path?: LinearPath, gate?: WriterGate): LinearMap {
   const product = (stored: Tensor, weight: Tensor, x: Tensor) => path?.(stored, x) ?? g.mulMat(weight, x);
-  return ({ weight, stored, bias, adapter }, x) => {
+  const change = ({ a, b, scale }: LowRank, x: Tensor, rows: WriterGate) => {
+    const low = product(a, a, x); // [rank, tokens]
+    const scaled = scale === 1 ? low : g.scale(low, scale);
+    return product(b, b, rows === 'all' ? scaled : g.mul(scaled, rows));
+  };
+  return ({ weight, stored, bias, adapter, writer }, x) => {
     let y = product(stored, weight, x);
-    if (adapter) {
-      const low = product(adapter.a, adapter.a, x); // [rank, tokens]
-      const scaled = adapter.scale === 1 ? low : g.scale(low, adapter.scale);
-      y = g.add(y, product(adapter.b, adapter.b, scaled));
-    }
+    if (adapter) y = g.add(y, change(adapter, x, 'all'));
+    if (writer && gate) y = g.add(y, change(writer, x, gate));
     return bias ? g.add(y, bias) : y;
   };
 }

@@ -25,6 +25,8 @@ export interface GraphRequest {
   readonly attention: (g: GraphContext, inputs: GraphInputs) => Attention;
   /** Whether this is a prompt: then the model's own linear path is taken, where there is one. */
   readonly prompt: boolean;
+  /** Where the model's writer acts. Defaults to nowhere. */
+  readonly gate?: 'all' | ((inputs: GraphInputs) => Tensor) | undefined;
 }
 
 /** A placed graph of the forward pass. Valid until disposed, or until its allocator places another graph. */
@@ -36,10 +38,10 @@ export class ForwardGraph {
   readonly #allocator: GraphAllocator;
 
   constructor(request: GraphRequest, allocator: GraphAllocator) {
-    const { model, attentionTensors, tokens, outputs, attention, prompt } = request;
+    const { model, attentionTensors, tokens, outputs, attention, prompt, gate } = request;
     this.#model = model;
     this.#allocator = allocator;
-    const perLayer = attentionTensors + tensorsPerLayer + (model.adapter === undefined ? 0 : adapterTensors);
+    const perLayer = attentionTensors + tensorsPerLayer + adapterTensors * model.adapters.length;
     const { layers, experts } = model.hyperParameters;
     const routed = experts === undefined ? 0 : expertTensors.routing + expertTensors.each * experts.used;
     const g = new GraphContext((perLayer + routed) * layers + 64);
@@ -55,6 +57,7 @@ export class ForwardGraph {
         outputInput,
         attention(g, this.#inputs),
         prompt ? model.linear?.(g) : undefined,
+        typeof gate === 'function' ? gate(this.#inputs) : gate,
       );
       if (this.#logits !== null) g.output(this.#logits);
       allocator.place(g);

@@ -1,5 +1,6 @@
 /** The door of the models: loading one, laying out its states, running tokens through it. */
-export { type AdapterOptions, adapterIdentity } from './adapter.ts';
+export { type Adapter, type AdapterOptions, adapterIdentity } from './adapter.ts';
+export type { AdapterKind } from './adapter-file.ts';
 export { convertBlock, type StoredBlock } from './convert-kv.ts';
 export { denseForward } from './dense.ts';
 export { type StatePair, stateDeviation } from './deviation.ts';

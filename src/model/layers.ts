@@ -23,7 +23,10 @@ export interface Linear {
   /** As it lies in the file. */
   readonly stored: Tensor; // [in, out]
   readonly bias: Tensor | undefined; // [out]
+  /** Acts on every row. */
   readonly adapter?: LowRank | undefined;
+  /** Acts on the rows that passages are written with, and on no other. */
+  readonly writer?: LowRank | undefined;
 }
 
 export type FeedForward = DenseFeedForward | ExpertFeedForward;
@@ -80,6 +83,8 @@ export interface WeightSource {
   matrix(name: string, input: number, output: number): Tensor;
   /** The adapter of a matrix, if it has one. */
   adapter?(name: string): LowRank | undefined;
+  /** What a writer adds to it, if there is one. */
+  writer?(name: string): LowRank | undefined;
 }
 
 export function bindWeights(weights: WeightSource, hp: HyperParameters): NamedWeights {
@@ -91,6 +96,7 @@ export function bindWeights(weights: WeightSource, hp: HyperParameters): NamedWe
     stored: weights.require(`${name}.weight`, input, output),
     bias: weights.optional(`${name}.bias`, output),
     adapter: weights.adapter?.(`${name}.weight`),
+    writer: weights.writer?.(`${name}.weight`),
   });
   const dense = (gate: string, up: string, down: string, width: number): DenseFeedForward => ({
     gateUp:

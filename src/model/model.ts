@@ -8,7 +8,7 @@ import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
 import { loadNativeKernel, type NativeKernel } from '../ggml/native-kernel.ts';
 import { type Tensor, typeName } from '../ggml/tensor.ts';
-import { Adapter, type AdapterOptions } from './adapter.ts';
+import { type Adapter, type AdapterOptions, loadAdapters } from './adapter.ts';
 import type { ForwardModel } from './forward.ts';
 import { type HyperParameters, readHyperParameters } from './hyper-parameters.ts';
 import { bindWeights, type NamedWeights } from './layers.ts';
@@ -28,8 +28,8 @@ export interface ModelOptions {
   readonly linear?: 'auto' | 'native' | 'ggml' | undefined;
   /** Folder where `auto` remembers what it measured. Defaults to none. */
   readonly linearFolder?: string | undefined;
-  /** Changes the model while it runs. Defaults to none. */
-  readonly adapter?: AdapterOptions | undefined;
+  /** Change the model while it runs: at most one of each kind. Defaults to none. */
+  readonly adapter?: AdapterOptions | readonly AdapterOptions[] | undefined;
 }
 
 export class Model implements ForwardModel {
@@ -71,9 +71,19 @@ export class Model implements ForwardModel {
     return this.#storage.damaged;
   }
 
-  /** What changes the weights while they are used. */
-  get adapter(): Adapter | undefined {
+  /** What changes the weights while they are used: at most one of each kind. */
+  get adapters(): readonly Adapter[] {
     return this.#storage.applied;
+  }
+
+  /** Of them the one that acts on every token. */
+  get adapter(): Adapter | undefined {
+    return this.adapters.find(({ kind }) => kind === 'lora');
+  }
+
+  /** Of them the one that acts on passages while they are encoded: only where a graph is told so. */
+  get writer(): Adapter | undefined {
+    return this.adapters.find(({ kind }) => kind === 'writer');
   }
 
   /**
@@ -88,15 +98,15 @@ export class Model implements ForwardModel {
     }
     const file = await openGguf(path);
     const hyperParameters = readHyperParameters(file);
-    const adapter = options.adapter && (await Adapter.load(options.adapter, file, backend));
+    const adapters = await loadAdapters([options.adapter ?? []].flat(), file, backend);
     let storage: Weights | undefined;
     try {
-      storage = new Weights(file, backend, options.repack ?? true, adapter, true);
+      storage = new Weights(file, backend, options.repack ?? true, adapters, true);
       const kernel = backend.isCpu && options.linear !== 'ggml' ? loadNativeKernel() : undefined;
       const decisions = kernel ? await decideLinear(file, backend, kernel, options) : [];
       return new Model(file, backend, hyperParameters, storage, kernel, decisions);
     } catch (error) {
-      if (storage === undefined) adapter?.dispose();
+      if (storage === undefined) for (const adapter of adapters) adapter.dispose();
       else storage.dispose();
       throw error;
     }

@@ -51,6 +51,7 @@ function tensorBound(sequences: readonly Sequence[]): number {
 
 /**
  * Runs new tokens of several sequences in one batch and advances the sequences.
+ * @param writes whether the model's writer acts, on all of them: no step wants logits then. Defaults to false
  * @returns per step its logits, [vocabulary] per wanted token, concatenated
  */
 export async function forwardStep(
@@ -58,6 +59,7 @@ export async function forwardStep(
   attention: AttentionFactory,
   allocator: GraphAllocator,
   steps: readonly Step[],
+  writes = false,
 ): Promise<Float32Array[]> {
   const tokens = concatenate(steps.map((step) => step.tokens));
   const rows: SequenceRows[] = [];
@@ -77,6 +79,7 @@ export async function forwardStep(
       prompt: true,
       outputs: wanted.length > 0 ? Int32Array.from(wanted) : null,
       attention: (g, inputs) => attention(g, inputs, rows),
+      gate: writes ? 'all' : undefined,
     },
     allocator,
   );

@@ -1,7 +1,7 @@
 /**
  * The weights of a model as tensors: mapped from the file where the device reads host memory, uploaded elsewhere.
  *
- * Immutable and shared by every graph. Owns the mapping, the device buffer and the adapter; valid until `dispose()`.
+ * Immutable and shared by every graph. Owns the mapping, the device buffer and the adapters; valid until `dispose()`.
  */
 import { totalmem } from 'node:os';
 import { BlockAttentionError } from '../errors.ts';
@@ -11,6 +11,7 @@ import { GraphContext } from '../ggml/graph-context.ts';
 import { type Shape, type Tensor, typeName } from '../ggml/tensor.ts';
 import { TensorData } from '../ggml/tensor-data.ts';
 import type { Adapter } from './adapter.ts';
+import type { AdapterKind } from './adapter-file.ts';
 import type { LowRank } from './layers.ts';
 
 export class Weights {
@@ -22,16 +23,16 @@ export class Weights {
   #isDamaged = () => false;
   /** Number of weights, the embedding counted once. */
   readonly parameters: number;
-  /** What changes them while they are used. */
-  readonly applied: Adapter | undefined;
+  /** What changes them while they are used: at most one of each kind. */
+  readonly applied: readonly Adapter[];
 
   /**
    * @param repack rearrange matrices for the CPU's widest kernels, at the price of a copy in memory
-   * @param applied taken over, to be freed with the weights. Defaults to none
+   * @param applied at most one of each kind; taken over, to be freed with the weights. Defaults to none
    * @param guarded whoever computes with them asks for `damaged` afterwards. Defaults to false
    * @throws MODEL_TOO_LARGE when the file is larger than the machine's memory.
    */
-  constructor(file: GgufFile, backend: Backend, repack: boolean, applied?: Adapter, guarded = false) {
+  constructor(file: GgufFile, backend: Backend, repack: boolean, applied: readonly Adapter[] = [], guarded = false) {
     if (file.bytes > totalmem()) {
       throw new BlockAttentionError(
         'MODEL_TOO_LARGE',
@@ -91,9 +92,18 @@ export class Weights {
     return this.#repacked.get(name) ?? plain;
   }
 
-  /** The adapter of a matrix, by the matrix's name in the file. */
+  /** What an ordinary adapter adds to a matrix, by the matrix's name in the file. */
   adapter(name: string): LowRank | undefined {
-    return this.applied?.find(name);
+    return this.#change('lora', name);
+  }
+
+  /** What a writer adds to it. */
+  writer(name: string): LowRank | undefined {
+    return this.#change('writer', name);
+  }
+
+  #change(kind: AdapterKind, name: string): LowRank | undefined {
+    return this.applied.find((adapter) => adapter.kind === kind)?.find(name);
   }
 
   /** A tensor by its name in the file. */
@@ -123,7 +133,7 @@ export class Weights {
   }
 
   dispose(): void {
-    this.applied?.dispose();
+    for (const adapter of this.applied) adapter.dispose();
     for (const release of this.#release.splice(0).reverse()) release();
   }
 }

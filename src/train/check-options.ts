@@ -1,30 +1,70 @@
 /** What a fine-tuning run is told, checked before anything is read or written. */
 import { BlockAttentionError } from '../errors.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
-import { AdapterFile } from '../model/adapter-file.ts';
+import { AdapterFile, type AdapterKind } from '../model/adapter-file.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
 import { type LowRankOptions, lowRankOf } from './low-rank-parameters.ts';
 import { checkDistill } from './teacher.ts';
+import { noMerging } from './training-session.ts';
 
-/**
- * What is trained beside frozen weights; undefined when all weights are.
- * @throws MODEL_NOT_FOUND, ADAPTER_INVALID; INVALID_ARGUMENT for an adapter that cannot be trained on, or not as asked
- */
-export async function loraOf(
-  { adapter, lora, alpha, seed = 1 }: FinetuneOptions,
-  file: GgufFile,
-): Promise<LowRankOptions | undefined> {
-  if (adapter === undefined) return lora === null ? undefined : { rank: lora ?? 16, alpha, seed };
-  const start = await AdapterFile.open(adapter, file);
+/** What is trained beside frozen weights. */
+export interface Trained {
+  /** Undefined when all weights are trained. */
+  readonly lora: LowRankOptions | undefined;
+  /** What a writer is trained over. */
+  readonly over: AdapterFile | undefined;
+}
+
+/** @throws MODEL_NOT_FOUND, ADAPTER_INVALID; INVALID_ARGUMENT for an adapter that cannot be trained on, or not as asked */
+export async function trainedOf(options: FinetuneOptions, file: GgufFile): Promise<Trained> {
+  const { writer = false } = options;
+  const given: AdapterFile[] = [];
+  for (const path of [options.adapter ?? []].flat()) given.push(await AdapterFile.open(path, file));
+  const kind = writer ? 'writer' : 'lora';
+  const [start, second] = given.filter((adapter) => adapter.kind === kind);
+  const [over, another] = given.filter((adapter) => adapter.kind !== kind);
+  if (over !== undefined && !writer) {
+    throw invalid(`${over.path} is a writer: give writer (--writer) to go on with it, or another adapter`);
+  }
+  const surplus = second ?? another;
+  if (surplus !== undefined) throw invalid(`${surplus.path} is one adapter too many: give at most one of each kind`);
+  return { lora: lowRankOptions(options, kind, start), over };
+}
+
+function lowRankOptions(
+  { lora, alpha, seed = 1, adapter }: FinetuneOptions,
+  kind: AdapterKind,
+  start: AdapterFile | undefined,
+): LowRankOptions | undefined {
+  if (start === undefined) {
+    return lora === null && adapter === undefined ? undefined : { rank: lora ?? 16, alpha, seed, kind };
+  }
   const own = lowRankOf(start);
   const asGiven = (given: number | null | undefined, has: number) => given === undefined || given === has;
   if (!asGiven(lora, own.rank) || !asGiven(alpha, own.alpha)) {
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',
-      `${adapter} has rank ${own.rank} and alpha ${own.alpha}, and training goes on with them: leave lora and alpha out`,
+      `${start.path} has rank ${own.rank} and alpha ${own.alpha}, and training goes on with them: leave lora and alpha out`,
     );
   }
-  return { ...own, seed, start };
+  return { ...own, seed, start, kind };
+}
+
+/** @throws INVALID_ARGUMENT for what a writer cannot be trained with */
+function checkWriter({ writer = false, lora, modes, blockDropout = 0, merge = false }: FinetuneOptions): void {
+  if (!writer) return;
+  if (lora === null) throw invalid('lora is null: a writer is an adapter, leave it out or give its rank');
+  if (merge) throw noMerging();
+  if (modes?.some((mode) => mode !== 'block')) {
+    throw invalid(`modes is ${modes.join(',')}: full attention has no part of a writer, train it in block mode alone`);
+  }
+  if (blockDropout > 0) {
+    throw invalid(`blockDropout is ${blockDropout}: a writer only meets passages that see themselves, leave it out`);
+  }
+}
+
+function invalid(message: string): BlockAttentionError {
+  return new BlockAttentionError('INVALID_ARGUMENT', message);
 }
 
 /** @throws INVALID_ARGUMENT naming the option */
@@ -51,6 +91,9 @@ export function checkOptions(options: FinetuneOptions): void {
   if (validationShare !== undefined && !(validationShare >= 0 && validationShare < 1)) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `validationShare is ${validationShare}: give a share below 1`);
   }
+  const { minutes } = options;
+  if (minutes !== undefined && !(minutes > 0)) throw invalid(`minutes is ${minutes}: give a number above 0`);
+  checkWriter(options);
   checkDistill(distill);
   if (blockDropout !== undefined && !(blockDropout >= 0 && blockDropout < 1)) {
     throw new BlockAttentionError(

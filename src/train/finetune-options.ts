@@ -12,8 +12,17 @@ export interface FinetuneOptions {
   readonly data: string;
   /** Folder for checkpoints and results. Created when missing. */
   readonly out: string;
-  /** Path of a LoRA for this model to start from. Rank and alpha are its own. Defaults to none: adapters start anew. */
-  readonly adapter?: string | undefined;
+  /**
+   * Path of a LoRA for this model to start from. Rank and alpha are its own. Defaults to none: adapters start anew. With
+   * `writer`: of a writer to start from, of an ordinary LoRA to train the writer over, or of both.
+   */
+  readonly adapter?: string | readonly string[] | undefined;
+  /**
+   * Train a writer: an adapter that acts on passages while they are encoded, and on nothing else, so that full attention
+   * stays as it is to the bit. Block mode learns to say what full attention says (`distill` is 1 unless given, `modes` is
+   * block alone). Defaults to false: an adapter that acts on every token.
+   */
+  readonly writer?: boolean | undefined;
   /** Rank of the LoRA adapters; null trains all weights in f32. Defaults to 16, or what `adapter` has. */
   readonly lora?: number | null | undefined;
   /** The adapters' output is multiplied by alpha / rank. Defaults to twice the rank, or what `adapter` has. */
@@ -21,8 +30,9 @@ export interface FinetuneOptions {
   /** Modes each sample is trained in. Defaults to both, as in the paper. */
   readonly modes?: readonly TrainingMode[] | undefined;
   /**
-   * Block distillation: share, in (0, 1], of the divergence from `model` with full attention and without an adapter in
-   * what is minimised, on the response; the rest is the cross-entropy of the answers. Defaults to none.
+   * Block distillation: share, in (0, 1], of the divergence from `model` with full attention and without an adapter (of a
+   * writer, with the one it is over) in what is minimised, on the response; the rest is the cross-entropy of the answers.
+   * Defaults to none, of a writer to 1.
    */
   readonly distill?: number | undefined;
   /**
@@ -33,7 +43,7 @@ export interface FinetuneOptions {
   /**
    * What passages are encoded behind while they are trained on, such as `anchor:header`; serve the result under the same
    * policy, which the written files name. Every passage takes the anchor's tokens once more. Defaults to what the adapter or model to
-   * start from was trained under, else to `plain`.
+   * start from was trained under, else to `plain`; of a writer to what block mode runs under on a model that nobody trained.
    */
   readonly policy?: PolicyInput | undefined;
   /** Passes over the data. Defaults to 1, as in the paper. */
@@ -70,11 +80,16 @@ export interface FinetuneOptions {
   readonly evaluateEvery?: number | undefined;
   /** Evaluations without a better loss after which to stop; 0 never stops early. Defaults to 3. */
   readonly patience?: number | undefined;
+  /**
+   * Time allowed, evaluations included, in minutes: a run that exceeds it ends with the step in progress and writes the
+   * best that it has; `resume` goes on with the rest. Defaults to no limit.
+   */
+  readonly minutes?: number | undefined;
   /** Steps between checkpoints. Defaults to 50. */
   readonly checkpointEvery?: number | undefined;
   /** Go on from the checkpoint in `out`. Defaults to false: a folder with a checkpoint is refused. */
   readonly resume?: boolean | undefined;
-  /** With LoRA: also write the model with the adapter merged. Defaults to false. */
+  /** With an ordinary LoRA: also write the model with the adapter merged. Defaults to false. */
   readonly merge?: boolean | undefined;
   /** How the matrices of a written model are stored. Defaults to `f16`. */
   readonly weights?: SaveOptions['weights'];
@@ -129,7 +144,7 @@ export interface FinetuneProgress {
 export interface FinetuneReport {
   readonly steps: number;
   /** Why it ended. */
-  readonly ended: 'complete' | 'early';
+  readonly ended: 'complete' | 'early' | 'time';
   /** Step whose weights were written: the last one, or the best on held-out samples. */
   readonly writtenStep: number;
   readonly samples: number;

@@ -93,6 +93,40 @@ describe('a fine-tuning run', () => {
     expect(readFileSync(join(interrupted.out, result)).equals(readFileSync(join(whole.out, result)))).toBe(true);
   });
 
+  it('makes a writer, resumes to the same bits, goes on from it and over another adapter', async () => {
+    const given = { writer: true, epochs: 4, learningRate: 1e-2, patience: 0 } as const;
+    const whole = options(given);
+    const report = await finetune(whole);
+    expect(report).toMatchObject({ steps: 12, ended: 'complete' });
+    expect(Object.keys(report.after ?? {})).toEqual(['block']);
+    expect(report.after?.block?.divergence).toBeLessThan((report.before?.block?.divergence ?? 0) * 0.9);
+    const [writer, interrupted] = [join(whole.out, 'adapter.gguf'), options(given)];
+    const controller = new AbortController();
+    const stop = ({ step }: FinetuneProgress) => step === 5 && controller.abort();
+    const stopped = finetune({ ...interrupted, signal: controller.signal, onProgress: stop });
+    await expect(stopped).rejects.toMatchObject({ code: 'ABORTED' });
+    await finetune({ ...interrupted, resume: true });
+    expect(readFileSync(join(interrupted.out, 'adapter.gguf')).equals(readFileSync(writer))).toBe(true);
+    await expect(finetune({ ...interrupted, writer: false, resume: true })).rejects.toThrow('other parameters');
+    // What block mode runs under on a model that nobody trained.
+    const file = await openGguf(writer);
+    const keys = ['block_attention.adapter', 'adapter.type', 'block_attention.policy'];
+    expect(keys.map((key) => file.value(key))).toEqual(['writer', 'writer', 'anchor:header']);
+    const onward = await finetune(options({ ...given, adapter: writer, lora: undefined }));
+    expect(onward.before?.block?.divergence).toBeCloseTo(report.after?.block?.divergence ?? 0, 5);
+    const ordinary = options({ epochs: 3 });
+    await finetune(ordinary);
+    const over = await finetune(options({ ...given, adapter: join(ordinary.out, 'adapter.gguf') }));
+    // Before it begins, block mode is that adapter's, and full attention too.
+    expect(over.before?.block?.divergence).not.toBeCloseTo(report.before?.block?.divergence ?? 0, 3);
+    expect(over.after?.block?.divergence).toBeLessThan((over.before?.block?.divergence ?? 0) * 0.9);
+    const two = [writer, join(interrupted.out, 'adapter.gguf')];
+    await expect(finetune(options({ ...given, adapter: two, lora: undefined }))).rejects.toThrow(
+      'one adapter too many',
+    );
+    await expect(finetune(options({ adapter: writer, lora: undefined }))).rejects.toThrow('give writer (--writer)');
+  });
+
   it('stops when held-out samples get worse, and writes the best weights', async () => {
     const run = options({ epochs: 40, learningRate: 0.05, decay: 'none', evaluateEvery: 1, patience: 2, merge: true });
     const report = await finetune(run);
@@ -113,6 +147,10 @@ describe('a fine-tuning run', () => {
     [{ epochs: 0 }, 'epochs is 0'],
     [{ lora: 0 }, 'rank 0'],
     [{ modes: [] }, 'modes is empty'],
+    [{ writer: true, lora: null }, 'lora is null: a writer is an adapter'],
+    [{ writer: true, merge: true }, 'keep it as an adapter'],
+    [{ writer: true, modes: ['full'] }, 'modes is full: full attention has no part of a writer'],
+    [{ writer: true, blockDropout: 0.1 }, 'blockDropout is 0.1: a writer only meets passages that see themselves'],
     [{ distill: 0 }, 'distill is 0: give a share above 0, at most 1'],
     [{ distill: Number.NaN }, 'distill is NaN'],
     [{ blockDropout: 1 }, 'blockDropout is 1: give a probability from 0 to below 1'],

@@ -7,24 +7,25 @@
  * A run is a function of its model, data, options and seed: resumed from a checkpoint it takes the same steps.
  */
 
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { cacheFolder } from '../cache-folder.ts';
-import { trainedPolicy, trainingPolicy } from '../engine/policy/default-policy.ts';
+import { defaultPolicy, trainedPolicy, trainingPolicy } from '../engine/policy/default-policy.ts';
 import { plainPolicy } from '../engine/policy/policy.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { openGguf } from '../ggml/gguf-file.ts';
+import type { AdapterFile } from '../model/adapter-file.ts';
 import { readHyperParameters } from '../model/hyper-parameters.ts';
 import { weightsDigest } from '../model/weights-digest.ts';
-import { checkOptions, loraOf } from './check-options.ts';
+import { checkOptions, trainedOf } from './check-options.ts';
 import type { FinetuneOptions, FinetuneReport, Validation } from './finetune-options.ts';
 import { estimateMemory, requireMemory } from './memory-estimate.ts';
 import { openBlocks } from './open-blocks.ts';
 import { finalBlocks, sequenceTokens } from './packing.ts';
 import { shuffled } from './random.ts';
+import { distillOf, runDigest, type Starts } from './run-digest.ts';
 import { learningRateAt } from './schedule.ts';
 import { TrainingSession } from './training-session.ts';
 import { inModes, loadTrainingSet, type TrainingSet } from './training-set.ts';
@@ -37,6 +38,7 @@ const logName = 'log.jsonl';
 const evaluationSchema = z.object({
   loss: z.number(),
   divergence: z.number().optional(),
+  agreement: z.number().optional(),
   tokenAccuracy: z.number(),
   accuracy: z.number(),
   responseTokens: z.number(),
@@ -82,13 +84,13 @@ class Run {
     options: FinetuneOptions,
     set: TrainingSet,
     session: TrainingSession,
-    { memoryBytes, weights, start }: { memoryBytes: number; weights: string; start: string | undefined },
+    { memoryBytes, weights, start }: { memoryBytes: number; weights: string; start: Starts },
   ) {
     this.#options = options;
     this.#set = set;
     this.#session = session;
     this.#memoryBytes = memoryBytes;
-    this.#modes = options.modes ?? ['full', 'block'];
+    this.#modes = options.writer === true ? ['block'] : (options.modes ?? ['full', 'block']);
     this.#batch = options.batch ?? 64;
     this.#stepsPerEpoch = Math.ceil(set.training.length / this.#batch);
     this.#steps = this.#stepsPerEpoch * (options.epochs ?? 1);
@@ -100,14 +102,16 @@ class Run {
     const file = await openGguf(options.model);
     const hyperParameters = readHyperParameters(file);
     const maxTokens = Math.min(options.maxTokens ?? 4096, hyperParameters.trainedContext);
-    const lora = await loraOf(options, file);
-    const policy = trainingPolicy(options.policy ?? trainedPolicy({ file, adapter: lora?.start }) ?? plainPolicy);
+    const { lora, over } = await trainedOf(options, file);
+    const { template = 'auto', writer = false } = options;
+    const trained = trainedPolicy({ file, adapter: lora?.start ?? over });
+    const policy = trainingPolicy(options.policy ?? trained ?? (writer ? defaultPolicy(template) : plainPolicy));
     const set = await loadTrainingSet(options, policy, maxTokens);
     const { batchTokens = 2048, threads, device, weightDecay, clip } = options;
     const responses = set.training.flatMap((sample) => finalBlocks({ ...sample, mode: 'full' }));
     const response = responses.reduce((sum, { responseTokens }) => sum + responseTokens, 0) / set.training.length;
     const outputs = Math.ceil((response * Math.max(batchTokens, set.longest)) / Math.max(1, set.longest)) + 32;
-    const { distill } = options;
+    const distill = distillOf(options);
     const need = {
       lora: lora?.rank ?? null,
       batchTokens,
@@ -120,10 +124,12 @@ class Run {
     await prepareFolder(options);
     const digests = join(cacheFolder(), 'digests');
     const weights = await weightsDigest(options.model, digests);
-    const start = options.adapter === undefined ? undefined : await weightsDigest(options.adapter, digests);
+    const digestOf = (adapter: AdapterFile | undefined) => adapter && weightsDigest(adapter.path, digests);
+    const start = { start: await digestOf(lora?.start), over: await digestOf(over) };
     const session = await TrainingSession.open({
       model: options.model,
       lora,
+      over: over?.path,
       policy: policy.name,
       distill,
       batchTokens,
@@ -160,7 +166,7 @@ class Run {
   }
 
   async train(): Promise<FinetuneReport> {
-    const { onStart, onProgress, signal, patience = 3, checkpointEvery = 50 } = this.#options;
+    const { onStart, onProgress, signal, patience = 3, checkpointEvery = 50, minutes = Infinity } = this.#options;
     const { training, heldOut, skipped } = this.#set;
     const session = this.#session;
     const firstStep = session.steps;
@@ -195,7 +201,8 @@ class Run {
       tokens += report.tokens;
       losses.push(report.loss);
       const step = session.steps;
-      const last = step === this.#steps;
+      const timeUp = performance.now() - startedAt > minutes * 60_000;
+      const last = step === this.#steps || timeUp;
       const validation = step % evaluateEvery === 0 || last ? await this.#validate() : undefined;
       if (validation !== undefined) {
         after = validation;
@@ -208,8 +215,9 @@ class Run {
       onProgress?.({ ...progress, validation });
       await appendFile(this.#path(logName), `${JSON.stringify({ ...progress, validation })}\n`);
       if (patience > 0 && this.#note.stale >= patience && !last) ended = 'early';
-      if (last || ended === 'early' || step % checkpointEvery === 0) await this.#checkpoint();
-      if (ended === 'early') break;
+      if (timeUp && step < this.#steps) ended = 'time';
+      if (last || ended !== 'complete' || step % checkpointEvery === 0) await this.#checkpoint();
+      if (ended !== 'complete') break;
     }
     const steps = session.steps;
     const { best } = this.#note;
@@ -218,6 +226,8 @@ class Run {
       await session.loadState(this.#path(bestName));
       after = await this.#validate();
     }
+    // Of a run that was resumed after its last step.
+    after ??= await this.#validate();
     return {
       steps,
       ended,
@@ -285,7 +295,7 @@ class Run {
 
   /** Keeps the weights when the mean loss of all modes is the lowest so far. */
   async #judge(validation: Validation): Promise<void> {
-    const { distill = 0 } = this.#options;
+    const distill = distillOf(this.#options) ?? 0;
     const mixed = Object.values(validation).map(
       ({ loss: own, divergence = 0 }) => (1 - distill) * own + distill * divergence,
     );
@@ -338,36 +348,6 @@ async function prepareFolder({ out, resume = false }: FinetuneOptions): Promise<
     );
   }
   for (const name of [bestName, logName]) await rm(join(out, name), { force: true });
-}
-
-/** All that the steps depend on, but for the learning rate, which may be lowered after a run diverged. */
-function runDigest(
-  options: FinetuneOptions,
-  { digest, training }: TrainingSet,
-  weights: string,
-  start: string | undefined,
-): string {
-  const { lora = 16, alpha, modes, epochs = 1, batch = 64, warmup, decay, weightDecay, clip, seed = 1 } = options;
-  const { distill, blockDropout = 0 } = options;
-  // What was added later counts where it is given: checkpoints of before stay good.
-  const parts: unknown[] = [
-    weights,
-    digest,
-    training.length,
-    lora,
-    alpha,
-    modes,
-    epochs,
-    batch,
-    warmup,
-    decay,
-    weightDecay,
-    clip,
-    seed,
-  ];
-  if (distill !== undefined || blockDropout > 0) parts.push(distill, blockDropout);
-  if (start !== undefined) parts.push({ start });
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 function parseJson(text: string): unknown {

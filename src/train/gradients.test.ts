@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPrng } from '../../tests/support/prng.ts';
+import { writeRandomAdapter } from '../../tests/support/random-adapter.ts';
 import { type RandomModelSpec, writeRandomModel } from '../../tests/support/random-model.ts';
 import { Backend } from '../ggml/backend.ts';
 import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
 import { nativeKernelState } from '../ggml/native-kernel.ts';
 import { elementCount, TensorType } from '../ggml/tensor.ts';
 import { loadTrainingKernel } from '../ggml/training-kernel.ts';
+import { loadAdapters } from '../model/adapter.ts';
 import { readHyperParameters } from '../model/hyper-parameters.ts';
 import { bindWeights } from '../model/layers.ts';
 import { makeBatch } from './batch.ts';
@@ -147,6 +149,32 @@ describe.each(kernels)('gradients by %s equal differences of the loss', (nodes) 
     teacher.dispose();
     storage.dispose();
     expect(wrong).toEqual([]);
+  });
+
+  it.each([
+    ['llama', false],
+    ['phi3', false],
+    ['gemma3', true],
+  ] as const)('a writer, through its gate: %s, over an adapter: %s', async (family, hasOver) => {
+    const path = join(folder, `written-${family}.gguf`);
+    await writeRandomModel(path, { family, layers: 2, ...(family === 'gemma3' && { slidingWindow: 6 }) }, 11);
+    const file = await openGguf(path);
+    const over = join(folder, 'over.gguf');
+    if (hasOver) await writeRandomAdapter(over, path, 4);
+    const frozen = () => loadAdapters(hasOver ? [{ path: over }] : [], file, backend);
+    const storage = new LowRankParameters(file, backend, { rank: 4, kind: 'writer' }, kernel(), await frozen());
+    const prng = createPrng(3);
+    for (const { name, value } of storage.parameters) {
+      if (name.endsWith('lora_b')) backend.write(value, prng.normal(elementCount(value.ne), 0.1));
+    }
+    const teacher = new FrozenTeacher(file, readHyperParameters(file), backend, 1, await frozen());
+    const wrong = await disagreements(file, storage, family === 'gemma3' ? 0.04 : 0.01, 0.05, storage, teacher);
+    teacher.dispose();
+    storage.dispose();
+    expect(wrong).toEqual([]);
+    // What nothing reads of an encoded passage is not trained.
+    const names = storage.parameters.map(({ name }) => name);
+    expect(names.filter((name) => name.startsWith('blk.1.'))).toHaveLength(family === 'phi3' ? 2 : 4);
   });
 
   it.each([

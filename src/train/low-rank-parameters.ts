@@ -5,6 +5,8 @@
  * file has them. The frozen matrices stay as the model's file has them. The native nodes convert them as they go, in
  * both directions. Without those, gradients pass through stored transposes, in q8_0 for quantised weights, scaled up on
  * their way so that 16-bit scales and halves hold them.
+ *
+ * A writer leaves out what the last layer does after its keys and values: of a passage that is encoded nothing reads it.
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
@@ -14,7 +16,8 @@ import { quantize } from '../ggml/quantize.ts';
 import { type Tensor, TensorType, typeTraits } from '../ggml/tensor.ts';
 import { TensorData } from '../ggml/tensor-data.ts';
 import type { TrainingKernel } from '../ggml/training-kernel.ts';
-import type { AdapterFile } from '../model/adapter-file.ts';
+import type { Adapter } from '../model/adapter.ts';
+import type { AdapterFile, AdapterKind } from '../model/adapter-file.ts';
 import { type LowRank, layerMatrix } from '../model/layers.ts';
 import { Weights } from '../model/weights.ts';
 import { addLowRank, transpose } from './matrix.ts';
@@ -30,6 +33,8 @@ export interface LowRankOptions {
   readonly seed?: number | undefined;
   /** A LoRA for this model, of this rank and alpha, to start from; what it does not change starts as ever. */
   readonly start?: AdapterFile | undefined;
+  /** Which tokens it acts on. Defaults to `lora`: all. */
+  readonly kind?: AdapterKind | undefined;
 }
 
 /** Rank and alpha of a LoRA that is to be trained on. @throws INVALID_ARGUMENT when its matrices differ in them */
@@ -47,11 +52,12 @@ export function lowRankOf({ path, shapes }: AdapterFile): { readonly rank: numbe
   return { rank: first.rank, alpha: first.factor * first.rank };
 }
 
-interface Adapter extends LowRank {
+interface Trained extends LowRank {
   readonly entry: GgufTensor;
 }
 
 export class LowRankParameters implements TrainableWeights {
+  readonly kind: AdapterKind;
   readonly parameters: readonly Parameter[];
   readonly transposes: readonly (readonly [Tensor, Tensor])[];
   readonly lossScale: number;
@@ -61,20 +67,22 @@ export class LowRankParameters implements TrainableWeights {
   readonly #file: GgufFile;
   readonly #backend: Backend;
   readonly #weights: Weights;
-  readonly #adapters = new Map<string, Adapter>();
+  readonly #adapters = new Map<string, Trained>();
   /** What each stored transpose is made of. */
   readonly #sources = new Map<Tensor, GgufTensor>();
   readonly #release: (() => void)[] = [];
 
   /**
    * @param kernel native nodes to compute with, null for none. Defaults to those there are.
+   * @param frozen adapters that stay as they are, taken over. Defaults to none
    * @throws MODEL_TOO_LARGE when memory does not suffice; INVALID_ARGUMENT
    */
   constructor(
     file: GgufFile,
     backend: Backend,
-    { rank, alpha = 2 * rank, seed = 1, start }: LowRankOptions,
+    { rank, alpha = 2 * rank, seed = 1, start, kind = 'lora' }: LowRankOptions,
     kernel: TrainingKernel | null = trainingKernelFor(backend),
+    frozen: readonly Adapter[] = [],
   ) {
     if (!Number.isInteger(rank) || rank < 1 || rank > 1024 || !(alpha > 0) || !Number.isFinite(alpha)) {
       throw new BlockAttentionError(
@@ -84,16 +92,18 @@ export class LowRankParameters implements TrainableWeights {
     }
     this.kernel = kernel ?? undefined;
     this.lossScale = kernel === null ? 1024 : 1;
+    this.kind = kind;
     this.rank = rank;
     this.alpha = alpha;
     this.#file = file;
     this.#backend = backend;
-    this.#weights = new Weights(file, backend, kernel === null);
+    this.#weights = new Weights(file, backend, kernel === null, frozen);
     this.#release.push(() => this.#weights.dispose());
     const matrices = Array.from(file.tensors.values()).filter(({ name }) => layerMatrix.test(name));
+    const trained = kind === 'writer' ? matrices.filter(isWritten(matrices)) : matrices;
     const context = new GraphContext(10 * matrices.length + 8);
     this.#release.push(() => context.dispose());
-    this.parameters = matrices.flatMap((entry) => this.#adapt(context, entry));
+    this.parameters = trained.flatMap((entry) => this.#adapt(context, entry));
     this.transposes = kernel === null ? this.#makeTransposes(context, matrices) : [];
     this.#release.push(backend.allocate(context));
     this.#fill(seed, start);
@@ -162,7 +172,11 @@ export class LowRankParameters implements TrainableWeights {
   }
 
   adapter(name: string): LowRank | undefined {
-    return this.#adapters.get(name);
+    return this.kind === 'lora' ? this.#adapters.get(name) : this.#weights.adapter(name);
+  }
+
+  writer(name: string): LowRank | undefined {
+    return this.kind === 'writer' ? this.#adapters.get(name) : undefined;
   }
 
   /** A matrix with its adapter added: W + α/r · B A. */
@@ -179,4 +193,11 @@ export class LowRankParameters implements TrainableWeights {
   dispose(): void {
     for (const release of this.#release.splice(0).reverse()) release();
   }
+}
+
+/** Whether keys and values of some layer depend on a matrix of the layers. */
+function isWritten(matrices: readonly GgufTensor[]): (entry: GgufTensor) => boolean {
+  const layerOf = ({ name }: GgufTensor) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? 0);
+  const last = Math.max(...matrices.map(layerOf));
+  return (entry) => layerOf(entry) < last || /\.attn_(k|v|qkv)\.weight$/.test(entry.name);
 }

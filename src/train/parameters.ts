@@ -9,6 +9,7 @@ import { GraphContext } from '../ggml/graph-context.ts';
 import { elementCount, type Tensor, TensorType } from '../ggml/tensor.ts';
 import { TensorData } from '../ggml/tensor-data.ts';
 import { loadTrainingKernel, type TrainingKernel } from '../ggml/training-kernel.ts';
+import type { AdapterKind } from '../model/adapter-file.ts';
 import type { WeightSource } from '../model/layers.ts';
 
 /** One tensor that is trained. All four have the same shape, f32. */
@@ -26,6 +27,8 @@ export interface Parameter {
 
 /** The weights of a model as one way of training sees them. Owns their memory. */
 export interface TrainableWeights extends WeightSource {
+  /** What is trained: all weights, an adapter that acts on every token, or one that acts where writerGate() says. */
+  readonly kind: 'all' | AdapterKind;
   readonly parameters: readonly Parameter[];
   /** Stored transposes of frozen matrices: pairs of matrix [in, out] and transpose [out, in]. */
   readonly transposes: readonly (readonly [Tensor, Tensor])[];
@@ -42,6 +45,7 @@ export interface TrainableWeights extends WeightSource {
 const constantNames = /^rope_/;
 
 export class FullParameters implements TrainableWeights {
+  readonly kind = 'all';
   readonly transposes = [];
   readonly lossScale = 1;
   readonly kernel: TrainingKernel | undefined;

@@ -1,10 +1,12 @@
 /**
  * The model a run starts from, frozen: with full attention it is what the model in training is to agree with (block
- * distillation, the follow-up paper). Mapped from the file, so it takes no memory that the file's pages do not.
+ * distillation, the follow-up paper). Mapped from the file, so it takes no memory that the file's pages do not. A writer's
+ * teacher is the model that the writer is for, with the ordinary adapter it is over.
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
+import type { Adapter } from '../model/adapter.ts';
 import type { ForwardModel } from '../model/forward.ts';
 import type { HyperParameters } from '../model/hyper-parameters.ts';
 import { bindWeights } from '../model/layers.ts';
@@ -22,9 +24,15 @@ export class FrozenTeacher implements Teacher {
   readonly weight: number;
   readonly #weights: Weights;
 
-  /** Owns its mapping. @param weight share of the divergence in the loss */
-  constructor(file: GgufFile, hyperParameters: HyperParameters, backend: Backend, weight: number) {
-    this.#weights = new Weights(file, backend, false);
+  /** Owns its mapping. @param weight share of the divergence in the loss. @param applied adapters, taken over */
+  constructor(
+    file: GgufFile,
+    hyperParameters: HyperParameters,
+    backend: Backend,
+    weight: number,
+    applied: readonly Adapter[] = [],
+  ) {
+    this.#weights = new Weights(file, backend, false, applied);
     this.model = { hyperParameters, weights: bindWeights(this.#weights, hyperParameters) };
     this.weight = weight;
   }

@@ -17,6 +17,7 @@ import type { PackedRows } from './packing.ts';
 import type { TrainableWeights } from './parameters.ts';
 import { responseLoss } from './response-loss.ts';
 import { Tape } from './tape.ts';
+import { writerGate } from './writer-gate.ts';
 
 /** Tensors per layer of forward and backward pass together, generously. */
 const tensorsPerLayer = 320;
@@ -28,6 +29,8 @@ export interface GraphResult {
   readonly probabilities: Float32Array; // [outputs]
   /** Likeliest token of each prediction; evaluation only. */
   readonly likeliest: Int32Array; // [outputs]
+  /** The same of the teacher's; evaluation with one only. */
+  readonly taughtLikeliest: Int32Array; // [outputs]
   /** KL divergence of each prediction from the teacher's; empty without one. */
   readonly divergence: Float32Array; // [outputs]
 }
@@ -46,6 +49,7 @@ export class TrainingGraph {
   readonly #allocator: GraphAllocator;
   readonly #probabilities: Tensor;
   readonly #likeliest: Tensor | undefined;
+  readonly #taughtLikeliest: Tensor | undefined;
   readonly #divergence: Tensor | undefined;
   readonly #outputs: number;
   readonly #lossScale: number;
@@ -99,8 +103,17 @@ export class TrainingGraph {
       };
       const tokenInput = inputs.integers(tokens, () => this.#current.tokens);
       const outputRows = inputs.integers(outputs, () => this.#current.outputRows);
-      const forward = (read: ForwardModel, packed: () => PackedRows): Tensor => {
-        const logits = buildForward(g, read, tokenInput, outputRows, makeAttention(packed));
+      const gate = trainable.kind === 'writer' && inputs.floats([1, tokens], () => writerGate(this.#current.packed));
+      const forward = (read: ForwardModel, packed: () => PackedRows, written: Tensor | false = false): Tensor => {
+        const logits = buildForward(
+          g,
+          read,
+          tokenInput,
+          outputRows,
+          makeAttention(packed),
+          undefined,
+          written || undefined,
+        );
         if (logits === null) throw new Error('a forward pass with outputs has logits');
         return logits;
       };
@@ -116,7 +129,7 @@ export class TrainingGraph {
             ),
           ),
         );
-      const logits = forward(model, () => this.#current.packed);
+      const logits = forward(model, () => this.#current.packed, gate);
       const at = () => this.#current.labels.map((label, output) => output * vocabulary + label);
       const { softmax, probabilities, divergence, gradient } = responseLoss(g, logits, {
         labels: inputs.integers(outputs, at),
@@ -127,6 +140,7 @@ export class TrainingGraph {
       this.#divergence = divergence;
       this.#probabilities = probabilities;
       this.#likeliest = !training ? g.output(g.argmax(softmax)) : undefined;
+      this.#taughtLikeliest = taught && !training ? g.output(g.argmax(taught)) : undefined;
       if (training) g.backward(logits, gradient());
       this.#allocator.place(g);
     } catch (error) {
@@ -153,11 +167,15 @@ export class TrainingGraph {
     await this.#allocator.compute(this.#tape);
     const probabilities = new Float32Array(this.#outputs);
     this.#backend.read(this.#probabilities, probabilities);
-    const likeliest = new Int32Array(this.#likeliest === undefined ? 0 : this.#outputs);
-    if (this.#likeliest !== undefined) this.#backend.read(this.#likeliest, likeliest);
+    const integers = (from: Tensor | undefined) => {
+      const values = new Int32Array(from === undefined ? 0 : this.#outputs);
+      if (from !== undefined) this.#backend.read(from, values);
+      return values;
+    };
+    const [likeliest, taughtLikeliest] = [integers(this.#likeliest), integers(this.#taughtLikeliest)];
     const divergence = new Float32Array(this.#divergence === undefined ? 0 : this.#outputs);
     if (this.#divergence !== undefined) this.#backend.read(this.#divergence, divergence);
-    return { probabilities, likeliest, divergence };
+    return { probabilities, likeliest, taughtLikeliest, divergence };
   }
 
   dispose(): void {

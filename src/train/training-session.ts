@@ -7,6 +7,7 @@ import { Backend } from '../ggml/backend.ts';
 import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
 import type { Device } from '../ggml/library.ts';
 import { elementCount } from '../ggml/tensor.ts';
+import { type Adapter, loadAdapters } from '../model/adapter.ts';
 import { withoutGradient } from '../model/families/abilities.ts';
 import type { ForwardModel } from '../model/forward.ts';
 import { type HyperParameters, readHyperParameters } from '../model/hyper-parameters.ts';
@@ -33,6 +34,8 @@ export interface TrainingOptions extends Partial<AdamWSettings> {
    * cross-entropy of the labels. Defaults to none: the starting model is not asked.
    */
   readonly distill?: number | undefined;
+  /** Path of an ordinary LoRA that a writer is trained over: it acts on every token and stays as it is. Defaults to none. */
+  readonly over?: string | undefined;
   /** Name of the context policy that the sequences are trained under, for the files that are written. Defaults to none. */
   readonly policy?: string | undefined;
   readonly device?: Device | undefined;
@@ -97,8 +100,13 @@ export class TrainingSession {
     let storage: TrainableWeights | undefined;
     let teacher: FrozenTeacher | undefined;
     try {
-      storage = options.lora ? new LowRankParameters(file, backend, options.lora) : new FullParameters(file, backend);
-      if (distill !== undefined) teacher = new FrozenTeacher(file, hyperParameters, backend, distill);
+      const frozen = () => loadOver(options, file, backend);
+      storage = options.lora
+        ? new LowRankParameters(file, backend, options.lora, undefined, await frozen())
+        : new FullParameters(file, backend);
+      if (distill !== undefined) {
+        teacher = new FrozenTeacher(file, hyperParameters, backend, distill, await frozen());
+      }
       return new TrainingSession(file, hyperParameters, backend, storage, teacher, options);
     } catch (error) {
       teacher?.dispose();
@@ -158,32 +166,35 @@ export class TrainingSession {
     let loss = 0;
     let divergenceSum = 0;
     let right = 0;
+    let agreed = 0;
     let responseTokens = 0;
     const wrong = new Set<string>();
     for (const batch of this.#batches(sequences)) {
       const result = await this.#graph(batch, false).run(batch, new Float32Array(batch.outputs));
-      const { probabilities, likeliest, divergence } = result;
+      const { probabilities, likeliest, taughtLikeliest, divergence } = result;
       batch.owners.forEach((owner, i) => {
         if (owner < 0) return;
         loss += negativeLog(probabilities[i] ?? 0);
         divergenceSum += divergence[i] ?? 0;
         responseTokens++;
+        if (likeliest[i] === taughtLikeliest[i]) agreed++;
         if (likeliest[i] === batch.labels[i]) right++;
         else wrong.add(`${owner} ${batch.finals[i] ?? 0}`);
       });
     }
     return {
       loss: loss / responseTokens,
-      ...(this.#teacher === undefined ? {} : { divergence: divergenceSum / responseTokens }),
+      ...(this.#teacher && { divergence: divergenceSum / responseTokens, agreement: agreed / responseTokens }),
       tokenAccuracy: right / responseTokens,
       accuracy: 1 - wrong.size / sequences.reduce((sum, sequence) => sum + finalBlocks(sequence).length, 0),
       responseTokens,
     };
   }
 
-  /** Writes the model as a GGUF of its own. */
+  /** Writes the model as a GGUF of its own. @throws INVALID_ARGUMENT for a writer, which no matrix can have in it */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     this.#alive();
+    if (this.#storage.kind === 'writer') throw noMerging();
     await saveModel(path, this.#file, (name) => this.#storage.values(name), { policy: this.#policy, ...options });
   }
 
@@ -193,8 +204,9 @@ export class TrainingSession {
     if (!(this.#storage instanceof LowRankParameters)) {
       throw new BlockAttentionError('INVALID_ARGUMENT', 'all weights are trained: there is no adapter, save the model');
     }
-    const { parameters, alpha } = this.#storage;
+    const { parameters, alpha, kind } = this.#storage;
     await writeAdapter(path, {
+      kind,
       architecture: this.hyperParameters.architecture,
       alpha,
       policy: this.#policy,
@@ -276,6 +288,16 @@ export class TrainingSession {
       if (finals.length === 0 || all.some((block) => block.length === 0)) {
         throw new BlockAttentionError('INVALID_ARGUMENT', `sequence ${index} has an empty block, or no block`);
       }
+      const written = this.#storage.kind === 'writer';
+      if (
+        written &&
+        (open.includes(true) || finals.some(({ tokens, responseTokens }) => responseTokens === tokens.length))
+      ) {
+        throw new BlockAttentionError(
+          'INVALID_ARGUMENT',
+          `sequence ${index} has open blocks, or nothing before a response: a writer is trained on closed blocks and questions`,
+        );
+      }
       if (!(weight > 0 && weight < Number.POSITIVE_INFINITY)) {
         throw new BlockAttentionError(
           'INVALID_ARGUMENT',
@@ -309,6 +331,26 @@ export class TrainingSession {
       }
     });
   }
+}
+
+/** What a writer is trained over, as adapters of its own. @throws INVALID_ARGUMENT where it is none, or nothing is over it */
+async function loadOver(
+  { over, lora }: TrainingOptions,
+  file: GgufFile,
+  backend: Backend,
+): Promise<readonly Adapter[]> {
+  if (over === undefined) return [];
+  const adapters = await loadAdapters([{ path: over }], file, backend);
+  if (lora?.kind === 'writer' && adapters.every(({ kind }) => kind === 'lora')) return adapters;
+  for (const adapter of adapters) adapter.dispose();
+  const remedy = 'train a writer over an ordinary adapter, nothing else';
+  throw new BlockAttentionError('INVALID_ARGUMENT', `${over} cannot be what is trained over: ${remedy}`);
+}
+
+/** What acts on passages alone would act on everything. */
+export function noMerging(): BlockAttentionError {
+  const why = 'a writer acts on passages while they are encoded, and merged into a model it would act on everything';
+  return new BlockAttentionError('INVALID_ARGUMENT', `${why}: keep it as an adapter`);
 }
 
 /** @throws MODEL_UNSUPPORTED for what has no gradient here */

@@ -56,6 +56,8 @@ export interface EvaluationReport {
   readonly loss: number;
   /** Mean KL divergence of the predictions from the teacher's, in nats; absent without one. */
   readonly divergence?: number;
+  /** Share of response tokens for which the teacher ranks the same token first; absent without one. */
+  readonly agreement?: number;
   /** Share of response tokens that are the likeliest, given all tokens before them. */
   readonly tokenAccuracy: number;
   /** Share of responses whose tokens are all the likeliest: what greedy decoding would write. */

@@ -1,10 +1,12 @@
-/** A LoRA adapter as a GGUF file in llama.cpp's layout: pairs of tensors `NAME.lora_a` and `NAME.lora_b`, f32. */
+/** An adapter as a GGUF file in llama.cpp's layout of LoRA: pairs of tensors `NAME.lora_a` and `NAME.lora_b`, f32. */
 import { policyKey } from '../engine/policy/default-policy.ts';
 import { writeGguf } from '../ggml/gguf-writer.ts';
 import { TensorType } from '../ggml/tensor.ts';
+import { type AdapterKind, adapterKindKey } from '../model/adapter-file.ts';
 
 export interface AdapterContent {
   readonly architecture: string;
+  readonly kind: AdapterKind;
   /** Name of the context policy it was trained under, where that is known. */
   readonly policy: string | undefined;
   /** The adapter's output is multiplied by alpha / rank. */
@@ -18,14 +20,16 @@ export interface AdapterContent {
 
 export async function writeAdapter(
   path: string,
-  { architecture, alpha, policy, tensors }: AdapterContent,
+  { architecture, kind, alpha, policy, tensors }: AdapterContent,
 ): Promise<void> {
   await writeGguf(
     path,
     new Map([
       ['general.architecture', { string: architecture }],
       ['general.type', { string: 'adapter' }],
-      ['adapter.type', { string: 'lora' }],
+      // Programs that would apply a writer everywhere refuse it for its type.
+      ['adapter.type', { string: kind }],
+      ...(kind === 'lora' ? [] : [[adapterKindKey, { string: kind }] as const]),
       ['adapter.lora.alpha', { f32: alpha }],
       ...(policy === undefined ? [] : [[policyKey, { string: policy }] as const]),
     ]),

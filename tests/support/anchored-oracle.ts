@@ -13,7 +13,8 @@ interface Row {
 }
 
 /**
- * Logits of the last token of `final` behind blocks of which all but the first were encoded behind the anchor.
+ * Logits of the last token of `final` behind blocks of which all but the first were encoded behind the anchor, and by the
+ * model's writer.
  * @param hidden per block, how many of its first tokens the final block does not see; none by default
  */
 export function anchoredLogits(
@@ -36,10 +37,11 @@ export function anchoredLogits(
     return [...before, ...own];
   });
   const last = Array.from(final, (token, i): Row => ({ token, position: start + i, block: -1, part: 'final' }));
-  return maskedForward(harness, [...rows, ...last], (query, key) => {
+  const sees = (query: Row, key: Row) => {
     if (key.position > query.position) return false;
     if (query.part === 'final') return key.part === 'block' || key.part === 'final';
     if (query.part === 'anchor' && key.part !== 'anchor') return false;
     return key.block === query.block;
-  });
+  };
+  return maskedForward(harness, [...rows, ...last], sees, ({ part, block }) => part !== 'anchor' && block > 0);
 }

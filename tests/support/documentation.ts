@@ -38,12 +38,23 @@ export const examples: readonly Example[] = [
     how: 'run',
     instead: [
       ['serve --model smollm2-135m', 'serve --model embedded --check'],
+      ['adapt --model M --documents ./docs', `adapt --model embedded --contexts 8 --documents ./docs${small}`],
       ['--model M --documents ./docs', `--model embedded --documents ./docs --limit 4${small}`],
       ['--model M --data train.jsonl --out run', `--model embedded --data train.jsonl --out run --limit 16${small}`],
       ['--model smollm2-135m --lengths 50,512,1024,2048,4096', `--model embedded --lengths 50,128${small}`],
     ],
   },
   { page: 'README.md', begins: 'import { createBlockStore', how: 'compile', given: passages },
+  {
+    page: 'docs/adapt.md',
+    begins: 'block-attention adapt --model MODEL',
+    how: 'run',
+    instead: [
+      ['--model MODEL --documents ./docs', `--model embedded --contexts 8${small} --documents ./docs`],
+      ['ask --model MODEL', `ask --model embedded${small}`],
+      ['adapted-MODEL', 'adapted-embedded'],
+    ],
+  },
   {
     page: 'docs/adapters.md',
     begins: 'createStuffDocumentsChain(',
@@ -79,6 +90,24 @@ export const examples: readonly Example[] = [
       ['finetune --model MODEL', `finetune --model embedded --limit 16${small}`],
       ['eval --model MODEL', `eval --model embedded --limit 4${small}`],
       ['verify --model MODEL', `verify --model embedded --limit 4${small}`],
+      ['ask --model MODEL', `ask --model embedded${small}`],
+    ],
+  },
+  {
+    page: 'docs/finetuning.md',
+    begins: 'block-attention finetune --writer',
+    how: 'run',
+    instead: [
+      ['--model MODEL --data', `--model embedded --limit 16${small} --data`],
+      ['ask --model MODEL', `ask --model embedded${small}`],
+    ],
+  },
+  {
+    page: 'docs/finetuning.md',
+    begins: 'block-attention finetune --out runs/answers',
+    how: 'run',
+    instead: [
+      ['--model MODEL --data', `--model embedded --limit 16${small} --data`],
       ['ask --model MODEL', `ask --model embedded${small}`],
     ],
   },

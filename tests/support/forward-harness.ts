@@ -76,7 +76,7 @@ export class ForwardHarness {
       readonly threads?: number;
       readonly repack?: boolean;
       readonly linear?: 'auto' | 'ggml';
-      readonly adapter?: AdapterOptions;
+      readonly adapter?: AdapterOptions | readonly AdapterOptions[];
     } = {},
   ): Promise<ForwardHarness> {
     const backend = await Backend.open({ device: 'cpu', threads: options.threads ?? 1 });
@@ -112,8 +112,16 @@ export class ForwardHarness {
     return sequence;
   }
 
-  /** Encodes blocks, all in one batch. @param anchor what each is encoded behind; nothing by default */
-  async encode(blocks: readonly Int32Array[], anchor: Int32Array = new Int32Array(0)): Promise<EncodedBlock[]> {
+  /**
+   * Encodes blocks, all in one batch.
+   * @param anchor what each is encoded behind; nothing by default
+   * @param writes whether the model's writer acts on them. Defaults to false
+   */
+  async encode(
+    blocks: readonly Int32Array[],
+    anchor: Int32Array = new Int32Array(0),
+    writes = false,
+  ): Promise<EncodedBlock[]> {
     const before = anchor.length === 0 ? [] : [await this.#anchor(anchor)];
     const direct = this.growing === this.layout;
     const encoded = blocks.map((tokens) => ({ tokens, memory: allocateMemory(this.layout.blockBytes(tokens.length)) }));
@@ -130,6 +138,7 @@ export class ForwardHarness {
       this.attention,
       this.allocator,
       sequences.map((sequence, i) => ({ sequence, tokens: blocks[i] ?? new Int32Array(0), logits: 'none' })),
+      writes,
     );
     if (!direct) {
       for (const [i, { tokens, memory }] of encoded.entries()) {

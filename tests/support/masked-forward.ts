@@ -16,11 +16,15 @@ export interface MaskedRow {
   readonly position: number;
 }
 
-/** @returns logits of the last row, [vocabulary]; sliding windows are applied on top of `sees` */
+/**
+ * @param written rows that the model's writer acts on. Defaults to none
+ * @returns logits of the last row, [vocabulary]; sliding windows are applied on top of `sees`
+ */
 export function maskedForward<R extends MaskedRow>(
   { model, allocator }: ForwardHarness,
   rows: readonly R[],
   sees: (query: R, key: R) => boolean,
+  written: (row: R) => boolean = () => false,
 ): Promise<Float32Array> {
   return runOnce(
     {
@@ -30,6 +34,7 @@ export function maskedForward<R extends MaskedRow>(
       outputs: Int32Array.of(rows.length - 1),
       prompt: true,
       attention: (g, inputs) => new MaskedAttention(g, inputs, model, rows, sees),
+      gate: (inputs) => inputs.floats([1, rows.length], () => Float32Array.from(rows, (row) => Number(written(row)))),
     },
     allocator,
   );

@@ -4,6 +4,7 @@ import { type GgufEntry, type GgufTensorSource, writeGguf } from '../../src/ggml
 import { mapFile } from '../../src/ggml/memory.ts';
 import { dequantize, quantize } from '../../src/ggml/quantize.ts';
 import { TensorType } from '../../src/ggml/tensor.ts';
+import { adapterKindKey } from '../../src/model/adapter-file.ts';
 import { addLowRank } from '../../src/train/matrix.ts';
 import { saveModel } from '../../src/train/write-model.ts';
 import { createPrng } from './prng.ts';
@@ -15,6 +16,8 @@ export interface RandomAdapterSpec {
   readonly alpha?: number;
   /** Of the factors. Defaults to F32. */
   readonly type?: TensorType;
+  /** Writes a writer. Defaults to an ordinary adapter. */
+  readonly writer?: boolean;
   /** Changes made to what is written: metadata, and tensors. */
   readonly metadata?: Readonly<Record<string, GgufEntry>>;
   readonly tensors?: (all: GgufTensorSource[]) => GgufTensorSource[];
@@ -27,7 +30,14 @@ export async function writeRandomAdapter(
   path: string,
   model: string,
   seed: number,
-  { rank = 4, alpha = 2 * rank, type = TensorType.F32, metadata = {}, tensors = (all) => all }: RandomAdapterSpec = {},
+  {
+    rank = 4,
+    alpha = 2 * rank,
+    type = TensorType.F32,
+    writer = false,
+    metadata = {},
+    tensors = (all) => all,
+  }: RandomAdapterSpec = {},
 ): Promise<void> {
   const base = await openGguf(model);
   const prng = createPrng(seed);
@@ -44,7 +54,8 @@ export async function writeRandomAdapter(
   const entries: Record<string, GgufEntry> = {
     'general.architecture': { string: String(base.value('general.architecture')) },
     'general.type': { string: 'adapter' },
-    'adapter.type': { string: 'lora' },
+    'adapter.type': { string: writer ? 'writer' : 'lora' },
+    ...(writer && { [adapterKindKey]: { string: 'writer' } }),
     'adapter.lora.alpha': { f32: alpha },
     ...metadata,
   };

@@ -13,7 +13,7 @@ import type { PromptTemplate } from '../../prompt/index.ts';
 import type { Runner } from '../runner.ts';
 import { type Anchor, formatAnchor } from './anchor.ts';
 import { anchorTokens } from './anchor-tokens.ts';
-import type { ContextPolicy } from './policy.ts';
+import { type ContextPolicy, plainPolicy } from './policy.ts';
 
 /** How a block is encoded. Two with the same identity give the same states. */
 export interface Encoding {
@@ -21,11 +21,14 @@ export interface Encoding {
   readonly identity: string;
   /** For people who look at the store; empty for blocks encoded from nothing. */
   readonly label: string;
-  /** Tokens that stand before the block while it is encoded: positions -n … -1. */
+  /** Tokens that stand before the block while it is encoded: positions -n … -1. Never written. */
   readonly before: Int32Array;
+  /** Whether the model's writer acts on the block's own tokens. */
+  readonly writes: boolean;
 }
 
-export const plainEncoding: Encoding = { identity: '', label: '', before: new Int32Array(0) };
+/** From nothing, by the model as it reads: of a prompt's first block whatever the policy. */
+export const plainEncoding: Encoding = { identity: '', label: '', before: new Int32Array(0), writes: false };
 
 /** States that a block is encoded behind. */
 export interface StatesBefore {
@@ -41,10 +44,14 @@ export interface EncodingsOptions {
   readonly template: PromptTemplate;
   /** Of caches that grow. */
   readonly layout: KvLayout;
+  /** adapterIdentity() of the model's writer: it acts on every block that a policy encodes. Defaults to none. */
+  readonly writer?: string | undefined;
 }
 
 /** Raised whenever encoding behind an anchor gives other states for the same tokens. */
 const version = 1;
+/** The same for encoding with a writer. */
+const writerVersion = 1;
 /** Anchors remembered, and anchors whose states are kept while nobody uses them: requests may name their own. */
 const mostKnown = 64;
 const mostStates = 8;
@@ -69,8 +76,8 @@ export class Encodings {
 
   /** How a policy encodes passages. A file is read once. @throws INVALID_ARGUMENT for an anchor that cannot be had */
   of({ anchor }: ContextPolicy): Encoding {
-    if (anchor === null) return plainEncoding;
-    const name = formatAnchor(anchor);
+    if (anchor === null && this.#options.writer === undefined) return plainEncoding;
+    const name = anchor === null ? plainPolicy.name : formatAnchor(anchor);
     const known = this.#known.get(name) ?? this.#make(anchor, name);
     this.#known.delete(name);
     this.#known.set(name, known);
@@ -79,12 +86,26 @@ export class Encodings {
     return known;
   }
 
-  /** What was asked for so far. */
+  /** What was asked for so far; without the writer, too. */
   known(): Encoding[] {
-    return [plainEncoding, ...this.#known.values()];
+    const asked = [...this.#known.values()];
+    const bare = asked.filter(({ writes, before }) => writes && before.length > 0).map(unwritten);
+    return [plainEncoding, ...bare, ...asked];
   }
 
-  #make(anchor: Anchor, name: string): Encoding {
+  #make(anchor: Anchor | null, name: string): Encoding {
+    const { writer } = this.#options;
+    const bare = anchor === null ? plainEncoding : this.#behind(anchor, name);
+    if (writer === undefined) return bare;
+    return {
+      ...bare,
+      identity: `${bare.identity}${writtenMark}${writerVersion} ${writer}`,
+      label: bare.label === '' ? 'writer' : `${bare.label}, writer`,
+      writes: true,
+    };
+  }
+
+  #behind(anchor: Anchor, name: string): Encoding {
     const { tokenizer, template } = this.#options;
     const before = anchorTokens(anchor, tokenizer, template);
     const digest = createHash('sha256').update(new Uint8Array(before.buffer, before.byteOffset, before.byteLength));
@@ -92,7 +113,7 @@ export class Encodings {
     const own = anchor.kind === 'text' || anchor.kind === 'file';
     // A user's own text is the user's business: the store's listing shows which it is, not what it says.
     const label = own ? `anchor:${anchor.kind} ${hex.slice(0, 8)}` : name;
-    return { identity: `behind ${version} ${hex}`, label, before };
+    return { identity: `behind ${version} ${hex}`, label, before, writes: false };
   }
 
   /** The states to encode a block behind, computed now if they are not there. To be released. @throws what the runner does */
@@ -153,4 +174,12 @@ export class Encodings {
     this.#states.clear();
     for (const { ready } of all) await ready.then((memory) => memory.free()).catch(() => undefined);
   }
+}
+
+const writtenMark = ' written ';
+
+/** The same block without the writer. */
+function unwritten({ identity, label, before }: Encoding): Encoding {
+  const [bare = ''] = identity.split(writtenMark);
+  return { identity: bare, label: label.replace(/, writer$/, ''), before, writes: false };
 }

@@ -1,4 +1,5 @@
 /** GET /v1/models: the one model that is served, under each of its names. */
+import type { AdapterInfo } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { App, ServerContext } from '../context.ts';
 import { describeRoute } from '../openapi.ts';
@@ -11,7 +12,7 @@ export function addModels(app: App, { engine, modelNames, created, shadow, learn
     const block_attention = {
       architecture,
       parameters,
-      adapter: adapter && { rank: adapter.rank, scale: adapter.scale, identity: adapter.identity },
+      adapter: adapter && adapterFields(adapter),
       layers,
       heads,
       kv_heads: kvHeads,
@@ -42,4 +43,9 @@ export function addModels(app: App, { engine, modelNames, created, shadow, learn
     const names = modelNames.map((name) => JSON.stringify(name)).join(' or ');
     throw new BlockAttentionError('MODEL_NOT_FOUND', `that model is not served: use ${names}`);
   });
+}
+
+/** Where its file lies is nobody's business. */
+function adapterFields({ kind, rank, scale, identity, over }: AdapterInfo): object {
+  return { kind, rank, scale, identity, over: over && adapterFields(over) };
 }

@@ -1,0 +1,57 @@
+/** How the two modes came together while the writer was trained, as an SVG: divergence and agreement on held-out contexts. */
+import type { TopLevelSpec } from 'vega-lite';
+import { chartFrame, modeColours, renderChart } from '../eval/render-chart.ts';
+import type { AdaptPlan } from './adapt-options.ts';
+
+/** Of held-out contexts, at the tokens of full attention's answers. */
+export interface Distance {
+  /** Optimizer steps taken. */
+  readonly step: number;
+  /** KL divergence of block mode from full attention, in nats per token. */
+  readonly divergence: number;
+  /** Share of the tokens that both rank first. */
+  readonly agreement: number;
+}
+
+export interface ChartInput {
+  readonly curve: readonly Distance[];
+  readonly plan: Pick<AdaptPlan, 'contexts' | 'passages' | 'policy'>;
+  readonly verdict: string;
+}
+
+/** The chart as SVG text. */
+export function adaptChart(input: ChartInput): Promise<string> {
+  return renderChart(spec(input));
+}
+
+function spec({ curve, plan, verdict }: ChartInput): TopLevelSpec {
+  const frame = chartFrame('Block mode against full attention while the writer learns', [
+    `Held-out contexts of ${plan.passages} passages, ${plan.contexts} contexts in all, policy ${plan.policy}. Verdict: ${verdict}.`,
+  ]);
+  const { width, height: _, ...rest } = frame;
+  const x = { field: 'step', type: 'quantitative' as const, title: 'Step', axis: { grid: false, tickMinStep: 1 } };
+  const [vermilion, blue] = modeColours;
+  const plot = (field: string, title: string, colour: string, domain: [number, number] | undefined) => ({
+    width,
+    height: 190,
+    mark: { type: 'line' as const, point: { size: 60, filled: true, color: colour }, color: colour, strokeWidth: 2 },
+    encoding: {
+      x,
+      y: {
+        field,
+        type: 'quantitative' as const,
+        title,
+        axis: { gridColor: '#ddd' },
+        scale: domain === undefined ? { zero: true } : { domain },
+      },
+    },
+  });
+  return {
+    ...rest,
+    data: { values: curve.map((point) => ({ ...point, agreement: 100 * point.agreement })) },
+    vconcat: [
+      plot('divergence', 'KL from full attention, nats', vermilion, undefined),
+      plot('agreement', 'Same likeliest token, %', blue, [0, 100]),
+    ],
+  };
+}

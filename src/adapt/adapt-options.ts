@@ -1,0 +1,76 @@
+/** What an adaptation is told, and what it tells. */
+import type { EngineOptions, Passage } from '../engine/index.ts';
+import type { Question, VerificationReport } from '../eval/index.ts';
+import type { FinetuneProgress, FinetuneReport } from '../train/index.ts';
+import type { Distance } from './adapt-chart.ts';
+import type { Plan } from './plan.ts';
+
+export interface AdaptOptions {
+  /**
+   * How the model runs, and will be served: the verdict is about its template and KV type. `adapter` is an ordinary LoRA
+   * that the writer is to be over. `mode`, `policy`, `store` and `prefixBytes` are not looked at.
+   */
+  readonly engine: EngineOptions;
+  /** Of the documents. */
+  readonly passages: readonly Passage[];
+  /** Folder for all that is made. Created when missing. */
+  readonly out: string;
+  /** Time allowed in all. Defaults to 30. */
+  readonly minutes?: number | undefined;
+  /** Most passages of a question. Defaults to 5. */
+  readonly passagesPerQuestion?: number | undefined;
+  /** Questions of the verification. Defaults to some made from the passages. */
+  readonly questions?: readonly Question[] | undefined;
+  /** What block mode may lose of the probability of full attention's own answers. Defaults to 0.05. */
+  readonly tolerance?: number | undefined;
+  /** Contexts to practise on. Defaults to what the time allows. */
+  readonly contexts?: number | undefined;
+  /** Defaults to 16. */
+  readonly rank?: number | undefined;
+  /** Peak of the learning rate. Defaults to one that fits the model's width. */
+  readonly learningRate?: number | undefined;
+  /** Defaults to 1. */
+  readonly seed?: number | undefined;
+  /** Go on with what is in `out`. Defaults to false: a folder with an adaptation is refused. */
+  readonly resume?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: AdaptProgress) => void) | undefined;
+  /** Told once, before the work begins. */
+  readonly onPlan?: ((plan: AdaptPlan) => void) | undefined;
+}
+
+export interface AdaptPlan extends Plan {
+  readonly passages: number;
+  /** What blocks are encoded behind: of the training, and of serving. */
+  readonly policy: string;
+  readonly spentSeconds: number;
+}
+
+export type AdaptProgress =
+  | { readonly stage: 'questions' | 'measuring' }
+  | { readonly stage: 'answers'; readonly done: number; readonly total: number }
+  | { readonly stage: 'training'; readonly training: FinetuneProgress }
+  | {
+      readonly stage: 'verifying';
+      readonly done: number;
+      readonly total: number;
+      readonly remainingMs: number | undefined;
+    };
+
+export interface AdaptReport {
+  readonly plan: AdaptPlan;
+  /** Of the writer's training, the two modes' distance on held-out contexts before and after among it. */
+  readonly training: FinetuneReport;
+  /** The same during training. */
+  readonly curve: readonly Distance[];
+  readonly verification: VerificationReport;
+  readonly seconds: number;
+  readonly files: {
+    readonly adapter: string;
+    /** Null where it could not be written. */
+    readonly verdict: string | null;
+    readonly questions: string;
+    readonly report: string;
+    readonly chart: string;
+  };
+}

@@ -1,0 +1,3 @@
+/** The door of adapting a model to documents. */
+export { adapt } from './adapt.ts';
+export type { AdaptOptions, AdaptPlan, AdaptProgress, AdaptReport } from './adapt-options.ts';
