@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   worker: async () => (await import('./worker.ts')).addWorker,
   forget: async () => (await import('./forget.ts')).addForget,
   serve: async () => (await import('./serve.ts')).addServe,
+  mcp: async () => (await import('./mcp.ts')).addMcp,
   store: async () => (await import('./store.ts')).addStore,
   bench: async () => (await import('./bench-ttft.ts')).addBench,
   demo: async () => (await import('./demo.ts')).addDemo,

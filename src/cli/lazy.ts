@@ -14,4 +14,5 @@ export const loadQueue = () => import('../queue/index.ts');
 export const loadRag = () => import('../rag/index.ts');
 export const loadTokenCounter = () => import('../engine/index.ts');
 export const loadTokenizerAhead = () => import('../engine/tokenizer-ahead.ts');
+export const loadMcpServer = () => import('./mcp-server.ts');
 export const loadAskSource = () => import('./ask-source.ts');
