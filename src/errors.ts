@@ -52,7 +52,10 @@ export const errorCodes = {
   REQUEST_TIMEOUT: { status: 408, summary: 'The request did not arrive whole in time.' },
   REQUEST_TOO_LARGE: { status: 413, summary: 'The request body is larger than the server accepts.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, summary: 'The request body is of a type or compression that is not read.' },
-  OVERLOADED: { status: 429, summary: 'The server has more requests than it may queue.' },
+  OVERLOADED: {
+    status: 429,
+    summary: 'The server has more requests than it may queue, or more bytes of them than it keeps.',
+  },
   SHUTTING_DOWN: { status: 503, summary: 'The server is finishing its last requests.' },
   DEADLINE_EXCEEDED: { status: 504, summary: 'The request took longer than the server allows.' },
 } as const satisfies Record<string, { status: number; summary: string }>;

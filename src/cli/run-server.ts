@@ -59,10 +59,11 @@ export async function runServer(
   });
   let embedder: Embedder | undefined;
   try {
-    embedder = documents && (await openEmbedderOf(flags, documents.directory, { io, output }));
+    embedder = await openEmbedderOf(flags, documents?.directory, { io, output });
     const { defaultLimits: limits, defaultShadow: shadow } = server;
     const app = server.createServer({
       engine: opened.engine,
+      embedder,
       modelName: flags.modelName ?? opened.model.name,
       apiKeys: keys,
       secret,
@@ -73,6 +74,7 @@ export async function runServer(
       documents: documents && documentsOf(documents, flags, { keys, embedder, output }),
       limits: {
         bodyBytes: flags.maxBody ?? limits.bodyBytes,
+        bodiesBytes: flags.maxBodies ?? limits.bodiesBytes,
         documents: flags.maxDocuments ?? limits.documents,
         answerTokens: flags.maxTokens ?? limits.answerTokens,
         running: flags.maxRunning ?? limits.running,

@@ -26,6 +26,7 @@ export interface ServeFlags extends Omit<ModelOptions, 'model'>, ModeFlags, Stor
   readonly apiKeys?: string;
   readonly metricsToken?: string;
   readonly maxBody?: number;
+  readonly maxBodies?: number;
   readonly maxDocuments?: number;
   readonly maxTokens?: number;
   readonly maxRunning?: number;
@@ -87,6 +88,7 @@ export function addServerOptions(command: Command, logLevel: string): Command {
     .option('--api-keys <file>', 'file of such keys, one per line; for its owner alone')
     .option('--metrics-token <token>', 'bearer token of /metrics, which is off where there are API keys and no token')
     .option('--max-body <bytes>', 'largest request (default: 8MiB)', bytesOption('--max-body'))
+    .option('--max-bodies <bytes>', 'all requests under way, together (default: 128MiB)', bytesOption('--max-bodies'))
     .option('--deadline <time>', 'longest time of a request (default: 5m)', durationOption('--deadline'))
     .addOption(
       new Option('--grace <time>', 'time for requests under way at the end')

@@ -28,13 +28,15 @@ export async function servedIndex(
   return { directory, folders: known, model: recorded?.model };
 }
 
+/** What embeds for /v1/embeddings and for the index, if there is one. */
 export async function openEmbedderOf(
   flags: ServeFlags,
-  directory: string,
+  directory: string | undefined,
   { io, output }: { readonly io: CliIo; readonly output: Output },
 ): Promise<Embedder | undefined> {
   const { describeIndex } = await loadRag();
-  return openEmbedderFor(flags.embed ?? (await describeIndex(directory))?.embedder, flags, { io, output });
+  const recorded = directory === undefined ? undefined : await describeIndex(directory);
+  return openEmbedderFor(flags.embed ?? recorded?.embedder, flags, { io, output });
 }
 
 /** Folders as tenants': `NAME=FOLDER` is one tenant's where the keys have a tenant of that name. */

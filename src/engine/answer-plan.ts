@@ -4,11 +4,14 @@ import type { Tokenizer } from '../ggml/tokenizer.ts';
 import {
   askShort,
   beginAnswer,
+  block,
+  markup,
   openAnswer,
   planRag,
   promptLayout,
   requireText,
   splitQuestion,
+  splitSources,
   type TokenizedPlan,
   tokenizePlanAside,
   turnsIntoFinal,
@@ -35,6 +38,7 @@ export async function makePlan(
   most = parts.contextTokens,
 ): Promise<TokenizedPlan> {
   const { system, greeting, passages, history, question, answerStart = '', variables } = request;
+  if (request.raw !== undefined) return rawPlan(parts, request.raw, most);
   checkBytes(parts.tokenizer, textsOf(request), most);
   const segment = oneOf('segment', request.segment ?? 'turns', ['turns', 'text']);
   const historyIn = oneOf('historyIn', request.historyIn ?? 'blocks', ['blocks', 'final']);
@@ -45,11 +49,34 @@ export async function makePlan(
     { template: parts.template, system, greeting, passages, history, question: asked, variables },
     parts.tokenizer,
   );
-  if (segment === 'text' && mode === 'block') plan = await splitQuestion(plan, asked.trim());
+  if (segment === 'text' && mode === 'block') {
+    const sourced = splitSources(plan);
+    plan = sourced.inFinal ? sourced.plan : await splitQuestion(sourced.plan, asked.trim());
+  }
   if (historyIn === 'final') plan = turnsIntoFinal(plan);
   if (style === 'short') plan = openAnswer(plan, layout);
   if (requireText(answerStart, 'answerStart') !== '') plan = beginAnswer(plan, answerStart);
   return tokenizePlanAside(plan, parts.tokenizer, parts.memo, { maxTokens: most });
+}
+
+/** A prompt as it is: one block. @throws INVALID_ARGUMENT for a token that the vocabulary does not have; CONTEXT_OVERFLOW */
+async function rawPlan(
+  { tokenizer, memo }: EngineParts,
+  raw: string | readonly number[],
+  most: number,
+): Promise<TokenizedPlan> {
+  if (typeof raw === 'string') {
+    checkBytes(tokenizer, [raw], most);
+    const prompt = block('final', 'final', [markup(requireText(raw, 'the prompt'))]);
+    return tokenizePlanAside({ blocks: [prompt], bos: 'auto' }, tokenizer, memo, { maxTokens: most });
+  }
+  const strange = raw.find((token) => !Number.isInteger(token) || token < 0 || token >= tokenizer.size);
+  if (strange !== undefined || raw.length === 0) {
+    const reason = strange === undefined ? 'the prompt has no tokens' : `the prompt has the token ${strange}`;
+    throw new BlockAttentionError('INVALID_ARGUMENT', `${reason}: give ids of 0 to ${tokenizer.size - 1}`);
+  }
+  const id = 'final';
+  return { blocks: [{ id, kind: 'final', segments: [], tokens: Int32Array.from(raw) }], bos: 'never' };
 }
 
 /** What is not text is for others to refuse. */

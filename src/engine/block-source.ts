@@ -76,6 +76,11 @@ export class BlockSource {
     this.encodings = new Encodings({ ...options, layout: this.growingLayout });
   }
 
+  /** Hex SHA-256 of the model's file. */
+  get weights(): string {
+    return this.#options.weights;
+  }
+
   /** What blocks of a tenant are identified by besides their tokens. */
   identity(tenant = '', { identity: encoding }: Encoding = plainEncoding): BlockIdentity {
     const name = JSON.stringify([tenant, encoding]);

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { cacheFolder } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
-import { Backend, type VocabTokenizer } from '../ggml/index.ts';
+import { Backend, typeName, type VocabTokenizer } from '../ggml/index.ts';
 import {
   type Adapter,
   type AdapterOptions,
@@ -307,7 +307,17 @@ function adapterInfo({ path, scale, rank, kind }: Adapter, identity: string, ove
   return { path, scale, rank, kind, over, identity };
 }
 
-function modelInfo({ model, source, contextTokens, adapter }: EngineParts): ModelInfo {
+/** The type of the most weights. */
+function commonestType({ file }: Model): string {
+  const counts = new Map<string, number>();
+  for (const { type, ne } of file.tensors.values()) {
+    const name = typeName(type).toLowerCase();
+    counts.set(name, (counts.get(name) ?? 0) + ne.reduce((product, length) => product * length, 1));
+  }
+  return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? 'f32';
+}
+
+function modelInfo({ model, source, tokenizer, contextTokens, adapter }: EngineParts): ModelInfo {
   const hp = model.hyperParameters;
   return {
     path: model.file.path,
@@ -320,6 +330,10 @@ function modelInfo({ model, source, contextTokens, adapter }: EngineParts): Mode
     headDim: hp.headDim,
     embeddingLength: hp.embeddingLength,
     vocabulary: hp.vocabulary,
+    weightType: commonestType(model),
+    fileBytes: model.file.bytes,
+    digest: source.weights,
+    chatTemplate: tokenizer.chatTemplate ?? null,
     trainedContext: hp.trainedContext,
     contextTokens,
     kvBytesPerToken: source.layout.bytesPerToken,

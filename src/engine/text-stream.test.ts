@@ -66,4 +66,11 @@ describe('TextAssembler', () => {
     expect(() => new TextAssembler([''])).toThrow(/stop\[0\]/);
     expect(() => new TextAssembler(Array.from({ length: 129 }, (_, i) => String(i)))).toThrow(/at most 128/);
   });
+
+  it('refuses stop strings that are too many, empty or too long', () => {
+    expect(() => new TextAssembler(Array(129).fill('a'))).toThrow(/129/);
+    expect(() => new TextAssembler(['a', ''])).toThrow(/stop\[1\]/);
+    expect(() => new TextAssembler(['a', 'b'.repeat(513)])).toThrow(/stop\[1\] has 513/);
+    expect(new TextAssembler(['b'.repeat(512)]).stopped).toBe(false);
+  });
 });

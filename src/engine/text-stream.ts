@@ -5,14 +5,23 @@
 import { BlockAttentionError } from '../errors.ts';
 
 const mostStops = 128;
+/** Every piece of an answer is compared with every beginning of a stop string: what is longer costs more than it ends. */
+const longestStop = 512;
 
-/** @throws INVALID_ARGUMENT for more than 128 stop strings or an empty one. */
+/** @throws INVALID_ARGUMENT for more than 128 stop strings, an empty one, and one of more than 512 characters. */
 export function checkStops(stops: readonly string[]): void {
   if (stops.length > mostStops) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `${stops.length} stop strings: give at most ${mostStops}`);
   }
   const bad = stops.findIndex((stop) => typeof stop !== 'string' || stop === '');
   if (bad !== -1) throw new BlockAttentionError('INVALID_ARGUMENT', `stop[${bad}] is empty: give text`);
+  const long = stops.findIndex((stop) => stop.length > longestStop);
+  if (long === -1) return;
+  const length = stops[long]?.length ?? 0;
+  throw new BlockAttentionError(
+    'INVALID_ARGUMENT',
+    `stop[${long}] has ${length} characters: give at most ${longestStop}`,
+  );
 }
 
 export class TextAssembler {

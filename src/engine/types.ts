@@ -129,6 +129,11 @@ export interface AnswerRequest extends SamplingOptions {
   readonly mode?: RequestedMode | undefined;
   /** How passages are encoded and read in block mode, such as `head:8`: docs/policies.md. Defaults to the engine's. */
   readonly policy?: PolicyInput | undefined;
+  /**
+   * The whole prompt as it is, as a text in which control tokens may be spelled or as token ids: no template, no blocks.
+   * Then passages, history, system, greeting and answerStart are empty, and the question is not looked at. Defaults to none.
+   */
+  readonly raw?: string | readonly number[] | undefined;
   /** The beginning of the answer, given: the model goes on behind it. Not part of the result's text. Defaults to nothing. */
   readonly answerStart?: string | undefined;
   /** Further variables of the chat template, such as `enable_thinking` (which defaults to false). */
@@ -137,7 +142,7 @@ export interface AnswerRequest extends SamplingOptions {
   readonly maxTokens?: number | undefined;
   /** Whether a maxTokens for which the context has no room becomes what it has left. Defaults to false: CONTEXT_OVERFLOW. */
   readonly fitAnswer?: boolean | undefined;
-  /** Text that ends the answer; not part of it. At most 128 strings. */
+  /** Text that ends the answer; not part of it. At most 128 strings of at most 512 characters. */
   readonly stop?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Salt of the block keys: blocks are shared only within a tenant, and tenants get equal shares. Defaults to none. */
@@ -301,6 +306,13 @@ export interface ModelInfo {
   readonly headDim: number;
   readonly embeddingLength: number;
   readonly vocabulary: number;
+  /** Type that most of the weights have, such as `q4_1`. */
+  readonly weightType: string;
+  /** Bytes of the file, and the hex SHA-256 of them. */
+  readonly fileBytes: number;
+  readonly digest: string;
+  /** Source of the chat template in the file; null without one. */
+  readonly chatTemplate: string | null;
   readonly trainedContext: number;
   readonly contextTokens: number;
   /** Bytes of stored K and V per token, all layers. */

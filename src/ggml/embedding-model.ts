@@ -26,12 +26,15 @@ export interface EmbeddingModel extends AsyncDisposable {
   readonly pooling: 'mean' | 'cls' | 'last';
   /** The vector of a text, of length 1, `[dimensions]`. @throws COMPUTE_FAILED, DISPOSED */
   embed(text: string): Promise<Float32Array>;
+  /** Tokens that are read of a text. @throws INVALID_ARGUMENT for a text without any, DISPOSED */
+  count(text: string): number;
 }
 
 const poolings: Readonly<Record<number, EmbeddingModel['pooling']>> = { 1: 'mean', 2: 'cls', 3: 'last' };
 const noPooling = 0;
 const meanPooling = 1;
 const defaultMostTokens = 2048;
+const mostTokenChars = 128;
 
 interface Calls {
   readonly tokenize: TokenizeCall;
@@ -147,6 +150,11 @@ class LlamaEmbeddings implements EmbeddingModel {
     return result;
   }
 
+  count(text: string): number {
+    if (this.#disposed) throw new BlockAttentionError('DISPOSED', 'the embedding model was disposed');
+    return this.#tokenize(text).length;
+  }
+
   async #embed(text: string): Promise<Float32Array> {
     const tokens = this.#tokenize(text);
     new Int32Array(this.#tokens.bytes.buffer).set(tokens);
@@ -171,7 +179,8 @@ class LlamaEmbeddings implements EmbeddingModel {
 
   /** With the marks the model was trained with at both ends; what is too long loses its middle-to-end, not the mark. */
   #tokenize(text: string): Int32Array {
-    const bytes = new TextEncoder().encode(text);
+    // What is cut off all the same is not read: tokens of more than some dozen bytes are rare.
+    const bytes = new TextEncoder().encode(text.slice(0, this.maxTokens * mostTokenChars));
     const { tokenize } = native();
     let out = new Int32Array(bytes.length + 8);
     let count = tokenize(this.#model.vocab, bytes, bytes.length, out, out.length, true, false);

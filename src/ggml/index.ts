@@ -8,6 +8,6 @@ export type { NativeMemory } from './memory.ts';
 export { loadNativeKernel, type NativeKernel, nativeKernelState } from './native-kernel.ts';
 export { openReference, type Reference, type ReferenceOptions } from './reference.ts';
 export { createSampler, type Sampler } from './sampler.ts';
-export { type Shape, type Tensor, TensorType } from './tensor.ts';
+export { type Shape, type Tensor, TensorType, typeName } from './tensor.ts';
 export type { Tokenizer } from './tokenizer.ts';
 export { openTokenizer, type VocabTokenizer } from './vocab.ts';

@@ -20,12 +20,15 @@ export { beginAnswer, splitQuestion, turnsIntoFinal } from './reshape.ts';
 export { type CodeSegmentOptions, segmentCode } from './segment-code.ts';
 export { segmentText } from './segment-text.ts';
 export { askShort, openAnswer } from './short-answer.ts';
+export { splitSources } from './split-sources.ts';
 export { createTokenMemo, type TokenMemo } from './token-memo.ts';
 export { tokenizePlan, tokenizePlanAside } from './tokenize-plan.ts';
 export {
   type BlockKind,
   type BlockPlan,
+  block,
   blockText,
+  markup,
   type Passage,
   type PlannedBlock,
   promptText,

@@ -74,16 +74,22 @@ export function cachedTokens({ blocks, reusedTokens }: AnswerResult): number {
   return blocks.reduce((sum, block) => sum + (block.status === 'hit' ? block.tokens : 0), reusedTokens);
 }
 
-/** All choices share one prompt, which counts once: as the first choice met it. */
-export function usageOf(results: readonly AnswerResult[]): z.output<typeof usageSchema> {
-  const [first] = results;
-  const prompt = first ? first.tokens.context + first.tokens.question : 0;
+/**
+ * Choices of one prompt count it once: as the first of them met it.
+ * @param choices of each prompt. Defaults to all
+ */
+export function usageOf(
+  results: readonly AnswerResult[],
+  choices: number = results.length,
+): z.output<typeof usageSchema> {
+  const prompts = results.filter((_, index) => index % choices === 0);
+  const prompt = prompts.reduce((sum, { tokens }) => sum + tokens.context + tokens.question, 0);
   const completion = results.reduce((sum, result) => sum + result.tokens.answer, 0);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: first ? cachedTokens(first) : 0 },
+    prompt_tokens_details: { cached_tokens: prompts.reduce((sum, result) => sum + cachedTokens(result), 0) },
   };
 }
 
@@ -123,6 +129,7 @@ export function accountOf(
  * @param end with the last chunks
  * @param empty a chunk without choices
  * @param more that goes where the account goes
+ * @param choices of each prompt. Defaults to all
  */
 export function withAccount(
   chunks: readonly object[],
@@ -130,11 +137,12 @@ export function withAccount(
   { stream_options }: Pick<SamplingRequest, 'stream_options'>,
   empty: () => object,
   more: object = {},
+  choices?: number,
 ): object[] {
   const account = end && { block_attention: accountOf(end.results, end.admitted), ...more };
   if (stream_options?.include_usage === true) {
     const all = chunks.map((chunk) => ({ ...chunk, usage: null }));
-    return end ? [...all, { ...empty(), usage: usageOf(end.results), ...account }] : all;
+    return end ? [...all, { ...empty(), usage: usageOf(end.results, choices), ...account }] : all;
   }
   return chunks.map((chunk, i) => (end && i === chunks.length - 1 ? { ...chunk, ...account } : chunk));
 }

@@ -229,6 +229,8 @@ describe('the description of the API', () => {
     expect(Object.keys(described.paths)).toEqual([
       '/v1/chat/completions',
       '/v1/completions',
+      '/v1/responses',
+      '/v1/embeddings',
       '/v1/plan',
       '/v1/blocks',
       '/v1/blocks/{id}',
@@ -237,6 +239,7 @@ describe('the description of the API', () => {
       '/health',
       '/ready',
       '/metrics',
+      ...['chat', 'generate', 'embed', 'embeddings', 'show', 'tags', 'ps', 'version'].map((name) => `/api/${name}`),
     ]);
     const request = described.components.schemas.ChatCompletionRequest;
     expect(request.required).toEqual(['model', 'messages']);

@@ -1,8 +1,10 @@
 /** What every route is given, and what every request carries. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Engine } from '../engine/index.ts';
+import type { Embedder } from '../rag/embed/embedder.ts';
 import type { Admission } from './admission.ts';
 import type { BlockJobs } from './block-jobs.ts';
+import type { BodyLease } from './body-budget.ts';
 import type { Library } from './documents/library.ts';
 import type { Learning } from './learning.ts';
 import type { Metrics } from './metrics.ts';
@@ -14,6 +16,8 @@ export interface ServerEnv {
   Variables: {
     readonly requestId: string;
     readonly tenant: Tenant;
+    /** What the request's body takes of the room for all bodies. */
+    readonly body: BodyLease;
   };
 }
 
@@ -21,6 +25,8 @@ export type App = OpenAPIHono<ServerEnv>;
 
 export interface ServerContext {
   readonly engine: Engine;
+  /** The model of /v1/embeddings; undefined where none is loaded. */
+  readonly embedder: Embedder | undefined;
   /** What the model is served as: at least one name, the first in messages. */
   readonly modelNames: readonly [string, ...string[]];
   readonly limits: Limits;

@@ -1,6 +1,7 @@
 /** What a server is made of, and its limits. */
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/index.ts';
+import type { Embedder } from '../rag/embed/embedder.ts';
 import type { DocumentsOptions } from './documents/library.ts';
 import type { LearnOptions } from './learning.ts';
 import type { ShadowOptions } from './shadow.ts';
@@ -9,6 +10,8 @@ import type { ApiKey } from './tenants.ts';
 export interface ServerOptions {
   /** Not closed by the server. */
   readonly engine: Engine;
+  /** Answers /v1/embeddings. Not closed by the server. Defaults to none. */
+  readonly embedder?: Embedder | undefined;
   /** Names that requests may call the model by; it is listed under each. Defaults to the name in the model's file. */
   readonly modelName?: string | readonly [string, ...string[]] | undefined;
   /** Keys that clients must show one of. Defaults to none: everybody is served, as one tenant. */
@@ -41,6 +44,8 @@ export interface ServerOptions {
 export interface Limits {
   /** Defaults to 8 MiB. */
   readonly bodyBytes: number;
+  /** Bodies of all requests under way, together. Defaults to 128 MiB. */
+  readonly bodiesBytes: number;
   /** Objects, lists, texts and so on in one body: parsing millions of them takes seconds. Defaults to 100,000. */
   readonly bodyValues: number;
   /** Documents of one request. Defaults to 1024. */
@@ -59,6 +64,7 @@ export interface Limits {
 
 export const defaultLimits: Limits = {
   bodyBytes: 8 * 2 ** 20,
+  bodiesBytes: 128 * 2 ** 20,
   bodyValues: 100_000,
   documents: 1024,
   answerTokens: 4096,

@@ -5,13 +5,16 @@
  */
 import type { Context } from 'hono';
 import type { z } from 'zod';
+import { BlockAttentionError } from '../errors.ts';
+import type { BodyLease } from './body-budget.ts';
+import type { ServerEnv } from './context.ts';
 import { hasMoreValues } from './json-size.ts';
 import type { Limits } from './options.ts';
 import { RequestError } from './request-error.ts';
 
-/** @throws INVALID_ARGUMENT with the field, REQUEST_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE */
+/** @throws INVALID_ARGUMENT with the field, REQUEST_TOO_LARGE, OVERLOADED, UNSUPPORTED_MEDIA_TYPE */
 export async function readJson<T extends z.ZodType>(
-  c: Context,
+  c: Context<ServerEnv>,
   schema: T,
   { bodyBytes, bodyValues }: Pick<Limits, 'bodyBytes' | 'bodyValues'>,
 ): Promise<z.output<T>> {
@@ -32,23 +35,25 @@ export async function readJson<T extends z.ZodType>(
   throw new RequestError('INVALID_ARGUMENT', message, path || null, issue?.code);
 }
 
-/** The bytes of a body, unpacked. @throws INVALID_ARGUMENT, REQUEST_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, ABORTED */
-export async function readBody(c: Context, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
+/** The bytes of a body, unpacked. @throws INVALID_ARGUMENT, REQUEST_TOO_LARGE, OVERLOADED, UNSUPPORTED_MEDIA_TYPE, ABORTED */
+export async function readBody(c: Context<ServerEnv>, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const tooLarge = () =>
     new RequestError('REQUEST_TOO_LARGE', `the body has more than ${maxBytes} bytes: send fewer or shorter documents`);
   if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
+  const lease: BodyLease | undefined = c.get('body');
   const coding = codingOf(c);
   try {
     // Counted as it is unpacked: a few bytes can stand for gigabytes.
     for await (const chunk of unpacked(c.req.raw.body, coding)) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) throw tooLarge();
+      lease?.take(chunk.byteLength);
       chunks.push(chunk);
     }
   } catch (error) {
-    if (error instanceof RequestError) throw error;
+    if (BlockAttentionError.isInstance(error)) throw error;
     if (coding !== undefined && isBadData(error)) {
       throw new RequestError('INVALID_ARGUMENT', `the body is no whole ${coding} data: compress it again`);
     }
@@ -58,7 +63,7 @@ export async function readBody(c: Context, maxBytes: number): Promise<Buffer<Arr
 }
 
 /** @throws UNSUPPORTED_MEDIA_TYPE for compressions that are not read */
-function codingOf(c: Context): 'gzip' | 'deflate' | undefined {
+function codingOf(c: Context<ServerEnv>): 'gzip' | 'deflate' | undefined {
   const coding = (c.req.header('content-encoding') ?? 'identity').trim().toLowerCase();
   if (coding === 'identity' || coding === '') return undefined;
   if (coding === 'gzip' || coding === 'x-gzip') return 'gzip';

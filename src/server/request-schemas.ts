@@ -86,6 +86,13 @@ const responseFormatSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('grammar'), grammar: z.string().min(1) }),
 ]);
 
+const stopText = z.string().max(512, 'give at most 512 characters');
+
+function stopError({ input }: { readonly input?: unknown }): string {
+  const found = z.array(stopText).max(128, 'give at most 128').safeParse([input].flat()).error?.issues[0];
+  return found ? found.message : 'give a text, or a list of texts';
+}
+
 const samplingFields = {
   model: z.string().min(1).max(512),
   documents: documentsSchema.nullish().openapi({ description: 'Passages, each a block that is encoded once.' }),
@@ -97,9 +104,9 @@ const samplingFields = {
     description: 'Defaults to 200, or what the context has left. -1: as many as the server gives and the context has.',
   }),
   stop: z
-    .union([z.string(), z.array(z.string()).max(128)])
+    .union([stopText, z.array(stopText).max(128)], { error: stopError })
     .nullish()
-    .openapi({ description: 'Up to 128; empty ones do nothing.' }),
+    .openapi({ description: 'Up to 128 of at most 512 characters; empty ones do nothing.' }),
   seed: z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).nullish(),
   n: whole(1, 8),
   frequency_penalty: number(-2, 2),
@@ -155,10 +162,18 @@ const chatObject = z.object({
 /** Other fields pass: foreignWarnings() looks at them. */
 export const chatRequestSchema = chatObject.loose().openapi('ChatCompletionRequest');
 
+const tokenIds = z.array(z.number().int().min(0)).min(1);
+
 const completionObject = z.object({
   ...samplingFields,
-  prompt: z.union([z.string(), z.array(z.string()).length(1)], {
-    error: 'give one text: several prompts and token ids are not supported',
+  prompt: z
+    .union([z.string(), z.array(z.string()).min(1), tokenIds, z.array(tokenIds).min(1)], {
+      error: 'give a text, token ids, or a list of either',
+    })
+    .openapi({ description: 'One prompt or several: texts, or lists of token ids.' }),
+  raw: z.boolean().nullish().openapi({
+    description:
+      'true: the prompt is read as it is, control tokens that it spells included. false: it is put into the model’s template, as a question is. Defaults to true without documents.',
   }),
   logprobs: whole(0, 5).openapi({ description: 'Alternatives per token.' }),
   echo: unsupported,
@@ -187,5 +202,5 @@ export const requestFields: ReadonlySet<string> = new Set(
 export type ChatRequest = z.output<typeof chatObject>;
 export type CompletionRequest = z.output<typeof completionObject>;
 /** What chat and completions have in common. */
-export type SamplingRequest = Omit<CompletionRequest, 'prompt' | 'logprobs' | 'echo' | 'suffix' | 'best_of'>;
+export type SamplingRequest = Omit<CompletionRequest, 'prompt' | 'raw' | 'logprobs' | 'echo' | 'suffix' | 'best_of'>;
 export type BlockAttentionOptions = z.output<typeof blockAttentionSchema>;

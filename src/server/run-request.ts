@@ -7,10 +7,10 @@ import { Cancellation } from './cancellation.ts';
 import type { ServerContext, ServerEnv } from './context.ts';
 import type { Answering as Retrieving } from './documents/collection.ts';
 import { withoutModel } from './documents/without-model.ts';
-import { eventStream } from './event-stream.ts';
+import { events as openAiEvents, type StreamFormat, valueStream } from './event-stream.ts';
 import { type ChoiceResult, Generation, type GenerationEvent } from './generation.ts';
 import { overrideOf } from './mode-override.ts';
-import { errorBody, RequestError } from './request-error.ts';
+import { type ErrorBody, errorBody, RequestError } from './request-error.ts';
 import type { SamplingRequest } from './request-schemas.ts';
 
 export interface Answering {
@@ -22,6 +22,10 @@ export interface Answering {
   readonly retrieve?: ((answer: AnswerRequest) => Promise<Retrieving>) | undefined;
   /** The body of a response that is not streamed. */
   readonly whole: (results: readonly ChoiceResult[], admitted: Admitted, documents?: DocumentAnswer) => object;
+  /** How a stream is written. Defaults to events as OpenAI's chat has them. */
+  readonly format?: StreamFormat | undefined;
+  /** What an error in a stream is told as. Defaults to what other errors are. */
+  readonly failure?: ((body: ErrorBody) => object) | undefined;
   /** The chunks of one event. `end` comes with the last one. */
   readonly chunks: (event: GenerationEvent, end: AnswerEnd | undefined) => readonly object[];
 }
@@ -38,7 +42,7 @@ export interface AnswerEnd {
 export async function respond(
   c: Context<ServerEnv>,
   server: ServerContext,
-  { request, answers, warnings, retrieve, whole, chunks }: Answering,
+  { request, answers, warnings, retrieve, whole, chunks, format = openAiEvents, failure }: Answering,
 ): Promise<Response> {
   const { engine, limits, admission, metrics, shadow, learning } = server;
   checkLimits(server, request);
@@ -112,8 +116,8 @@ export async function respond(
       yield* chunks(value, complete ? end : undefined);
     }
   }
-  return eventStream(all(), {
-    onError: (error) => errorBody(error).body,
+  return valueStream(all(), format, {
+    onError: (error) => failure?.(errorBody(error).body) ?? errorBody(error).body,
     onCancel: () => cancellation.cancel(),
   });
 }

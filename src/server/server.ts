@@ -12,12 +12,14 @@ import { BlockAttentionError } from '../errors.ts';
 import { packageVersion } from '../version.ts';
 import { Admission } from './admission.ts';
 import { BlockJobs } from './block-jobs.ts';
+import { BodyBudget } from './body-budget.ts';
 import { browserGuard, corsHeaders } from './browser-guard.ts';
 import type { App, ServerContext, ServerEnv } from './context.ts';
 import { Library } from './documents/library.ts';
 import { defaultLearn, Learning } from './learning.ts';
 import { Metrics } from './metrics.ts';
 import { overrideOf } from './mode-override.ts';
+import { ollamaError, ollamaPaths } from './ollama/errors.ts';
 import { addOpenApi } from './openapi.ts';
 import { defaultLimits, type ServerOptions } from './options.ts';
 import { errorBody, loggedFields, RequestError } from './request-error.ts';
@@ -27,11 +29,14 @@ import { addChat } from './routes/chat.ts';
 import { addCompletions } from './routes/completions.ts';
 import { addDocs } from './routes/docs.ts';
 import { addDocuments } from './routes/documents.ts';
+import { addEmbeddings } from './routes/embeddings.ts';
 import { addFiles } from './routes/files.ts';
 import { addModels } from './routes/models.ts';
+import { addOllama } from './routes/ollama.ts';
 import { addOperations } from './routes/operations.ts';
 import { addPlan } from './routes/plan.ts';
 import { addPlayground } from './routes/playground.ts';
+import { addResponses } from './routes/responses.ts';
 import { addSearch } from './routes/search.ts';
 import { defaultShadow, ShadowChecks } from './shadow.ts';
 import { Tenants } from './tenants.ts';
@@ -76,6 +81,7 @@ export function createServer(options: ServerOptions): Server {
   const modelNames = namesOf(options, library);
   const context: ServerContext = {
     engine,
+    embedder: options.embedder,
     modelNames,
     limits,
     admission,
@@ -91,20 +97,28 @@ export function createServer(options: ServerOptions): Server {
     isDraining: () => draining,
     tell: (reason) => reason.replaceAll(engine.model.path, modelNames[0]),
   };
+  // One body has room in any case.
+  const bodies = new BodyBudget(Math.max(limits.bodiesBytes, limits.bodyBytes));
   const app: App = new OpenAPIHono<ServerEnv>({ strict: false });
   observe(app, context, logger);
   const origins = options.corsOrigins ?? [];
   app.use(browserGuard({ origins, hosts: options.allowedHosts ?? [], keyed: tenants.required }));
   // Before keys are asked for: a browser sends none when it asks whether it may.
   app.use(corsHeaders({ origins }));
-  app.use('/v1/*', async (c, next) => {
-    c.set('tenant', tenants.of(c.req.header('authorization')));
-    if (draining) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down: try another');
-    await next();
-  });
+  for (const paths of ['/v1/*', `${ollamaPaths}*`]) {
+    app.use(paths, async (c, next) => {
+      c.set('tenant', tenants.of(c.req.header('authorization')));
+      if (draining) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down: try another');
+      using body = bodies.lease();
+      c.set('body', body);
+      await next();
+    });
+  }
   const api = [
     addChat,
     addCompletions,
+    addResponses,
+    addEmbeddings,
     addSearch,
     addFiles,
     addDocuments,
@@ -112,6 +126,7 @@ export function createServer(options: ServerOptions): Server {
     addBlocks,
     addModels,
     addOperations,
+    addOllama,
   ];
   for (const add of api) add(app, context);
   addOpenApi(app, packageVersion());
@@ -174,6 +189,6 @@ function observe(app: App, { metrics, admission }: ServerContext, logger: NonNul
     else logger.info({ requestId, code, ...(error instanceof RequestError && loggedFields(error, requestFields)) });
     if (status === 429 || status === 503) c.header('retry-after', `${admission.retryAfter}`);
     if (status === 401) c.header('www-authenticate', 'Bearer');
-    return c.json(body, status as ContentfulStatusCode);
+    return c.json(c.req.path.startsWith(ollamaPaths) ? ollamaError(body) : body, status as ContentfulStatusCode);
   });
 }

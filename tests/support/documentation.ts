@@ -143,6 +143,7 @@ export const examples: readonly Example[] = [
   { page: 'docs/rag.md', begins: '$ npx block-attention index ./docs', how: 'run' },
   { page: 'docs/rag.md', begins: '$ sed -i', how: 'run' },
   { page: 'docs/rag.md', begins: '$ npx block-attention search', how: 'run' },
+  { page: 'docs/rag.md', begins: '{ "mcpServers"', how: 'shown', why: 'a settings file of another program' },
   { page: 'docs/rag.md', begins: 'import { createBlockStore', how: 'compile' },
   { page: 'docs/reproduction.md', begins: 'npm run reproduce', how: 'shown', why: 'it trains for hours' },
   {
@@ -178,6 +179,7 @@ curl -s http://127.0.0.1:8787/v1/chat/completions`,
       ['curl -s ', 'curl -sf '],
     ],
   },
+  { page: 'docs/server.md', begins: 'import { Ollama }', how: 'compile' },
   { page: 'docs/server.md', begins: '{', how: 'shown', why: 'an answer' },
   { page: 'docs/store.md', begins: 'block-attention store ls|stats', how: 'shown', why: 'a list of spellings' },
 ];

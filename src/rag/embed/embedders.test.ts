@@ -166,6 +166,6 @@ describe('prefixes', () => {
   it('are those the models were trained with', () => {
     expect(prefixesOf('intfloat/e5-small-v2.gguf').document).toBe('passage: ');
     expect(prefixesOf('nomic-embed-text-v1.5.Q8_0.gguf').query).toBe('search_query: ');
-    expect(prefixesOf('all-minilm-l6-v2')).toEqual({ query: '', document: '' });
+    expect(prefixesOf('all-minilm-l6-v2')).toEqual({ query: '', document: '', plain: '' });
   });
 });

@@ -31,6 +31,7 @@ export async function openGgufEmbedder(
       }
       return vectors;
     },
+    count: (text) => model.count(text),
     [Symbol.asyncDispose]: () => model[Symbol.asyncDispose](),
   };
 }

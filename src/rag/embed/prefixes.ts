@@ -3,11 +3,13 @@
  * without. Told by the model's name.
  */
 export interface Prefixes {
+  /** Of texts that are taken as they are: always empty. */
+  readonly plain: string;
   readonly query: string;
   readonly document: string;
 }
 
-const known: readonly (readonly [name: RegExp, prefixes: Prefixes])[] = [
+const known: readonly (readonly [name: RegExp, prefixes: Omit<Prefixes, 'plain'>])[] = [
   [/\be5-|multilingual-e5/i, { query: 'query: ', document: 'passage: ' }],
   [/nomic-embed/i, { query: 'search_query: ', document: 'search_document: ' }],
   [
@@ -25,5 +27,6 @@ const known: readonly (readonly [name: RegExp, prefixes: Prefixes])[] = [
 ];
 
 export function prefixesOf(name: string): Prefixes {
-  return known.find(([pattern]) => pattern.test(name))?.[1] ?? { query: '', document: '' };
+  const [, prefixes] = known.find(([pattern]) => pattern.test(name)) ?? [];
+  return { query: '', document: '', ...prefixes, plain: '' };
 }

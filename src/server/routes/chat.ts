@@ -9,6 +9,7 @@ import { chatLogprobs } from '../logprobs.ts';
 import { conversationOf } from '../messages.ts';
 import { describeRoute } from '../openapi.ts';
 import { readJson } from '../read-json.ts';
+import { plainReader } from '../reply.ts';
 import { RequestError } from '../request-error.ts';
 import { type ChatRequest, chatRequestSchema } from '../request-schemas.ts';
 import { chatResponseSchema } from '../response-schemas.ts';
@@ -94,7 +95,8 @@ export function chatAnswers(body: ChatRequest, { limits, engine }: Pick<ServerCo
     ...conversation,
     grammar,
   }));
-  return { answers, warnings: [...unheard(body, chatRequestSchema.shape, engine), ...warnings] };
+  const notes = [...unheard(body, chatRequestSchema.shape, engine), ...warnings];
+  return { answers, warnings: notes, reader: plainReader };
 }
 
 /** Alternatives per token that are reported; undefined when no token is. */

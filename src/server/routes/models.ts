@@ -1,11 +1,13 @@
-/** GET /v1/models: the one model that is served, under each of its names. */
+/** GET /v1/models: the one model that is served, under each of its names, and the embedding model beside it. */
 import type { AdapterInfo } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { App, ServerContext } from '../context.ts';
+import { embedderName } from '../embedding.ts';
 import { describeRoute } from '../openapi.ts';
 import { modelsSchema } from '../response-schemas.ts';
 
-export function addModels(app: App, { engine, modelNames, created, shadow, learning }: ServerContext): void {
+export function addModels(app: App, server: ServerContext): void {
+  const { engine, embedder, modelNames, created, shadow, learning } = server;
   const model = (id: string) => {
     const { architecture, contextTokens, kvBytesPerToken, parameters, layers, heads, kvHeads, headDim } = engine.model;
     const { adapter } = engine.model;
@@ -29,17 +31,27 @@ export function addModels(app: App, { engine, modelNames, created, shadow, learn
     };
     return { id, object: 'model', created, owned_by: 'block-attention', block_attention };
   };
+  const embedding = embedder && {
+    id: embedderName(embedder),
+    object: 'model',
+    created,
+    owned_by: 'block-attention',
+    block_attention: { kind: 'embedding', dimensions: embedder.dimensions },
+  };
   describeRoute(app, {
     method: 'get',
     path: '/v1/models',
     summary: 'The model that is served',
     response: modelsSchema,
   });
-  app.get('/v1/models', (c) => c.json({ object: 'list', data: modelNames.map(model) }));
+  app.get('/v1/models', (c) =>
+    c.json({ object: 'list', data: [...modelNames.map(model), ...(embedding ? [embedding] : [])] }),
+  );
   describeRoute(app, { method: 'get', path: '/v1/models/{id}', summary: 'The same, by its name' });
   app.get('/v1/models/:id', (c) => {
     const id = c.req.param('id');
     if (modelNames.includes(id)) return c.json(model(id));
+    if (id === embedding?.id) return c.json(embedding);
     const names = modelNames.map((name) => JSON.stringify(name)).join(' or ');
     throw new BlockAttentionError('MODEL_NOT_FOUND', `that model is not served: use ${names}`);
   });

@@ -15,7 +15,8 @@ export const documents = [
 ];
 
 export class Workplace {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'block-attention-server-'));
+  /** Gone with the workplace. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'block-attention-server-'));
   readonly #chatTemplate: string;
   #engine: Engine | undefined;
 
@@ -25,9 +26,9 @@ export class Workplace {
 
   /** @param options of the engine. Defaults to one thread in block mode */
   async open(options: Partial<EngineOptions> = {}): Promise<Engine> {
-    const modelPath = join(this.#folder, 'model.gguf');
+    const modelPath = join(this.folder, 'model.gguf');
     await writeRandomModel(modelPath, { family: 'llama', contextTokens: 1024, chatTemplate: this.#chatTemplate }, 3);
-    const cacheDir = join(this.#folder, 'cache');
+    const cacheDir = join(this.folder, 'cache');
     this.#engine = await createEngine({ modelPath, threads: 1, device: 'cpu', cacheDir, mode: 'block', ...options });
     return this.#engine;
   }
@@ -43,7 +44,7 @@ export class Workplace {
 
   async close(): Promise<void> {
     await this.#engine?.close();
-    rmSync(this.#folder, { recursive: true });
+    rmSync(this.folder, { recursive: true });
   }
 }
 
