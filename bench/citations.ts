@@ -13,8 +13,9 @@ import { describeMachine } from '../src/eval/machine.ts';
 import { judgeAnswer } from '../src/rag/answer/cite.ts';
 import type { SearchHit } from '../src/rag/index.ts';
 import { type CaseKind, citationCases, type Paragraph, rightKinds, wrongKinds } from './citation-cases.ts';
-import { printResult, round } from './harness.ts';
+import { printResult } from './harness.ts';
 import { indexParagraphs } from './paragraph-index.ts';
+import { shareWithInterval } from './share.ts';
 
 const { values } = parseArgs({
   options: {
@@ -64,17 +65,17 @@ const rows = [...tallies].map(([kind, tally]) => ({
   truth: rightKinds.includes(kind) ? 'right' : 'wrong',
   cases: tally.cases,
   'not found': tally.notFound,
-  inDocuments: share(tally.inDocuments, tally.cases),
-  cited: share(tally.cited, tally.cases),
-  'cites its paragraph': share(tally.goldCited, tally.cases),
+  inDocuments: shareWithInterval(tally.inDocuments, tally.cases),
+  cited: shareWithInterval(tally.cited, tally.cases),
+  'cites its paragraph': shareWithInterval(tally.goldCited, tally.cases),
 }));
 const sum = (kinds: readonly CaseKind[], field: keyof Tally) =>
   kinds.reduce((all, kind) => all + (tallies.get(kind)?.[field] ?? 0), 0);
 const right = sum(rightKinds, 'inDocuments');
 const summary = {
-  'inDocuments, recall': share(right, sum(rightKinds, 'cases')),
-  'inDocuments, precision': share(right, right + sum(wrongKinds, 'inDocuments')),
-  'inDocuments, precision without plausible': share(
+  'inDocuments, recall': shareWithInterval(right, sum(rightKinds, 'cases')),
+  'inDocuments, precision': shareWithInterval(right, right + sum(wrongKinds, 'inDocuments')),
+  'inDocuments, precision without plausible': shareWithInterval(
     right,
     right +
       sum(
@@ -82,8 +83,11 @@ const summary = {
         'inDocuments',
       ),
   ),
-  'citations of right answers, recall': share(sum(rightKinds, 'goldCited'), sum(rightKinds, 'cases')),
-  'citations of right answers, precision': share(sum(rightKinds, 'goldCitations'), sum(rightKinds, 'citations')),
+  'citations of right answers, recall': shareWithInterval(sum(rightKinds, 'goldCited'), sum(rightKinds, 'cases')),
+  'citations of right answers, precision': shareWithInterval(
+    sum(rightKinds, 'goldCitations'),
+    sum(rightKinds, 'citations'),
+  ),
 };
 console.table(rows);
 console.table(summary);
@@ -95,14 +99,4 @@ function read(path: string): Paragraph[] {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Paragraph);
-}
-
-/** `91.2 % (88.4 to 93.4)`. */
-function share(count: number, all: number): string {
-  if (all === 0) return '–';
-  const [p, z] = [count / all, 1.96];
-  const middle = (p + z ** 2 / (2 * all)) / (1 + z ** 2 / all);
-  const half = (z / (1 + z ** 2 / all)) * Math.sqrt((p * (1 - p)) / all + z ** 2 / (4 * all ** 2));
-  const percent = (value: number) => round(100 * value, 1);
-  return `${percent(p)} % (${percent(middle - half)} to ${percent(middle + half)})`;
 }

@@ -21,6 +21,7 @@ const benchmarks: Readonly<Record<string, string>> = {
   retrieval: 'recall of passages against plain BM25',
   languages: 'recall of passages in other languages and scripts',
   citations: 'whether inDocuments and citations tell right answers from wrong ones',
+  manual: 'questions that people ask of a manual, as `ask` answers them',
   state: 'a JSON state of 300 blocks of which few change',
   chart: 'draws what was saved: --from FILE --out FOLDER',
 };

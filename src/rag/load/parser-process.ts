@@ -15,7 +15,8 @@ export interface ParserLimits {
 }
 
 const heapMegabytes = 1024;
-const startMs = 30_000;
+/** Against hanging alone: on a busy machine a process may need a minute for its modules. */
+const startMs = 300_000;
 
 export class ParserProcess implements AsyncDisposable {
   readonly #parseMs: number;

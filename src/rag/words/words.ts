@@ -6,12 +6,14 @@
  * characters: measured, that finds more than a dictionary's words do, and unlike those it does not change with the
  * version of Node (docs/log.md). Everything else is cut at what is no letter, digit or mark, and without its endings.
  */
+import { equivalentsOf } from './equivalents.ts';
 import { foldAccents, foldMarks, scriptOf } from './fold.ts';
 import { decidersOf, type Language, requireLanguage, type Script } from './languages.ts';
 import { normalize } from './normalize.ts';
+import { unitNamer } from './units.ts';
 
 /** Raised whenever the same text would give other words: the words of an index made by an older version are made anew. */
-export const wordsVersion = 1;
+export const wordsVersion = 2;
 
 /** Longer words are found by their beginning. In UTF-16 units. */
 const longestWord = 64;
@@ -37,7 +39,8 @@ const negations = /(?:(?<!\p{L})(?:ca|wo))?n['’]t(?![\p{L}\p{N}])/giu;
 const moreStopWords: Readonly<Record<string, readonly string[]>> = { English: ['a'] };
 /** Words of questions about anything, besides function words. */
 const asking: ReadonlySet<string> = new Set(
-  'called give just like many may might much name please shall tell upon us use used via want yet'.split(' '),
+  `anybody anyone anything called everything find give happen happens just kind like long many may mean means might much
+  name often please shall somebody someone something tell upon us use used via want yet`.split(/\s+/),
 );
 
 /** Set so that at the default floor of coverage few questions are refused that can be answered (docs/log.md). */
@@ -47,6 +50,8 @@ interface Decider {
   readonly fold: Language['fold'];
   readonly stem: (word: string) => string;
   readonly stop: ReadonlySet<string>;
+  /** Words without endings that stand for others. */
+  readonly equivalents: ReadonlyMap<string, string>;
 }
 
 /** Words of one language, and of other scripts by their commonest language. */
@@ -54,11 +59,13 @@ export class Words {
   /** In English, as an index records it. */
   readonly language: string;
   readonly #deciders: ReadonlyMap<Script, Decider>;
+  readonly #nameUnits: (text: string) => string;
   readonly #stems = new Map<string, string>();
 
   private constructor(language: string, deciders: ReadonlyMap<Script, Decider>) {
     this.language = language;
     this.#deciders = deciders;
+    this.#nameUnits = unitNamer(language);
   }
 
   static async load(language: Language): Promise<Words> {
@@ -94,6 +101,7 @@ export class Words {
   #cut(text: string, all: boolean): string[] {
     const out: string[] = [];
     let plain = normalize(text).replaceAll(clitics, '').replaceAll(negations, ' not');
+    if (all) plain = this.#nameUnits(plain);
     plain = plain.replaceAll(grouped, (number, mark: string) => {
       const one = number.replaceAll(mark, '');
       if (all) return `${number} ${one} `;
@@ -120,7 +128,8 @@ export class Words {
     const known = this.#stems.get(whole);
     if (known !== undefined) return [known];
     const stem = decider.stem(whole);
-    const word = stem === '' ? bare : decider.fold === 'last' ? foldAccents(stem, script) : stem;
+    const cut = stem === '' ? bare : decider.fold === 'last' ? foldAccents(stem, script) : stem;
+    const word = decider.equivalents.get(cut) ?? cut;
     if (this.#stems.size > mostStems) this.#stems.clear();
     this.#stems.set(whole, word);
     return [word];
@@ -143,9 +152,11 @@ async function decide({ name, fold, stemmer, stopWords }: Language): Promise<Dec
     const script = scriptOf(word);
     return foldAccents(foldMarks(normalize(word).toLowerCase(), script), script);
   };
+  const stem = stems?.stemmer ?? ((word: string) => word);
   return {
     fold,
-    stem: stems?.stemmer ?? ((word) => word),
+    stem,
+    equivalents: equivalentsOf(name, stem),
     stop: new Set([...(stops?.stopwords ?? []), ...(moreStopWords[name] ?? [])].map(bare)),
   };
 }
