@@ -12,7 +12,7 @@ import type { KvType } from '../src/model/index.ts';
 import { forwardStep } from '../src/model/index.ts';
 import { attentionPaths } from './support/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
-import { modelVariants } from './support/model-variants.ts';
+import { isRouted, modelVariants } from './support/model-variants.ts';
 import { explainedErrors } from './support/oracle-rounding.ts';
 import { paperForward } from './support/paper-attention.ts';
 import { createPrng } from './support/prng.ts';
@@ -75,9 +75,8 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
     // Which experts a token meets is decided by a comparison: no bound follows from states that are rounded coarsely.
-    const routed = 'experts' in spec || ['gpt-oss', 'qwen2moe', 'qwen3moe'].includes(spec.family);
-    const coarse: KvType[] = 'headDim' in spec && spec.headDim === 32 ? ['f16', 'q8_0'] : ['f16'];
-    const types: KvType[] = ['f32', ...(routed ? [] : coarse)];
+    const coarse: KvType[] = spec.headDim === 32 && spec.slidingHeads === undefined ? ['f16', 'q8_0'] : ['f16'];
+    const types: KvType[] = ['f32', ...(isRouted(spec) ? [] : coarse)];
 
     it.each(types)('equals the oracle with %s states', async (type) => {
       const harness = await ForwardHarness.open(path, type, attention);

@@ -43,7 +43,9 @@ export function chooseAttention(wanted: string, model: Model, layout: KvLayout):
 
 function whyNot({ backend, hyperParameters }: Model): string | undefined {
   if (!backend.isCpu) return `the kernel runs on the CPU, not on ${backend.name}`;
-  if (hyperParameters.headDim % kernelHeadStep !== 0)
-    return `heads of ${hyperParameters.headDim} dimensions do not fit it`;
+  for (const { headDim, valueDim } of hyperParameters.attention) {
+    if (headDim % kernelHeadStep !== 0) return `heads of ${headDim} dimensions do not fit it`;
+    if (valueDim !== headDim) return `values of ${valueDim} dimensions to keys of ${headDim} do not fit it`;
+  }
   return nativeKernelState().reason;
 }

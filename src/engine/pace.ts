@@ -59,7 +59,7 @@ export class Pace {
   /** What a step should take, in units of its kind: bytes that decoding reads, operations of a prompt. */
   #expected({ kind, parts }: StepWork): number {
     const { hyperParameters: hp, file } = this.#model;
-    const perKey = 4 * hp.layers * hp.kvHeads * hp.headDim;
+    const perKey = hp.attention.reduce((sum, layer) => sum + 2 * layer.kvHeads * (layer.headDim + layer.valueDim), 0);
     if (kind === 'decode') return parts.reduce((sum, { sequence }) => sum + perKey * keysOf(sequence), file.bytes);
     return parts.reduce((sum, { sequence, tokens }) => sum + recomputeFlops(hp, keysOf(sequence), tokens).total, 0);
   }

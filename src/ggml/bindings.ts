@@ -57,6 +57,9 @@ export interface Bindings {
   scale(ctx: Ptr, a: Ptr, s: number): Ptr;
   tanh(ctx: Ptr, a: Ptr): Ptr;
   rms_norm(ctx: Ptr, a: Ptr, eps: number): Ptr;
+  norm(ctx: Ptr, a: Ptr, eps: number): Ptr;
+  gelu(ctx: Ptr, a: Ptr): Ptr;
+  relu(ctx: Ptr, a: Ptr): Ptr;
   get_rows(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   set_rows(ctx: Ptr, a: Ptr, b: Ptr, c: Ptr): Ptr;
   swiglu_split(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
@@ -190,6 +193,9 @@ const signatures: Record<keyof Bindings, string> = {
   scale: 'void *$(void *ctx, void *a, float s)',
   tanh: 'void *$(void *ctx, void *a)',
   rms_norm: 'void *$(void *ctx, void *a, float eps)',
+  norm: 'void *$(void *ctx, void *a, float eps)',
+  gelu: 'void *$(void *ctx, void *a)',
+  relu: 'void *$(void *ctx, void *a)',
   get_rows: 'void *$(void *ctx, void *a, void *b)',
   set_rows: 'void *$(void *ctx, void *a, void *b, void *c)',
   swiglu_split: 'void *$(void *ctx, void *a, void *b)',

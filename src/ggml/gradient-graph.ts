@@ -37,10 +37,6 @@ export class GradientGraph extends GraphContext {
     return this.#f32('sub', broadcasts(b, a), a, [a, b], (calls, ctx) => calls.sub(ctx, a.address, b.address));
   }
 
-  square(a: Tensor): Tensor {
-    return this.#f32('square', true, a, [a], (calls, ctx) => calls.sqr(ctx, a.address));
-  }
-
   /** Natural logarithm. */
   log(a: Tensor): Tensor {
     return this.#f32('log', isContiguous(a), a, [a], (calls, ctx) => calls.log(ctx, a.address));

@@ -10,6 +10,29 @@ export function rotate(g: GraphContext, layer: LayerAttention, x: Tensor, positi
   return layer.rope === undefined ? x : g.rope(x, positions, layer.ropeFactors ?? null, layer.rope);
 }
 
+/** A query like rotate(), with what a layer multiplies it by after its rotation. */
+export function rotateQuery(g: GraphContext, layer: LayerAttention, q: Tensor, positions: Tensor): Tensor {
+  const rotated = rotate(g, layer, q, positions);
+  return layer.queryGain === undefined ? rotated : g.mul(rotated, layer.queryGain);
+}
+
+/** Keys and values of a whole prompt in one graph, for layers that borrow those of an earlier one. */
+export class PromptStates {
+  readonly #slots = new Map<number, { readonly k: Tensor; readonly v: Tensor }>();
+
+  /** What a layer attends to: its own, kept for those after it, or what lies in its slot. */
+  of(
+    { slot }: LayerAttention,
+    k: Tensor | undefined,
+    v: Tensor | undefined,
+  ): { readonly k: Tensor; readonly v: Tensor } {
+    if (k !== undefined && v !== undefined) this.#slots.set(slot, { k, v });
+    const states = this.#slots.get(slot);
+    if (states === undefined) throw new Error(`no layer has written slot ${slot}`);
+    return states;
+  }
+}
+
 /** Scores [keys, queries, heads] to weights: scaled, capped, masked, normalised, a layer's sinks among them. */
 export function attentionWeights(g: GraphContext, layer: LayerAttention, scores: Tensor, mask: Tensor | null): Tensor {
   const { scale, softcap, sinks } = layer;

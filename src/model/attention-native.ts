@@ -12,14 +12,15 @@ import type { GraphContext } from '../ggml/graph-context.ts';
 import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
 import type { NativeKernel } from '../ggml/native-kernel.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import { rotate, tokenRange } from './attention-heads.ts';
-import type { SequenceRows } from './attention-portable.ts';
+import { rotate, rotateQuery, tokenRange } from './attention-heads.ts';
+import { rowPositions, type SequenceRows } from './attention-portable.ts';
 import type { Attention } from './forward.ts';
 import type { GraphInputs } from './graph-inputs.ts';
 import type { KvLayout } from './kv-layout.ts';
 import { kvTensors, ownPlaces, writeKv, writeKvAt } from './kv-tensors.ts';
 import type { LayerAttention } from './layer-attention.ts';
 import type { Model } from './model.ts';
+import { QueryTemperature } from './query-temperature.ts';
 import { angularFrequencies, type Rope, rotation } from './rope.ts';
 
 /** What the kernel needs of a model, kept across graphs: angles per rotary embedding. */
@@ -69,6 +70,7 @@ export class NativeAttention implements Attention {
   readonly #layout: KvLayout;
   readonly #rows: readonly SequenceRows[];
   readonly #positions: Tensor;
+  readonly #temperature: QueryTemperature;
   readonly #places: readonly ReturnType<typeof ownPlaces>[] | undefined;
   readonly #turns: Turns;
   readonly #capacity: AttentionCapacity;
@@ -76,7 +78,10 @@ export class NativeAttention implements Attention {
   readonly #parameters: NativeMemory;
   /** [layers][heads], undefined for a model without. */
   readonly #sinks: NativeMemory | undefined;
-  #scratch: NativeMemory | undefined;
+  /** Layers of the graph so far. */
+  #layers = 0;
+  /** By its size. */
+  readonly #scratch = new Map<number, NativeMemory>();
 
   constructor(
     g: GraphContext,
@@ -93,13 +98,10 @@ export class NativeAttention implements Attention {
     this.#layout = layout;
     this.#rows = rows;
     const total = rows.reduce((sum, { tokens }) => sum + tokens, 0);
-    this.#positions = inputs.integers(total, () => {
-      const positions = new Int32Array(total);
-      for (const { sequence, row, tokens } of rows) {
-        for (let i = 0; i < tokens; i++) positions[row + i] = sequence.position + i;
-      }
-      return positions;
-    });
+    const positions = () => rowPositions(rows);
+    this.#positions = inputs.integers(total, positions);
+    const { attention } = source.model.hyperParameters;
+    this.#temperature = new QueryTemperature(g, inputs, attention, total, positions);
     this.#places = reusable ? rows.map(({ sequence }) => ownPlaces(inputs, sequence)) : undefined;
     this.#turns = this.#makeTurns();
     const blocks = rows.reduce((sum, { sequence }) => sum + sequence.blocks.length, 0);
@@ -111,25 +113,30 @@ export class NativeAttention implements Attention {
     this.#sinks = this.#placeSinks();
   }
 
-  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor {
     const g = this.#g;
-    const { model, kernel } = this.#source;
-    const { headDim, heads } = model.hyperParameters;
-    const rotatedQ = rotate(g, layer, q, this.#positions);
-    const rotatedK = rotate(g, layer, k, this.#positions);
-    for (const [i, { sequence, row, tokens }] of this.#rows.entries()) {
-      const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer.slot);
-      const ownK = tokenRange(g, rotatedK, row, tokens);
-      const ownV = tokenRange(g, v, row, tokens);
-      const places = this.#places?.[i];
-      if (places) writeKvAt(g, own, ownK, ownV, places.keyRow, places.valueRows);
-      else writeKv(g, own, ownK, ownV, sequence.length);
-    }
+    const { kernel } = this.#source;
+    const { headDim, heads } = layer;
+    const rotatedQ = rotateQuery(g, layer, this.#temperature.apply(layer, q), this.#positions);
+    if (k !== undefined && v !== undefined) this.#write(layer, rotate(g, layer, k, this.#positions), v);
     const op = this.#arguments(layer);
     // The writes above were expanded into the graph: nodes run in order, so they are done when the kernel reads.
     const partial = g.custom([headDim, heads, q.ne[2], 1], [rotatedQ], kernel.attend, op);
     const merged = g.custom([headDim, heads, q.ne[2], 1], [partial], kernel.merge, op);
     return g.reshape(merged, headDim * heads, q.ne[2]);
+  }
+
+  /** @param k rotated */
+  #write(layer: LayerAttention, k: Tensor, v: Tensor): void {
+    const g = this.#g;
+    for (const [i, { sequence, row, tokens }] of this.#rows.entries()) {
+      const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer.slot);
+      const ownK = tokenRange(g, k, row, tokens);
+      const ownV = tokenRange(g, v, row, tokens);
+      const places = this.#places?.[i];
+      if (places) writeKvAt(g, own, ownK, ownV, places);
+      else writeKv(g, own, ownK, ownV, sequence.length);
+    }
   }
 
   #placeSinks(): NativeMemory | undefined {
@@ -150,15 +157,14 @@ export class NativeAttention implements Attention {
 
   /** Parameters of one layer, written before every compute. @returns the address of its ba_op */
   #arguments(layer: LayerAttention): bigint {
-    const { model, kernel } = this.#source;
-    const hp = model.hyperParameters;
-    const { rope, window, scale, softcap, slot } = layer;
+    const { kernel } = this.#source;
+    const { headDim, heads, kvHeads, rope, window, scale, softcap, slot } = layer;
     const capacity = this.#capacity;
     const parameters = new AttentionArguments(
       {
-        headDim: hp.headDim,
-        heads: hp.heads,
-        kvHeads: hp.kvHeads,
+        headDim,
+        heads,
+        kvHeads,
         rotated: rope?.dims ?? 0,
         neox: rope?.mode === 2,
         window,
@@ -168,22 +174,26 @@ export class NativeAttention implements Attention {
         sinks: this.#sinksOf(slot),
       },
       capacity,
-      { memory: this.#parameters, offset: slot * AttentionArguments.bytes(capacity) },
+      { memory: this.#parameters, offset: this.#layers++ * AttentionArguments.bytes(capacity) },
     );
     parameters.write(this.#sequences(slot, rope));
-    // Scratch depends on shapes alone, so what the first layer needs serves all: they run one after the other.
-    if (this.#scratch === undefined) {
-      const scratch = allocateMemory(kernel.scratchBytes(parameters.params, this.#backend.threads));
-      this.#inputs.onDispose(() => scratch.free());
-      this.#scratch = scratch;
-    }
-    parameters.setScratch(this.#scratch);
+    parameters.setScratch(this.#scratchOf(kernel.scratchBytes(parameters.params, this.#backend.threads)));
     this.#inputs.refresh(() => {
       this.#rows.forEach(({ sequence, tokens }, i) => {
         parameters.grow(i, sequence.position, sequence.length + tokens);
       });
     });
     return parameters.op;
+  }
+
+  /** Layers run one after the other, and those whose heads have the same shape need the same. */
+  #scratchOf(bytes: number): NativeMemory {
+    const known = this.#scratch.get(bytes);
+    if (known !== undefined) return known;
+    const scratch = allocateMemory(bytes);
+    this.#inputs.onDispose(() => scratch.free());
+    this.#scratch.set(bytes, scratch);
+    return scratch;
   }
 
   #sequences(slot: number, rope: Rope | undefined) {

@@ -11,14 +11,15 @@
 import type { Backend } from '../ggml/backend.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import { attentionWeights, byHead, mergeHeads, rotate, tokenRange } from './attention-heads.ts';
+import { attentionWeights, byHead, mergeHeads, rotate, rotateQuery, tokenRange } from './attention-heads.ts';
 import type { Attention, ForwardModel } from './forward.ts';
 import type { GraphInputs } from './graph-inputs.ts';
 import { type Join, joinFor } from './join.ts';
 import type { KvLayout } from './kv-layout.ts';
-import { type KvTensors, kvTensors, ownPlaces, writeKv, writeKvAt } from './kv-tensors.ts';
+import { type KvTensors, kvTensors, type OwnPlaces, ownPlaces, writeKv, writeKvAt } from './kv-tensors.ts';
 import { type LayerAttention, windowsOf } from './layer-attention.ts';
 import { causalMask, hidesNothing, type KeyRun } from './mask.ts';
+import { QueryTemperature } from './query-temperature.ts';
 import type { Sequence } from './sequence.ts';
 
 /** One sequence of a batch: its new tokens are rows [row, row + tokens). */
@@ -42,7 +43,7 @@ interface Member extends SequenceRows {
   /** Own columns of the scores: at least what the own cache holds after this step. */
   readonly ownColumns: number;
   /** Where a reusable graph writes: rows of K, elements of V. */
-  readonly places: { readonly keyRow: Tensor; readonly valueRows: Tensor } | undefined;
+  readonly places: OwnPlaces | undefined;
   readonly whole: View;
   /** By window: those that hide something. */
   readonly windowed: ReadonlyMap<number, View>;
@@ -54,6 +55,7 @@ export class PortableAttention implements Attention {
   readonly #backend: Backend;
   readonly #layout: KvLayout;
   readonly #positions: Tensor;
+  readonly #temperature: QueryTemperature;
   readonly #members: readonly Member[];
   readonly #joinScores: Join;
   readonly #joinRows: Join;
@@ -74,18 +76,15 @@ export class PortableAttention implements Attention {
     this.#backend = backend;
     this.#layout = layout;
     const total = rows.reduce((sum, { tokens }) => sum + tokens, 0);
-    this.#positions = inputs.integers(total, () => {
-      const positions = new Int32Array(total);
-      for (const { sequence, row, tokens } of rows) {
-        for (let i = 0; i < tokens; i++) positions[row + i] = sequence.position + i;
-      }
-      return positions;
-    });
+    const positions = () => rowPositions(rows);
+    this.#positions = inputs.integers(total, positions);
+    this.#temperature = new QueryTemperature(g, inputs, model.hyperParameters.attention, total, positions);
     this.#members = rows.map((entry) => this.#member(inputs, entry, reuseUpTo));
-    const { heads, headDim } = model.hyperParameters;
+    const { heads, attention } = model.hyperParameters;
     const scores = Math.max(...this.#members.map(({ whole, tokens }) => whole.columns * tokens * heads));
     this.#joinScores = joinFor(g, inputs, backend, scores);
-    this.#joinRows = joinFor(g, inputs, backend, heads * headDim * total);
+    const widest = Math.max(...attention.map((layer) => layer.heads * layer.valueDim));
+    this.#joinRows = joinFor(g, inputs, backend, widest * total);
   }
 
   #member(inputs: GraphInputs, rows: SequenceRows, reuseUpTo: number | undefined): Member {
@@ -132,18 +131,21 @@ export class PortableAttention implements Attention {
     return { blocks: reached.map(([index]) => index), columns, mask };
   }
 
-  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, query: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor {
     const g = this.#g;
-    const rotatedQ = rotate(g, layer, q, this.#positions);
-    const rotatedK = rotate(g, layer, k, this.#positions);
+    const q = this.#temperature.apply(layer, query);
+    const rotatedQ = rotateQuery(g, layer, q, this.#positions);
+    const rotatedK = k && rotate(g, layer, k, this.#positions);
     const parts: Tensor[] = [];
     for (const member of this.#members) {
       const { sequence, row, tokens, places } = member;
       const own = kvTensors(g, this.#backend, sequence.layout, sequence.memory, sequence.capacity, layer.slot);
-      const ownK = tokenRange(g, rotatedK, row, tokens);
-      const ownV = tokenRange(g, v, row, tokens);
-      if (places) writeKvAt(g, own, ownK, ownV, places.keyRow, places.valueRows);
-      else writeKv(g, own, ownK, ownV, sequence.length);
+      if (rotatedK !== undefined && v !== undefined) {
+        const ownK = tokenRange(g, rotatedK, row, tokens);
+        const ownV = tokenRange(g, v, row, tokens);
+        if (places) writeKvAt(g, own, ownK, ownV, places);
+        else writeKv(g, own, ownK, ownV, sequence.length);
+      }
       const attended = this.#attended(
         layer,
         member,
@@ -157,14 +159,14 @@ export class PortableAttention implements Attention {
     const [alone, ...others] = parts;
     if (alone !== undefined && others.length === 0) return mergeHeads(g, alone);
     const byToken = parts.map((part) => g.permute(part, 0, 2, 1, 3)); // [headDim, heads, tokens]
-    return g.reshape(this.#joinRows(byToken, 2), q.ne[0] * q.ne[1], q.ne[2]);
+    return g.reshape(this.#joinRows(byToken, 2), layer.valueDim * layer.heads, q.ne[2]);
   }
 
-  /** @returns [headDim, tokens, heads] */
+  /** @returns [valueDim, tokens, heads] */
   #attended(layer: LayerAttention, member: Member, own: KvTensors, q: Tensor, rotatedQ: Tensor): Tensor {
     const g = this.#g;
     const { sequence, tokens, ownColumns } = member;
-    const { heads } = this.#model.hyperParameters;
+    const { heads } = layer;
     const { blocks, mask } = member.windowed.get(layer.window) ?? member.whole;
     const runs: { readonly kv: KvTensors; readonly column: number; readonly padded: number }[] = [];
     const parts: Tensor[] = [];
@@ -187,7 +189,7 @@ export class PortableAttention implements Attention {
     let sum: Tensor | undefined;
     for (const { kv, column: first, padded } of runs) {
       const part = g.view(weights, [padded, tokens, heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);
-      const value = g.mulMat(kv.values, part); // [headDim, tokens, heads]
+      const value = g.mulMat(kv.values, part); // [valueDim, tokens, heads]
       sum = sum === undefined ? value : g.add(sum, value);
     }
     return sum ?? q;
@@ -200,6 +202,15 @@ export class PortableAttention implements Attention {
     const copies = g.repeat(q, q.ne[0], q.ne[1], q.ne[2] * member.sequence.blocks.length);
     return rotate(g, layer, copies, member.relative);
   }
+}
+
+/** Positions in the prompt, by row. */
+export function rowPositions(rows: readonly SequenceRows[]): Int32Array {
+  const positions = new Int32Array(rows.reduce((sum, { tokens }) => sum + tokens, 0));
+  for (const { sequence, row, tokens } of rows) {
+    for (let i = 0; i < tokens; i++) positions[row + i] = sequence.position + i;
+  }
+  return positions;
 }
 
 /** The first `columns` tokens of an own cache. */

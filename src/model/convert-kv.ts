@@ -20,16 +20,16 @@ export async function convertBlock(
   target: StoredBlock,
   tokens: number,
 ): Promise<void> {
-  const { layers } = model.hyperParameters;
+  const slots = source.layout.slots.length;
   const { backend } = model;
-  const g = new GraphContext(layers * 12 + 16);
+  const g = new GraphContext(slots * 12 + 16);
   // ggml turns quantised elements into f32 alone.
   const plain = (t: Tensor) =>
     source.layout.type === 'q8_0' && target.layout.type !== 'q8_0' ? g.copy(t, g.tensor(TensorType.F32, ...t.ne)) : t;
   try {
-    for (let layer = 0; layer < layers; layer++) {
-      const from = kvTensors(g, backend, source.layout, source.memory, tokens, layer);
-      const to = kvTensors(g, backend, target.layout, target.memory, tokens, layer);
+    for (let slot = 0; slot < slots; slot++) {
+      const from = kvTensors(g, backend, source.layout, source.memory, tokens, slot);
+      const to = kvTensors(g, backend, target.layout, target.memory, tokens, slot);
       g.expand(g.copy(plain(from.keys), to.keys));
       g.expand(g.copy(plain(from.values), to.values));
     }

@@ -19,13 +19,13 @@ export async function copyPrefix(
   target: Sequence,
   tokens: number,
 ): Promise<void> {
-  const { layers } = model.hyperParameters;
+  const slots = source.layout.slots.length;
   const { backend } = model;
-  const g = new GraphContext(layers * 12 + 16);
+  const g = new GraphContext(slots * 12 + 16);
   try {
-    for (let layer = 0; layer < layers; layer++) {
-      const from = kvTensors(g, backend, source.layout, source.memory, source.capacity, layer);
-      const to = kvTensors(g, backend, target.layout, target.memory, target.capacity, layer);
+    for (let slot = 0; slot < slots; slot++) {
+      const from = kvTensors(g, backend, source.layout, source.memory, source.capacity, slot);
+      const to = kvTensors(g, backend, target.layout, target.memory, target.capacity, slot);
       const rows = ({ keys: k }: typeof from) => g.view(k, [k.ne[0], tokens, k.ne[2], 1], k.nb[1], k.nb[2], k.nb[3], 0);
       const columns = ({ values: v }: typeof from) =>
         g.view(v, [tokens, v.ne[1], v.ne[2], 1], v.nb[1], v.nb[2], v.nb[3], 0);

@@ -3,7 +3,9 @@ import type { GraphAllocator } from '../ggml/backend.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
 import { type Tensor, TensorType } from '../ggml/tensor.ts';
 import type { StoredBlock } from './convert-kv.ts';
+import type { KvLayout } from './kv-layout.ts';
 import { kvTensors } from './kv-tensors.ts';
+import type { SlotShape } from './layer-attention.ts';
 import type { Model } from './model.ts';
 
 /** Two computations of one block. */
@@ -24,13 +26,14 @@ export async function stateDeviation(
   pairs: readonly StatePair[],
   layer: number,
 ): Promise<Float64Array[]> {
+  const slot = model.hyperParameters.attention[layer]?.slot ?? layer;
   const { backend } = model;
   const g = new GraphContext(pairs.length * 16 + 16);
   try {
     const plain = (t: Tensor) => g.output(g.copy(t, g.tensor(TensorType.F32, ...t.ne)));
     const copies = pairs.map(({ fresh, stored, tokens }) =>
       [fresh, stored].map(({ layout, memory }) => {
-        const { keys, values } = kvTensors(g, backend, layout, memory, tokens, layer);
+        const { keys, values } = kvTensors(g, backend, layout, memory, tokens, slot);
         return { keys: plain(keys), values: plain(values) };
       }),
     );
@@ -45,7 +48,8 @@ export async function stateDeviation(
       pairs.map(({ tokens }, i) => {
         const [fresh, stored] = (copies[i] ?? []).map((copy) => read(copy[which]));
         const [first] = copies[i] ?? [];
-        return distances(fresh, stored, first?.[which].ne[which === 'keys' ? 1 : 0] ?? 0, tokens, which, model);
+        const padded = first?.[which].ne[which === 'keys' ? 1 : 0] ?? 0;
+        return distances(fresh, stored, { padded, tokens, which, shape: layoutOf(pairs).shape(slot) });
       }),
     );
     const scales = sums.map((blocks) => {
@@ -62,21 +66,32 @@ export async function stateDeviation(
   }
 }
 
-/** Squared distances per token of keys [kvHeads][padded][headDim] or values [kvHeads][headDim][padded]. */
+interface Measured {
+  readonly padded: number;
+  readonly tokens: number;
+  readonly which: 'keys' | 'values';
+  readonly shape: SlotShape;
+}
+
+function layoutOf([first]: readonly StatePair[]): KvLayout {
+  if (first === undefined) throw new Error('distances are of a pair at least');
+  return first.stored.layout;
+}
+
+/** Squared distances per token of keys [kvHeads][padded][headDim] or values [kvHeads][valueDim][padded]. */
 function distances(
   fresh: Float32Array | undefined,
   stored: Float32Array | undefined,
-  padded: number,
-  tokens: number,
-  which: 'keys' | 'values',
-  { hyperParameters: { kvHeads, headDim } }: Model,
+  { padded, tokens, which, shape }: Measured,
 ): { readonly distance: Float64Array; readonly length: number } {
+  const { kvHeads } = shape;
+  const dims = which === 'keys' ? shape.headDim : shape.valueDim;
   const distance = new Float64Array(tokens);
   let length = 0;
   for (let head = 0; head < kvHeads; head++) {
     for (let t = 0; t < tokens; t++) {
-      for (let d = 0; d < headDim; d++) {
-        const at = which === 'keys' ? (head * padded + t) * headDim + d : (head * headDim + d) * padded + t;
+      for (let d = 0; d < dims; d++) {
+        const at = which === 'keys' ? (head * padded + t) * dims + d : (head * dims + d) * padded + t;
         const value = fresh?.[at] ?? 0;
         distance[t] = (distance[t] ?? 0) + (value - (stored?.[at] ?? 0)) ** 2;
         length += value ** 2;

@@ -15,19 +15,24 @@ export interface Flops {
 
 /** Weights that a token is multiplied by, the output head apart. */
 export function linearWeights(hp: HyperParameters): number {
-  const { embeddingLength: d, heads, kvHeads, headDim, layers } = hp;
-  const attention = d * headDim * (heads + 2 * kvHeads) + heads * headDim * d;
-  return layers * (attention + feedForwardWeights(hp));
+  const { embeddingLength: d } = hp;
+  return hp.attention.reduce((sum, { heads, kvHeads, headDim, valueDim, borrows }, layer) => {
+    const own = borrows ? 0 : kvHeads * (headDim + valueDim);
+    return sum + d * (heads * (headDim + valueDim) + own) + feedForwardWeights(hp, layer);
+  }, 0);
 }
 
 /** Of one layer; of experts, those that a token meets. */
-function feedForwardWeights({ embeddingLength: d, feedForwardLength, experts }: HyperParameters): number {
-  if (experts === undefined) return 3 * d * feedForwardLength;
-  return d * experts.count + 3 * d * (experts.used * experts.feedForwardLength + experts.sharedLength);
+function feedForwardWeights(hp: HyperParameters, layer: number): number {
+  const { embeddingLength: d, family, feedForwardLengths, experts, tokenInputLength } = hp;
+  const input = 3 * d * tokenInputLength;
+  const maps = family.gated === false ? 2 : 3;
+  if (experts?.layers[layer] !== true) return input + maps * d * (feedForwardLengths[layer] ?? 0);
+  return input + d * experts.count + 3 * d * (experts.used * experts.feedForwardLength + experts.sharedLength);
 }
 
-/** Keys seen by queries at positions [first, first + queries) over all layers, sliding windows applied. */
-function keysSeen(hp: HyperParameters, first: number, queries: number): number {
+/** Multiplied elements of the keys that queries at positions [first, first + queries) see, over all layers and heads. */
+function keyElements(hp: HyperParameters, first: number, queries: number): number {
   const causal = queries * first + (queries * (queries + 1)) / 2;
   const seen = new Map([[0, causal]]);
   for (const window of windowsOf(hp.attention)) {
@@ -35,13 +40,16 @@ function keysSeen(hp: HyperParameters, first: number, queries: number): number {
     for (let i = first + 1; i <= first + queries; i++) keys += Math.min(i, window);
     seen.set(window, keys);
   }
-  return hp.attention.reduce((sum, { window }) => sum + (seen.get(window) ?? causal), 0);
+  return hp.attention.reduce(
+    (sum, { window, heads, headDim, valueDim }) => sum + heads * (headDim + valueDim) * (seen.get(window) ?? causal),
+    0,
+  );
 }
 
 /** Reading `queries` tokens that stand after `context` tokens whose states are present, to one row of logits. */
 export function promptFlops(hp: HyperParameters, context: number, queries: number): Flops {
   const linear = 2 * linearWeights(hp) * queries + 2 * hp.embeddingLength * hp.vocabulary;
-  const attention = 4 * hp.heads * hp.headDim * keysSeen(hp, context, queries);
+  const attention = 2 * keyElements(hp, context, queries);
   return { linear, attention, total: linear + attention };
 }
 
@@ -53,6 +61,6 @@ export function encodeFlops(hp: HyperParameters, tokens: number, before = 0): Fl
 /** States of `tokens` tokens that see the `context` tokens before them. */
 export function recomputeFlops(hp: HyperParameters, context: number, tokens: number): Flops {
   const linear = 2 * linearWeights(hp) * tokens;
-  const attention = 4 * hp.heads * hp.headDim * keysSeen(hp, context, tokens);
+  const attention = 2 * keyElements(hp, context, tokens);
   return { linear, attention, total: linear + attention };
 }

@@ -11,16 +11,19 @@ import type { HyperParameters } from './hyper-parameters.ts';
 import type { LayerAttention } from './layer-attention.ts';
 import type { Layer, LowRank, NamedWeights } from './layers.ts';
 import type { LinearPath } from './linear-native.ts';
+import { norm } from './norm.ts';
+import { projections } from './projections.ts';
+import { addTokenInput, tokenInputs } from './token-inputs.ts';
 
 /** How queries meet keys in one graph. */
 export interface Attention {
   /**
    * @param q [headDim, heads, tokens] after QK-norm, before the rotary embedding
-   * @param k [headDim, kvHeads, tokens] likewise
-   * @param v [headDim, kvHeads, tokens]
-   * @returns [headDim * heads, tokens]
+   * @param k [headDim, kvHeads, tokens] likewise; undefined, like `v`, for a layer that borrows its states
+   * @param v [valueDim, kvHeads, tokens]
+   * @returns [valueDim * heads, tokens]
    */
-  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor;
+  attend(layer: LayerAttention, q: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor;
 }
 
 /**
@@ -38,7 +41,7 @@ export interface ForwardModel {
  * Builds the forward pass.
  * @param tokens i32 [tokens]
  * @param outputs i32 [outputs]: rows whose logits are wanted; null when only keys and values matter (encoding), in which
- *   case the last layer stops once its keys and values are written.
+ *   case the last layer that has any stops once they are written.
  * @param path multiplies all rows; what only the wanted rows meet, usually one, stays ggml's
  * @param gate where the model's writer acts. Defaults to nowhere: then it is as if there were none, to the bit
  * @returns logits f32 [vocabulary, outputs], or null
@@ -56,36 +59,54 @@ export function buildForward(
   let linear = linearMap(g, path, gate);
   let x = g.getRows(weights.embedding, tokens);
   if (hp.embeddingScale !== 1) x = g.scale(x, hp.embeddingScale);
+  const inputs = weights.tokenInputs && tokenInputs(g, linear, weights.tokenInputs, x, tokens, hp);
+  const lastStates = hp.attention.findLastIndex(({ borrows }) => !borrows);
   for (const [index, layer] of weights.layers.entries()) {
-    const last = index === hp.layers - 1;
-    const h = norm(g, x, layer.attentionNorm, hp);
+    let h = layer.attentionNorm ? norm(g, x, layer.attentionNorm, hp) : x;
     const { q, k, v } = projections(g, linear, layer, h, hp);
     const attended = attention.attend(layer.attention, q, k, v);
-    if (last && outputs === null) {
-      // Keys and values are all that an encoded block keeps: the rest of the last layer feeds nothing.
-      return null;
-    }
+    // Keys and values are all that an encoded block keeps: the rest feeds nothing.
+    if (index === lastStates && outputs === null) return null;
     let a = linear(layer.attentionOutput, attended);
-    if (last && outputs !== null) {
-      a = g.getRows(a, outputs);
-      x = g.getRows(x, outputs);
+    const wanted = index === hp.layers - 1 ? outputs : null;
+    if (wanted !== null) {
+      a = g.getRows(a, wanted);
+      x = g.getRows(x, wanted);
+      if (layer.parallel) h = g.getRows(h, wanted);
       linear = linearMap(g);
     }
-    if (layer.attentionPostNorm) a = norm(g, a, layer.attentionPostNorm, hp);
-    x = g.add(a, x);
-    let f = feedForward(g, linear, layer.feedForward, norm(g, x, layer.feedForwardNorm, hp), hp);
-    if (layer.feedForwardPostNorm) f = norm(g, f, layer.feedForwardPostNorm, hp);
-    x = g.add(f, x);
+    x = residual(g, linear, layer, { x, h, a }, hp);
+    if (inputs !== undefined && layer.tokenInput !== undefined) {
+      const own = inputs(index);
+      x = addTokenInput(g, linear, layer.tokenInput, x, wanted === null ? own : g.getRows(own, wanted), hp);
+    }
+    if (layer.outputScale) x = g.mul(x, layer.outputScale);
   }
   let logits = linear(weights.output, norm(g, x, weights.outputNorm, hp));
+  if (hp.logitScale !== 1) logits = g.scale(logits, hp.logitScale);
   if (hp.logitSoftcap !== 0) {
     logits = g.scale(g.tanh(g.scale(logits, 1 / hp.logitSoftcap)), hp.logitSoftcap);
   }
   return logits;
 }
 
-function norm(g: GraphContext, x: Tensor, weight: Tensor, hp: HyperParameters): Tensor {
-  return g.mul(g.rmsNorm(x, hp.normEpsilon), weight);
+/** The residual after a layer. @param at it before, what attention read, and what attention gave: [embedding, tokens] */
+function residual(
+  g: GraphContext,
+  linear: LinearMap,
+  layer: Layer,
+  at: { readonly x: Tensor; readonly h: Tensor; readonly a: Tensor },
+  hp: HyperParameters,
+): Tensor {
+  const scaled = (part: Tensor) => (hp.residualScale === 1 ? part : g.scale(part, hp.residualScale));
+  const { feedForwardNorm, feedForwardPostNorm } = layer;
+  const a = scaled(layer.attentionPostNorm ? norm(g, at.a, layer.attentionPostNorm, hp) : at.a);
+  const x = layer.parallel ? at.x : g.add(a, at.x);
+  const h = feedForwardNorm ? norm(g, x, feedForwardNorm, hp) : layer.parallel ? at.h : x;
+  let f = feedForward(g, linear, layer.feedForward, h, x, hp);
+  if (feedForwardPostNorm) f = norm(g, f, feedForwardPostNorm, hp);
+  const sum = g.add(scaled(f), x);
+  return layer.parallel ? g.add(sum, a) : sum;
 }
 
 function linearMap(g: GraphContext, path?: LinearPath, gate?: WriterGate): LinearMap {
@@ -101,28 +122,4 @@ function linearMap(g: GraphContext, path?: LinearPath, gate?: WriterGate): Linea
     if (writer && gate) y = g.add(y, change(writer, x, gate));
     return bias ? g.add(y, bias) : y;
   };
-}
-
-function projections(g: GraphContext, linear: LinearMap, layer: Layer, h: Tensor, hp: HyperParameters) {
-  const { headDim, heads, kvHeads } = hp;
-  const tokens = h.ne[1];
-  let q: Tensor;
-  let k: Tensor;
-  let v: Tensor;
-  if ('fused' in layer.qkv) {
-    const qkv = linear(layer.qkv.fused, h); // [(heads + 2 kvHeads) * headDim, tokens]
-    const rows = headDim * 4;
-    const part = (n: number, first: number) =>
-      g.view(qkv, [headDim, n, tokens, 1], rows, qkv.nb[1], qkv.nb[2], first * rows);
-    q = part(heads, 0);
-    k = part(kvHeads, heads);
-    v = part(kvHeads, heads + kvHeads);
-  } else {
-    q = g.reshape(linear(layer.qkv.q, h), headDim, heads, tokens);
-    k = g.reshape(linear(layer.qkv.k, h), headDim, kvHeads, tokens);
-    v = g.reshape(linear(layer.qkv.v, h), headDim, kvHeads, tokens);
-  }
-  if (layer.queryNorm) q = norm(g, q, layer.queryNorm, hp);
-  if (layer.keyNorm) k = norm(g, k, layer.keyNorm, hp);
-  return { q, k, v };
 }

@@ -9,7 +9,7 @@ import { GraphInputs } from './graph-inputs.ts';
 import type { Model } from './model.ts';
 
 /** Tensors per layer outside attention, generously. */
-const tensorsPerLayer = 48;
+const tensorsPerLayer = 80;
 /** What an adapter adds to them. */
 const adapterTensors = 56;
 /** What routing over experts adds, and each chosen one. */

@@ -1,15 +1,16 @@
 /**
  * How keys and values lie in memory, on disk and in every tier: one layout, read in place by every attention path.
  *
- * Per layer, one after the other:
+ * Per layer that has states of its own, one after the other:
  *   K [kvHeads][paddedTokens][headDim]   keys after QK-norm, rotated at local positions 0..n-1
- *   V [kvHeads][headDim][paddedTokens]   values, transposed
+ *   V [kvHeads][valueDim][paddedTokens]  values, transposed; valueDim is headDim nearly everywhere
  * Tokens are padded to a multiple of 32 with zeros, so that quantised groups and vector loads never straddle a block.
  * Each array starts at a multiple of 64 bytes. native/src/block_attention.h declares the same layout.
  */
 import { BlockAttentionError } from '../errors.ts';
 import { rowBytes, TensorType, typeTraits } from '../ggml/tensor.ts';
 import type { HyperParameters } from './hyper-parameters.ts';
+import { type SlotShape, slotsOf } from './layer-attention.ts';
 
 /** Element type of stored keys and values. */
 export type KvType = 'f32' | 'f16' | 'q8_0';
@@ -24,30 +25,35 @@ const tensorTypes: Record<KvType, TensorType> = {
 };
 
 export const tokenPadding = 32;
-const alignment = 64;
 const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
 
 export class KvLayout {
   readonly type: KvType;
   readonly tensorType: TensorType;
-  readonly layers: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
+  /** What lies in each slot: most models have one a layer, and all alike. */
+  readonly slots: readonly SlotShape[];
+  /** Bytes of the slots before each, and of all, per padded token. */
+  readonly #before: readonly number[];
 
   /** @throws INVALID_ARGUMENT when the model's head dimension does not divide into the type's groups. */
   constructor(hp: HyperParameters, type: KvType) {
     this.type = type;
     this.tensorType = tensorTypes[type];
-    this.layers = hp.layers;
-    this.kvHeads = hp.kvHeads;
-    this.headDim = hp.headDim;
+    this.slots = slotsOf(hp.attention);
     const { blockElements } = typeTraits(this.tensorType);
-    if (hp.headDim % blockElements !== 0) {
+    for (const { headDim, valueDim } of this.slots) {
+      const odd = [headDim, valueDim].find((dims) => dims % blockElements !== 0);
+      if (odd === undefined) continue;
       throw new BlockAttentionError(
         'INVALID_ARGUMENT',
-        `kvType ${type} needs a head dimension that is a multiple of ${blockElements}, this model has ${hp.headDim}: use f16`,
+        `kvType ${type} needs a head dimension that is a multiple of ${blockElements}, this model has ${odd}: use f16`,
       );
     }
+    const before = [0];
+    for (const shape of this.slots) {
+      before.push((before.at(-1) ?? 0) + this.#keyBytes(shape) + this.#valueBytes(shape));
+    }
+    this.#before = before;
   }
 
   /** Tokens including padding. */
@@ -55,43 +61,49 @@ export class KvLayout {
     return roundUp(Math.max(tokens, 1), tokenPadding);
   }
 
-  /** Bytes of one key row. */
-  get keyRowBytes(): number {
-    return rowBytes(this.tensorType, this.headDim);
+  /** The shape of a slot. */
+  shape(slot: number): SlotShape {
+    const shape = this.slots[slot];
+    if (shape === undefined) throw new Error(`slot ${slot} of ${this.slots.length}`);
+    return shape;
   }
 
-  #keyBytes(padded: number): number {
-    return roundUp(this.kvHeads * padded * this.keyRowBytes, alignment);
+  // Per padded token. A multiple of 32 tokens of any type and shape is a multiple of the alignment.
+  #keyBytes({ kvHeads, headDim }: SlotShape): number {
+    return kvHeads * rowBytes(this.tensorType, headDim);
   }
 
-  #valueBytes(padded: number): number {
-    return roundUp(this.kvHeads * this.headDim * rowBytes(this.tensorType, padded), alignment);
+  #valueBytes({ kvHeads, valueDim }: SlotShape): number {
+    return (kvHeads * valueDim * rowBytes(this.tensorType, tokenPadding)) / tokenPadding;
   }
 
   /** Bytes of a whole block of `tokens`, all layers. */
   blockBytes(tokens: number): number {
-    const padded = this.padded(tokens);
-    return this.layers * (this.#keyBytes(padded) + this.#valueBytes(padded));
+    return this.padded(tokens) * (this.#before.at(-1) ?? 0);
   }
 
-  /** Byte offset of a layer's K. */
-  keyOffset(layer: number, tokens: number): number {
-    const padded = this.padded(tokens);
-    return layer * (this.#keyBytes(padded) + this.#valueBytes(padded));
+  /** Byte offset of a slot's K. */
+  keyOffset(slot: number, tokens: number): number {
+    return this.padded(tokens) * (this.#before[slot] ?? 0);
   }
 
-  /** Byte offset of a layer's V. */
-  valueOffset(layer: number, tokens: number): number {
-    return this.keyOffset(layer, tokens) + this.#keyBytes(this.padded(tokens));
+  /** Byte offset of a slot's V. */
+  valueOffset(slot: number, tokens: number): number {
+    return this.keyOffset(slot, tokens) + this.keyArrayBytes(slot, tokens);
   }
 
-  /** Bytes of one layer's K, or of its V, without what aligns the next array. */
-  arrayBytes(tokens: number): number {
-    return this.kvHeads * this.padded(tokens) * this.keyRowBytes;
+  /** Bytes of a slot's K. */
+  keyArrayBytes(slot: number, tokens: number): number {
+    return this.padded(tokens) * this.#keyBytes(this.shape(slot));
+  }
+
+  /** Bytes of a slot's V. */
+  valueArrayBytes(slot: number, tokens: number): number {
+    return this.padded(tokens) * this.#valueBytes(this.shape(slot));
   }
 
   /** Bytes per token without padding, all layers: what capacity planning counts. */
   get bytesPerToken(): number {
-    return this.blockBytes(tokenPadding) / tokenPadding;
+    return this.#before.at(-1) ?? 0;
   }
 }

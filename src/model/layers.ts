@@ -1,10 +1,7 @@
-/**
- * The named weights of each transformer layer, bound and checked once when a model is loaded.
- */
+/** The named weights of each transformer layer: what a model's graph is built over. bind-weights.ts finds them. */
 import type { Tensor } from '../ggml/tensor.ts';
-import type { HyperParameters } from './hyper-parameters.ts';
 import type { LayerAttention } from './layer-attention.ts';
-import type { Rope } from './rope.ts';
+import type { Norm } from './norm.ts';
 
 /** A change of low rank to a linear map (LoRA): y += scale * b (a x). */
 export interface LowRank {
@@ -32,8 +29,11 @@ export interface Linear {
 export type FeedForward = DenseFeedForward | ExpertFeedForward;
 
 export interface DenseFeedForward {
-  /** Separate gate and up, or one whose output rows are gate, up in turn (Phi-3). */
-  readonly gateUp: { readonly gate: Linear; readonly up: Linear } | { readonly fused: Linear };
+  /** Separate gate and up, one whose output rows are gate, up in turn (Phi-3), or no gate. */
+  readonly gateUp:
+    | { readonly gate: Linear; readonly up: Linear }
+    | { readonly fused: Linear }
+    | { readonly up: Linear };
   readonly down: Linear;
 }
 
@@ -45,125 +45,72 @@ export interface ExpertLinear {
 
 export interface ExpertFeedForward {
   readonly router: Linear; // to [experts]
-  readonly gate: ExpertLinear;
-  readonly up: ExpertLinear;
+  /** Where the router reads the residual, normalised and divided by the root of its width, times this (Gemma 4). */
+  readonly routerScale: Tensor | undefined; // [embedding]
+  /** Added to the scores that choose, not to the weights. */
+  readonly choiceBias: Tensor | undefined; // [experts]
+  /** Separate gate and up, or one whose output rows are gate, up in turn. */
+  readonly gateUp: { readonly gate: ExpertLinear; readonly up: ExpertLinear } | { readonly fused: ExpertLinear };
   readonly down: ExpertLinear;
-  /** What every token meets, and how much of it: a gate of one output. */
-  readonly shared: { readonly gate: Linear; readonly feedForward: DenseFeedForward } | undefined;
+  /** Factor of each expert's result. */
+  readonly downScale: Tensor | undefined; // [experts]
+  /** Of the residual, for the experts alone (Gemma 4). */
+  readonly norm: Norm | undefined;
+  readonly postNorm: Norm | undefined;
+  /** What every token meets, and how much of it: a gate of one output, or all. */
+  readonly shared:
+    | { readonly gate: Linear | undefined; readonly feedForward: DenseFeedForward; readonly postNorm: Norm | undefined }
+    | undefined;
 }
 
 export interface Layer {
   readonly attention: LayerAttention;
-  readonly attentionNorm: Tensor; // [embedding]
-  /** Separate projections, or one whose output rows are q, k, v in turn (Phi-3). */
-  readonly qkv: { readonly q: Linear; readonly k: Linear; readonly v: Linear } | { readonly fused: Linear };
-  readonly queryNorm: Tensor | undefined; // [headDim]
-  readonly keyNorm: Tensor | undefined; // [headDim]
+  readonly attentionNorm: Norm | undefined;
+  readonly projections: Projections;
+  readonly queryNorm: Norm | undefined;
+  readonly keyNorm: Norm | undefined;
   readonly attentionOutput: Linear;
-  readonly attentionPostNorm: Tensor | undefined; // [embedding]
-  readonly feedForwardNorm: Tensor; // [embedding]
+  readonly attentionPostNorm: Norm | undefined;
+  /** Whether attention and feed-forward read the same input, and their results are added together. */
+  readonly parallel: boolean;
+  /** Of the residual; in a parallel layer without, the feed-forward reads what attention reads. */
+  readonly feedForwardNorm: Norm | undefined;
   readonly feedForward: FeedForward;
-  readonly feedForwardPostNorm: Tensor | undefined; // [embedding]
+  readonly feedForwardPostNorm: Norm | undefined;
+  /** What the layer adds from the token's input to it (Gemma 4). */
+  readonly tokenInput: TokenInput | undefined;
+  /** Factor of the layer's result, [1]. */
+  readonly outputScale: Tensor | undefined;
+}
+
+/**
+ * Separate projections; one whose output rows are q, k, v in turn (Phi-3); a query alone, where the states are another
+ * layer's; or a query and a key that is the value, too.
+ */
+export type Projections =
+  | { readonly q: Linear; readonly k: Linear; readonly v: Linear }
+  | { readonly fused: Linear }
+  | { readonly q: Linear; readonly k: Linear }
+  | { readonly q: Linear };
+
+export interface TokenInput {
+  readonly gate: Linear; // [embedding] to [width]
+  readonly projection: Linear; // [width] to [embedding]
+  readonly postNorm: Norm;
+}
+
+/** What all layers' token inputs are computed from. */
+export interface TokenInputs {
+  readonly embedding: Tensor; // [width * layers, vocabulary]
+  readonly projection: Linear; // [embedding] to [width * layers]
+  readonly norm: Norm; // [width]
 }
 
 export interface NamedWeights {
   readonly embedding: Tensor; // [embedding, vocabulary]
-  readonly outputNorm: Tensor; // [embedding]
+  readonly tokenInputs: TokenInputs | undefined;
+  readonly outputNorm: Norm;
   /** The head; tied to the embedding when the file has none of its own. */
   readonly output: Linear;
   readonly layers: readonly Layer[];
-}
-
-/** Where tensors are found by their names in the file, checked for shape. */
-export interface WeightSource {
-  find(name: string): Tensor | undefined;
-  require(name: string, ne0: number, ne1?: number, ne2?: number): Tensor;
-  optional(name: string, ne0: number, ne1?: number): Tensor | undefined;
-  /** The form of a matrix to multiply with. */
-  matrix(name: string, input: number, output: number): Tensor;
-  /** The adapter of a matrix, if it has one. */
-  adapter?(name: string): LowRank | undefined;
-  /** What a writer adds to it, if there is one. */
-  writer?(name: string): LowRank | undefined;
-}
-
-export function bindWeights(weights: WeightSource, hp: HyperParameters): NamedWeights {
-  const { embeddingLength: d, heads, kvHeads, headDim, feedForwardLength: ff, vocabulary } = hp;
-  const queryDim = heads * headDim;
-  const kvDim = kvHeads * headDim;
-  const linear = (name: string, input: number, output: number): Linear => ({
-    weight: weights.matrix(`${name}.weight`, input, output),
-    stored: weights.require(`${name}.weight`, input, output),
-    bias: weights.optional(`${name}.bias`, output),
-    adapter: weights.adapter?.(`${name}.weight`),
-    writer: weights.writer?.(`${name}.weight`),
-  });
-  const dense = (gate: string, up: string, down: string, width: number): DenseFeedForward => ({
-    gateUp:
-      weights.find(`${gate}.weight`) === undefined
-        ? { fused: linear(up, d, 2 * width) }
-        : { gate: linear(gate, d, width), up: linear(up, d, width) },
-    down: linear(down, width, d),
-  });
-  const { experts } = hp;
-  const feedForwardOf = (at: (name: string) => string): FeedForward => {
-    if (experts === undefined) return dense(at('ffn_gate'), at('ffn_up'), at('ffn_down'), ff);
-    const { count, feedForwardLength: width, sharedLength } = experts;
-    const each = (name: string, input: number, output: number): ExpertLinear => ({
-      weight: weights.require(`${at(name)}.weight`, input, output, count),
-      bias: weights.optional(`${at(name)}.bias`, output, count),
-    });
-    return {
-      router: linear(at('ffn_gate_inp'), d, count),
-      gate: each('ffn_gate_exps', d, width),
-      up: each('ffn_up_exps', d, width),
-      down: each('ffn_down_exps', width, d),
-      shared:
-        experts.shared === undefined
-          ? undefined
-          : {
-              gate: linear(at('ffn_gate_inp_shexp'), d, 1),
-              feedForward: dense(at('ffn_gate_shexp'), at('ffn_up_shexp'), at('ffn_down_shexp'), sharedLength),
-            },
-    };
-  };
-  const sinksOf = (at: (name: string) => string) =>
-    hp.family.attentionSinks === true ? weights.require(at('attn_sinks.weight'), heads) : undefined;
-  const normFirst = hp.family.feedForwardNorm === 'post_attention_norm';
-  const embedding = weights.require('token_embd.weight', d, vocabulary);
-  const factorsOf = (rope: Rope | undefined) =>
-    rope?.factorsTensor === undefined ? undefined : weights.require(rope.factorsTensor, rope.dims / 2);
-  const head = weights.find('output.weight') ? 'output.weight' : 'token_embd.weight';
-  return {
-    embedding,
-    outputNorm: weights.require('output_norm.weight', d),
-    output: {
-      weight: weights.matrix(head, d, vocabulary),
-      stored: weights.require(head, d, vocabulary),
-      bias: weights.optional('output.bias', vocabulary),
-      adapter: weights.adapter?.(head),
-    },
-    layers: hp.attention.map((parameters, index) => {
-      const at = (name: string) => `blk.${index}.${name}`;
-      const fusedQkv = weights.find(at('attn_qkv.weight')) !== undefined;
-      return {
-        attention: { ...parameters, slot: index, ropeFactors: factorsOf(parameters.rope), sinks: sinksOf(at) },
-        attentionNorm: weights.require(at('attn_norm.weight'), d),
-        qkv: fusedQkv
-          ? { fused: linear(at('attn_qkv'), d, queryDim + 2 * kvDim) }
-          : {
-              q: linear(at('attn_q'), d, queryDim),
-              k: linear(at('attn_k'), d, kvDim),
-              v: linear(at('attn_v'), d, kvDim),
-            },
-        queryNorm: weights.optional(at('attn_q_norm.weight'), headDim),
-        keyNorm: weights.optional(at('attn_k_norm.weight'), headDim),
-        attentionOutput: linear(at('attn_output'), queryDim, d),
-        attentionPostNorm: normFirst ? undefined : weights.optional(at('post_attention_norm.weight'), d),
-        feedForwardNorm: weights.require(at(normFirst ? 'post_attention_norm.weight' : 'ffn_norm.weight'), d),
-        feedForward: feedForwardOf(at),
-        feedForwardPostNorm: weights.optional(at('post_ffw_norm.weight'), d),
-      };
-    }),
-  };
 }

@@ -22,10 +22,15 @@ export class MetadataReader {
     );
   }
 
+  missing(key: string): never {
+    return this.fail(key, 'missing', 'a number');
+  }
+
+  /** A truth value counts as 0 or 1. */
   number(key: string): number | undefined {
     const value = this.#file.value(`${this.#prefix}.${key}`);
     if (value === undefined) return undefined;
-    const number = typeof value === 'boolean' || typeof value === 'string' ? Number.NaN : Number(value);
+    const number = typeof value === 'string' ? Number.NaN : Number(value);
     if (!Number.isFinite(number)) this.fail(key, value, 'a finite number');
     return number;
   }

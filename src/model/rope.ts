@@ -9,6 +9,7 @@ import { BlockAttentionError } from '../errors.ts';
 import type { RopeOperation } from '../ggml/graph-context.ts';
 import type { Family } from './families/index.ts';
 import type { MetadataReader } from './metadata-reader.ts';
+import type { HeadDims } from './read-attention.ts';
 
 export interface Rope extends RopeOperation {
   /** Tensor with divisors of the frequencies (Llama 3, longrope's short range), f32 [dims / 2]. */
@@ -18,7 +19,7 @@ export interface Rope extends RopeOperation {
 interface Request {
   readonly family: Family;
   readonly layers: number;
-  readonly headDim: number;
+  readonly headDims: HeadDims;
   readonly trainedContext: number;
   readonly windowed: readonly boolean[];
 }
@@ -29,7 +30,7 @@ export function ropeContextLimit(rope: Rope): number {
 }
 
 export function readRope(reader: MetadataReader, request: Request): (Rope | undefined)[] {
-  const { family, layers, headDim, trainedContext, windowed } = request;
+  const { family, layers, headDims, trainedContext, windowed } = request;
   const scaling = reader.string('rope.scaling.type') ?? 'linear';
   if (!['none', 'linear', 'yarn', 'longrope'].includes(scaling)) {
     throw new BlockAttentionError(
@@ -43,10 +44,7 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
       `${reader.file.path}: rope.scaling.alpha (NTK-aware alpha) is not supported`,
     );
   }
-  const dims = reader.number('rope.dimension_count') ?? headDim;
-  if (!Number.isInteger(dims) || dims < 2 || dims > headDim || dims % 2 !== 0) {
-    reader.fail('rope.dimension_count', dims, `an even integer up to ${headDim}`);
-  }
+  const dims = rotatedDims(reader, 'rope.dimension_count', headDims.full, headDims.full);
   const base = reader.number('rope.freq_base') ?? 10_000;
   const factor = reader.number('rope.scaling.factor') ?? reader.number('rope.scale_linear') ?? 0;
   if (!(base > 0)) reader.fail('rope.freq_base', base, 'a positive number');
@@ -58,6 +56,7 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
     : reader.file.tensors.has('rope_factors_short.weight')
       ? 'rope_factors_short.weight'
       : undefined;
+  const yarnKey = (name: string) => (family.yarnKeys === true ? reader.number(`rope.scaling.yarn_${name}`) : undefined);
   const global: Rope = {
     dims,
     mode: family.ropePairs === 'norm' ? 0 : 2,
@@ -65,33 +64,54 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
     base,
     scale,
     extFactor,
-    attnFactor: attentionFactor(reader, scale, extFactor),
-    betaFast: 32,
-    betaSlow: 1,
+    attnFactor: attentionFactor(reader, scale, extFactor, yarnKey('log_multiplier') ?? 0),
+    betaFast: yarnKey('beta_fast') ?? 32,
+    betaSlow: yarnKey('beta_slow') ?? 1,
     factorsTensor: family.ropeFactors === false ? undefined : factorsTensor,
   };
-  const ownBase = family.sliding === undefined ? undefined : reader.number('rope.freq_base_swa');
-  const slidingBase = family.sliding?.ropeBase;
-  const local: Rope =
-    slidingBase === undefined
-      ? { ...global, base: ownBase ?? base }
-      : { ...global, base: ownBase ?? slidingBase, scale: 1 };
+  const local = windowedRope(reader, family, global, headDims);
+  const anyWindow = windowed.includes(true);
   return Array.from({ length: layers }, (_, layer) => {
-    if (family.nopePeriod !== undefined && (layer + 1) % family.nopePeriod === 0) return undefined;
-    return windowed[layer] === true ? local : global;
+    const isWindowed = windowed[layer] === true;
+    if (family.rotates?.({ layer, windowed: isWindowed, anyWindow, reader }) === false) return undefined;
+    return isWindowed ? local : global;
   });
+}
+
+function rotatedDims(reader: MetadataReader, key: string, headDim: number, otherwise: number): number {
+  const dims = reader.number(key) ?? otherwise;
+  if (!Number.isInteger(dims) || dims < 2 || dims > headDim || dims % 2 !== 0) {
+    reader.fail(key, dims, `an even integer up to ${headDim}`);
+  }
+  return dims;
+}
+
+/** Of layers with a sliding window. */
+function windowedRope(reader: MetadataReader, { sliding }: Family, global: Rope, headDims: HeadDims): Rope {
+  if (sliding === undefined) return global;
+  const { ropeBase } = sliding;
+  const own = reader.number('rope.freq_base_swa');
+  const rope: Rope = {
+    ...global,
+    dims: rotatedDims(reader, 'rope.dimension_count_swa', headDims.windowed, Math.min(global.dims, headDims.windowed)),
+    factorsTensor: sliding.ropeFactors === false ? undefined : global.factorsTensor,
+    base: own ?? (typeof ropeBase === 'number' ? ropeBase : global.base),
+  };
+  if (ropeBase === 'plain') return { ...rope, scale: 1, extFactor: 0, attnFactor: 1 };
+  return ropeBase === undefined ? rope : { ...rope, scale: 1 };
 }
 
 /**
  * The magnitude handed to ggml, which multiplies it by 1 + 0.1 ln(1/scale) itself when YaRN is on: dividing that out
  * first applies YaRN's factor once. Applied twice, or inverted, keys of all positions are too long or too short.
+ * @param overall of what the scale of the scores makes up for; 0 for none
  */
-function attentionFactor(reader: MetadataReader, scale: number, extFactor: number): number {
+function attentionFactor(reader: MetadataReader, scale: number, extFactor: number, overall: number): number {
   const given = reader.number('rope.scaling.attn_factor') ?? 1;
   if (extFactor === 0) return given;
   const factor = 1 / scale;
-  const magnitude = 1 + 0.1 * Math.log(factor);
-  return (given * (factor <= 1 ? 1 : magnitude)) / magnitude;
+  const magnitude = (by: number) => (factor <= 1 ? 1 : 1 + 0.1 * by * Math.log(factor));
+  return (given * magnitude(1)) / magnitude(overall) / (1 + 0.1 * Math.log(factor));
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { Tensor } from '../ggml/tensor.ts';
 import type { TrainingKernel } from '../ggml/training-kernel.ts';
 import { rotate } from '../model/attention-heads.ts';
-import type { Attention, ForwardModel } from '../model/forward.ts';
+import type { Attention } from '../model/forward.ts';
 import type { GraphInputs } from '../model/graph-inputs.ts';
 import type { LayerAttention } from '../model/layer-attention.ts';
 import type { Tape } from './tape.ts';
@@ -24,30 +24,23 @@ export interface NativeAttentionInputs {
 export class NativePackedAttention implements Attention {
   readonly #g: Tape;
   readonly #graphInputs: GraphInputs;
-  readonly #model: ForwardModel;
   readonly #inputs: NativeAttentionInputs;
   readonly #kernel: TrainingKernel;
   /** By the scale of the scores. */
   readonly #nodes = new Map<number, ReturnType<TrainingKernel['attention']>>();
 
-  constructor(
-    g: Tape,
-    graphInputs: GraphInputs,
-    kernel: TrainingKernel,
-    model: ForwardModel,
-    inputs: NativeAttentionInputs,
-  ) {
+  constructor(g: Tape, graphInputs: GraphInputs, kernel: TrainingKernel, inputs: NativeAttentionInputs) {
     this.#g = g;
     this.#graphInputs = graphInputs;
-    this.#model = model;
     this.#inputs = inputs;
     this.#kernel = kernel;
   }
 
-  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor {
+    if (k === undefined || v === undefined) throw new Error('layers that borrow states are not trained');
     const g = this.#g;
     const { positions, runs, windowRuns } = this.#inputs;
-    const { heads, kvHeads, headDim } = this.#model.hyperParameters;
+    const { heads, kvHeads, headDim } = layer;
     const { forward, back } = this.#nodesOf(layer.scale);
     const tokens = q.ne[2];
     const queries = rotate(g, layer, q, positions);

@@ -7,7 +7,7 @@
  */
 import type { Tensor } from '../ggml/tensor.ts';
 import { rotate } from '../model/attention-heads.ts';
-import type { Attention, ForwardModel } from '../model/forward.ts';
+import type { Attention } from '../model/forward.ts';
 import type { LayerAttention } from '../model/layer-attention.ts';
 import type { Tape } from './tape.ts';
 
@@ -24,19 +24,18 @@ export interface PackedAttentionInputs {
 
 export class PackedAttention implements Attention {
   readonly #g: Tape;
-  readonly #model: ForwardModel;
   readonly #inputs: PackedAttentionInputs;
 
-  constructor(g: Tape, model: ForwardModel, inputs: PackedAttentionInputs) {
+  constructor(g: Tape, inputs: PackedAttentionInputs) {
     this.#g = g;
-    this.#model = model;
     this.#inputs = inputs;
   }
 
-  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor {
+    if (k === undefined || v === undefined) throw new Error('layers that borrow states are not trained');
     const g = this.#g;
     const { rows, rowTokens, positions, mask, windowMasks } = this.#inputs;
-    const { heads, kvHeads, headDim } = this.#model.hyperParameters;
+    const { heads, kvHeads, headDim } = layer;
     const attentionScale = layer.scale;
     const group = heads / kvHeads;
     const rowMask = windowMasks.get(layer.window) ?? mask;

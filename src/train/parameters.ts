@@ -10,7 +10,7 @@ import { elementCount, type Tensor, TensorType } from '../ggml/tensor.ts';
 import { TensorData } from '../ggml/tensor-data.ts';
 import { loadTrainingKernel, type TrainingKernel } from '../ggml/training-kernel.ts';
 import type { AdapterKind } from '../model/adapter-file.ts';
-import type { WeightSource } from '../model/layers.ts';
+import type { WeightSource } from '../model/bind-weights.ts';
 
 /** One tensor that is trained. All four have the same shape, f32. */
 export interface Parameter {

@@ -7,9 +7,9 @@ import { BlockAttentionError } from '../errors.ts';
 import type { Backend } from '../ggml/backend.ts';
 import type { GgufFile } from '../ggml/gguf-file.ts';
 import type { Adapter } from '../model/adapter.ts';
+import { bindWeights } from '../model/bind-weights.ts';
 import type { ForwardModel } from '../model/forward.ts';
 import type { HyperParameters } from '../model/hyper-parameters.ts';
-import { bindWeights } from '../model/layers.ts';
 import { Weights } from '../model/weights.ts';
 import type { Teacher } from './training-graph.ts';
 

@@ -95,11 +95,11 @@ export class TrainingGraph {
             const input = inputs.half(rowTokens, rowTokens * rows, () => packMask(packed(), reach));
             return g.reshape(input, rowTokens, rowTokens, 1, rows);
           };
-          return new PackedAttention(g, model, { ...layout, mask: maskOf(0), windowMasks: byWindow(maskOf) });
+          return new PackedAttention(g, { ...layout, mask: maskOf(0), windowMasks: byWindow(maskOf) });
         }
         const runsOf = (reach: number) => inputs.integers(4 * tokens, () => packRuns(packed(), reach));
         const runs = { runs: runsOf(0), windowRuns: byWindow(runsOf) };
-        return new NativePackedAttention(g, inputs, kernel, model, { ...layout, ...runs });
+        return new NativePackedAttention(g, inputs, kernel, { ...layout, ...runs });
       };
       const tokenInput = inputs.integers(tokens, () => this.#current.tokens);
       const outputRows = inputs.integers(outputs, () => this.#current.outputRows);

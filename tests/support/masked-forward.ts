@@ -3,7 +3,14 @@
  */
 import type { GraphContext } from '../../src/ggml/graph-context.ts';
 import type { Tensor } from '../../src/ggml/tensor.ts';
-import { attentionWeights, byHead, mergeHeads, rotate } from '../../src/model/attention-heads.ts';
+import {
+  attentionWeights,
+  byHead,
+  mergeHeads,
+  PromptStates,
+  rotate,
+  rotateQuery,
+} from '../../src/model/attention-heads.ts';
 import type { Attention } from '../../src/model/forward.ts';
 import type { GraphInputs } from '../../src/model/graph-inputs.ts';
 import { runOnce } from '../../src/model/graph-run.ts';
@@ -43,6 +50,7 @@ export function maskedForward<R extends MaskedRow>(
 class MaskedAttention<R extends MaskedRow> implements Attention {
   readonly #g: GraphContext;
   readonly #positions: Tensor;
+  readonly #states = new PromptStates();
   /** By sliding window, 0 for none. */
   readonly #masks: ReadonlyMap<number, Tensor>;
 
@@ -68,10 +76,11 @@ class MaskedAttention<R extends MaskedRow> implements Attention {
     this.#masks = new Map(windows.map((window) => [window, mask(window)]));
   }
 
-  attend(layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor): Tensor {
+  attend(layer: LayerAttention, q: Tensor, ownK: Tensor | undefined, ownV: Tensor | undefined): Tensor {
     const g = this.#g;
+    const { k, v } = this.#states.of(layer, ownK, ownV);
     const keys = g.cont(byHead(g, rotate(g, layer, k, this.#positions)));
-    const scores = g.mulMat(keys, byHead(g, rotate(g, layer, q, this.#positions)));
+    const scores = g.mulMat(keys, byHead(g, rotateQuery(g, layer, q, this.#positions)));
     const weights = attentionWeights(g, layer, scores, this.#masks.get(layer.window) ?? null);
     return mergeHeads(g, g.mulMat(g.cont(g.permute(v, 1, 2, 0, 3)), weights));
   }

@@ -1,5 +1,6 @@
 /** Every family and RoPE variant the engine promises to run, as small random models; and every type of weights. */
 import { TensorType } from '../../src/ggml/tensor.ts';
+import { type FamilyTraits, familyTraits } from './random-families.ts';
 import type { RandomModelSpec } from './random-model.ts';
 
 export const modelVariants = {
@@ -54,8 +55,41 @@ export const modelVariants = {
   'qwen3moe, many experts': { family: 'qwen3moe', headDim: 32, experts: { count: 32, used: 8 }, feedForward: 32 },
   qwen2moe: { family: 'qwen2moe', ropeBase: 1_000_000 },
   mixtral: { family: 'llama', experts: { count: 8, used: 2 } },
+  gemma: { family: 'gemma', headDim: 32 },
+  // E2B and E4B: inputs of each layer's own, states shared by the last layers; heads of two kinds.
+  gemma4: {
+    family: 'gemma4',
+    layers: 9,
+    headDim: 32,
+    kvHeads: 1,
+    slidingHeads: { kvHeads: 2, headDim: 16 },
+    borrowingLayers: 3,
+    tokenInput: 16,
+    ropeBase: 1_000_000,
+    ropeScaling: { type: 'proportional', share: 0.25 },
+  },
+  'gemma4 with experts': {
+    family: 'gemma4',
+    layers: 3,
+    headDim: 32,
+    experts: { count: 8, used: 2 },
+    keysAsValues: true,
+    slidingWindow: 12,
+    ropeScaling: { type: 'proportional', share: 1 },
+  },
   'phi3, longrope': { family: 'phi3', ropeScaling: { type: 'longrope', originalContext: 256, attnFactor: 1.19 } },
 } as const satisfies Record<string, RandomModelSpec>;
+
+/** Whether tokens are routed over experts. */
+export function isRouted({ family, experts }: RandomModelSpec): boolean {
+  const traits: FamilyTraits = familyTraits[family];
+  return experts !== undefined || traits.experts === 'always';
+}
+
+/** Whether ggml looks the activation up in a table of halves. */
+export function usesGelu({ family }: RandomModelSpec): boolean {
+  return family.startsWith('gemma');
+}
 
 /** Types of weights: plain ones, with 32 elements to a block, and with 256. */
 /** Mixtures of experts in the types that their files have. */

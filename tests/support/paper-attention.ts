@@ -6,7 +6,14 @@
 import type { GraphContext } from '../../src/ggml/graph-context.ts';
 import { dequantize } from '../../src/ggml/quantize.ts';
 import { type Tensor, TensorType } from '../../src/ggml/tensor.ts';
-import { attentionWeights, byHead, mergeHeads, rotate } from '../../src/model/attention-heads.ts';
+import {
+  attentionWeights,
+  byHead,
+  mergeHeads,
+  PromptStates,
+  rotate,
+  rotateQuery,
+} from '../../src/model/attention-heads.ts';
 import type { Attention } from '../../src/model/forward.ts';
 import type { GraphInputs } from '../../src/model/graph-inputs.ts';
 import { runOnce } from '../../src/model/graph-run.ts';
@@ -14,12 +21,13 @@ import type { KvLayout } from '../../src/model/kv-layout.ts';
 import { type LayerAttention, windowsOf } from '../../src/model/layer-attention.ts';
 import { causalMask } from '../../src/model/mask.ts';
 import type { Model } from '../../src/model/model.ts';
+import { QueryTemperature } from '../../src/model/query-temperature.ts';
 import { angularFrequencies, rotation } from '../../src/model/rope.ts';
 import type { EncodedBlock, ForwardHarness } from './forward-harness.ts';
 
 /** All blocks' keys and values of one layer: [head][token][dim], f32, keys rotated to their prompt positions. */
 function concatenated(model: Model, layout: KvLayout, blocks: readonly EncodedBlock[], layer: LayerAttention) {
-  const { headDim, kvHeads } = model.hyperParameters;
+  const { headDim, kvHeads } = layer;
   const total = blocks.reduce((sum, block) => sum + block.tokens.length, 0);
   const keys = new Float32Array(kvHeads * total * headDim);
   const values = new Float32Array(kvHeads * total * headDim);
@@ -31,7 +39,7 @@ function concatenated(model: Model, layout: KvLayout, blocks: readonly EncodedBl
     const padded = layout.padded(n);
     const count = kvHeads * padded * headDim;
     const read = (offset: number) =>
-      dequantize(layout.tensorType, memory.bytes.subarray(offset, offset + layout.arrayBytes(n)), count);
+      dequantize(layout.tensorType, memory.bytes.subarray(offset, offset + layout.keyArrayBytes(slot, n)), count);
     const k = read(layout.keyOffset(slot, n));
     const v = read(layout.valueOffset(slot, n));
     const turn = frequencies && rotation(frequencies, start);
@@ -83,23 +91,28 @@ export async function paperForward(
     const windows = [0, ...windowsOf(hp.attention)];
     const maskOf = (window: number) =>
       inputs.half(columns, final.length, () => causalMask([run], context, final.length, window));
+    const states = new PromptStates();
+    const at = () => Int32Array.from(final, (_, i) => context + i);
+    const temperature = new QueryTemperature(g, inputs, hp.attention, final.length, at);
     const masks = new Map(windows.map((window) => [window, maskOf(window)]));
     return {
-      attend(layer, q, k, v): Tensor {
+      attend(layer, q, ownK, ownV): Tensor {
+        const { k, v } = states.of(layer, ownK, ownV);
+        const { heads, kvHeads, headDim } = layer;
         const before = concatenated(model, layout, blocks, layer);
-        const scores = g.tensor(TensorType.F32, columns, final.length, hp.heads);
+        const scores = g.tensor(TensorType.F32, columns, final.length, heads);
         const put = (part: Tensor, first: number) => {
-          const [n, rows, heads] = part.ne;
+          const [n, rows] = part.ne;
           const place = g.view(scores, [n, rows, heads, 1], scores.nb[1], scores.nb[2], scores.nb[3], first * 4);
           g.expand(g.copy(part, place));
         };
-        const query = byHead(g, rotate(g, layer, q, positions));
+        const query = byHead(g, rotateQuery(g, layer, temperature.apply(layer, q), positions));
         const ownKeys = g.cont(byHead(g, rotate(g, layer, k, positions)));
         const ownValues = g.cont(g.permute(v, 1, 2, 0, 3));
         let contextValues: Tensor | undefined;
         if (context > 0) {
-          const keys = inputs.floats([hp.headDim, context, hp.kvHeads], () => before.keys);
-          const values = inputs.floats([hp.headDim, context, hp.kvHeads], () => before.values);
+          const keys = inputs.floats([headDim, context, kvHeads], () => before.keys);
+          const values = inputs.floats([headDim, context, kvHeads], () => before.values);
           contextValues = g.cont(g.permute(values, 1, 0, 2, 3));
           put(g.mulMat(keys, query), 0);
         }
@@ -107,7 +120,7 @@ export async function paperForward(
         const mask = masks.get(layer.window) ?? null;
         const weights = g.expand(attentionWeights(g, layer, scores, mask));
         const part = (first: number, n: number) =>
-          g.view(weights, [n, final.length, hp.heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);
+          g.view(weights, [n, final.length, heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);
         const own = g.mulMat(ownValues, part(context, final.length));
         const attended = contextValues ? g.add(g.mulMat(contextValues, part(0, context)), own) : own;
         return mergeHeads(g, attended);

@@ -9,31 +9,19 @@ import { loadLibrary } from '../../src/ggml/library.ts';
 import { quantize } from '../../src/ggml/quantize.ts';
 import { TensorType } from '../../src/ggml/tensor.ts';
 import { createPrng, type Prng } from './prng.ts';
+import { type Family, type FamilyTraits, familyTraits } from './random-families.ts';
+import { layerTensors } from './random-layers.ts';
 import { type VocabularyKind, vocabulary } from './random-vocabulary.ts';
 
-export type Family =
-  | 'llama'
-  | 'qwen2'
-  | 'qwen3'
-  | 'smollm3'
-  | 'gemma3'
-  | 'phi3'
-  | 'gemma2'
-  | 'gpt-oss'
-  | 'qwen3moe'
-  | 'qwen2moe';
-
-/** Families all of whose layers have a sliding window or full attention by turns. */
-const sliding: readonly Family[] = ['gemma2', 'gemma3', 'gpt-oss'];
-const gemmas: readonly Family[] = ['gemma2', 'gemma3'];
-/** Families that always route over experts. */
-const mixtures: readonly Family[] = ['gpt-oss', 'qwen3moe', 'qwen2moe'];
+export type { Family };
 
 export type RopeScaling =
   | { readonly type: 'linear'; readonly factor: number }
   | { readonly type: 'yarn'; readonly factor: number; readonly originalContext: number }
   /** One factor per pair of dimensions, in a tensor `rope_freqs.weight`, computed as Llama 3.1 does. */
   | { readonly type: 'llama3'; readonly factor: number; readonly originalContext: number }
+  /** Only this share of the pairs turns: the others' frequencies are divided by 1e30 (Gemma 4). */
+  | { readonly type: 'proportional'; readonly share: number }
   /** Factors for contexts up to the original one, and others beyond. */
   | { readonly type: 'longrope'; readonly originalContext: number; readonly attnFactor: number };
 
@@ -65,6 +53,18 @@ export interface RandomModelSpec {
   readonly ropeBase?: number;
   /** Experts of every layer; llama too routes over them when they are given. Defaults to 6 of which 2, where the family has any. */
   readonly experts?: { readonly count: number; readonly used: number; readonly scale?: number };
+  /** Keys and values of layers with a window, gemma4. Defaults to those of the others. */
+  readonly slidingHeads?: { readonly kvHeads: number; readonly headDim: number };
+  /** Last layers that use the states of earlier ones, gemma4. Defaults to 0. */
+  readonly borrowingLayers?: number;
+  /** Width of the input that each layer has of its own, gemma4. Defaults to 0. */
+  readonly tokenInput?: number;
+  /** Whether layers without a window have no map for values, gemma4. Defaults to false. */
+  readonly keysAsValues?: boolean;
+  /** First layers that are dense in a mixture of experts. Defaults to 0. */
+  readonly denseLayers?: number;
+  /** Keys besides those of the family, without the architecture before them; they win over its. */
+  readonly entries?: Readonly<Record<string, GgufEntry>>;
   /** Cap of the final logits and of the scores, gemma2. Defaults to 30 and 50. */
   readonly caps?: { readonly logits: number; readonly scores: number };
   /** RoPE base of gemma3's sliding layers. Defaults to none in the file, which means 10,000. */
@@ -79,28 +79,51 @@ export interface RandomModelSpec {
   readonly chatTemplate?: string;
 }
 
-type Shape = ReturnType<typeof resolve>;
+export type Shape = ReturnType<typeof resolve>;
 
 function resolve(spec: RandomModelSpec) {
+  const traits: FamilyTraits = familyTraits[spec.family];
   const embedding = spec.embedding ?? 64;
   const heads = spec.heads ?? 4;
   const headDim = spec.headDim ?? embedding / heads;
-  const kind = spec.vocabulary ?? (['llama', 'gemma2', 'gemma3', 'phi3'].includes(spec.family) ? 'spm' : 'bpe');
+  const layers = spec.layers ?? 3;
+  const kvHeads = spec.kvHeads ?? 2;
+  const mixed = spec.experts ?? (traits.experts === 'always' ? { count: 6, used: 2 } : undefined);
+  const sliding = traits.sliding === 'always' || (traits.sliding === 'asked' && spec.slidingWindow !== undefined);
   return {
     family: spec.family,
-    layers: spec.layers ?? 3,
+    traits,
+    layers,
     embedding,
     heads,
-    kvHeads: spec.kvHeads ?? 2,
+    kvHeads,
     headDim,
+    sliding,
+    /** Heads of a layer's keys and values. */
+    statesOf: (layer: number) => {
+      const windowed = sliding && layer % slidingPeriod(spec.family) < slidingPeriod(spec.family) - 1;
+      const own = windowed && spec.slidingHeads ? spec.slidingHeads : { kvHeads, headDim };
+      return { ...own, windowed, borrows: layer >= layers - (spec.borrowingLayers ?? 0) };
+    },
     feedForward: spec.feedForward ?? 2 * embedding,
     weights: spec.weights ?? TensorType.F32,
-    attentionBias: spec.attentionBias ?? ['qwen2', 'qwen2moe', 'gpt-oss'].includes(spec.family),
-    experts: spec.experts ?? (mixtures.includes(spec.family) ? { count: 6, used: 2 } : undefined),
+    attentionBias: spec.attentionBias ?? traits.attentionBias === true,
+    outputBias: spec.outputBias ?? traits.outputBias === true,
+    experts: mixed,
     expertLength: spec.feedForward ?? embedding,
-    ropeDims: spec.ropeDims ?? headDim,
-    tokens: vocabulary(kind, spec.family.startsWith('qwen') ? 'qwen2' : 'llama-bpe'),
+    ropeDims: spec.ropeDims ?? headDim * (traits.rotated ?? 1),
+    tokens: vocabulary(
+      spec.vocabulary ?? traits.vocabulary ?? 'bpe',
+      spec.family.startsWith('qwen') ? 'qwen2' : 'llama-bpe',
+    ),
   };
+}
+
+/** Of so many layers the last has no window. */
+function slidingPeriod(family: Family): number {
+  if (family === 'gemma3') return 6;
+  if (family === 'gemma4') return 3;
+  return family === 'gemma2' || family === 'gpt-oss' ? 2 : 4;
 }
 
 /** Writes the model. Its vocabulary has a few hundred tokens and spells every text. */
@@ -111,7 +134,7 @@ export async function writeRandomModel(path: string, spec: RandomModelSpec, seed
 }
 
 function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
-  const { family } = shape;
+  const { family, traits } = shape;
   const entries: [string, GgufEntry][] = [
     ['general.architecture', { string: family }],
     ['general.name', { string: `random ${family}` }],
@@ -120,16 +143,16 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
     [`${family}.embedding_length`, { u32: shape.embedding }],
     [`${family}.feed_forward_length`, { u32: shape.feedForward }],
     [`${family}.attention.head_count`, { u32: shape.heads }],
-    [`${family}.attention.head_count_kv`, { u32: shape.kvHeads }],
+    [`${family}.attention.head_count_kv`, headCounts(spec, shape)],
     [`${family}.attention.key_length`, { u32: shape.headDim }],
     [`${family}.attention.value_length`, { u32: shape.headDim }],
-    [`${family}.attention.layer_norm_rms_epsilon`, { f32: 1e-5 }],
+    [`${family}.attention.layer_norm_${traits.layerNorm === undefined ? 'rms_' : ''}epsilon`, { f32: 1e-5 }],
     [`${family}.rope.freq_base`, { f32: spec.ropeBase ?? 10_000 }],
     [`${family}.rope.dimension_count`, { u32: shape.ropeDims }],
     ...ropeScaling(spec),
     ...shape.tokens.entries,
   ];
-  if (sliding.includes(family)) {
+  if (shape.sliding) {
     entries.push([`${family}.attention.sliding_window`, { u32: spec.slidingWindow ?? 8 }]);
     if (spec.slidingRopeBase !== undefined)
       entries.push([`${family}.rope.freq_base_swa`, { f32: spec.slidingRopeBase }]);
@@ -141,6 +164,7 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
       ['gemma2.attn_logit_softcapping', { f32: scores }],
     );
   }
+  if (family === 'gemma4') entries.push(...gemma4Entries(spec, shape));
   if (shape.experts !== undefined) {
     entries.push(
       [`${family}.expert_count`, { u32: shape.experts.count }],
@@ -152,13 +176,37 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
     if (family === 'qwen2moe')
       entries.push(['qwen2moe.expert_shared_feed_forward_length', { u32: 2 * shape.embedding }]);
   }
+  for (const [key, entry] of Object.entries({ ...traits.entries, ...spec.entries })) {
+    entries.push([`${family}.${key}`, entry]);
+  }
   if (spec.chatTemplate !== undefined) entries.push(['tokenizer.chat_template', { string: spec.chatTemplate }]);
   return new Map(entries);
 }
 
+/** One number where all layers have as many. */
+function headCounts(spec: RandomModelSpec, { layers, kvHeads, statesOf }: Shape): GgufEntry {
+  if (spec.slidingHeads === undefined) return { u32: kvHeads };
+  return { array: { u32: Array.from({ length: layers }, (_, layer) => statesOf(layer).kvHeads) } };
+}
+
+function gemma4Entries(spec: RandomModelSpec, { layers, headDim, statesOf }: Shape): [string, GgufEntry][] {
+  const windowed = spec.slidingHeads?.headDim ?? headDim;
+  return [
+    [
+      'gemma4.attention.sliding_window_pattern',
+      { array: { bool: Array.from({ length: layers }, (_, layer) => statesOf(layer).windowed) } },
+    ],
+    ['gemma4.attention.key_length_swa', { u32: windowed }],
+    ['gemma4.attention.value_length_swa', { u32: windowed }],
+    ['gemma4.rope.dimension_count_swa', { u32: windowed }],
+    ['gemma4.attention.shared_kv_layers', { u32: spec.borrowingLayers ?? 0 }],
+    ['gemma4.embedding_length_per_layer_input', { u32: spec.tokenInput ?? 0 }],
+  ];
+}
+
 function ropeScaling(spec: RandomModelSpec): [string, GgufEntry][] {
   const { family, ropeScaling: scaling } = spec;
-  if (scaling === undefined || scaling.type === 'llama3') return [];
+  if (scaling === undefined || scaling.type === 'llama3' || scaling.type === 'proportional') return [];
   if (scaling.type === 'longrope') {
     return [
       [`${family}.rope.scaling.original_context_length`, { u32: scaling.originalContext }],
@@ -176,114 +224,45 @@ function ropeScaling(spec: RandomModelSpec): [string, GgufEntry][] {
 }
 
 function* tensors(spec: RandomModelSpec, shape: Shape, prng: Prng): Generator<GgufTensorSource> {
-  const { embedding, headDim, heads, kvHeads, feedForward, family } = shape;
-  const [q, kv] = [heads * headDim, kvHeads * headDim];
+  const { embedding, traits } = shape;
+  const make = makers(shape, prng);
+  yield make.matrix('token_embd', embedding, shape.tokens.size, 3);
+  yield* make.norm('output_norm', embedding);
+  if (spec.tiedHead !== true && traits.tied !== true) yield make.matrix('output', embedding, shape.tokens.size, 3);
+  if (traits.headBias === true) yield make.bias('output', shape.tokens.size);
+  const width = spec.tokenInput ?? 0;
+  if (width > 0) {
+    yield make.matrix('per_layer_token_embd', width * shape.layers, shape.tokens.size, 1);
+    yield make.matrix('per_layer_model_proj', embedding, width * shape.layers);
+    yield* make.norm('per_layer_proj_norm', width);
+  }
+  yield* ropeFactors(spec, shape.ropeDims, make.vector);
+  for (let layer = 0; layer < shape.layers; layer++) yield* layerTensors(spec, shape, layer, make);
+}
+
+export type Makers = ReturnType<typeof makers>;
+
+function makers({ weights, traits }: Shape, prng: Prng) {
   /** `[columns, rows]`; deviation `gain`/√columns keeps the size of what it multiplies. */
   const matrix = (name: string, columns: number, rows: number, gain = 1) => {
     const values = prng.normal(columns * rows, gain / Math.sqrt(columns));
-    return source(`${name}.weight`, shape.weights, [columns, rows], quantize(shape.weights, values, columns));
+    return source(`${name}.weight`, weights, [columns, rows], quantize(weights, values, columns));
   };
   const stack = (name: string, columns: number, rows: number, count: number) => {
     const values = prng.normal(columns * rows * count, 1 / Math.sqrt(columns));
-    return source(`${name}.weight`, shape.weights, [columns, rows, count], quantize(shape.weights, values, columns));
+    return source(`${name}.weight`, weights, [columns, rows, count], quantize(weights, values, columns));
   };
-  const vector = (name: string, values: Float32Array) =>
-    source(name, TensorType.F32, [values.length], new Uint8Array(values.buffer));
-  const norm = (name: string, size: number) => vector(`${name}.weight`, prng.normal(size, 0.2, 1));
-  const bias = (name: string, size: number) => vector(`${name}.bias`, prng.normal(size, 0.3));
-
-  yield matrix('token_embd', embedding, shape.tokens.size, 3);
-  yield norm('output_norm', embedding);
-  if (spec.tiedHead !== true) yield matrix('output', embedding, shape.tokens.size, 3);
-  yield* ropeFactors(spec, shape.ropeDims, vector);
-
-  for (let layer = 0; layer < shape.layers; layer++) {
-    const name = (part: string) => `blk.${layer}.${part}`;
-    yield norm(name('attn_norm'), embedding);
-    if (family === 'phi3') {
-      yield matrix(name('attn_qkv'), embedding, q + 2 * kv, 1.3);
-    } else {
-      yield matrix(name('attn_q'), embedding, q, 1.5);
-      yield matrix(name('attn_k'), embedding, kv, 1.5);
-      yield matrix(name('attn_v'), embedding, kv);
-    }
-    if (shape.attentionBias) {
-      yield bias(name('attn_q'), q);
-      yield bias(name('attn_k'), kv);
-      yield bias(name('attn_v'), kv);
-    }
-    if (family === 'qwen3' || family === 'gemma3' || family === 'qwen3moe') {
-      yield norm(name('attn_q_norm'), headDim);
-      yield norm(name('attn_k_norm'), headDim);
-    }
-    yield matrix(name('attn_output'), q, embedding);
-    if (family === 'gpt-oss') {
-      yield bias(name('attn_output'), embedding);
-      yield vector(name('attn_sinks.weight'), prng.normal(heads, 1));
-      yield norm(name('post_attention_norm'), embedding);
-    } else {
-      yield norm(name('ffn_norm'), embedding);
-    }
-    if (gemmas.includes(family)) {
-      yield norm(name('post_attention_norm'), embedding);
-      yield norm(name('post_ffw_norm'), embedding);
-    }
-    if (shape.experts !== undefined) {
-      yield* expertLayer(shape, shape.experts.count, name, { matrix, bias, stack });
-      continue;
-    }
-    if (family === 'phi3') {
-      yield matrix(name('ffn_up'), embedding, 2 * feedForward);
-    } else {
-      yield matrix(name('ffn_gate'), embedding, feedForward);
-      yield matrix(name('ffn_up'), embedding, feedForward);
-    }
-    yield matrix(name('ffn_down'), feedForward, embedding);
-    if (spec.outputBias === true) {
-      yield bias(name('attn_output'), embedding);
-      yield bias(name('ffn_gate'), feedForward);
-      yield bias(name('ffn_up'), feedForward);
-      yield bias(name('ffn_down'), embedding);
-    }
+  const vector = (name: string, values: Float32Array, ne: number[] = [values.length]) =>
+    source(name, TensorType.F32, ne, new Uint8Array(values.buffer));
+  /** A vector around 1. */
+  const gains = (name: string, size: number, ne?: number[]) => vector(name, prng.normal(size, 0.2, 1), ne);
+  const bias = (name: string, size: number, ne?: number[]) => vector(`${name}.bias`, prng.normal(size, 0.3), ne);
+  function* norm(name: string, size: number): Generator<GgufTensorSource> {
+    yield gains(`${name}.weight`, size);
+    if (traits.layerNorm === 'biased') yield bias(name, size);
   }
-}
-
-interface Makers {
-  readonly matrix: (name: string, columns: number, rows: number, gain?: number) => GgufTensorSource;
-  readonly stack: (name: string, columns: number, rows: number, count: number) => GgufTensorSource;
-  readonly bias: (name: string, size: number) => GgufTensorSource;
-}
-
-function* expertLayer(
-  { family, embedding, feedForward, expertLength }: Shape,
-  count: number,
-  name: (part: string) => string,
-  { matrix, stack, bias }: Makers,
-): Generator<GgufTensorSource> {
-  const width = family === 'llama' ? feedForward : expertLength;
-  // Clear choices: a router whose logits nearly tie would choose by rounding.
-  const router = matrix(name('ffn_gate_inp'), embedding, count, 4);
-  yield router;
-  yield stack(name('ffn_gate_exps'), embedding, width, count);
-  yield stack(name('ffn_up_exps'), embedding, width, count);
-  yield stack(name('ffn_down_exps'), width, embedding, count);
-  if (family === 'gpt-oss') {
-    yield bias(name('ffn_gate_inp'), count);
-    for (const [part, size] of [
-      ['ffn_gate_exps', width],
-      ['ffn_up_exps', width],
-      ['ffn_down_exps', embedding],
-    ] as const) {
-      const flat = bias(name(part), size * count);
-      yield { ...flat, ne: [size, count] };
-    }
-  }
-  if (family !== 'qwen2moe') return;
-  const shared = matrix(name('ffn_gate_inp_shexp'), embedding, 1);
-  yield { ...shared, ne: [embedding] };
-  yield matrix(name('ffn_gate_shexp'), embedding, 2 * embedding);
-  yield matrix(name('ffn_up_shexp'), embedding, 2 * embedding);
-  yield matrix(name('ffn_down_shexp'), 2 * embedding, embedding);
+  const normal = (name: string, size: number) => vector(name, prng.normal(size, 1));
+  return { matrix, stack, vector, gains, bias, norm, normal };
 }
 
 function source(name: string, type: TensorType, ne: number[], data: Uint8Array): GgufTensorSource {
@@ -304,6 +283,13 @@ function* ropeFactors(
     yield vector(
       'rope_factors_long.weight',
       Float32Array.from(pairs, (i) => 1 + i),
+    );
+  }
+  if (scaling?.type === 'proportional') {
+    const turning = scaling.share * pairs.length;
+    yield vector(
+      'rope_freqs.weight',
+      Float32Array.from(pairs, (i) => (i < turning ? 1 : 1e30)),
     );
   }
   if (scaling?.type !== 'llama3') return;

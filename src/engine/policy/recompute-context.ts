@@ -64,7 +64,7 @@ export function recomputeBytes(
   blocks: readonly Int32Array[],
 ) {
   // Copies of all layers, and of the probed ones while tokens are chosen.
-  const share = 1 + Math.min(1, (probedLayer + 1) / growingLayout.layers);
+  const share = 1 + Math.min(1, (probedLayer + 1) / growingLayout.slots.length);
   return Math.ceil(share * blocks.slice(1).reduce((sum, tokens) => sum + growingLayout.blockBytes(tokens.length), 0));
 }
 

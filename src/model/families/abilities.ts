@@ -29,5 +29,8 @@ export function familyAbilities(): FamilyAbilities[] {
 export function withoutGradient(family: Family, routed: boolean): string | undefined {
   if (routed) return 'its experts';
   if (family.attentionSinks === true) return 'its attention sinks';
-  return family.attentionSoftcap === undefined ? undefined : 'its capped scores';
+  if (family.attentionSoftcap !== undefined) return 'its capped scores';
+  if (family.sharedStates === true) return 'layers that share states';
+  if (family.norm === 'layer') return 'its LayerNorms';
+  return family.temperature === true ? 'queries that grow with their position' : undefined;
 }

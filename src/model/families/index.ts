@@ -5,7 +5,7 @@
 import { BlockAttentionError } from '../../errors.ts';
 import type { GgufFile } from '../../ggml/gguf-file.ts';
 import type { Family } from './family.ts';
-import { gemma2, gemma3 } from './gemma.ts';
+import { gemma, gemma2, gemma3, gemma4 } from './gemma.ts';
 import { gptOss } from './gpt-oss.ts';
 import { llama, smollm3 } from './llama.ts';
 import { phi3 } from './phi.ts';
@@ -20,7 +20,9 @@ export const families: Readonly<Record<string, Family>> = {
   smollm3,
   gemma3,
   phi3,
+  gemma,
   gemma2,
+  gemma4,
   'gpt-oss': gptOss,
   qwen3moe,
   qwen2moe,

@@ -13,6 +13,6 @@ export const smollm3: Family = {
   models: 'SmolLM3',
   ropePairs: 'norm',
   activation: 'silu',
-  nopePeriod: 4,
+  rotates: ({ layer }) => (layer + 1) % 4 !== 0,
   attentionScale: configurable,
 };
