@@ -31,6 +31,18 @@ describe('encode', () => {
     );
   });
 
+  it('encodes under the policy that questions will ask for', async () => {
+    // The instruction's block stands behind nothing, whatever the policy.
+    expect((await encode('--json', '--policy', 'anchor:7')).json().encoded).toBeGreaterThanOrEqual(3);
+    const statuses = async (policy: string) => {
+      const { stdout } = await workspace.ask('--json', '--mode', 'block', '--policy', policy);
+      return [...stdout.matchAll(/"status":"(\w+)"/g)].map(([, status]) => status).join(' ');
+    };
+    expect(await statuses('anchor:7+hide:2')).toBe('hit hit hit hit');
+    expect(await statuses('anchor:8')).toBe('hit miss miss miss');
+    expect((await encode('--policy', 'tail:3')).code).toBe(2);
+  });
+
   it('tells people how much and where', async () => {
     const { code, stdout } = await encode();
     expect(code).toBe(0);

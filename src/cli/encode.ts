@@ -5,10 +5,17 @@ import { invalid } from './errors.ts';
 import { formatBytes, formatCount, formatMs } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { loadOpenEngine, loadOpenStore } from './lazy.ts';
-import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from './model-options.ts';
+import {
+  addEncodingOption,
+  addModelOptions,
+  addStoreOptions,
+  type EncodingFlags,
+  type ModelOptions,
+  type StoreFlags,
+} from './model-options.ts';
 import { Output } from './output.ts';
 
-interface EncodeFlags extends ModelOptions, StoreFlags {
+interface EncodeFlags extends ModelOptions, StoreFlags, EncodingFlags {
   readonly passages: string;
   readonly tenant?: string;
   readonly json?: boolean;
@@ -24,7 +31,7 @@ export function addEncode(program: Command, context: CommandContext): void {
     )
     .option('--tenant <salt>', 'share stored blocks only with requests of the same salt')
     .option('--json', 'result as one line of JSON');
-  addStoreOptions(addModelOptions(command));
+  addStoreOptions(addModelOptions(addEncodingOption(command)));
   command.action((options: EncodeFlags) => encode(options, context));
 }
 
@@ -36,7 +43,7 @@ async function encode(options: EncodeFlags, { io }: CommandContext): Promise<voi
   const { openStore, storeFolder } = await loadOpenStore();
   const passages = await passagesOf(options.passages, { io, output });
   const store = await openStore(options, io.env, output);
-  await using opened = await openEngine(options, { io, output, store });
+  await using opened = await openEngine(options, { io, output, store, more: { policy: options.policy } });
   let done = 0;
   try {
     const summary = await opened.engine.encode(passages, {

@@ -1,5 +1,6 @@
 /** `enqueue`: hands a corpus to the workers, and follows it to its end. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { type ContextPolicy, parsePolicy } from '../engine/policy/policy.ts';
 import type { Passage } from '../prompt/index.ts';
 import type { EnqueueSummary } from '../queue/index.ts';
 import { invalid } from './errors.ts';
@@ -14,6 +15,7 @@ interface EnqueueFlags extends QueueFlags {
   readonly passages?: string;
   readonly index?: string;
   readonly tenant?: string;
+  readonly policy?: ContextPolicy;
   readonly batch?: number;
   readonly window?: number;
   readonly wait: boolean;
@@ -30,6 +32,11 @@ export function addEnqueue(program: Command, context: CommandContext): void {
     .option('--passages <source>', 'JSONL file of {id?, title?, text}, folder of .txt and .md files, or - for stdin')
     .option('--index <dir>', 'the chunks of a document index instead')
     .option('--tenant <salt>', 'share the blocks only with requests of the same salt')
+    .addOption(
+      new Option('--policy <policy>', "how passages are encoded (default: as the workers' --policy says)").argParser(
+        parsePolicy,
+      ),
+    )
     .option('--batch <n>', 'passages of one job (default: 16)', whole('--batch'))
     .option('--window <n>', 'jobs in the queue at a time (default: 512)', whole('--window'))
     .option('--no-wait', 'queue everything at once and do not follow it')
@@ -49,6 +56,7 @@ async function enqueue(flags: EnqueueFlags, context: CommandContext): Promise<vo
     const summary = await enqueuePassages(corpus.passages, {
       queue: { url: flags.queue, name: flags.queueName },
       tenant: flags.tenant,
+      policy: flags.policy?.name,
       batch: flags.batch,
       window: flags.window,
       wait: flags.wait,

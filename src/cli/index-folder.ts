@@ -6,10 +6,17 @@ import { formatBytes, formatCount, formatMs, formatTable } from './format.ts';
 import { addDocumentOptions, type IndexFlags, modelOfIndex, modelReference, openDocuments } from './index-options.ts';
 import type { CliIo, CommandContext } from './io.ts';
 import { loadOpenEngine, loadOpenStore, loadRag, loadTokenCounter } from './lazy.ts';
-import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from './model-options.ts';
+import {
+  addEncodingOption,
+  addModelOptions,
+  addStoreOptions,
+  type EncodingFlags,
+  type ModelOptions,
+  type StoreFlags,
+} from './model-options.ts';
 import { Output } from './output.ts';
 
-export interface IndexFolderFlags extends Omit<ModelOptions, 'model'>, StoreFlags, IndexFlags {
+export interface IndexFolderFlags extends Omit<ModelOptions, 'model'>, StoreFlags, IndexFlags, EncodingFlags {
   readonly model?: string;
   readonly encode?: boolean;
   readonly chunkTokens?: number;
@@ -28,7 +35,7 @@ export function addFolderOptions(command: Command): Command {
     .option('--no-encode', 'index only: questions encode the passages they need')
     .option('--tenant <salt>', 'share stored blocks only with requests of the same salt')
     .option('--json', 'result as one line of JSON');
-  return addStoreOptions(addModelOptions(command, modelOfIndex));
+  return addStoreOptions(addModelOptions(addEncodingOption(command), modelOfIndex));
 }
 
 export function addIndex(program: Command, context: CommandContext): void {
@@ -114,7 +121,7 @@ export async function openModel(
   const common = { model, chunkTokens, maxFileBytes: maxFile, ignoreFiles: flags.ignore, tenant, signal: io.signal };
   const store = await openStore(flags, io.env, output);
   if (flags.encode !== false) {
-    const opened = await openEngine({ ...flags, model }, { io, output, store });
+    const opened = await openEngine({ ...flags, model }, { io, output, store, more: { policy: flags.policy } });
     const options = { ...common, engine: opened.engine };
     return { options, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
   }

@@ -65,6 +65,20 @@ export function addModeOptions(command: Command): Command {
     .addOption(new Option('--repair <policy>', 'the same as --policy').argParser(parsePolicy).conflicts('policy'));
 }
 
+/** Adds how passages are encoded, for commands that encode ahead of questions. */
+export function addEncodingOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--policy <policy>',
+      'how passages are encoded, as the commands will say that answer, e.g. plain or anchor:200 (default: what `verify` found, else anchored)',
+    ).argParser(parsePolicy),
+  );
+}
+
+export interface EncodingFlags {
+  readonly policy?: ContextPolicy;
+}
+
 /** The policy that was asked for, under either name. */
 export function policyOf({ policy, repair }: Pick<ModeFlags, 'policy' | 'repair'>): ContextPolicy | undefined {
   return policy ?? repair;

@@ -6,9 +6,11 @@ import { formatCount, formatMs } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { loadOpenEngine, loadOpenStore, loadQueue } from './lazy.ts';
 import {
+  addEncodingOption,
   addModelOptions,
   addSharedOption,
   addStoreKeyOption,
+  type EncodingFlags,
   type ModelOptions,
   type StoreFlags,
 } from './model-options.ts';
@@ -16,7 +18,7 @@ import { durationOption } from './numbers.ts';
 import { Output } from './output.ts';
 import { addQueueOptions, type QueueFlags } from './queue-options.ts';
 
-interface WorkerFlags extends ModelOptions, QueueFlags, Pick<StoreFlags, 'shared' | 'storeKey' | 'ttl'> {
+interface WorkerFlags extends ModelOptions, QueueFlags, EncodingFlags, Pick<StoreFlags, 'shared' | 'storeKey' | 'ttl'> {
   readonly name?: string;
   readonly untilEmpty?: boolean;
   readonly takeover?: number;
@@ -37,7 +39,7 @@ export function addWorker(program: Command, context: CommandContext): void {
     .option('--ttl <time>', 'life of blocks on the shared server, e.g. 30d (default: 7d)', durationOption('--ttl'))
     .option('--json', 'result as one line of JSON');
   addQueueOptions(command);
-  addSharedOption(addStoreKeyOption(addModelOptions(command)));
+  addSharedOption(addStoreKeyOption(addModelOptions(addEncodingOption(command))));
   command.action((flags: WorkerFlags) => work(flags, context));
 }
 
@@ -50,7 +52,7 @@ async function work(flags: WorkerFlags, { io }: CommandContext): Promise<void> {
   const { runWorker } = await loadQueue();
   const name = flags.name ?? `${hostname()}-${process.pid}`;
   const store = await openWorkerStore(flags, output);
-  await using opened = await openEngine(flags, { io, output, store });
+  await using opened = await openEngine(flags, { io, output, store, more: { policy: flags.policy } });
   output.note(`worker ${name} takes jobs for ${opened.model.name}`);
   const summary = await runWorker({
     engine: opened.engine,

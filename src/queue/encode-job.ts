@@ -2,10 +2,10 @@
  * One job on one engine: exactly the blocks that the shared store lacks are encoded, and are there when it ends.
  * Knows no queue.
  */
-import type { Engine, Passage } from '../engine/index.ts';
+import type { Engine, KeyOptions, Passage } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import type { BlockKey } from '../store/index.ts';
-import { type EncodeJobResult, jobSchema, readPassage } from './job.ts';
+import { type EncodeJobResult, jobPolicy, jobSchema, readPassage } from './job.ts';
 
 /** Passages that no attempt can encode. `partial` is what became of the others. */
 export class PoisonError extends Error {
@@ -25,10 +25,11 @@ export async function encodeJob(
   const frame = jobSchema.safeParse(data);
   if (!frame.success) throw new PoisonError('the job is malformed: it needs passages, a list of {id?, title?, text}');
   const { tenant } = frame.data;
+  const options: KeyOptions = { tenant, policy: policyOf(frame.data.policy) };
   const problems: string[] = [];
   const blocks = new Map<BlockKey, Passage>();
   for (const [index, value] of frame.data.passages.entries()) {
-    const checked = check(engine, value, tenant);
+    const checked = check(engine, value, options);
     if (typeof checked === 'string') problems.push(`passage ${index + 1}${nameOf(value)}: ${checked}`);
     else blocks.set(checked.key, checked.passage);
   }
@@ -41,7 +42,7 @@ export async function encodeJob(
     const onBlock = (_: BlockKey, status: 'hit' | 'miss') => {
       if (status === 'hit') late += 1;
     };
-    const summary = await engine.encode(missing, { tenant, signal, onBlock });
+    const summary = await engine.encode(missing, { ...options, signal, onBlock });
     encoded = summary.encoded;
     tokens = summary.encodedTokens;
     bytes = summary.bytes;
@@ -61,6 +62,14 @@ export async function encodeJob(
   return { encoded, present, tokens, bytes, ms: Math.round(performance.now() - started), worker };
 }
 
+function policyOf(text: string | undefined): string | undefined {
+  try {
+    return text === undefined ? undefined : jobPolicy(text);
+  } catch (error) {
+    throw new PoisonError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 async function missingOf({ store }: Engine, blocks: ReadonlyMap<BlockKey, Passage>): Promise<Passage[]> {
   const entries = await Promise.all(
     [...blocks].map(async ([key, passage]) => ((await store.has(key)) === undefined ? passage : undefined)),
@@ -69,18 +78,14 @@ async function missingOf({ store }: Engine, blocks: ReadonlyMap<BlockKey, Passag
 }
 
 /** The passage and its block's key, or why it can have none. */
-function check(
-  engine: Engine,
-  value: unknown,
-  tenant: string | undefined,
-): { passage: Passage; key: BlockKey } | string {
+function check(engine: Engine, value: unknown, options: KeyOptions): { passage: Passage; key: BlockKey } | string {
   const passage = readPassage(value);
   if (typeof passage === 'string') return passage;
   try {
     const tokens = engine.tokenizer.count(`${passage.title ?? ''}${passage.text}`);
     const { contextTokens } = engine.model;
     if (tokens > contextTokens) return `it has ${tokens} tokens, the context holds ${contextTokens}: split it`;
-    const [key] = engine.blockKeys([passage], { tenant });
+    const [key] = engine.blockKeys([passage], options);
     return key === undefined ? 'it gives no block' : { passage, key };
   } catch (error) {
     if (BlockAttentionError.isInstance(error)) return error.message;

@@ -10,7 +10,7 @@ import { throwIfAborted } from '../abort.ts';
 import type { Passage } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { connectQueue, defaultQueueName, keyPrefix, type QueueLocation } from './connection.ts';
-import { type EncodeJobData, type EncodeJobResult, jobId } from './job.ts';
+import { type EncodeJobData, type EncodeJobResult, jobId, jobPolicy } from './job.ts';
 
 const handingInCancelled = 'handing in the corpus was cancelled: what is queued stays, the same command joins it';
 
@@ -18,6 +18,8 @@ export interface EnqueueOptions {
   readonly queue: QueueLocation;
   /** Salt of the block keys. Defaults to none. */
   readonly tenant?: string | undefined;
+  /** How passages are encoded, as parsePolicy() reads it; no file's text. Defaults to what the workers were started with. */
+  readonly policy?: string | undefined;
   /** Passages of one job. Defaults to 16. */
   readonly batch?: number | undefined;
   /** Jobs in the queue at a time. Defaults to 512. */
@@ -68,6 +70,7 @@ export async function enqueuePassages(
   if (!Number.isInteger(window) || window < 1) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `window is ${window}: give a whole number of at least 1`);
   }
+  const policy = options.policy === undefined ? undefined : jobPolicy(options.policy);
   const connection = await connectQueue(location);
   const name = location.name ?? defaultQueueName;
   const queue = new Queue<EncodeJobData, EncodeJobResult>(name, { connection, prefix: keyPrefix });
@@ -85,7 +88,11 @@ export async function enqueuePassages(
       await events.waitUntilReady();
     }
     for await (const part of batches(passages, batch)) {
-      const data: EncodeJobData = tenant === undefined ? { passages: part } : { passages: part, tenant };
+      const data: EncodeJobData = {
+        passages: part,
+        ...(tenant !== undefined && { tenant }),
+        ...(policy !== undefined && { policy }),
+      };
       if (wait) await follower.until((open) => open < window);
       throwIfAborted(options.signal, handingInCancelled);
       await follower.add(data, wait);

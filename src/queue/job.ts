@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Passage } from '../engine/index.ts';
+import { namesFile, type Passage, parsePolicy } from '../engine/index.ts';
+import { BlockAttentionError } from '../errors.ts';
 
 const passageSchema = z.object({
   id: z.string().optional(),
@@ -17,12 +18,23 @@ const passageSchema = z.object({
 export const jobSchema = z.object({
   passages: z.array(z.unknown()).min(1).max(1024),
   tenant: z.string().optional(),
+  policy: z.string().max(4096).optional(),
 });
 
 export interface EncodeJobData {
   readonly passages: readonly Passage[];
   /** Salt of the block keys. Defaults to none. */
   readonly tenant?: string | undefined;
+  /** Name of the policy that they are encoded under. Defaults to the worker's. */
+  readonly policy?: string | undefined;
+}
+
+/** The policy of a job, by its name. @throws INVALID_ARGUMENT for what is none, or names a file of one machine */
+export function jobPolicy(text: string): string {
+  const policy = parsePolicy(text);
+  if (!namesFile(policy)) return policy.name;
+  const remedy = 'names a file, which workers need not have: give its text as anchor:text=TEXT';
+  throw new BlockAttentionError('INVALID_ARGUMENT', `policy ${policy.name} ${remedy}`);
 }
 
 /** What a job did. */
@@ -45,7 +57,8 @@ export function readPassage(value: unknown): Passage | string {
   return `${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'malformed'}`;
 }
 
-export function jobId({ passages, tenant }: EncodeJobData): string {
-  const content = JSON.stringify([tenant ?? '', passages.map(({ title, text }) => [title ?? '', text])]);
+export function jobId({ passages, tenant, policy }: EncodeJobData): string {
+  const own = policy === undefined ? [] : [policy];
+  const content = JSON.stringify([tenant ?? '', passages.map(({ title, text }) => [title ?? '', text]), ...own]);
   return `encode-${createHash('sha256').update(content).digest('hex').slice(0, 40)}`;
 }

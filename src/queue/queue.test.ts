@@ -69,6 +69,21 @@ describe.skipIf(!redisInstalled)('the queue', () => {
     expect(summary).toMatchObject({ jobs: 3, encoded: 0, present: 10, failed: [], workers: ['w'] });
   });
 
+  it('encodes under the policy that a job names, else under the worker’s own', async () => {
+    const enqueue = (policy?: string) => enqueuePassages(passages, { queue: queue(), policy, wait: false });
+    await enqueue('anchor:7+hide:2');
+    await enqueue();
+    await enqueue('anchor:7+hide:2');
+    expect(await work()).toMatchObject({ jobs: 2, failed: 0, encoded: 21, present: 0 });
+    for (const policy of [undefined, 'anchor:7']) {
+      const keys = engine.blockKeys(passages, { policy });
+      expect(await Promise.all(keys.map((key) => store.has(key)))).not.toContain(undefined);
+    }
+    for (const policy of ['tail:1', 'anchor:file=/etc/hostname']) {
+      await expect(enqueue(policy)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    }
+  });
+
   it('puts what cannot be encoded on the list of failures with its reason, and encodes the rest', async () => {
     const long = { id: 'long', text: 'word '.repeat(400) };
     const mixed = [...passages.slice(0, 3), long, { id: 'empty', text: ' ' }];
