@@ -1,4 +1,5 @@
 /** The package's door. */
+export { type AdaptOptions, type AdaptPlan, type AdaptProgress, type AdaptReport, adapt } from './adapt/index.ts';
 export type { ModeChoice, ModeRequest } from './engine/choose-mode.ts';
 export { createEngine } from './engine/engine.ts';
 export { type ContextPolicy, type PolicyInput, parsePolicy } from './engine/policy/policy.ts';

@@ -26,7 +26,7 @@ export function adaptChart(input: ChartInput): Promise<string> {
 
 function spec({ curve, plan, verdict }: ChartInput): TopLevelSpec {
   const frame = chartFrame('Block mode against full attention while the writer learns', [
-    `Held-out contexts of ${plan.passages} passages, ${plan.contexts} contexts in all, policy ${plan.policy}. Verdict: ${verdict}.`,
+    `${plan.contexts} contexts from ${plan.passages} passages, measured on those held out; policy ${plan.policy}. Verdict: ${verdict}.`,
   ]);
   const { width, height: _, ...rest } = frame;
   const x = { field: 'step', type: 'quantitative' as const, title: 'Step', axis: { grid: false, tickMinStep: 1 } };
