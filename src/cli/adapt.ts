@@ -1,5 +1,4 @@
 /** `adapt`: makes block mode safe for a model on the user's own documents. */
-import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { AdaptPlan, AdaptProgress, AdaptReport } from '../adapt/index.ts';
 import { cacheFolder } from '../cache-folder.ts';
@@ -91,7 +90,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   );
   output.progress.clear();
   if (passages.length < 2) throw invalid(`--documents ${documents} holds ${passages.length} passages: name more text`);
-  const out = flags.out ?? `adapted-${basename(model.path).replace(/\.gguf$/, '')}`;
+  const out = flags.out ?? `adapted-${model.name}`;
   const { adapt } = await loadAdapt();
   const report = await adapt({
     engine: { ...engineOptions(flags), modelPath: model.path, cacheDir: cacheFolder(io.env) },
