@@ -80,6 +80,7 @@ export async function runServer(
         running: flags.maxRunning ?? limits.running,
         queue: flags.maxQueue ?? limits.queue,
         jobs: flags.maxJobs ?? limits.jobs,
+        fileBytes: flags.maxFile ?? limits.fileBytes,
         deadlineMs: flags.deadline ?? limits.deadlineMs,
       },
       learn: {

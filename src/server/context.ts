@@ -2,9 +2,11 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Engine } from '../engine/index.ts';
 import type { Embedder } from '../rag/embed/embedder.ts';
+import type { FileCutter } from '../rag/index.ts';
 import type { Admission } from './admission.ts';
 import type { BlockJobs } from './block-jobs.ts';
 import type { BodyLease } from './body-budget.ts';
+import type { FileForms } from './documents/file-form.ts';
 import type { Library } from './documents/library.ts';
 import type { Learning } from './learning.ts';
 import type { Metrics } from './metrics.ts';
@@ -38,6 +40,8 @@ export interface ServerContext {
   readonly tenants: Tenants;
   /** Undefined on a server that answers from what requests bring alone. */
   readonly library: Library | undefined;
+  readonly forms: FileForms;
+  readonly cutter: FileCutter;
   /** When the server was made, in seconds since 1970. */
   readonly created: number;
   readonly metricsToken: string | undefined;

@@ -1,4 +1,5 @@
-/** An OpenAPI document as one HTML page: routes, fields, types, limits. Pure; no script. */
+/** An OpenAPI document as one HTML page: examples, routes, fields, types, limits. Pure; no script. */
+import type { ApiExample } from './api-examples.ts';
 
 export interface ApiSchema {
   readonly $ref?: string;
@@ -35,15 +36,17 @@ export interface ApiDocument {
 
 const style = `
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); --soft: color-mix(in srgb, currentColor 65%, transparent); }
+html { background: Canvas; color: CanvasText; } a { color: inherit; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.1rem; margin: 2.5rem 0 .5rem; border-top: 1px solid var(--line); padding-top: 1.25rem; overflow-wrap: anywhere; }
 h3 { font-size: .95rem; margin: 1rem 0 .25rem; } code { font: .9em ui-monospace, monospace; }
 .verb { display: inline-block; min-width: 5rem; font-weight: 600; } p { margin: .3rem 0; } .soft { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; } td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
+pre { background: color-mix(in srgb, currentColor 7%, transparent); border-radius: 8px; overflow-x: auto; padding: .7rem .9rem; font: .86rem/1.5 ui-monospace, monospace; }
 td:first-child { white-space: nowrap; } nav ul { list-style: none; padding: 0; } nav a { text-decoration: none; } .wide { overflow-x: auto; }
 `;
 
-export function apiPage({ info, paths, components }: ApiDocument): string {
+export function apiPage({ info, paths, components }: ApiDocument, examples: readonly ApiExample[]): string {
   const schemas = components?.schemas ?? {};
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
@@ -70,8 +73,10 @@ ${part('Request', operation.requestBody)}${success ? part(`Response ${success[0]
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escaped(info.title)} API</title><style>${style}</style></head><body>
-<main><h1>${escaped(info.title)} API <span class="soft">${escaped(info.version)}</span></h1>
+<main><p><a href="./">← Back to the page</a></p>
+<h1>${escaped(info.title)} API <span class="soft">${escaped(info.version)}</span></h1>
 <p>${escaped(info.description ?? '')} The same as JSON: <a href="/openapi.json"><code>/openapi.json</code></a>. Where the server has API keys, send <code>Authorization: Bearer KEY</code>.</p>
+${examples.map(({ title, command }, i) => `<section aria-labelledby="example-${i}"><h2 id="example-${i}">${escaped(title)}</h2><pre tabindex="0"><code>${escaped(command)}</code></pre></section>`).join('\n')}
 <nav aria-label="Routes"><ul>${links.join('')}</ul></nav>
 ${sections.join('\n')}
 <h2>Types</h2>${shared.join('\n')}</main></body></html>`;
@@ -91,7 +96,7 @@ function fields(schema: ApiSchema): string {
     const required = schema.required?.includes(name) ? ' <span class="soft">required</span>' : '';
     return `<tr><td><code>${escaped(name)}</code>${required}</td><td>${typeOf(field)}</td><td>${marked(field.description ?? '')}</td></tr>`;
   });
-  return `<div class="wide"><table><thead><tr><th>field</th><th>type</th><th></th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+  return `<div class="wide"><table><thead><tr><th>field</th><th>type</th><th>what it says</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
 function typeOf(schema: ApiSchema): string {

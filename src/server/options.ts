@@ -58,6 +58,8 @@ export interface Limits {
   readonly queue: number;
   /** Time of one request, waiting included, in ms. Defaults to 5 minutes. */
   readonly deadlineMs: number;
+  /** A file that is cut into passages, in bytes. Defaults to 32 MiB. */
+  readonly fileBytes: number;
   /** Pre-warming jobs at once. Defaults to 4. */
   readonly jobs: number;
 }
@@ -71,5 +73,6 @@ export const defaultLimits: Limits = {
   running: 32,
   queue: 128,
   deadlineMs: 300_000,
+  fileBytes: 32 * 2 ** 20,
   jobs: 4,
 };

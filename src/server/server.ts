@@ -9,12 +9,14 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { pino } from 'pino';
 import { BlockAttentionError } from '../errors.ts';
+import { FileCutter } from '../rag/index.ts';
 import { packageVersion } from '../version.ts';
 import { Admission } from './admission.ts';
 import { BlockJobs } from './block-jobs.ts';
 import { BodyBudget } from './body-budget.ts';
 import { browserGuard, corsHeaders } from './browser-guard.ts';
 import type { App, ServerContext, ServerEnv } from './context.ts';
+import { FileForms } from './documents/file-form.ts';
 import { Library } from './documents/library.ts';
 import { defaultLearn, Learning } from './learning.ts';
 import { Metrics } from './metrics.ts';
@@ -27,6 +29,7 @@ import { requestFields } from './request-schemas.ts';
 import { addBlocks } from './routes/blocks.ts';
 import { addChat } from './routes/chat.ts';
 import { addCompletions } from './routes/completions.ts';
+import { addCut } from './routes/cut.ts';
 import { addDocs } from './routes/docs.ts';
 import { addDocuments } from './routes/documents.ts';
 import { addEmbeddings } from './routes/embeddings.ts';
@@ -79,6 +82,7 @@ export function createServer(options: ServerOptions): Server {
   const encodes = () => (overrideOf(context, {})?.mode ?? engine.chooseMode({}).mode) === 'block';
   const library = documents && new Library(documents, { engine, logger, encodes });
   const modelNames = namesOf(options, library);
+  const cutter = new FileCutter({ tokenizer: engine.tokenizer, chunkTokens: documents?.chunkTokens });
   const context: ServerContext = {
     engine,
     embedder: options.embedder,
@@ -91,6 +95,8 @@ export function createServer(options: ServerOptions): Server {
     learning,
     tenants,
     library,
+    forms: new FileForms(),
+    cutter,
     created: Math.floor(Date.now() / 1000),
     metricsToken,
     halt: halt.signal,
@@ -121,6 +127,7 @@ export function createServer(options: ServerOptions): Server {
     addEmbeddings,
     addSearch,
     addFiles,
+    addCut,
     addDocuments,
     addPlan,
     addBlocks,
@@ -130,7 +137,7 @@ export function createServer(options: ServerOptions): Server {
   ];
   for (const add of api) add(app, context);
   addOpenApi(app, packageVersion());
-  addDocs(app);
+  addDocs(app, context);
   addPlayground(app);
   app.notFound(() => {
     throw new BlockAttentionError('NOT_FOUND', 'no such route: /docs and /openapi.json list them');
@@ -146,7 +153,9 @@ export function createServer(options: ServerOptions): Server {
       void library?.stop();
     },
     halt: () => halt.abort(new Error('the server ends')),
-    close: async () => library?.close(),
+    close: async () => {
+      await Promise.all([library?.close(), cutter[Symbol.asyncDispose]()]);
+    },
   };
 }
 

@@ -1,199 +1,50 @@
-/** The page: state at the top, panels below. */
-import { useCallback, useMemo, useReducer, useState } from 'preact/hooks';
-import { asFailure } from './api/failure.ts';
-import type { Account, Mode, ModelInfo } from './api/types.ts';
-import { Ask } from './components/ask.tsx';
-import { BlockChips } from './components/block-chips.tsx';
+/** The page: who is served by what, and the views: questions to the documents, and the race. */
+import { useState } from 'preact/hooks';
+import type { ModelInfo } from './api/types.ts';
+import { AskView } from './components/ask-view.tsx';
 import { FailureNote } from './components/failure-note.tsx';
 import { KeyForm } from './components/key-form.tsx';
-import { MaskView } from './components/mask-view.tsx';
-import { Measured } from './components/measured.tsx';
 import { PageHeader } from './components/page-header.tsx';
-import { PassagesPanel } from './components/passages-panel.tsx';
-import { RacePanel } from './components/race-panel.tsx';
-import { SettingsPanel } from './components/settings-panel.tsx';
-import { SnippetView } from './components/snippet-view.tsx';
-import { nameBlocks } from './lib/block-names.ts';
-import { overflowOf } from './lib/overflow.ts';
-import { firstSample, samples } from './lib/samples.ts';
-import { type Measurement, measurementOf } from './state/measurements.ts';
-import { documentsOf, noPassages, type PassagesAction, reducePassages } from './state/passages.ts';
-import { chatBody, defaultSettings } from './state/settings.ts';
-import { usePlan } from './state/use-plan.ts';
-import { useRace } from './state/use-race.ts';
+import { RaceView } from './components/race-view.tsx';
+import { useDocuments } from './state/use-documents.ts';
 import { useServer } from './state/use-server.ts';
-import { useSweep } from './state/use-sweep.ts';
-
-const firstPassages = reducePassages(noPassages, { type: 'load', documents: firstSample.documents });
+import { useView } from './state/use-view.ts';
 
 export function App() {
   const server = useServer();
-  const race = useRace();
-  const [passages, dispatch] = useReducer(reducePassages, firstPassages);
-  const [sample, setSample] = useState(firstSample.id);
-  const [question, setQuestion] = useState(firstSample.question);
-  const [settings, setSettings] = useState(defaultSettings);
-  const [measurements, setMeasurements] = useState<readonly Measurement[]>([]);
-  const [answered, setAnswered] = useState<{ readonly prompt: string; readonly account: Account }>();
-  const [version, setVersion] = useState(0);
-  const [active, setActive] = useState<number>();
   const [said, announce] = useState('');
-  const measured = useCallback((found: Measurement) => setMeasurements((all) => [...all, found]), []);
-  const sweep = useSweep(measured);
-
   const { client, model, failure } = server;
-  const documents = useMemo(() => documentsOf(passages), [passages]);
-  const bodyOf = (mode: Mode) => chatBody({ model: model?.id ?? '', mode, settings, documents, question });
-  const prompt = JSON.stringify([documents, question]);
-  const askable = model !== undefined && question.trim() !== '';
-  const { plan, failure: refusal } = usePlan(client, askable ? bodyOf('block') : undefined, version);
-  const planFailure = refusal ?? overflowOf(plan, model, settings.maxTokens);
-  const busy = race.running || sweep.progress !== undefined;
-  const blocks = useMemo(
-    () =>
-      plan &&
-      nameBlocks(
-        plan,
-        documents.map(({ title }) => title ?? ''),
-        answered?.prompt === prompt ? answered.account : undefined,
-      ),
-    [plan, documents, answered, prompt],
-  );
-
-  const act = (action: PassagesAction) => {
-    dispatch(action);
-    setSample('');
-  };
-  const chooseSample = (id: string) => {
-    setSample(id);
-    const chosen = samples.find((one) => one.id === id);
-    if (chosen === undefined) return;
-    dispatch({ type: 'load', documents: chosen.documents });
-    setQuestion(chosen.question);
-    race.reset();
-  };
-  const start = async () => {
-    const modes: readonly Mode[] = settings.lanes === 'both' ? ['block', 'full'] : [settings.lanes];
-    const lanes = await race.start({
-      client,
-      bodies: modes.map((mode) => ({ mode, body: bodyOf(mode) })),
-      encode: settings.encodeFirst && modes.includes('block') ? documents : [],
-      together: settings.together,
-    });
-    const planned = plan && plan.context_tokens + plan.question_tokens;
-    for (const mode of modes) {
-      const found = measurementOf(lanes[mode], planned);
-      if (found && lanes[mode].account?.policy !== undefined) measured(found);
-    }
-    if (lanes.block.account) setAnswered({ prompt, account: lanes.block.account });
-    setVersion((count) => count + 1);
-    if ([lanes.block, lanes.full].some((lane) => lane.failure?.kind === 'key')) server.retry();
-  };
-  const forget = async () => {
-    try {
-      await client.forget(documents);
-      announce('The server forgot the states of these passages.');
-      setAnswered(undefined);
-    } catch (error) {
-      announce(asFailure(error)?.message ?? 'Cancelled.');
-    }
-    setVersion((count) => count + 1);
-  };
-
+  const documents = useDocuments(client, failure ? undefined : served(model), announce);
+  const view = useView(documents.status, failure !== undefined);
   return (
     <>
       <a class="skip" href="#main">
-        Skip to the race
+        Skip to the {view === 'race' ? 'race' : 'question'}
       </a>
       <PageHeader
         model={model}
+        view={view}
         state={failure ? 'failed' : model ? 'ready' : 'connecting'}
         onForgetKey={server.key === '' ? undefined : () => server.signIn('', false)}
       />
       <main id="main" tabIndex={-1}>
-        <div class="intro">
-          <h1>Read each passage once. Answer at once.</h1>
-          <p>
-            Full attention reads the whole prompt again for every question. Block attention keeps what it computed for a
-            passage, and reads only the question. Same model, same passages: race them.
-          </p>
-        </div>
         {failure?.kind === 'key' ? (
           <KeyForm refused={server.key !== ''} onKey={server.signIn} />
         ) : (
           failure && <FailureNote failure={failure} onRetry={server.retry} retryLabel="Connect again" />
         )}
-        <div class="layout">
-          <div class="column">
-            <section class="panel race-panel" aria-label="Race">
-              <Ask
-                question={question}
-                running={race.running}
-                obstacle={obstacle(
-                  model !== undefined,
-                  question,
-                  sweep.progress !== undefined,
-                  planFailure !== undefined,
-                )}
-                label={settings.lanes === 'both' ? 'Run the race' : 'Ask'}
-                onQuestion={setQuestion}
-                onStart={() => void start()}
-                onStop={race.stop}
-              />
-              <SettingsPanel settings={settings} disabled={busy} onChange={setSettings} />
-              {planFailure && <FailureNote failure={planFailure} />}
-              <RacePanel
-                race={race}
-                chosen={settings.lanes}
-                plan={plan}
-                verified={verified(model)}
-                onRetry={() => void start()}
-              />
-            </section>
-            {blocks && (
-              <section class="panel" aria-labelledby="blocks-title">
-                <div class="panel-head">
-                  <h2 id="blocks-title">Blocks of this prompt</h2>
-                </div>
-                <BlockChips blocks={blocks} active={active} onActive={setActive} />
-              </section>
-            )}
-            <div class="pair">
-              {blocks && (
-                <section class="panel figure-panel" aria-labelledby="mask-title">
-                  <div class="panel-head">
-                    <h2 id="mask-title">Who looks at whom</h2>
-                  </div>
-                  <MaskView blocks={blocks} active={active} onActive={setActive} />
-                </section>
-              )}
-              <Measured
-                measurements={measurements}
-                sweep={sweep}
-                disabled={!askable || busy || documents.length === 0}
-                onStart={() => void sweep.start({ client, model: model?.id ?? '', settings, documents, question })}
-                onClear={() => setMeasurements([])}
-              />
-            </div>
-            {model && (
-              <SnippetView
-                body={bodyOf(settings.lanes === 'full' ? 'full' : 'block')}
-                keyed={server.key !== ''}
-                announce={announce}
-              />
-            )}
-          </div>
-          <PassagesPanel
-            passages={passages}
-            plan={plan}
-            disabled={busy}
-            sample={sample}
-            onAction={act}
-            onSample={chooseSample}
-            onForget={() => void forget()}
+        {view === 'ask' && model && documents.status === 'there' && (
+          <AskView
+            client={client}
+            model={model}
+            documents={documents}
+            keyed={server.key !== ''}
+            onKey={server.retry}
             announce={announce}
           />
-        </div>
+        )}
+        {view === 'ask' && documents.status === 'absent' && <NoDocuments />}
+        <RaceView server={server} hidden={view !== 'race'} announce={announce} />
       </main>
       <p class="announcer" role="status">
         {said}
@@ -202,14 +53,18 @@ export function App() {
   );
 }
 
-function obstacle(connected: boolean, question: string, measuring: boolean, refused: boolean): string | undefined {
-  if (!connected) return 'Waiting for the server.';
-  if (question.trim() === '') return 'Ask something first.';
-  if (measuring) return 'A measurement is running.';
-  return refused ? 'The prompt does not fit: see below.' : undefined;
+function served(model: ModelInfo | undefined): boolean | undefined {
+  return model && typeof model.block_attention?.documents === 'string';
 }
 
-function verified(model: ModelInfo | undefined): boolean | undefined {
-  const verdict = model?.block_attention?.verdict;
-  return verdict === undefined ? undefined : verdict !== null;
+function NoDocuments() {
+  return (
+    <div class="intro">
+      <h1>Ask your documents</h1>
+      <p>This server answers from the passages that requests bring. To ask a folder of documents, start it with</p>
+      <p>
+        <code>npx block-attention up ./docs</code>
+      </p>
+    </div>
+  );
 }

@@ -8,8 +8,6 @@ import type { Collection } from '../documents/collection.ts';
 import { collectionOf, libraryOf } from '../documents/of-request.ts';
 import type { StoredFile } from '../documents/uploads.ts';
 import { describeRoute } from '../openapi.ts';
-import { readBody } from '../read-json.ts';
-import { RequestError } from '../request-error.ts';
 
 const fileSchema = z
   .object({
@@ -35,15 +33,10 @@ const deletedSchema = z
   .object({ id: z.string(), object: z.literal('file'), deleted: z.literal(true) })
   .openapi('FileDeleted');
 
-/** Of the form around the file. */
-const formBytes = 64 * 2 ** 10;
-/** Bodies held in memory at once, of all tenants. */
-const atOnce = 4;
 /** How long an upload waits for its file to be read before it says `uploaded`. */
 const patienceMs = 20_000;
 
 export function addFiles(app: App, server: ServerContext): void {
-  let running = 0;
   describeRoute(app, {
     method: 'post',
     path: '/v1/files',
@@ -54,12 +47,7 @@ export function addFiles(app: App, server: ServerContext): void {
   });
   app.post('/v1/files', async (c) => {
     const { limits } = libraryOf(server);
-    if (running >= atOnce) {
-      throw new BlockAttentionError('OVERLOADED', `${running} files are being sent already: try again later`);
-    }
-    running += 1;
-    try {
-      const { name, bytes } = await readForm(c, limits.fileBytes);
+    return server.forms.read(c, limits.fileBytes, async ({ name, bytes }) => {
       const collection = await collectionOf(c, server);
       const file = await collection.uploads.put(name, bytes);
       await within(patienceMs, c, server, (signal) => collection.uploadsChanged(signal)).catch((error: unknown) => {
@@ -67,9 +55,7 @@ export function addFiles(app: App, server: ServerContext): void {
           throw error;
       });
       return c.json(fileBody(file, collection));
-    } finally {
-      running -= 1;
-    }
+    });
   });
   describeRoute(app, {
     method: 'get',
@@ -110,25 +96,6 @@ export function addFiles(app: App, server: ServerContext): void {
     await within(server.limits.deadlineMs, c, server, (signal) => collection.uploadsChanged(signal));
     return c.json({ id, object: 'file', deleted: true });
   });
-}
-
-/** @throws INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE, REQUEST_TOO_LARGE */
-async function readForm(c: Context, mostBytes: number): Promise<{ readonly name: string; readonly bytes: Uint8Array }> {
-  const type = c.req.header('content-type') ?? '';
-  if (!/^multipart\/form-data\s*;/i.test(type)) {
-    throw new RequestError('UNSUPPORTED_MEDIA_TYPE', 'send multipart/form-data with the field file');
-  }
-  const body = await readBody(c, mostBytes + formBytes);
-  let form: FormData;
-  try {
-    form = await new Response(body, { headers: { 'content-type': type } }).formData();
-  } catch {
-    throw new RequestError('INVALID_ARGUMENT', 'the body is no whole multipart form: send it again');
-  }
-  const [file, other] = form.getAll('file');
-  if (!(file instanceof File)) throw new RequestError('INVALID_ARGUMENT', 'file: send a file in this field', 'file');
-  if (other !== undefined) throw new RequestError('INVALID_ARGUMENT', 'file: send one file per request', 'file');
-  return { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
 }
 
 async function within<T>(

@@ -7,7 +7,7 @@ import { describeRoute } from '../openapi.ts';
 import { modelsSchema } from '../response-schemas.ts';
 
 export function addModels(app: App, server: ServerContext): void {
-  const { engine, embedder, modelNames, created, shadow, learning } = server;
+  const { engine, embedder, modelNames, created, shadow, learning, library } = server;
   const model = (id: string) => {
     const { architecture, contextTokens, kvBytesPerToken, parameters, layers, heads, kvHeads, headDim } = engine.model;
     const { adapter } = engine.model;
@@ -24,6 +24,8 @@ export function addModels(app: App, server: ServerContext): void {
       kv_type: engine.kvType,
       attention: engine.attention,
       threads: engine.threads,
+      layout: engine.layout,
+      documents: library?.modelName ?? null,
       mode_default: engine.defaultMode,
       verdict: engine.verdict?.verdict ?? null,
       fallback: shadow.state.fallback ?? null,

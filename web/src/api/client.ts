@@ -1,7 +1,17 @@
 /** The server's public API. Holds the key, knows no state of the page. */
 import { readEvents } from './event-stream.ts';
 import { Failure, failureOf } from './failure.ts';
-import type { BlocksJob, ChatBody, Chunk, Document, ModelInfo, Plan } from './types.ts';
+import type {
+  AskBody,
+  BlocksJob,
+  ChatBody,
+  Chunk,
+  Document,
+  DocumentsState,
+  FileInfo,
+  ModelInfo,
+  Plan,
+} from './types.ts';
 
 export class Client {
   readonly #key: string;
@@ -47,9 +57,33 @@ export class Client {
     await this.#json('DELETE', 'v1/blocks', { documents });
   }
 
-  async *chat(body: ChatBody, signal: AbortSignal): AsyncGenerator<Chunk> {
+  async *chat(body: AskBody, signal: AbortSignal): AsyncGenerator<Chunk> {
     const response = await this.#send('POST', 'v1/chat/completions', body, signal);
     if (response.body) yield* readEvents(response.body);
+  }
+
+  /** What the server answers from. */
+  async documents(signal?: AbortSignal): Promise<DocumentsState> {
+    return (await this.#json('GET', 'v1/documents', undefined, signal)) as DocumentsState;
+  }
+
+  async files(signal?: AbortSignal): Promise<readonly FileInfo[]> {
+    return ((await this.#json('GET', 'v1/files', undefined, signal)) as { data: FileInfo[] }).data;
+  }
+
+  /** Sends a file to be answered from. */
+  async upload(file: File): Promise<FileInfo> {
+    return (await this.#json('POST', 'v1/files', formOf(file))) as FileInfo;
+  }
+
+  async deleteFile(id: string): Promise<void> {
+    await this.#json('DELETE', `v1/files/${id}`);
+  }
+
+  /** A file as the passages that an index would make of it; nothing is kept. */
+  async cut(file: File): Promise<readonly Document[]> {
+    const { data } = (await this.#json('POST', 'v1/cut', formOf(file))) as { data: Required<Document>[] };
+    return data.map(({ title, text }) => ({ title, text }));
   }
 
   async #json(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
@@ -58,13 +92,14 @@ export class Client {
 
   /** @throws Failure for an answer that is not OK; TypeError when there is none */
   async #send(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+    const form = body instanceof FormData;
     const response = await fetch(path, {
       method,
       headers: {
-        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(body !== undefined && !form && { 'content-type': 'application/json' }),
         ...(this.#key !== '' && { authorization: `Bearer ${this.#key}` }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: form ? body : JSON.stringify(body) }),
       ...(signal && { signal }),
       cache: 'no-store',
       credentials: 'omit',
@@ -72,6 +107,13 @@ export class Client {
     if (response.ok) return response;
     throw failureOf(response.status, await response.text(), response.headers.get('retry-after'));
   }
+}
+
+function formOf(file: File): FormData {
+  const form = new FormData();
+  form.set('purpose', 'assistants');
+  form.set('file', file);
+  return form;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -16,13 +16,19 @@ export interface BlockOptions {
   readonly prefix_reuse?: boolean;
 }
 
-export interface ChatBody {
+/** Of any chat request. */
+export interface AskBody {
   readonly model: string;
-  readonly messages: readonly { readonly role: 'system' | 'user'; readonly content: string }[];
-  readonly documents: readonly Document[];
-  readonly max_tokens: number;
+  readonly messages: readonly { readonly role: 'system' | 'user' | 'assistant'; readonly content: string }[];
   readonly stream: true;
   readonly stream_options: { readonly include_usage: true };
+  /** Answer from the documents of the server. */
+  readonly retrieval?: object;
+}
+
+export interface ChatBody extends AskBody {
+  readonly documents: readonly Document[];
+  readonly max_tokens: number;
   readonly block_attention: BlockOptions;
 }
 
@@ -37,8 +43,15 @@ export interface ModelInfo {
     readonly heads?: number;
     readonly threads?: number;
     readonly mode_default?: string;
+    /** How prompts are laid out: `chat` for models that know turns. */
+    readonly layout?: string;
+    /** Name of the model that answers from documents of the server; null where it has none. */
+    readonly documents?: string | null;
     /** Null where nobody measured whether block mode is good enough for the model. */
-    readonly verdict?: unknown;
+    readonly verdict?: 'block' | 'full' | null;
+    /** Why checks of the server ended block mode. */
+    readonly fallback?: string | null;
+    readonly learning?: { readonly state: 'off' | 'learning' | 'block' | 'full'; readonly n: number };
   };
 }
 
@@ -80,6 +93,7 @@ export interface Chunk {
   }[];
   readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number };
   readonly block_attention?: Account;
+  readonly retrieval?: Retrieved;
   readonly error?: { readonly message: string; readonly code?: string };
 }
 
@@ -104,4 +118,76 @@ export interface BlocksJob {
   readonly done: number;
   readonly total: number;
   readonly error?: { readonly code: string; readonly message: string };
+}
+
+interface Place {
+  /** File and lines. */
+  readonly source: string;
+  readonly folder: string;
+  readonly path: string;
+  readonly title: string;
+  readonly text: string;
+}
+
+export interface Citation extends Place {
+  readonly index: number;
+  /** Half-open ranges of the passage's text. */
+  readonly quotes: readonly (readonly [number, number])[];
+  /** Half-open ranges of the answer. */
+  readonly ranges: readonly (readonly [number, number])[];
+}
+
+export interface PassageHit extends Place {
+  readonly id: string;
+  readonly rank: number;
+}
+
+export interface Retrieved {
+  readonly asked: boolean;
+  readonly in_documents: boolean;
+  readonly citations: readonly Citation[];
+  readonly passages: readonly PassageHit[];
+}
+
+interface PathNote {
+  readonly path: string;
+  readonly reason: string;
+}
+
+export interface DocumentsState {
+  /** Name of the model that answers from them. */
+  readonly model: string;
+  readonly phase: 'waiting' | 'reading' | 'indexing' | 'encoding' | 'ready';
+  readonly done: number;
+  readonly total: number;
+  readonly path: string | null;
+  readonly files: number;
+  readonly passages: number;
+  readonly encoding: {
+    readonly wanted: boolean;
+    readonly done: number;
+    readonly total: number;
+    readonly error: string | null;
+  };
+  readonly max_file_bytes: number;
+  readonly folders: readonly {
+    readonly name: string;
+    readonly files: number;
+    readonly passages: number;
+    readonly left_out: readonly PathNote[];
+    readonly left_out_total: number;
+    readonly notes: readonly PathNote[];
+    readonly other_files: number;
+    readonly other_endings: Readonly<Record<string, number>>;
+    readonly error: string | null;
+  }[];
+}
+
+export interface FileInfo {
+  readonly id: string;
+  readonly filename: string;
+  readonly bytes: number;
+  readonly status: 'uploaded' | 'processed' | 'error';
+  readonly status_details: string | null;
+  readonly passages: number;
 }

@@ -41,6 +41,11 @@ export const Upload = () => (
     <path d="M10 13V4M6 8l4-4 4 4M4 16h12" />
   </Icon>
 );
+export const Arrow = () => (
+  <Icon>
+    <path d="M10 16V4M5 9l5-5 5 5" />
+  </Icon>
+);
 export const Play = () => (
   <Icon>
     <path d="M6 4l10 6-10 6z" fill="currentColor" />

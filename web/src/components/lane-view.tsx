@@ -1,6 +1,7 @@
 /** One side of the race: its timer, its answer, what it cost. */
 import type { Plan } from '../api/types.ts';
 import { integer, milliseconds, percent } from '../lib/format.ts';
+import type { DifferencePiece } from '../lib/word-differences.ts';
 import type { Lane } from '../state/lane.ts';
 import { FailureNote } from './failure-note.tsx';
 
@@ -10,12 +11,14 @@ interface Props {
   readonly plan: Plan | undefined;
   /** Whether the model was measured in block mode; undefined where the server does not say. */
   readonly verified: boolean | undefined;
+  /** The answer, with what the other lane does not say marked; undefined while there is nothing to compare. */
+  readonly compared: readonly DifferencePiece[] | undefined;
   readonly onRetry: () => void;
 }
 
 const names = { block: 'Block attention', full: 'Full attention' } as const;
 
-export function LaneView({ lane, now, plan, verified, onRetry }: Props) {
+export function LaneView({ lane, now, plan, verified, compared, onRetry }: Props) {
   const { mode, state, text, account, failure } = lane;
   const title = `lane-${mode}`;
   return (
@@ -32,7 +35,7 @@ export function LaneView({ lane, now, plan, verified, onRetry }: Props) {
         <FailureNote failure={failure} onRetry={failure.kind === 'overflow' ? undefined : onRetry} />
       ) : (
         <p class={`answer ${text === '' ? 'answer-empty' : ''}`}>
-          {text === '' ? placeholder(lane, plan) : text}
+          {text === '' ? placeholder(lane, plan) : (compared?.map(differing) ?? text)}
           {state === 'streaming' && <span class="caret" aria-hidden="true" />}
         </p>
       )}
@@ -65,6 +68,16 @@ export function LaneView({ lane, now, plan, verified, onRetry }: Props) {
   );
 }
 
+function differing({ text, differs }: DifferencePiece, at: number) {
+  return differs ? (
+    <ins key={at} class="difference">
+      {text}
+    </ins>
+  ) : (
+    text
+  );
+}
+
 function Fact({ name, value }: { name: string; value: string }) {
   return (
     <div>
@@ -77,7 +90,7 @@ function Fact({ name, value }: { name: string; value: string }) {
 function timeText({ startedAt, firstTokenMs, state }: Lane, now: number): string {
   if (firstTokenMs !== undefined) return seconds(firstTokenMs);
   if (state === 'running' && startedAt !== undefined) return seconds(Math.max(0, now - startedAt));
-  return '0.00 s';
+  return '–';
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;

@@ -1,16 +1,17 @@
 /** The passages: sample sets, adding, editing, removing, ordering, pasting, dropping files. */
 import { useState } from 'preact/hooks';
+import type { Client } from '../api/client.ts';
 import type { Document, Plan } from '../api/types.ts';
 import { samples } from '../lib/samples.ts';
-import { splitText } from '../lib/split-text.ts';
+import { cutFiles, pastedName } from '../state/cut-files.ts';
 import type { Passages, PassagesAction } from '../state/passages.ts';
-import { readFiles } from '../state/read-files.ts';
 import { PassageCard } from './passage-card.tsx';
 import { PassageForm } from './passage-form.tsx';
 import { PassagesTools } from './passages-tools.tsx';
 import { useReorder } from './use-reorder.ts';
 
 interface Props {
+  readonly client: Client;
   readonly passages: Passages;
   readonly plan: Plan | undefined;
   readonly disabled: boolean;
@@ -21,7 +22,17 @@ interface Props {
   readonly announce: (text: string) => void;
 }
 
-export function PassagesPanel({ passages, plan, disabled, sample, onAction, onSample, onForget, announce }: Props) {
+export function PassagesPanel({
+  client,
+  passages,
+  plan,
+  disabled,
+  sample,
+  onAction,
+  onSample,
+  onForget,
+  announce,
+}: Props) {
   const { list } = passages;
   const [adding, setAdding] = useState(false);
   const [over, setOver] = useState(false);
@@ -45,9 +56,9 @@ export function PassagesPanel({ passages, plan, disabled, sample, onAction, onSa
     announce(`${documents.length} ${documents.length === 1 ? 'passage' : 'passages'} added.`);
   };
   const addFiles = async (files: Iterable<File>) => {
-    const { documents, refused } = await readFiles([...files]);
+    const { documents, refused } = await cutFiles(client, [...files]);
     if (documents.length > 0) add(documents);
-    if (refused.length > 0) announce(`Not read, because it is no text or too large: ${refused.join(', ')}`);
+    for (const { name, reason } of refused) announce(`${name} was not read: ${reason}`);
   };
   const step = (index: number, by: number) => {
     const passage = list[index];
@@ -64,8 +75,8 @@ export function PassagesPanel({ passages, plan, disabled, sample, onAction, onSa
   };
   const paste = (event: ClipboardEvent) => {
     if (disabled || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
-    const texts = splitText(event.clipboardData?.getData('text/plain') ?? '');
-    if (texts.length > 0) add(texts.map((text) => ({ text })));
+    const text = event.clipboardData?.getData('text/plain') ?? '';
+    if (text.trim() !== '') void addFiles([new File([text], pastedName)]);
   };
 
   return (

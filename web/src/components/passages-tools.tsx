@@ -28,8 +28,7 @@ export function PassagesTools({ disabled, empty, onAdd, onFiles, onClear, onForg
         type="file"
         multiple
         hidden
-        aria-label="Text files to add as passages"
-        accept="text/*,.md,.markdown,.txt,.csv,.json,.jsonl,.rst,.html,.xml,.yaml,.yml"
+        aria-label="Files to add as passages"
         onChange={(event) => {
           onFiles([...(event.currentTarget.files ?? [])]);
           event.currentTarget.value = '';

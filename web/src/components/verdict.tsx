@@ -12,9 +12,12 @@ export function Verdict({ lanes: { block, full }, encoding }: Props) {
   return (
     <div class="verdict" role="status">
       {encoding.state === 'running' && (
-        <p>
-          Encoding passages, once: {encoding.done} of {encoding.total}
-        </p>
+        <div>
+          <p>
+            Encoding passages, once: {encoding.done} of {encoding.total}
+          </p>
+          <progress max={encoding.total} value={encoding.done} aria-label="Passages encoded" />
+        </div>
       )}
       {block.firstTokenMs !== undefined && full.firstTokenMs !== undefined ? (
         <Ratio faster={full.firstTokenMs / block.firstTokenMs} block={block.firstTokenMs} full={full.firstTokenMs} />
