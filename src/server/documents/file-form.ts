@@ -1,6 +1,7 @@
 /** Forms with a file in them: bounded each, and together. */
 import type { Context } from 'hono';
 import { BlockAttentionError } from '../../errors.ts';
+import type { ServerEnv } from '../context.ts';
 import { readBody } from '../read-json.ts';
 import { RequestError } from '../request-error.ts';
 
@@ -19,7 +20,7 @@ export class FileForms {
   #running = 0;
 
   /** Reads the form, and counts it while `use` goes on. @throws OVERLOADED, and what is wrong with the form */
-  async read<T>(c: Context, mostBytes: number, use: (file: SentFile) => Promise<T>): Promise<T> {
+  async read<T>(c: Context<ServerEnv>, mostBytes: number, use: (file: SentFile) => Promise<T>): Promise<T> {
     if (this.#running >= atOnce) {
       throw new BlockAttentionError('OVERLOADED', `${this.#running} files are being sent already: try again later`);
     }
@@ -33,7 +34,7 @@ export class FileForms {
 }
 
 /** @throws INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE, REQUEST_TOO_LARGE */
-async function readForm(c: Context, mostBytes: number): Promise<SentFile> {
+async function readForm(c: Context<ServerEnv>, mostBytes: number): Promise<SentFile> {
   const type = c.req.header('content-type') ?? '';
   if (!/^multipart\/form-data\s*;/i.test(type)) {
     throw new RequestError('UNSUPPORTED_MEDIA_TYPE', 'send multipart/form-data with the field file');
