@@ -28,14 +28,14 @@ async function ask(question: string): Promise<void> {
 
 /** Drops files onto the page, as a file manager does. */
 function drop(files: Readonly<Record<string, string>>): Promise<void> {
-  return page.evaluate((dropped) => {
+  return page.evaluate(`(() => {
     const data = new DataTransfer();
-    for (const [name, text] of Object.entries(dropped)) data.items.add(new File([text], name));
+    for (const [name, text] of Object.entries(${JSON.stringify(files)})) data.items.add(new File([text], name));
     const target = document.querySelector('.ask-view');
     for (const type of ['dragover', 'drop']) {
-      target?.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }));
+      target.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }));
     }
-  }, files);
+  })()`);
 }
 
 describe.skipIf(browserMissing)('asking documents on the page', { timeout: 180_000 }, () => {
