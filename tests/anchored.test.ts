@@ -12,7 +12,7 @@ import type { KvType } from '../src/model/index.ts';
 import { anchoredLogits } from './support/anchored-oracle.ts';
 import { attentionPaths } from './support/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
-import { modelVariants, usesGelu } from './support/model-variants.ts';
+import { attentionVariants, usesGelu } from './support/model-variants.ts';
 import { createPrng } from './support/prng.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
 
@@ -31,7 +31,7 @@ const plans = fc.record({
 const digest = ({ memory }: EncodedBlock) => createHash('sha256').update(memory.bytes).digest('hex');
 
 describe.each(attentionPaths)('$name attention', ({ attention }) => {
-  describe.each(Object.entries(modelVariants))('%s', (name, spec: RandomModelSpec) => {
+  describe.each(Object.entries(attentionVariants))('%s', (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
     // ggml looks gelu up in a table of halves: the last bit of its input moves its output by 5e-4.

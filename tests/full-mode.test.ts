@@ -7,7 +7,7 @@ import { loadNativeKernel } from '../src/ggml/index.ts';
 import { portableAttention } from '../src/model/index.ts';
 import { expectAlong, measureYardstick } from './support/continuations.ts';
 import { ForwardHarness, randomTokens } from './support/forward-harness.ts';
-import { modelVariants, weightVariants } from './support/model-variants.ts';
+import { deepVariants, modelVariants, weightVariants } from './support/model-variants.ts';
 import { createPrng } from './support/prng.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
 import { realModels } from './support/real-models.ts';
@@ -40,7 +40,7 @@ async function compare(path: string, { steps, repack = false, linear = 'ggml' }:
 const kernel = loadNativeKernel();
 
 describe('full mode equals llama.cpp', () => {
-  it.each(Object.entries(modelVariants))('%s', async (name, spec: RandomModelSpec) => {
+  it.each(Object.entries({ ...modelVariants, ...deepVariants }))('%s', async (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     await writeRandomModel(path, spec, 5);
     await compare(path, { steps: 200 });

@@ -15,7 +15,7 @@ import { batchRuns, forwardStep, type KvType, markedRuns, recomputeSteps, Sequen
 import { type AttentionPathCase, attentionPaths } from './support/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
 import { maskedForward } from './support/masked-forward.ts';
-import { modelVariants } from './support/model-variants.ts';
+import { attentionVariants } from './support/model-variants.ts';
 import { explainedErrors } from './support/oracle-rounding.ts';
 import { createPrng } from './support/prng.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
@@ -110,7 +110,7 @@ async function recomputed(
 }
 
 describe.each(attentionPaths)('$name attention', ({ attention }: AttentionPathCase) => {
-  describe.each(Object.entries(modelVariants))('%s', (name, spec: RandomModelSpec) => {
+  describe.each(Object.entries(attentionVariants))('%s', (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
 

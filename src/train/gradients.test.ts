@@ -24,6 +24,9 @@ import { TrainingSession } from './training-session.ts';
 import type { TrainingSequence } from './types.ts';
 
 const models: Record<string, RandomModelSpec> = {
+  granite: { family: 'granite', layers: 2 },
+  olmo2: { family: 'olmo2', layers: 2 },
+  glm4: { family: 'glm4', layers: 2 },
   llama: { family: 'llama', layers: 2 },
   'llama, tied, biases': { family: 'llama', layers: 2, tiedHead: true, attentionBias: true, outputBias: true },
   qwen2: { family: 'qwen2', layers: 2 },

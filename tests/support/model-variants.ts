@@ -77,6 +77,38 @@ export const modelVariants = {
     slidingWindow: 12,
     ropeScaling: { type: 'proportional', share: 1 },
   },
+  mistral3: {
+    family: 'mistral3',
+    headDim: 32,
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+    entries: { 'rope.scaling.yarn_log_multiplier': { f32: 1 }, 'rope.scaling.yarn_beta_fast': { f32: 16 } },
+  },
+  granite: { family: 'granite', tiedHead: true },
+  'granite, no rope': { family: 'granite', entries: { 'rope.scaling.finetuned': { bool: false } } },
+  granitemoe: { family: 'granitemoe' },
+  olmo2: { family: 'olmo2' },
+  olmo3: {
+    family: 'olmo2',
+    layers: 4,
+    slidingWindow: 12,
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+  },
+  olmoe: { family: 'olmoe', kvHeads: 4, experts: { count: 8, used: 3 } },
+  'command-r': { family: 'command-r' },
+  cohere2: { family: 'cohere2', layers: 4, slidingWindow: 12 },
+  glm4: { family: 'glm4' },
+  glm4moe: { family: 'glm4moe', denseLayers: 1 },
+  exaone4: { family: 'exaone4' },
+  ernie4_5: { family: 'ernie4_5', tiedHead: true },
+  'ernie4_5-moe': { family: 'ernie4_5-moe', denseLayers: 1 },
+  seed_oss: { family: 'seed_oss', headDim: 32 },
+  nemotron: { family: 'nemotron' },
+  starcoder2: { family: 'starcoder2', tiedHead: true },
+  falcon: { family: 'falcon', kvHeads: 1 },
+  'falcon 40b': { family: 'falcon', twoInputs: true },
+  phi2: { family: 'phi2', kvHeads: 4 },
+  stablelm: { family: 'stablelm' },
+  'stablelm 12b': { family: 'stablelm', norms: 'parallel', queryKeyNorm: 'each' },
   'phi3, longrope': { family: 'phi3', ropeScaling: { type: 'longrope', originalContext: 256, attnFactor: 1.19 } },
 } as const satisfies Record<string, RandomModelSpec>;
 
@@ -88,8 +120,38 @@ export function isRouted({ family, experts }: RandomModelSpec): boolean {
 
 /** Whether ggml looks the activation up in a table of halves. */
 export function usesGelu({ family }: RandomModelSpec): boolean {
-  return family.startsWith('gemma');
+  return family.startsWith('gemma') || ['starcoder2', 'falcon', 'phi2'].includes(family);
 }
+
+/** Rows whose attention is another row's: anchored and recomputed blocks are not compared with them once more. */
+const familiarAttention: readonly string[] = [
+  'granite',
+  'granitemoe',
+  'olmoe',
+  'command-r',
+  'glm4moe',
+  'exaone4',
+  'ernie4_5',
+  'ernie4_5-moe',
+  'seed_oss',
+  'nemotron',
+  'starcoder2',
+  'falcon',
+  'falcon 40b',
+  'phi2',
+  'stablelm',
+  'stablelm 12b',
+];
+
+/** The rows that differ in how they attend. Queries that grow with their position are compared in full and block mode. */
+export const attentionVariants: Readonly<Record<string, RandomModelSpec>> = Object.fromEntries(
+  Object.entries(modelVariants).filter(([name]) => !familiarAttention.includes(name) && name !== 'mistral3'),
+);
+
+/** What only models with many layers have: compared in full mode. */
+export const deepVariants: Readonly<Record<string, RandomModelSpec>> = {
+  'exaone4, windows': { family: 'exaone4', layers: 64, embedding: 32, heads: 2, kvHeads: 1, feedForward: 32 },
+};
 
 /** Types of weights: plain ones, with 32 elements to a block, and with 256. */
 /** Mixtures of experts in the types that their files have. */

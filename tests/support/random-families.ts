@@ -32,19 +32,30 @@ export interface FamilyTraits {
   readonly sliding?: 'always' | 'asked';
   /** Whether there are experts: always, or where the spec gives some. */
   readonly experts?: 'always' | 'asked';
+  /** Whether an expert is as wide as `feed_forward_length` says, and there is no key of its own. */
+  readonly expertsAsWide?: boolean;
   /** What every token meets besides. */
   readonly shared?: 'gated' | 'plain' | 'layer';
   /** Biases of the router and the experts. */
   readonly expertBias?: boolean;
   readonly choiceBias?: boolean;
+  /** Layers after the last that the model's file counts and does not need. */
+  readonly ahead?: number;
   /** Share of a head's dimensions that are rotated. Defaults to all. */
   readonly rotated?: number;
   /** Keys of the family's own, without the architecture before them. */
   readonly entries?: Readonly<Record<string, GgufEntry>>;
 }
 
+const graniteFactors: Readonly<Record<string, GgufEntry>> = {
+  logit_scale: { f32: 1.5 },
+  residual_scale: { f32: 0.7 },
+  embedding_scale: { f32: 1.3 },
+  'attention.scale': { f32: 0.2 },
+};
+
 export const familyTraits = {
-  llama: { vocabulary: 'spm', experts: 'asked' },
+  llama: { vocabulary: 'spm', experts: 'asked', expertsAsWide: true },
   qwen2: { attentionBias: true },
   qwen3: { queryKeyNorm: 'head' },
   smollm3: {},
@@ -71,6 +82,58 @@ export const familyTraits = {
   },
   qwen3moe: { queryKeyNorm: 'head', experts: 'always' },
   qwen2moe: { attentionBias: true, experts: 'always', shared: 'gated' },
+  mistral3: { entries: { 'attention.temperature_scale': { f32: 0.1 } } },
+  granite: { entries: graniteFactors },
+  granitemoe: { experts: 'always', expertsAsWide: true, shared: 'plain', entries: graniteFactors },
+  olmo2: { norms: 'after', queryKeyNorm: 'whole', sliding: 'asked' },
+  olmoe: { queryKeyNorm: 'whole', experts: 'always', expertsAsWide: true },
+  'command-r': { layerNorm: 'plain', norms: 'parallel', tied: true, entries: { logit_scale: { f32: 0.5 } } },
+  cohere2: {
+    layerNorm: 'plain',
+    norms: 'parallel',
+    tied: true,
+    sliding: 'always',
+    entries: { logit_scale: { f32: 0.5 } },
+  },
+  glm4: { norms: 'both', attentionBias: true, fusedUp: true, rotated: 0.5 },
+  glm4moe: {
+    norms: 'renamed',
+    attentionBias: true,
+    rotated: 0.5,
+    experts: 'always',
+    shared: 'plain',
+    choiceBias: true,
+    // The last layer of the file predicts a token ahead and does not run.
+    ahead: 1,
+    entries: {
+      expert_gating_func: { u32: 2 },
+      expert_weights_norm: { bool: true },
+      expert_weights_scale: { f32: 1.5 },
+      leading_dense_block_count: { u32: 1 },
+    },
+  },
+  exaone4: { norms: 'after', queryKeyNorm: 'head' },
+  ernie4_5: {},
+  'ernie4_5-moe': {
+    experts: 'always',
+    shared: 'plain',
+    choiceBias: true,
+    entries: { leading_dense_block_count: { u32: 1 }, interleave_moe_layer_step: { u32: 1 } },
+  },
+  seed_oss: { norms: 'renamed', attentionBias: true },
+  nemotron: { layerNorm: 'biased', ungated: true, rotated: 0.5 },
+  starcoder2: { layerNorm: 'biased', ungated: true, attentionBias: true, outputBias: true },
+  falcon: { layerNorm: 'biased', norms: 'parallel', ungated: true, fusedQkv: true },
+  phi2: {
+    layerNorm: 'biased',
+    norms: 'parallel',
+    ungated: true,
+    attentionBias: true,
+    outputBias: true,
+    headBias: true,
+    rotated: 0.5,
+  },
+  stablelm: { layerNorm: 'biased', attentionBias: true, rotated: 0.25 },
 } as const satisfies Record<string, FamilyTraits>;
 
 export type Family = keyof typeof familyTraits;

@@ -13,6 +13,7 @@ export function* layerTensors(
   const { embedding, traits, family } = shape;
   const name: Name = (part) => `blk.${layer}.${part}`;
   if (traits.norms !== 'after') yield* make.norm(name('attn_norm'), embedding);
+  if (spec.twoInputs === true) yield* make.norm(name('attn_norm_2'), embedding);
   yield* attention(spec, shape, layer, make, name);
   if (traits.norms === undefined || traits.norms === 'both') yield* make.norm(name('ffn_norm'), embedding);
   if (traits.norms === 'renamed') yield* make.norm(name('post_attention_norm'), embedding);
@@ -101,7 +102,7 @@ function* experts(
   make: Makers,
 ): Generator<GgufTensorSource> {
   const count = mixed?.count ?? 0;
-  const width = family === 'llama' ? feedForward : expertLength;
+  const width = traits.expertsAsWide === true ? feedForward : expertLength;
   // Clear choices: a router whose logits nearly tie would choose by rounding.
   yield make.matrix(name('ffn_gate_inp'), embedding, count, 4);
   if (family === 'gemma4') {
@@ -133,7 +134,8 @@ function* experts(
     const gate = make.matrix(name('ffn_gate_inp_shexp'), embedding, 1);
     yield { ...gate, ne: [embedding] };
   }
-  yield make.matrix(name('ffn_gate_shexp'), embedding, 2 * embedding);
-  yield make.matrix(name('ffn_up_shexp'), embedding, 2 * embedding);
-  yield make.matrix(name('ffn_down_shexp'), 2 * embedding, embedding);
+  const sharedWidth = family === 'glm4moe' ? width : 2 * embedding;
+  yield make.matrix(name('ffn_gate_shexp'), embedding, sharedWidth);
+  yield make.matrix(name('ffn_up_shexp'), embedding, sharedWidth);
+  yield make.matrix(name('ffn_down_shexp'), sharedWidth, embedding);
 }

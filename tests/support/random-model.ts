@@ -61,6 +61,11 @@ export interface RandomModelSpec {
   readonly tokenInput?: number;
   /** Whether layers without a window have no map for values, gemma4. Defaults to false. */
   readonly keysAsValues?: boolean;
+  /** Norms in place of those the family's traits name: of large models that have others. */
+  readonly norms?: FamilyTraits['norms'];
+  readonly queryKeyNorm?: FamilyTraits['queryKeyNorm'];
+  /** Whether attention and feed-forward have norms of their own in a parallel layer, falcon. Defaults to false. */
+  readonly twoInputs?: boolean;
   /** First layers that are dense in a mixture of experts. Defaults to 0. */
   readonly denseLayers?: number;
   /** Keys besides those of the family, without the architecture before them; they win over its. */
@@ -82,7 +87,11 @@ export interface RandomModelSpec {
 export type Shape = ReturnType<typeof resolve>;
 
 function resolve(spec: RandomModelSpec) {
-  const traits: FamilyTraits = familyTraits[spec.family];
+  const traits: FamilyTraits = {
+    ...familyTraits[spec.family],
+    ...(spec.norms && { norms: spec.norms }),
+    ...(spec.queryKeyNorm && { queryKeyNorm: spec.queryKeyNorm }),
+  };
   const embedding = spec.embedding ?? 64;
   const heads = spec.heads ?? 4;
   const headDim = spec.headDim ?? embedding / heads;
@@ -138,7 +147,7 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
   const entries: [string, GgufEntry][] = [
     ['general.architecture', { string: family }],
     ['general.name', { string: `random ${family}` }],
-    [`${family}.block_count`, { u32: shape.layers }],
+    [`${family}.block_count`, { u32: shape.layers + (traits.ahead ?? 0) }],
     [`${family}.context_length`, { u32: spec.contextTokens ?? 512 }],
     [`${family}.embedding_length`, { u32: shape.embedding }],
     [`${family}.feed_forward_length`, { u32: shape.feedForward }],
@@ -152,6 +161,7 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
     ...ropeScaling(spec),
     ...shape.tokens.entries,
   ];
+  if (traits.ahead !== undefined) entries.push([`${family}.nextn_predict_layers`, { u32: traits.ahead }]);
   if (shape.sliding) {
     entries.push([`${family}.attention.sliding_window`, { u32: spec.slidingWindow ?? 8 }]);
     if (spec.slidingRopeBase !== undefined)
@@ -172,9 +182,11 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
     );
     if (shape.experts.scale !== undefined)
       entries.push([`${family}.expert_weights_scale`, { f32: shape.experts.scale }]);
-    if (family !== 'llama') entries.push([`${family}.expert_feed_forward_length`, { u32: shape.expertLength }]);
-    if (family === 'qwen2moe')
-      entries.push(['qwen2moe.expert_shared_feed_forward_length', { u32: 2 * shape.embedding }]);
+    if (traits.expertsAsWide !== true)
+      entries.push([`${family}.expert_feed_forward_length`, { u32: shape.expertLength }]);
+    if (traits.shared === 'gated' || (traits.shared === 'plain' && family !== 'glm4moe'))
+      entries.push([`${family}.expert_shared_feed_forward_length`, { u32: 2 * shape.embedding }]);
+    if (family === 'glm4moe') entries.push(['glm4moe.expert_shared_count', { u32: 1 }]);
   }
   for (const [key, entry] of Object.entries({ ...traits.entries, ...spec.entries })) {
     entries.push([`${family}.${key}`, entry]);

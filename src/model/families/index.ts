@@ -4,12 +4,21 @@
  */
 import { BlockAttentionError } from '../../errors.ts';
 import type { GgufFile } from '../../ggml/gguf-file.ts';
+import { cohere2, commandR } from './cohere.ts';
+import { ernie45, ernie45moe } from './ernie.ts';
+import { exaone4 } from './exaone.ts';
 import type { Family } from './family.ts';
 import { gemma, gemma2, gemma3, gemma4 } from './gemma.ts';
+import { glm4, glm4moe } from './glm.ts';
 import { gptOss } from './gpt-oss.ts';
+import { granite, granitemoe } from './granite.ts';
+import { falcon, nemotron, phi2, stablelm, starcoder2 } from './layer-norm.ts';
 import { llama, smollm3 } from './llama.ts';
+import { mistral3 } from './mistral.ts';
+import { olmo2, olmoe } from './olmo.ts';
 import { phi3 } from './phi.ts';
 import { qwen2, qwen2moe, qwen3, qwen3moe } from './qwen.ts';
+import { seedOss } from './seed.ts';
 
 export type { ExpertFeatures, Family, Shapes } from './family.ts';
 
@@ -26,13 +35,34 @@ export const families: Readonly<Record<string, Family>> = {
   'gpt-oss': gptOss,
   qwen3moe,
   qwen2moe,
+  mistral3,
+  granite,
+  granitemoe,
+  olmo2,
+  olmoe,
+  cohere2,
+  'command-r': commandR,
+  glm4,
+  glm4moe,
+  exaone4,
+  ernie4_5: ernie45,
+  'ernie4_5-moe': ernie45moe,
+  seed_oss: seedOss,
+  nemotron,
+  stablelm,
+  starcoder2,
+  falcon,
+  phi2,
 };
 
 const reasons: readonly (readonly [RegExp, string])[] = [
+  [/lfm2/, 'its short convolutions start from the tokens before, which blocks do not store'],
   [
-    /mamba|rwkv|jamba|falcon-h1|nemotron_h|granitehybrid|lfm2|plamo2|kimi|qwen3next|qwen35|arwkv|hybrid/,
-    'it keeps a recurrent state, which cannot be computed per passage',
+    /mamba|rwkv|jamba|falcon-h1|nemotron_h|granitehybrid|plamo2|kimi|qwen3next|qwen35|arwkv|hybrid/,
+    'it keeps a recurrent state, which is not computed per passage (docs/decisions/0006)',
   ],
+  [/gemma4-assistant|eagle3|dflash/, 'it predicts tokens for another model'],
+  [/vl$|vlmoe$|vision|ocr|clip/, 'it reads images: take the model of text alone'],
   [
     /deepseek2|deepseek3|deepseek4|minicpm3|plm|glm-dsa|mistral4/,
     'its latent attention (MLA) stores keys in another form',
@@ -62,11 +92,11 @@ export function familyOf(architecture: string, file: GgufFile): Family {
   if (typeof experts === 'number' && experts > 0 && family.experts === undefined) {
     return refuse(`it routes over ${experts} experts (MoE), which files of this architecture do not`);
   }
+  const some = family.experts?.someLayers === true;
   for (const key of [
     'expert_group_count',
     'expert_group_used_count',
-    'leading_dense_block_count',
-    'interleave_moe_layer_step',
+    ...(some ? [] : ['leading_dense_block_count', 'interleave_moe_layer_step']),
   ]) {
     const value = file.value(`${architecture}.${key}`);
     if (typeof value === 'number' && value > 1)
