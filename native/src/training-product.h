@@ -35,7 +35,7 @@ static void product(ggml_tensor *dst, int ith, int nth, const ba_training_matrix
   const int64_t i0 = by_rows ? portion(m, MR, ith, nth) : 0, i1 = by_rows ? portion(m, MR, ith + 1, nth) : m;
   const int64_t j0 = by_rows ? 0 : portion(n, NR, ith, nth), j1 = by_rows ? n : portion(n, NR, ith + 1, nth);
   if (i0 >= i1 || j0 >= j1) return;
-  float *scratch = thread_scratch.take((int64_t)(MC + MR) * KC + (int64_t)(NC + NR) * KC + MC + KC);
+  float *scratch = thread_scratch.take((int64_t)(MC + MR) * KC + (int64_t)(NC + NR) * KC + MC + 4 * KC);
   if (!scratch) {
     for (int64_t j = j0; j < j1; j++) poison(c + i0 + j * ldc, i1 - i0);
     return;

@@ -16,6 +16,7 @@ import { defaultPolicy, trainedPolicy, trainingPolicy } from '../engine/policy/d
 import { plainPolicy } from '../engine/policy/policy.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { openGguf } from '../ggml/gguf-file.ts';
+import { loadTrainingKernel } from '../ggml/training-kernel.ts';
 import type { AdapterFile } from '../model/adapter-file.ts';
 import { readHyperParameters } from '../model/hyper-parameters.ts';
 import { weightsDigest } from '../model/weights-digest.ts';
@@ -118,6 +119,7 @@ class Run {
       longest: set.longest,
       outputs,
       teacher: distill !== undefined,
+      native: (options.device ?? 'cpu') === 'cpu' && loadTrainingKernel() !== undefined,
     };
     const memoryBytes = estimateMemory(file, hyperParameters, need);
     requireMemory(memoryBytes);

@@ -14,6 +14,8 @@ export interface MemoryNeed {
   readonly outputs: number;
   /** Whether the starting model is asked, too. */
   readonly teacher: boolean;
+  /** Whether the native nodes compute: they keep no scores and take no transposed copies. */
+  readonly native: boolean;
 }
 
 const f32 = 4;
@@ -24,26 +26,27 @@ const copies = 4;
 export function estimateMemory(file: GgufFile, hp: HyperParameters, need: MemoryNeed): number {
   // Adapters train over the very pages that the teacher reads.
   const mapped = need.teacher && need.lora === null ? file.bytes : 0;
-  return weightBytes(file, need.lora) + mapped + activationBytes(hp, need);
+  return weightBytes(file, need) + mapped + activationBytes(hp, need);
 }
 
-function weightBytes(file: GgufFile, lora: number | null): number {
+function weightBytes(file: GgufFile, { lora, native }: MemoryNeed): number {
   let bytes = 0;
   for (const { name, ne, bytes: size } of file.tensors.values()) {
     const elements = ne[0] * ne[1] * ne[2] * ne[3];
     if (lora === null) bytes += copies * f32 * elements;
-    // Mapped weights, a rearranged copy of them, and a transpose of 8 bits.
-    else bytes += 2 * size + (ne[1] > 1 ? 1.07 * elements : 0);
+    // Mapped weights; without native nodes a rearranged copy of them, and a transpose of 8 bits.
+    else bytes += native ? size : 2 * size + (ne[1] > 1 ? 1.07 * elements : 0);
     if (lora !== null && /^blk\..*\.weight$/.test(name) && ne[1] > 1) bytes += copies * f32 * lora * (ne[0] + ne[1]);
   }
   return bytes;
 }
 
 /** What the forward pass keeps of every layer, and the scratch of one layer on the way back. */
-function activationBytes(hp: HyperParameters, { batchTokens, longest, outputs, teacher }: MemoryNeed): number {
+function activationBytes(hp: HyperParameters, need: MemoryNeed): number {
+  const { batchTokens, longest, outputs, teacher, native } = need;
   const { embeddingLength: d, feedForwardLength: ff, heads, kvHeads, headDim, layers, vocabulary } = hp;
   const tokens = Math.max(batchTokens, longest);
-  const scores = heads * longest;
+  const scores = native ? 0 : heads * longest;
   const kept = 9 * d + 5 * heads * headDim + 6 * kvHeads * headDim + 3 * ff + scores;
   const scratch = 4 * (d + ff) + 3 * scores;
   return f32 * (tokens * (layers * kept + scratch) + (teacher ? 6 : 3) * vocabulary * outputs);

@@ -1,8 +1,9 @@
 /**
  * Sequences to rows of equal length: several short ones share a row, each blind to the others, at positions of its own.
  *
- * Rows of a step have one length, so that its graph is built once; a few lengths cover all data. Pure bookkeeping: the
- * masks are pack-mask.ts's.
+ * Parts of a step are computed one after the other. Rows of one length share a graph, and a few lengths cover data of
+ * short sequences; where padding to one length would cost more than it saves, every row is a part of its own length. Pure
+ * bookkeeping: the masks are pack-mask.ts's.
  */
 import type { FinalBlock, TrainingSequence } from './types.ts';
 
@@ -44,6 +45,25 @@ export function copiedTokens({ blocks, anchor }: TrainingSequence): number {
 /** Tokens before the final blocks, as positions count them: without copies of the anchor. */
 export function contextTokens({ blocks }: TrainingSequence): number {
   return blocks.slice(0, -1).reduce((sum, block) => sum + block.length, 0);
+}
+
+/** Row lengths of parts of one row, likewise: there is a graph for each. */
+const ownRowStep = 64;
+/** Tokens to compute, as a share of those with rows of one length, from which on rows of their own length pay. */
+const worthwhile = 0.95;
+
+/** Sequences of a step in parts of at most `batchTokens`, or of one sequence that is longer. */
+export function packParts(sequences: readonly TrainingSequence[], batchTokens: number): PackedRows[] {
+  const alike = splitRows(packRows(sequences), batchTokens);
+  const own = packRows(sequences, batchTokens).rows.map((row) => {
+    const used = row.reduce((sum, { length }) => sum + length, 0);
+    return { rowTokens: Math.ceil(used / ownRowStep) * ownRowStep, rows: [row] };
+  });
+  return computedTokens(own) < worthwhile * computedTokens(alike) ? own : alike;
+}
+
+function computedTokens(parts: readonly PackedRows[]): number {
+  return parts.reduce((sum, { rowTokens, rows }) => sum + rowTokens * rows.length, 0);
 }
 
 /** Longest first, each into the first row with room. @param rowTokens defaults to the longest sequence, rounded up */

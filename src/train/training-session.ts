@@ -15,7 +15,7 @@ import { type HyperParameters, readHyperParameters } from '../model/hyper-parame
 import { AdamW, type AdamWSettings } from './adamw.ts';
 import { type Batch, type BatchShape, makeBatch } from './batch.ts';
 import { type LowRankOptions, LowRankParameters } from './low-rank-parameters.ts';
-import { contextTokens, finalBlocks, packRows, sequenceTokens, splitRows } from './packing.ts';
+import { contextTokens, finalBlocks, packParts, sequenceTokens } from './packing.ts';
 import { FullParameters, readTensor, type TrainableWeights } from './parameters.ts';
 import { readState, writeState } from './state-file.ts';
 import { checkDistill, FrozenTeacher } from './teacher.ts';
@@ -47,8 +47,9 @@ export interface TrainingOptions extends Partial<AdamWSettings> {
 
 /** The paper's recipe has no weight decay; β2 of 0.95 rather than 0.999, as is common for short runs. */
 const defaults: AdamWSettings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clip: 1 };
-/** Placed graphs kept for shapes that come back. */
+/** Placed graphs kept for shapes that come back, and scratch memory from which on none is kept beside a new one. */
 const keptGraphs = 6;
+const keptGraphBytes = 2 ** 30;
 
 export class TrainingSession {
   readonly hyperParameters: HyperParameters;
@@ -252,7 +253,7 @@ export class TrainingSession {
   }
 
   *#batches(sequences: readonly TrainingSequence[]): Generator<Batch> {
-    for (const part of splitRows(packRows(sequences), this.#batchTokens)) yield makeBatch(part);
+    for (const part of packParts(sequences, this.#batchTokens)) yield makeBatch(part);
   }
 
   #graph(shape: BatchShape, training: boolean): TrainingGraph {
@@ -260,7 +261,8 @@ export class TrainingSession {
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
       for (const [oldest, stale] of this.#graphs) {
-        if (this.#graphs.size < keptGraphs) break;
+        const bytes = Array.from(this.#graphs.values()).reduce((sum, kept) => sum + kept.bytes, 0);
+        if (this.#graphs.size < keptGraphs && bytes < keptGraphBytes) break;
         stale.dispose();
         this.#graphs.delete(oldest);
       }

@@ -1,0 +1,153 @@
+/**
+ * Prompts to train on: passages of several sets among each other, all that is asked about them over one context, and
+ * questions that none of them answers. A context is read once for all its questions (docs/finetuning.md), so many
+ * questions cost little; so each passage is the one that answers, and a distractor for the others.
+ *
+ * Passages are a page's neighbours in half of the cases, as retrieval finds them, else of any set. Seeded: the same
+ * sources and seed give the same contexts.
+ */
+import type { Random } from '../../src/eval/random.ts';
+import type { Asked, Passage, Unit } from './sources.ts';
+
+/** A line of `finetune --data`. */
+export interface Context {
+  readonly passages: readonly Passage[];
+  readonly questions: readonly { readonly question: string; readonly answers: readonly string[] }[];
+}
+
+export interface ContextRecipe {
+  /** How often a unit is drawn of each set. */
+  readonly shares: Readonly<Record<string, number>>;
+  /** Passages of a context, drawn of these. */
+  readonly passages: readonly [number, ...number[]];
+  /** Most questions about one unit, and in all. */
+  readonly perUnit: number;
+  readonly perContext: number;
+  /** Most distractors of a unit's own that come with it. */
+  readonly distractors: number;
+  /** Probability that the next unit is the neighbour of the one before. */
+  readonly neighbours: number;
+  /** Probability that a context gets a question that it does not answer. */
+  readonly unanswered: number;
+  /** Longest passage, in characters. */
+  readonly longest: number;
+}
+
+/** Draws units of a set without putting them back until all were drawn. */
+class Deck {
+  readonly #units: readonly Unit[];
+  readonly #random: Random;
+  #order: number[] = [];
+
+  constructor(units: readonly Unit[], random: Random) {
+    this.#units = units;
+    this.#random = random;
+  }
+
+  next(): Drawn | undefined {
+    if (this.#order.length === 0) this.#order = permutation(this.#units.length, this.#random);
+    return this.at(this.#order.pop() ?? -1);
+  }
+
+  /** The next one after `index`, if it is of the same page. */
+  after({ index, unit }: Drawn): Drawn | undefined {
+    const next = this.at(index + 1);
+    return next !== undefined && titleOf(next.unit) === titleOf(unit) ? next : undefined;
+  }
+
+  at(index: number): Drawn | undefined {
+    const unit = this.#units[index];
+    return unit && { unit, index, deck: this };
+  }
+}
+
+interface Drawn {
+  readonly unit: Unit;
+  readonly index: number;
+  readonly deck: Deck;
+}
+
+export class ContextStream {
+  readonly #recipe: ContextRecipe;
+  readonly #random: Random;
+  readonly #decks: readonly { readonly share: number; readonly deck: Deck }[];
+
+  constructor(sources: ReadonlyMap<string, readonly Unit[]>, recipe: ContextRecipe, random: Random) {
+    this.#recipe = recipe;
+    this.#random = random;
+    const fits = (unit: Unit) =>
+      unit.passages.length > 0 && unit.passages.every(({ text }) => text.length <= recipe.longest);
+    this.#decks = Object.entries(recipe.shares).map(([set, share]) => ({
+      share,
+      deck: new Deck((sources.get(set) ?? []).filter(fits), random),
+    }));
+  }
+
+  next(): Context {
+    const random = this.#random;
+    const wanted = random.pick(this.#recipe.passages);
+    const drawn: Drawn[] = [];
+    const passages: Passage[] = [];
+    while (passages.length < wanted) {
+      const last = drawn.at(-1);
+      const beside =
+        last !== undefined && random.uniform() < this.#recipe.neighbours ? last.deck.after(last) : undefined;
+      const one = beside ?? this.#draw();
+      if (drawn.some(({ unit }) => unit === one.unit)) continue;
+      drawn.push(one);
+      const extra = random.shuffle(one.unit.distractors).slice(0, random.integer(this.#recipe.distractors + 1));
+      passages.push(...one.unit.passages, ...extra);
+    }
+    const asked = drawn.flatMap(({ unit }) => random.shuffle(unit.asked).slice(0, this.#recipe.perUnit));
+    const chosen = random.shuffle(asked).slice(0, this.#recipe.perContext);
+    const stray = random.uniform() < this.#recipe.unanswered ? this.#stray(drawn, passages) : undefined;
+    const questions = [...chosen, ...(stray === undefined ? [] : [stray])].map(({ question, answer }) => ({
+      question,
+      answers: answer === undefined ? [] : [answer],
+    }));
+    return { passages: random.shuffle(passages), questions };
+  }
+
+  #draw(): Drawn {
+    const total = this.#decks.reduce((sum, { share }) => sum + share, 0);
+    let at = this.#random.uniform() * total;
+    for (const { share, deck } of this.#decks) {
+      at -= share;
+      const drawn = at < 0 ? deck.next() : undefined;
+      if (drawn !== undefined) return drawn;
+    }
+    return this.#draw();
+  }
+
+  /** A question about the page of one of the passages, or any, whose answer none of them holds. */
+  #stray(drawn: readonly Drawn[], passages: readonly Passage[]): Asked | undefined {
+    const held = passages.map(({ title, text }) => `${title} ${text}`.toLowerCase()).join('\n');
+    const near = drawn.flatMap(({ deck, index, unit }) =>
+      [-2, 1, 2, 3].flatMap((offset) => {
+        const other = deck.at(index + offset)?.unit;
+        return other !== undefined && titleOf(other) === titleOf(unit) && !drawn.some((one) => one.unit === other)
+          ? other.asked
+          : [];
+      }),
+    );
+    const candidates = [...this.#random.shuffle(near), ...this.#draw().unit.asked];
+    const found = candidates.find(
+      ({ answer }) => answer !== undefined && !/^(yes|no)$/i.test(answer) && !held.includes(answer.toLowerCase()),
+    );
+    return found && { question: found.question, answer: undefined };
+  }
+}
+
+function titleOf(unit: Unit): string | undefined {
+  return unit.passages[0]?.title;
+}
+
+/** Fisher and Yates: `Random.shuffle` takes quadratic time, too much for 20,000 paragraphs. */
+function permutation(count: number, random: Random): number[] {
+  const order = Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [order[i], order[j]] = [order[j] ?? j, order[i] ?? i];
+  }
+  return order;
+}
