@@ -37,7 +37,7 @@ const rows = decisions.map(({ type, inputs, path, ms }) => ({
   chosen: path,
 }));
 const machine = describeMachine();
-console.log(`linear · ${machine.cpu}, ${threads} threads, Node ${machine.node}, native ${kernel.isa}`);
+console.log(`linear · ${machine.cpu}, ${threads} threads, Node ${machine.node}, native ${kernel.linearIsa}`);
 console.table(rows);
-printResult({ bench: 'linear', machine, isa: kernel.isa, threads, rows });
+printResult({ bench: 'linear', machine, isa: kernel.linearIsa, threads, rows });
 process.exit(0);

@@ -55,6 +55,8 @@ const kernel = {
   plain: ['src/barrier.cpp', 'src/dispatch.cpp', 'src/guard.cpp', 'src/training-dispatch.cpp'],
   flags: fast,
 };
+/** Instruction sets that only some files have a use for. */
+const alone = arch === 'x64' ? { 'src/linear.cpp': { avx512_vnni: [...avx512, '-mavx512vnni'] } } : {};
 const products = {
   library: {
     ...kernel,
@@ -113,7 +115,7 @@ function sources(folder) {
 }
 
 function fingerprint(kind, compiler) {
-  const hash = createHash('sha256').update(JSON.stringify([kind, products[kind], isas, common, compiler]));
+  const hash = createHash('sha256').update(JSON.stringify([kind, products[kind], isas, alone, common, compiler]));
   const folders = kind === 'library' ? ['src'] : ['src', 'test', 'bench'];
   for (const file of folders.flatMap(sources)) hash.update(file).update(readFileSync(join(here, file)));
   return hash.digest('hex');
@@ -142,7 +144,7 @@ async function build(kind, compiler, stamp) {
   try {
     const object = (source, suffix) => join(work, `${source.replace(/\W/g, '-')}${suffix}.o`);
     const jobs = product.perIsa.flatMap((source) =>
-      Object.entries(isas).map(([isa, flags]) => ({
+      Object.entries({ ...isas, ...alone[source] }).map(([isa, flags]) => ({
         source,
         object: object(source, `-${isa}`),
         flags: [...common, ...product.flags, ...flags, `-DBA_NS=${isa}`],

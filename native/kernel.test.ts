@@ -61,6 +61,22 @@ describe.skipIf(missing !== undefined).each([
   });
 });
 
+test.skipIf(missing !== undefined)(
+  'integer products have the same bits whatever the instruction set',
+  () => {
+    expect(node('build.mjs', ['--test']).status).toBe(0);
+    const builds = new Map<string, string>();
+    for (const isa of [...isas, 'avx512_vnni']) {
+      const [, name = '', digest = ''] = /^(\S+): .*integers (\S+)$/m.exec(program('linear', ['120'], isa).text) ?? [];
+      expect(digest).toMatch(/^[0-9a-f]{16}$/);
+      // These have no integer products of their own.
+      if (name !== 'baseline' && name !== 'neon') builds.set(name, digest);
+    }
+    expect(new Set(builds.values()).size).toBeLessThanOrEqual(1);
+  },
+  300_000,
+);
+
 describe('build.mjs', () => {
   const elsewhere = { CXX: 'no-such-compiler', BLOCK_ATTENTION_BUILD_DIR: join(here, 'build', 'never') };
 

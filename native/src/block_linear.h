@@ -19,6 +19,8 @@ struct ggml_tensor;
 #ifdef __cplusplus
 extern "C" {
 #endif
+// The build of the linear layers: ba_isa()'s, or `avx512_vnni` beside an AVX-512 build where the CPU has that.
+const char *ba_linear_isa(void);
 // Bytes of `rows` packed rows of k elements, or -1 where this CPU's build does not take weights of this ggml type and
 // shape [k, n]: n must be a multiple of 8, k of the type's group.
 int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows);

@@ -10,6 +10,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+namespace avx512_vnni {
+extern const ba::Linear linear;
+}
 namespace avx512 {
 extern const ba::Kernel kernel;
 }
@@ -62,14 +65,27 @@ const ba::Kernel *choose() {
   if (is_wanted(avx512::kernel)) return &avx512::kernel;
   return is_wanted(avx512_256::kernel) || halves_avx512() ? &avx512_256::kernel : &avx512::kernel;
 }
+
+// The integer products of AVX-512 VNNI go with both AVX-512 builds, unless another one was named.
+const ba::Linear *choose_linear(const ba::Kernel *kernel) {
+  const char *wanted = getenv("BA_ISA");
+  const bool is_avx512 = kernel == &avx512::kernel || kernel == &avx512_256::kernel;
+  const bool other = wanted && *wanted && strcmp(wanted, avx512_vnni::linear.isa) != 0;
+  return is_avx512 && !other && __builtin_cpu_supports("avx512vnni") ? &avx512_vnni::linear : kernel->linear;
+}
 #elif defined(__aarch64__)
 const ba::Kernel *choose() { return &neon::kernel; }
 #else
 const ba::Kernel *choose() { return &baseline::kernel; }
 #endif
 
+#if !defined(__x86_64__)
+const ba::Linear *choose_linear(const ba::Kernel *kernel) { return kernel->linear; }
+#endif
+
 // Chosen when the library is loaded.
 const ba::Kernel *const chosen = choose();
+const ba::Linear *const linear = choose_linear(chosen);
 
 enum { MOST_THREADS = 512 };  // ggml's own limit
 
@@ -187,30 +203,32 @@ EXPORT void ba_checksum(const void *const *payloads, const int64_t *bytes, int32
 
 // --- linear layers -----------------------------------------------------------------------------------------------
 
+EXPORT const char *ba_linear_isa(void) { return linear->isa; }
+
 EXPORT int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows) {
-  return chosen->linear->packed_bytes(type, k, n, rows);
+  return linear->packed_bytes(type, k, n, rows);
 }
 
 EXPORT void ba_linear_pack(ggml_tensor *dst, int ith, int nth, void *type) {
   const ggml_tensor *x = dst->src[0];
   const int64_t x_row = (int64_t)(x->nb[1] / sizeof(float));
-  chosen->linear->pack({(int32_t)(intptr_t)type, x->ne[0], 0, x->ne[1], nullptr, 0, (const float *)x->data, x_row,
+  linear->pack({(int32_t)(intptr_t)type, x->ne[0], 0, x->ne[1], nullptr, 0, (const float *)x->data, x_row,
                         (char *)dst->data, nullptr, 0},
                        ith, nth);
 }
 
 EXPORT void ba_linear_multiply(ggml_tensor *dst, int ith, int nth, void *) {
   const ggml_tensor *w = dst->src[1];
-  chosen->linear->multiply({w->type, w->ne[0], w->ne[1], dst->ne[1], (const char *)w->data, (int64_t)w->nb[1], nullptr, 0,
+  linear->multiply({w->type, w->ne[0], w->ne[1], dst->ne[1], (const char *)w->data, (int64_t)w->nb[1], nullptr, 0,
                             (char *)dst->src[0]->data, (float *)dst->data, (int64_t)(dst->nb[1] / sizeof(float))},
                            ith, nth);
 }
 
 EXPORT int32_t ba_linear_run(int32_t type, const void *weight, int64_t weight_row, int64_t k, int64_t n, const float *x,
                              int64_t rows, void *packed, float *y, int32_t ith, int32_t nth) {
-  if (chosen->linear->packed_bytes(type, k, n, rows) < 0) return 1;
+  if (linear->packed_bytes(type, k, n, rows) < 0) return 1;
   const ba::Product p = {type, k, n, rows, (const char *)weight, weight_row, x, k, (char *)packed, y, n};
-  chosen->linear->pack(p, 0, 1);
-  chosen->linear->multiply(p, ith, nth);
+  linear->pack(p, 0, 1);
+  linear->multiply(p, ith, nth);
   return 0;
 }

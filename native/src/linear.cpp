@@ -47,6 +47,6 @@ static void multiply(const ba::Product &p, int32_t ith, int32_t nth) {
 }  // namespace
 
 extern const ba::Linear linear;
-const ba::Linear linear = {packed_bytes, pack, multiply};
+const ba::Linear linear = {BA_TEXT(BA_NS), packed_bytes, pack, multiply};
 
 }  // namespace BA_NS

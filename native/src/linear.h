@@ -32,6 +32,7 @@ struct Product {
 };
 
 struct Linear {
+  const char *isa;
   int64_t (*packed_bytes)(int32_t type, int64_t k, int64_t n, int64_t rows);
   // Every thread of [0, nth) calls pack; after all have returned every one calls multiply.
   void (*pack)(const Product &p, int32_t ith, int32_t nth);

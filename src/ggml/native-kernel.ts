@@ -22,6 +22,8 @@ export const sumLanes = 32;
 export interface NativeKernel {
   /** Instruction set the running CPU was given: `avx512`, `avx512_256`, `avx2`, `neon` or `baseline`. */
   readonly isa: string;
+  /** That of the linear layers: `avx512_vnni` beside an AVX-512 build where the CPU has VNNI, else `isa`. */
+  readonly linearIsa: string;
   /** The library's file. */
   readonly path: string;
   /** Addresses of the two graph nodes' functions, of type ggml_custom_op_t. Their userdata is a ba_op. */
@@ -98,6 +100,7 @@ export function openKernel(path: string): NativeKernelState {
       return absent(`${path} has ABI ${abi()}, this package needs ${nativeKernelAbi}: node native/build.mjs`);
     }
     const isa = library.func('const char *ba_isa(void)') as () => string;
+    const linearIsa = library.func('const char *ba_linear_isa(void)') as () => string;
     const scratchBytes = library.func('int64_t ba_scratch_bytes(void *params, int32_t nth)') as (
       params: bigint,
       threads: number,
@@ -121,6 +124,7 @@ export function openKernel(path: string): NativeKernelState {
       reason: undefined,
       kernel: {
         isa: isa(),
+        linearIsa: linearIsa(),
         path,
         attend: library.symbol('ba_attend') as bigint,
         merge: library.symbol('ba_merge') as bigint,

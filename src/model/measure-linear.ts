@@ -44,6 +44,7 @@ export function linearMachine(backend: Backend, kernel: NativeKernel, repack: bo
   const parts = [
     cpus()[0]?.model.trim(),
     kernel.isa,
+    kernel.linearIsa,
     library,
     nativeRelease,
     backend.description,
