@@ -4,9 +4,11 @@ import type { Tokenizer } from '../ggml/tokenizer.ts';
 import {
   askShort,
   beginAnswer,
+  beginMarkup,
   block,
   markup,
   openAnswer,
+  planAgent,
   planRag,
   promptLayout,
   requireText,
@@ -45,17 +47,21 @@ export async function makePlan(
   const style = oneOf('answerStyle', request.answerStyle ?? 'free', ['free', 'short']);
   const layout = promptLayout(parts.template, parts.tokenizer.chatTemplate !== undefined);
   const asked = style === 'short' ? askShort(question, layout) : question;
-  let plan = planRag(
-    { template: parts.template, system, greeting, passages, history, question: asked, variables },
-    parts.tokenizer,
-  );
-  if (segment === 'text' && mode === 'block') {
+  const { agent, answerMarkup = '' } = request;
+  let plan = agent
+    ? planAgent({ ...agent, template: parts.template, variables }, parts.tokenizer)
+    : planRag(
+        { template: parts.template, system, greeting, passages, history, question: asked, variables },
+        parts.tokenizer,
+      );
+  if (segment === 'text' && mode === 'block' && agent === undefined) {
     const sourced = splitSources(plan);
     plan = sourced.inFinal ? sourced.plan : await splitQuestion(sourced.plan, asked.trim());
   }
   if (historyIn === 'final') plan = turnsIntoFinal(plan);
   if (style === 'short') plan = openAnswer(plan, layout);
   if (requireText(answerStart, 'answerStart') !== '') plan = beginAnswer(plan, answerStart);
+  if (answerMarkup !== '') plan = beginMarkup(plan, answerMarkup);
   return tokenizePlanAside(plan, parts.tokenizer, parts.memo, { maxTokens: most });
 }
 
@@ -80,7 +86,8 @@ async function rawPlan(
 }
 
 /** What is not text is for others to refuse. */
-function textsOf({ system, greeting, passages, history = [], question, answerStart }: AnswerRequest): unknown[] {
+function textsOf({ system, greeting, passages, history = [], question, answerStart, agent }: AnswerRequest): unknown[] {
+  if (agent) return [JSON.stringify(agent.tools), ...agent.messages.map(({ content }) => content), answerStart];
   const given = [system, greeting, question, answerStart];
   for (const passage of passages) given.push(passage?.title, passage?.text);
   for (const turn of history) given.push(turn?.user, turn?.assistant);

@@ -13,6 +13,7 @@ export interface Generation {
   readonly text: string;
   readonly tokens: Int32Array;
   readonly stopReason: AnswerResult['stopReason'];
+  readonly stopText: string | undefined;
   /** When the first token was sampled, by performance.now(). */
   readonly firstTokenAt: number;
 }
@@ -29,6 +30,8 @@ export interface GenerateOptions {
   /** Drops a space that the answer begins with. Defaults to false. */
   readonly afterSpace?: boolean | undefined;
   readonly signal: AbortSignal;
+  /** Whether control tokens are in the text, by their spelling. Defaults to false. */
+  readonly controlText?: boolean | undefined;
   readonly push: (piece: string) => void;
   /** Who it is for: groups get equal shares. Defaults to one that all share. */
   readonly group?: string | undefined;
@@ -37,6 +40,8 @@ export interface GenerateOptions {
   /** Alternatives named in each report. Defaults to 0. */
   readonly topLogprobs?: number | undefined;
 }
+
+const encoder = new TextEncoder();
 
 /** Generates until an end token, a stop string, the limit, or the signal, which ends the answer where it is. */
 export async function generate(options: GenerateOptions): Promise<Generation> {
@@ -60,7 +65,8 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     }
     tokens.push(token);
     if (onToken) held.push(reportToken(logits, token, topLogprobs, tokenizer));
-    const piece = text.push(tokenizer.tokenBytes(token));
+    const named = options.controlText === true && tokenizer.isControl(token);
+    const piece = text.push(named ? encoder.encode(tokenizer.tokenText(token)) : tokenizer.tokenBytes(token));
     if (!text.holds && !text.stopped) tell();
     push(piece);
     if (text.stopped) {
@@ -75,5 +81,5 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
   }
   if (!text.stopped) tell();
   push(text.finish());
-  return { text: text.text, tokens: Int32Array.from(tokens), stopReason, firstTokenAt };
+  return { text: text.text, tokens: Int32Array.from(tokens), stopReason, stopText: text.stopText, firstTokenAt };
 }

@@ -30,6 +30,7 @@ export class TextAssembler {
   #held = '';
   #text = '';
   #stopped = false;
+  #stopText: string | undefined;
   #space: boolean;
 
   /** @param afterSpace drops a space that the text begins with */
@@ -47,6 +48,11 @@ export class TextAssembler {
   /** Whether a stop string occurred: it and what follows is dropped. */
   get stopped(): boolean {
     return this.#stopped;
+  }
+
+  /** The stop string that occurred. */
+  get stopText(): string | undefined {
+    return this.#stopText;
   }
 
   /** Whether text is held back that may be the beginning of a stop string. */
@@ -75,7 +81,9 @@ export class TextAssembler {
     let end = -1;
     for (const stop of this.#stops) {
       const at = this.#held.indexOf(stop);
-      if (at !== -1 && (end === -1 || at < end)) end = at;
+      if (at === -1 || (end !== -1 && at >= end)) continue;
+      end = at;
+      this.#stopText = stop;
     }
     if (end !== -1) this.#stopped = true;
     const certain = end === -1 ? this.#held.length - this.#undecided() : end;

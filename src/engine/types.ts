@@ -5,7 +5,7 @@ import type { Device } from '../ggml/library.ts';
 import type { AdapterKind } from '../model/adapter-file.ts';
 import type { KvType } from '../model/kv-layout.ts';
 import type { LinearDecision } from '../model/linear-choice.ts';
-import type { BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
+import type { AgentRequest, BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
 import type { ModeChoice, ModeRequest } from './choose-mode.ts';
 import type { ThreadNotice } from './pace.ts';
@@ -134,8 +134,17 @@ export interface AnswerRequest extends SamplingOptions {
    * Then passages, history, system, greeting and answerStart are empty, and the question is not looked at. Defaults to none.
    */
   readonly raw?: string | readonly number[] | undefined;
+  /**
+   * A conversation in which tools may be called, in place of system, greeting, passages, history and question: by the
+   * model's chat template, a block per tool. Defaults to none.
+   */
+  readonly agent?: AgentRequest | undefined;
   /** The beginning of the answer, given: the model goes on behind it. Not part of the result's text. Defaults to nothing. */
   readonly answerStart?: string | undefined;
+  /** Markup behind `answerStart`, such as what begins a call of a tool: control tokens may be spelled. Defaults to none. */
+  readonly answerMarkup?: string | undefined;
+  /** Whether control tokens that the model draws are in the text, by their spelling. Defaults to false. */
+  readonly controlText?: boolean | undefined;
   /** Further variables of the chat template, such as `enable_thinking` (which defaults to false). */
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
   /** Defaults to 200, or what the context has left. */
@@ -213,6 +222,8 @@ export interface AnswerResult {
   /** Zeros where the policy recomputes nothing. */
   readonly recomputed: PolicyWork;
   readonly stopReason: 'end' | 'length' | 'stop' | 'aborted';
+  /** The stop string that ended the answer, where one did. */
+  readonly stopText?: string | undefined;
   /** context: all blocks before the final one. question: the final block. */
   readonly tokens: { readonly context: number; readonly question: number; readonly answer: number };
   /** Tokens of the final block (in full mode: of the prompt) whose states an earlier answer had left. */

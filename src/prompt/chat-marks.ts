@@ -17,6 +17,8 @@ export interface Marks {
    * this order.
    */
   split(rendered: string, count: number): string[] | undefined;
+  /** The marks of a rendering in the order they stand in, each with the text before it; the last has no index. */
+  all(rendered: string): Iterable<{ readonly index: number | undefined; readonly before: string }>;
   /** The text without any mark. */
   remove(rendered: string): string;
 }
@@ -44,6 +46,14 @@ export function createMarks(texts: Iterable<string>): Marks {
       texts.push(rendered.slice(from));
       const whole = texts.length === count + 1 && !texts.some((text) => text.includes(start));
       return whole ? texts : undefined;
+    },
+    *all(rendered) {
+      let from = 0;
+      for (const match of rendered.matchAll(pattern)) {
+        yield { index: Number(match[1]), before: rendered.slice(from, match.index) };
+        from = match.index + match[0].length;
+      }
+      yield { index: undefined, before: rendered.slice(from) };
     },
     remove: (rendered) => rendered.replace(pattern, ''),
   };

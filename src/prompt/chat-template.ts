@@ -8,7 +8,7 @@ import { BlockAttentionError } from '../errors.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
 import { shorten, templateGlobals } from './template-globals.ts';
 import { TemplateInterpreter } from './template-interpreter.ts';
-import { createScope, parseTemplate, type TemplateNode } from './template-library.ts';
+import { createScope, isList, parseTemplate, type TemplateNode, type Value } from './template-library.ts';
 import { TemplateWork } from './template-work.ts';
 
 export interface ChatMessage {
@@ -23,7 +23,12 @@ export interface RenderOptions {
   readonly variables: Readonly<Record<string, unknown>>;
   /** What `strftime_now` formats. */
   readonly now: Date;
+  /** Definitions of tools, and what is written around each where the template writes it as JSON. Defaults to none. */
+  readonly tools?: { readonly values: readonly object[]; readonly frame: (index: number) => readonly [string, string] };
 }
+
+/** A message with whatever fields its template reads. */
+export type TemplateMessage = Readonly<Record<string, unknown>> & { readonly role: string };
 
 const maxTemplateChars = 1 << 20;
 /** The library's reader takes the square of a run of white space. */
@@ -72,7 +77,10 @@ export class ChatTemplate {
   }
 
   /** @throws INVALID_TEMPLATE when the template raises or fails, works without end, or makes texts without bound. */
-  render(messages: readonly ChatMessage[], { generationPrompt, variables, now }: RenderOptions): string {
+  render(
+    messages: readonly (ChatMessage | TemplateMessage)[],
+    { generationPrompt, variables, now, tools }: RenderOptions,
+  ): string {
     return attempt('rendered', () => {
       const scope = createScope();
       const values = {
@@ -80,20 +88,38 @@ export class ChatTemplate {
         tools: null,
         documents: null,
         ...variables,
+        ...(tools && tools.values.length > 0 && { tools: tools.values }),
         ...templateGlobals(now),
         messages: messages.map((message) => ({ ...message })),
         bos_token: this.#bosToken,
         eos_token: this.eosToken,
         add_generation_prompt: generationPrompt,
       };
-      for (const [name, value] of Object.entries(values)) scope.set(name, value);
-      const given = messages.reduce((sum, { content }) => sum + content.length, 0) + sizeOf(variables);
+      const framed = new Map<Value, readonly [string, string]>();
+      for (const [name, value] of Object.entries(values)) {
+        const made = scope.set(name, value);
+        if (tools === undefined || name !== 'tools' || !isList(made)) continue;
+        for (const [index, tool] of made.value.entries()) framed.set(tool, tools.frame(index));
+      }
+      const given =
+        messages.reduce((sum, message) => sum + contentSize(message), 0) +
+        sizeOf(variables) +
+        sizeOf({ ...tools?.values });
       const work = new TemplateWork(given, messages.length);
-      const rendered = new TemplateInterpreter(scope, work, this.source.length).run(this.#program).value;
+      const rendered = new TemplateInterpreter(scope, work, this.source.length, framed).run(this.#program).value;
       if (typeof rendered !== 'string') throw new Error('its result is not text');
       return rendered;
     });
   }
+}
+
+/** Characters of a message that a template may write. */
+function contentSize({ role: _, ...message }: ChatMessage | TemplateMessage): number {
+  const fields = Object.values(message);
+  return fields.reduce<number>(
+    (sum, field) => sum + (typeof field === 'string' ? field.length : JSON.stringify(field ?? '').length),
+    0,
+  );
 }
 
 /** Characters of the variables beside a conversation. */

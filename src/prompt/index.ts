@@ -1,4 +1,5 @@
 /** Messages and passages to block plans, block plans to tokens. */
+export type { AgentMessage, AgentRequest, ToolCall, ToolDefinition } from './agent-messages.ts';
 export { checkRow, invalidData, rowPassage } from './data-rows.ts';
 export { requirePassages, requireText } from './input-checks.ts';
 export { type PassageReadOptions, readPassages } from './passages.ts';
@@ -8,6 +9,7 @@ export {
   type DialogueRequest,
   type PromptLayout,
   type PromptTemplate,
+  planAgent,
   planDemonstrations,
   planDialogue,
   planRag,
@@ -16,7 +18,7 @@ export {
   type TemplateOptions,
 } from './plans.ts';
 export { promptFormat, promptVersion } from './prompt-version.ts';
-export { beginAnswer, splitQuestion, turnsIntoFinal } from './reshape.ts';
+export { beginAnswer, beginMarkup, splitQuestion, turnsIntoFinal } from './reshape.ts';
 export { type CodeSegmentOptions, segmentCode } from './segment-code.ts';
 export { segmentText } from './segment-text.ts';
 export { askShort, openAnswer } from './short-answer.ts';

@@ -5,9 +5,11 @@
  */
 import { BlockAttentionError } from '../errors.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
+import { agentPlan } from './agent-blocks.ts';
+import type { AgentRequest } from './agent-messages.ts';
 import { chatTemplateFor, isBlank } from './chat-template.ts';
 import { chatFormat, type PromptContent, paperFormat, plainFormat } from './formats.ts';
-import { optionalContent, requirePassages, requireQuestion, requireTurns } from './input-checks.ts';
+import { optionalContent, requirePassages, requireQuestion, requireText, requireTurns } from './input-checks.ts';
 import { type BlockPlan, block, type Passage, type Turn } from './types.ts';
 
 export const promptTemplates = ['auto', 'chat', 'paper', 'plain'] as const;
@@ -126,6 +128,27 @@ export function planDemonstrations(request: DemonstrationsRequest, tokenizer: To
     question: requireQuestion(request.question),
   };
   return planContent(content, request, tokenizer);
+}
+
+/**
+ * A conversation with tools, by the model's chat template: no other layout has a place for them.
+ * @throws INVALID_TEMPLATE, INVALID_ARGUMENT, EMPTY_QUESTION
+ */
+export function planAgent(request: AgentRequest & TemplateOptions, tokenizer: Tokenizer): BlockPlan {
+  const { template = 'auto', chatTemplate, variables, now = new Date(), messages } = request;
+  const chosen = promptLayout(template, !isBlank(chatTemplate ?? tokenizer.chatTemplate ?? ''));
+  const compiled = chosen === 'chat' ? chatTemplateFor(tokenizer, chatTemplate) : undefined;
+  if (compiled === undefined || !/\btools\b/.test(compiled.source)) {
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      'the model’s chat template has no place for tools: leave them out',
+    );
+  }
+  if (!messages.some(({ role, content }) => role === 'user' && content.trim() !== '')) {
+    throw new BlockAttentionError('EMPTY_QUESTION', 'no message of the user’s asks anything: begin with one');
+  }
+  for (const { content } of messages) requireText(content, 'a message');
+  return agentPlan(request, compiled, { variables: { enable_thinking: false, ...variables }, now });
 }
 
 function planContent(content: PromptContent, options: TemplateOptions, tokenizer: Tokenizer): BlockPlan {

@@ -27,6 +27,14 @@ export function beginAnswer(plan: BlockPlan, text: string): BlockPlan {
   return { ...rest, blocks: [...plan.blocks.slice(0, -1), block(final.id, 'final', [...final.segments, given])] };
 }
 
+/** The beginning of the answer, given, in which control tokens may be spelled. */
+export function beginMarkup(plan: BlockPlan, text: string): BlockPlan {
+  const final = plan.blocks.at(-1);
+  if (final === undefined) return plan;
+  const segments = [...final.segments, { text, special: true }];
+  return { ...plan, blocks: [...plan.blocks.slice(0, -1), block(final.id, 'final', segments)] };
+}
+
 /** Characters below which a text is not cut: blocks of a few words lose more than they save. */
 const leastText = 1024;
 

@@ -47,13 +47,21 @@ class Known implements TemplateNode {
 const sorting = new Set(['sort', 'dictsort', 'unique']);
 const writing = new Set(['tojson', 'string', 'join']);
 
+/** What stands before and behind a value that `tojson` writes. */
+export type FramedValues = ReadonlyMap<Value, readonly [before: string, behind: string]>;
+
 export class TemplateInterpreter extends LibraryInterpreter {
   readonly #work: TemplateWork;
   readonly #sourceLength: number;
+  readonly #framed: FramedValues;
 
-  /** @param sourceLength characters of the template, an upper bound of what looking through a macro's body takes */
-  constructor(scope: Scope, work: TemplateWork, sourceLength: number) {
+  /**
+   * @param sourceLength characters of the template, an upper bound of what looking through a macro's body takes
+   * @param framed values that are written as JSON between two texts. Defaults to none
+   */
+  constructor(scope: Scope, work: TemplateWork, sourceLength: number, framed: FramedValues = new Map()) {
     super(scope);
+    this.#framed = framed;
     this.#work = work;
     this.#sourceLength = sourceLength;
   }
@@ -253,6 +261,12 @@ export class TemplateInterpreter extends LibraryInterpreter {
     this.#work.spend(countOf(operand) * (valueUnits + argumentSize));
     if (sorting.has(name)) this.#paySorting(operand);
     if (name === 'indent' && isText(operand)) this.#payIndent(operand.value, values[0] ?? named.get('width'));
+    const items = name === 'tojson' && isList(operand) && named.get('indent') === undefined ? operand.value : [];
+    if (items.length > 0 && items.every((item) => this.#framed.has(item))) {
+      // As the library writes a list, with each item's frame.
+      const texts = items.map((item) => this.applyFilter(item, filter, scope).value);
+      return textValue(`[${texts.join(', ')}]`);
+    }
     if (writing.has(name)) this.#payWriting(name, operand, argumentSize, named.get('indent'));
     const known = new Map([...named].map(([key, value]) => [key, new Known(value)]));
     const args = [
@@ -260,6 +274,8 @@ export class TemplateInterpreter extends LibraryInterpreter {
       ...[...known].map(([key, value]) => ({ type: 'KeywordArgumentExpression', key: { value: key }, value })),
     ];
     const value = super.applyFilter(operand, called ? { ...filter, args } : filter, scope);
+    const frame = name === 'tojson' ? this.#framed.get(operand) : undefined;
+    if (frame && isText(value)) return textValue(frame[0] + value.value + frame[1]);
     if (isText(value)) this.#payText(value.value);
     else if (isList(value)) this.#work.spend(value.value.length * valueUnits);
     return value;

@@ -164,7 +164,7 @@ function blockKey({ segments }: PlannedBlock): string {
 
 /** Whether a block comes again with other questions. */
 function recurs({ kind }: PlannedBlock): boolean {
-  return kind === 'passage' || kind === 'system';
+  return kind === 'passage' || kind === 'system' || kind === 'tool';
 }
 
 function isPlain({ segments }: PlannedBlock): boolean {

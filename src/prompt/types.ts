@@ -25,7 +25,7 @@ export interface Segment {
   readonly special: boolean;
 }
 
-export type BlockKind = 'system' | 'passage' | 'turn' | 'demonstration' | 'text' | 'final';
+export type BlockKind = 'system' | 'tool' | 'passage' | 'turn' | 'demonstration' | 'text' | 'final';
 
 export interface PlannedBlock {
   /** Label for reports: the passage's id, `system`, or the kind and its index. Need not be unique. */

@@ -40,14 +40,22 @@ const maxLeft = 32;
 
 const anything: Rule = { name: 'value', readings: 1, starts: anywhere };
 
-/** @throws INVALID_ARGUMENT naming the keyword and where it stands */
-export function jsonSchemaGrammar(schema: unknown, param = 'response_format.json_schema.schema'): SchemaGrammar {
-  return new Converter(schema, param).convert();
+/**
+ * @param readings of a text that may stay open at once. Defaults to 32
+ * @throws INVALID_ARGUMENT naming the keyword and where it stands
+ */
+export function jsonSchemaGrammar(
+  schema: unknown,
+  param = 'response_format.json_schema.schema',
+  readings = maxReadings,
+): SchemaGrammar {
+  return new Converter(schema, param, readings).convert();
 }
 
 class Converter implements Host {
   readonly #root: unknown;
   readonly #param: string;
+  readonly #mostReadings: number;
   readonly #rules: string[] = [];
   /** Rules by their text: equal ones are one. */
   readonly #known = new Map<string, string>();
@@ -56,8 +64,9 @@ class Converter implements Host {
   readonly #open = new Map<string, { name: string | undefined }>();
   readonly #left = new Map<string, Warning>();
 
-  constructor(root: unknown, param: string) {
+  constructor(root: unknown, param: string, mostReadings: number) {
     this.#root = root;
+    this.#mostReadings = mostReadings;
     this.#param = param;
   }
 
@@ -331,8 +340,8 @@ class Converter implements Host {
     const open = (start: Start) =>
       distinct.reduce((sum, rule) => sum + (rule.starts.includes(start) ? rule.readings : 0), 0);
     const readings = Math.max(...starts.map(open));
-    if (readings > maxReadings)
-      throw refuse(at, `it leaves more than ${maxReadings} readings open: offer fewer options`);
+    if (readings > this.#mostReadings)
+      throw refuse(at, `it leaves more than ${this.#mostReadings} readings open: offer fewer options`);
     return { name: this.rule(distinct.map((rule) => rule.name).join(' | '), at), readings, starts };
   }
 

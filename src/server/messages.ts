@@ -42,7 +42,8 @@ export function conversationOf({ messages, documents }: Pick<ChatRequest, 'messa
       if (text.trim() !== '') instructions.push(text);
       continue;
     }
-    const { role } = message;
+    // Conversations with results of tools are read by tools/request.ts.
+    const role = message.role === 'assistant' ? 'assistant' : 'user';
     last = { role, text };
     if (text.trim() === '') continue;
     const before = turns.at(-1);

@@ -131,11 +131,14 @@ const partSchema = z.discriminatedUnion(
 );
 
 const messageSchema = z.object({
-  role: z.enum(['system', 'developer', 'user', 'assistant'], {
-    error: 'use system, developer, user or assistant: tools are not supported',
+  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool'], {
+    error: 'use system, developer, user, assistant or tool',
   }),
   content: z.union([z.string(), z.array(partSchema)], { error: contentError }).nullish(),
-  tool_calls: unsupported,
+  tool_calls: z.unknown().optional(),
+  tool_call_id: z.string().max(256).nullish(),
+  name: z.string().max(256).nullish(),
+  reasoning_content: z.string().nullish(),
   function_call: unsupported,
 });
 
@@ -153,7 +156,12 @@ const chatObject = z.object({
   max_completion_tokens: answerTokens,
   logprobs: z.boolean().nullish(),
   top_logprobs: whole(0, 20).openapi({ description: 'Alternatives per token; asks for logprobs.' }),
-  tools: unsupported,
+  tools: z.unknown().optional().openapi({ description: 'Functions that the model may call, as OpenAI has them.' }),
+  tool_choice: z.unknown().optional().openapi({ description: 'auto, none, required, or one function by name.' }),
+  parallel_tool_calls: z.boolean().nullish(),
+  reasoning_format: z.string().max(64).nullish().openapi({
+    description: '`none` leaves reasoning in the text. Else it is `reasoning_content` of the answer.',
+  }),
   functions: unsupported,
   audio: unsupported,
   modalities: z.array(z.literal('text'), { error: 'only "text" is supported' }).nullish(),

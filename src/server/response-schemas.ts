@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { accountSchema, usageSchema } from './accounting.ts';
 import { retrievedSchema } from './documents/retrieval-schemas.ts';
 
-const finishSchema = z.enum(['stop', 'length']);
+const finishSchema = z.enum(['stop', 'length', 'tool_calls']);
 const chanceSchema = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.number()) });
 
 export const chatResponseSchema = z
@@ -15,7 +15,21 @@ export const chatResponseSchema = z
     choices: z.array(
       z.object({
         index: z.number(),
-        message: z.object({ role: z.literal('assistant'), content: z.string(), refusal: z.null() }),
+        message: z.object({
+          role: z.literal('assistant'),
+          content: z.string().nullable(),
+          refusal: z.null(),
+          reasoning_content: z.string().optional(),
+          tool_calls: z
+            .array(
+              z.object({
+                id: z.string(),
+                type: z.literal('function'),
+                function: z.object({ name: z.string(), arguments: z.string() }),
+              }),
+            )
+            .optional(),
+        }),
         logprobs: z
           .object({ content: z.array(chanceSchema.extend({ top_logprobs: z.array(chanceSchema) })) })
           .nullable(),
@@ -65,7 +79,7 @@ export const planResponseSchema = z
     blocks: z.array(
       z.object({
         id: z.string(),
-        kind: z.enum(['system', 'passage', 'turn', 'demonstration', 'text', 'final']),
+        kind: z.enum(['system', 'tool', 'passage', 'turn', 'demonstration', 'text', 'final']),
         tokens: z.number(),
         cached: z.string().nullable(),
       }),

@@ -12,6 +12,7 @@ import { type ChoiceResult, Generation, type GenerationEvent } from './generatio
 import { overrideOf } from './mode-override.ts';
 import { type ErrorBody, errorBody, RequestError } from './request-error.ts';
 import type { SamplingRequest } from './request-schemas.ts';
+import { type Calling, callingEngine } from './tools/calling.ts';
 
 export interface Answering {
   readonly request: SamplingRequest;
@@ -20,6 +21,8 @@ export interface Answering {
   readonly warnings: readonly Warning[];
   /** Finds the passages of the one answer, once the request has its turn. Defaults to those that it brings. */
   readonly retrieve?: ((answer: AnswerRequest) => Promise<Retrieving>) | undefined;
+  /** What the answers may call. Defaults to nothing. */
+  readonly calling?: Calling | undefined;
   /** The body of a response that is not streamed. */
   readonly whole: (results: readonly ChoiceResult[], admitted: Admitted, documents?: DocumentAnswer) => object;
   /** How a stream is written. Defaults to events as OpenAI's chat has them. */
@@ -42,7 +45,7 @@ export interface AnswerEnd {
 export async function respond(
   c: Context<ServerEnv>,
   server: ServerContext,
-  { request, answers, warnings, retrieve, whole, chunks, format = openAiEvents, failure }: Answering,
+  { request, answers, warnings, retrieve, calling, whole, chunks, format = openAiEvents, failure }: Answering,
 ): Promise<Response> {
   const { engine, limits, admission, metrics, shadow, learning } = server;
   checkLimits(server, request);
@@ -84,7 +87,7 @@ export async function respond(
     generation =
       planned && retrieved && first === undefined
         ? new Generation({ ...how, engine: withoutModel(retrieved.unasked), requests: [planned] })
-        : new Generation({ ...how, engine, requests });
+        : new Generation({ ...how, engine: calling ? callingEngine(engine, calling) : engine, requests });
   } catch (error) {
     cancellation[Symbol.dispose]();
     leave?.();

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { ServerContext } from '../context.ts';
+import { callFormat } from '../tools/formats.ts';
 
 /** Clients ask for a version before they use what came with it. This one has tools, thinking and schemas. */
 export const spokenVersion = '0.12.6';
@@ -58,7 +59,7 @@ export function describeModel(server: Served, embedding: boolean): Record<string
       [`${architecture}.attention.head_count`]: model.heads,
       [`${architecture}.attention.head_count_kv`]: model.kvHeads,
     },
-    capabilities: ['completion', ...(thinks ? ['thinking'] : [])],
+    capabilities: ['completion', ...(callFormat(model.chatTemplate) ? ['tools'] : []), ...(thinks ? ['thinking'] : [])],
     modified_at,
   };
 }

@@ -1,5 +1,6 @@
 /** POST /v1/chat/completions: messages and documents in, OpenAI's answer with an account per block out. */
-import { accountOf, finishReason, usageOf, withAccount } from '../accounting.ts';
+import type { AnswerRequest, AnswerResult } from '../../engine/index.ts';
+import { accountOf, finishReason, usageOf, type Warning, withAccount } from '../accounting.ts';
 import { answerFormat } from '../answer-format.ts';
 import { checkDocuments, sharedFields } from '../answer-request.ts';
 import type { App, ServerContext } from '../context.ts';
@@ -9,11 +10,14 @@ import { chatLogprobs } from '../logprobs.ts';
 import { conversationOf } from '../messages.ts';
 import { describeRoute } from '../openapi.ts';
 import { readJson } from '../read-json.ts';
-import { plainReader } from '../reply.ts';
+import { plainReader, type ReplyPart, type ReplyReader, readWhole, wholeReply } from '../reply.ts';
 import { RequestError } from '../request-error.ts';
 import { type ChatRequest, chatRequestSchema } from '../request-schemas.ts';
 import { chatResponseSchema } from '../response-schemas.ts';
 import { respond } from '../run-request.ts';
+import type { Calling } from '../tools/calling.ts';
+import { callReader, reasoningReader } from '../tools/reader.ts';
+import { type ToolRequest, toolRequest } from '../tools/request.ts';
 
 export function addChat(app: App, server: ServerContext): void {
   describeRoute(app, {
@@ -27,19 +31,29 @@ export function addChat(app: App, server: ServerContext): void {
   });
   app.post('/v1/chat/completions', async (c) => {
     const body = await readJson(c, chatRequestSchema, server.limits);
-    const { answers, warnings } = chatAnswers(body, server);
+    const { answers, warnings, reader, calling } = chatAnswers(body, server);
     const documents = await retrievalFor(c, server, body);
+    if (documents && answers[0]?.agent) {
+      throw new RequestError(
+        'INVALID_ARGUMENT',
+        'tools: with retrieval no tool is called: leave one of the two out',
+        'tools',
+      );
+    }
     const request = { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens };
     const told = alternativesOf(body) !== undefined;
     const created = Math.floor(Date.now() / 1000);
     const head = { id: `chatcmpl-${c.get('requestId')}`, created, model: body.model };
     const chunk = (choices: readonly object[]) => ({ ...head, object: 'chat.completion.chunk', choices });
+    const readers = answers.map(reader);
     const begun = new Set<number>();
+    const calls = new Set<string>();
     return respond(c, server, {
       request,
       answers,
       warnings,
       retrieve: documents?.retrieve,
+      calling,
       whole: (choices, admitted, found) => {
         const results = choices.map(({ result }) => result);
         return {
@@ -47,9 +61,8 @@ export function addChat(app: App, server: ServerContext): void {
           object: 'chat.completion',
           choices: choices.map(({ result, tokens }, index) => ({
             index,
-            message: { role: 'assistant', content: result.text, refusal: null },
+            ...messageOf(readers[index] ?? plainReader(), result),
             logprobs: told ? chatLogprobs(tokens) : null,
-            finish_reason: finishReason(result),
           })),
           usage: usageOf(results),
           block_attention: accountOf(results, admitted),
@@ -66,17 +79,41 @@ export function addChat(app: App, server: ServerContext): void {
           chunks.push(chunk([{ index, delta, logprobs: null, finish_reason: null }]));
         }
         const logprobs = told && event.tokens.length > 0 ? chatLogprobs(event.tokens) : null;
-        const [delta, finish_reason] =
-          event.type === 'piece' ? [{ content: event.text }, null] : [{}, finishReason(event.result)];
-        chunks.push(chunk([{ index, delta, logprobs, finish_reason }]));
+        const reading = readers[index] ?? plainReader();
+        const parts = event.type === 'piece' ? reading.push(event.text) : reading.end();
+        const deltas = parts.flatMap((part) => deltasOf(part, index, calls));
+        if (event.type === 'result') deltas.push({});
+        // Tokens are told with the text that they came with, or alone where that is held back.
+        else if (deltas.length === 0 && logprobs !== null) deltas.push({});
+        for (const [at, delta] of deltas.entries()) {
+          const last = event.type === 'result' && at === deltas.length - 1;
+          const finish_reason = last ? reasonOf(event.result, calls.size > 0 && hasCalls(calls, index)) : null;
+          chunks.push(chunk([{ index, delta, logprobs: at === 0 ? logprobs : null, finish_reason }]));
+        }
+        if (chunks.length === 0) return [];
         return withAccount(chunks, end, body, () => chunk([]), toldOf(end?.documents, documents));
       },
     });
   });
 }
 
+/** A chat's answers, and how their texts are read. */
+interface ChatAnswers {
+  readonly answers: readonly AnswerRequest[];
+  readonly warnings: readonly Warning[];
+  /** For one answer's text. */
+  readonly reader: () => ReplyReader;
+  readonly calling: Calling | undefined;
+}
+
 /** What the engine is asked, once per choice. @throws INVALID_ARGUMENT naming the field, EMPTY_QUESTION */
-export function chatAnswers(body: ChatRequest, { limits, engine }: Pick<ServerContext, 'limits' | 'engine'>) {
+export function chatAnswers(
+  body: ChatRequest,
+  { limits, engine }: Pick<ServerContext, 'limits' | 'engine'>,
+): ChatAnswers {
+  const words = body.reasoning_format === 'none' ? (inner: ReplyReader) => inner : reasoningReader;
+  const asked = toolRequest(body, engine.layout === 'chat' ? engine.model.chatTemplate : null);
+  if (asked) return agentAnswers(body, asked, words, { limits, engine });
   const conversation = conversationOf(body);
   checkDocuments(conversation.passages, limits.documents);
   checkContinuation(body, conversation.answerStart !== undefined);
@@ -96,7 +133,35 @@ export function chatAnswers(body: ChatRequest, { limits, engine }: Pick<ServerCo
     grammar,
   }));
   const notes = [...unheard(body, chatRequestSchema.shape, engine), ...warnings];
-  return { answers, warnings: notes, reader: plainReader };
+  return { answers, warnings: notes, reader: () => words(plainReader()), calling: undefined };
+}
+
+/** The same for a conversation in which tools are called. @throws INVALID_ARGUMENT naming the field */
+function agentAnswers(
+  body: ChatRequest,
+  { agent, answerStart, calling, warnings }: ToolRequest,
+  words: (inner: ReplyReader) => ReplyReader,
+  { limits, engine }: Pick<ServerContext, 'limits' | 'engine'>,
+): ChatAnswers {
+  const { grammar, warnings: notes } = answerFormat(body);
+  if (grammar !== undefined && (calling || answerStart !== undefined)) {
+    throw new RequestError('INVALID_ARGUMENT', 'tools: another field binds the answer’s form: leave one out', 'tools');
+  }
+  const request = { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens };
+  const answers = Array.from({ length: body.n ?? 1 }, (_, choice) => ({
+    ...sharedFields(request, choice, alternativesOf(body), limits),
+    passages: [],
+    question: '',
+    agent,
+    answerStart,
+    grammar,
+  }));
+  return {
+    answers,
+    warnings: [...unheard(body, chatRequestSchema.shape, engine), ...notes, ...warnings],
+    reader: () => words(calling ? callReader(calling.format, calling.mark) : plainReader()),
+    calling,
+  };
 }
 
 /** Alternatives per token that are reported; undefined when no token is. */
@@ -105,4 +170,45 @@ function alternativesOf({ logprobs, top_logprobs }: ChatRequest): number | undef
   if (top_logprobs === undefined || top_logprobs === null || top_logprobs === 0) return undefined;
   const message = `top_logprobs is ${top_logprobs} without logprobs: set logprobs to true`;
   throw new RequestError('INVALID_ARGUMENT', message, 'top_logprobs');
+}
+
+/** A whole answer as a message, and why it ended. */
+function messageOf(reader: ReplyReader, result: AnswerResult) {
+  const { content, reasoning, calls } = wholeReply(readWhole(reader, result.text));
+  const tool_calls = calls.map(({ id, name, arguments: given }) => ({
+    id,
+    type: 'function',
+    function: { name, arguments: given },
+  }));
+  return {
+    message: {
+      role: 'assistant',
+      content: content === '' && calls.length > 0 ? null : content,
+      refusal: null,
+      ...(reasoning !== '' && { reasoning_content: reasoning }),
+      ...(calls.length > 0 && { tool_calls }),
+    },
+    finish_reason: reasonOf(result, calls.length > 0),
+  };
+}
+
+function reasonOf(result: AnswerResult, called: boolean): 'stop' | 'length' | 'tool_calls' {
+  const reason = finishReason(result);
+  return called && reason === 'stop' ? 'tool_calls' : reason;
+}
+
+/** A part as OpenAI streams it: of a call first its id and name, then its arguments piece by piece. */
+function deltasOf(part: ReplyPart, choice: number, begun: Set<string>): object[] {
+  if (part.type !== 'call')
+    return [part.type === 'content' ? { content: part.text } : { reasoning_content: part.text }];
+  const { call: index, id, name, text } = part;
+  const known = begun.has(`${choice} ${index}`);
+  begun.add(`${choice} ${index}`);
+  const first = { tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] };
+  const more = text === '' ? [] : [{ tool_calls: [{ index, function: { arguments: text } }] }];
+  return known ? more : [first, ...more];
+}
+
+function hasCalls(begun: ReadonlySet<string>, choice: number): boolean {
+  return begun.has(`${choice} 0`);
 }

@@ -1,0 +1,217 @@
+/** What a chat request says of tools: definitions, choice, earlier calls and results. Knows no engine. */
+import { createHash, randomBytes } from 'node:crypto';
+import { z } from '@hono/zod-openapi';
+import type { AgentMessage, AgentRequest, ToolCall, ToolDefinition } from '../../prompt/index.ts';
+import type { Warning } from '../accounting.ts';
+import { isIdle } from '../foreign-fields.ts';
+import { jsonSchemaGrammar } from '../json-schema.ts';
+import { RequestError } from '../request-error.ts';
+import type { ChatRequest } from '../request-schemas.ts';
+import type { Calling } from './calling.ts';
+import { type CallFormat, callFormat } from './formats.ts';
+import { callId } from './reader.ts';
+
+type Message = ChatRequest['messages'][number];
+
+const mostTools = 128;
+/** Of a text that may stay open at once: one for each tool until its name is told. */
+const mostReadings = 256;
+
+const toolName = z.string().regex(/^[\w.-]{1,128}$/, 'use 1 to 128 letters, digits, dots, dashes or underscores');
+const toolSchema = z.object({
+  type: z.literal('function', { error: 'only functions are supported' }),
+  function: z.object({
+    name: toolName,
+    description: z.string().nullish(),
+    parameters: z.record(z.string(), z.unknown()).nullish(),
+    strict: z.boolean().nullish(),
+  }),
+});
+const toolsSchema = z.array(toolSchema).min(1).max(mostTools);
+const choiceSchema = z.union(
+  [
+    z.enum(['auto', 'none', 'required', 'any']),
+    z.object({ type: z.literal('function'), function: z.object({ name: toolName }) }),
+  ],
+  { error: 'give "auto", "none", "required" or { type: "function", function: { name } }' },
+);
+const callsSchema = z.array(
+  z.object({
+    id: z.string().max(256).nullish(),
+    function: z.object({
+      name: toolName,
+      arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+    }),
+  }),
+);
+
+export interface ToolRequest {
+  readonly agent: AgentRequest;
+  /** The beginning of the answer, where the last message is one. */
+  readonly answerStart: string | undefined;
+  /** Undefined where no tool may be called. */
+  readonly calling: Calling | undefined;
+  readonly warnings: readonly Warning[];
+}
+
+/**
+ * What the engine is asked of a request with tools, or with calls of some; undefined for any other.
+ * @param template the model's chat template
+ * @throws INVALID_ARGUMENT naming the field
+ */
+export function toolRequest(body: ChatRequest, template: string | null): ToolRequest | undefined {
+  const called = body.messages.some(({ role, tool_calls }) => role === 'tool' || !isIdle(tool_calls));
+  if (isIdle(body.tools) && !called) return undefined;
+  const format = callFormat(template);
+  if (format === undefined) {
+    const param = isIdle(body.tools) ? 'messages' : 'tools';
+    const message = `${param}: the model’s chat template calls no tools in a way that is known here: leave them out`;
+    throw new RequestError('INVALID_ARGUMENT', message, param);
+  }
+  const all = isIdle(body.tools) ? [] : checked(toolsSchema, body.tools, 'tools');
+  const choice = isIdle(body.tool_choice) ? 'auto' : checked(choiceSchema, body.tool_choice, 'tool_choice');
+  const offered = choice === 'none' ? [] : all;
+  if (!isIdle(body.documents) || !isIdle(body.retrieval)) {
+    const param = isIdle(body.documents) ? 'retrieval' : 'documents';
+    throw new RequestError('INVALID_ARGUMENT', `${param}: with tools, give what was found in a message`, param);
+  }
+  const tools = offered.map(({ function: { name, description, parameters } }): ToolDefinition => {
+    return { name, ...(description && { description }), ...(parameters && { parameters }) };
+  });
+  const { messages, answerStart } = conversation(body.messages, format);
+  const made = tools.length === 0 ? undefined : callingOf(tools, choice, format, body.parallel_tool_calls !== false);
+  return { agent: { messages, tools }, answerStart, calling: made?.calling, warnings: made?.warnings ?? [] };
+}
+
+function callingOf(
+  tools: readonly ToolDefinition[],
+  choice: z.output<typeof choiceSchema>,
+  format: CallFormat,
+  several: boolean,
+): { readonly calling: Calling; readonly warnings: readonly Warning[] } {
+  const named = typeof choice === 'object' ? choice.function.name : undefined;
+  const callable = named === undefined ? tools : tools.filter(({ name }) => name === named);
+  if (callable.length === 0) {
+    const message = `tool_choice: ${JSON.stringify(named)} is not among the tools: name one of them`;
+    throw new RequestError('INVALID_ARGUMENT', message, 'tool_choice');
+  }
+  const anyOf = callable.map(({ name, parameters }) => ({
+    type: 'object',
+    properties: { name: { const: name }, [format.key]: parameters ?? { type: 'object', additionalProperties: false } },
+    required: ['name', format.key],
+  }));
+  const { grammar, left } = jsonSchemaGrammar({ anyOf, $defs: defsOf(callable) }, 'tools', mostReadings);
+  const calls = format.grammar('call', several && named === undefined);
+  const mark = `\uE000${randomBytes(6).toString('hex')}\uE000`;
+  const required = choice !== 'auto' && choice !== 'none';
+  return {
+    calling: { format, grammar: `root ::= ${calls}\n${grammar.replace('root ::=', 'call ::=')}`, required, mark },
+    warnings: left,
+  };
+}
+
+/** Definitions that a tool's schema points to, from the root: each schema is within another here. */
+function defsOf(tools: readonly ToolDefinition[]): Record<string, unknown> {
+  return Object.assign({}, ...tools.map(({ parameters }) => parameters?.$defs ?? {}));
+}
+
+function conversation(
+  given: readonly Message[],
+  format: CallFormat,
+): { readonly messages: AgentMessage[]; readonly answerStart: string | undefined } {
+  const messages: AgentMessage[] = [];
+  const instructions: string[] = [];
+  /** Calls that have no result yet, oldest first. */
+  const open: ToolCall[] = [];
+  for (const [index, message] of given.entries()) {
+    const { role } = message;
+    const content = textOf(message, index);
+    const before = messages.at(-1);
+    if (role === 'system' || role === 'developer') {
+      if (content.trim() !== '') instructions.push(content);
+    } else if (role === 'user') {
+      if (content.trim() === '') continue;
+      if (before?.role === 'user') messages[messages.length - 1] = { role, content: `${before.content}\n\n${content}` };
+      else messages.push({ role, content });
+    } else if (role === 'assistant') {
+      const calls = isIdle(message.tool_calls) ? [] : callsOf(message.tool_calls, index, format);
+      const reasoning = message.reasoning_content ?? undefined;
+      if (calls.length === 0 && content.trim() === '') continue;
+      open.push(...calls);
+      messages.push({ role, content, ...(reasoning && { reasoning }), ...(calls.length > 0 && { calls }) });
+    } else messages.push(resultOf(message, content, index, open, format));
+  }
+  const last = messages.at(-1);
+  const begins = last?.role === 'assistant' && (last.calls ?? []).length === 0;
+  if (begins) messages.pop();
+  const system = instructions.length > 0 ? [{ role: 'system' as const, content: instructions.join('\n\n') }] : [];
+  if (!messages.some(({ role }) => role === 'user')) {
+    throw new RequestError('EMPTY_QUESTION', 'no message asks anything: begin with a user message', 'messages');
+  }
+  return { messages: [...system, ...messages], answerStart: begins ? last.content : undefined };
+}
+
+function resultOf(
+  { tool_call_id, name }: Message,
+  content: string,
+  index: number,
+  open: ToolCall[],
+  format: CallFormat,
+): AgentMessage {
+  const id = tool_call_id ? idFor(tool_call_id, format) : undefined;
+  // Clients without ids tell a result by the tool's name, or by its place.
+  const at = open.findIndex((call) => (id !== undefined ? call.id === id : !name || call.name === name));
+  const [call] = at < 0 ? [] : open.splice(at, 1);
+  const known = id ?? call?.id;
+  if (known === undefined) {
+    const param = `messages.${index}.tool_call_id`;
+    throw new RequestError('INVALID_ARGUMENT', `${param}: no call is open that this is the result of: name one`, param);
+  }
+  const tool = name ?? call?.name;
+  return { role: 'tool', content, id: known, ...(tool && { name: tool }) };
+}
+
+function callsOf(given: unknown, index: number, format: CallFormat): ToolCall[] {
+  const param = `messages.${index}.tool_calls`;
+  return checked(callsSchema, given, param).map(({ id, function: { name, arguments: text } }) => {
+    const values = typeof text === 'string' ? parsed(text, param) : (text ?? {});
+    return { id: id ? idFor(id, format) : callId(), name, arguments: values };
+  });
+}
+
+function parsed(text: string, param: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text === '' ? '{}' : text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // Told below, as any other text that is no object.
+  }
+  throw new RequestError('INVALID_ARGUMENT', `${param}: the arguments are no JSON object: send what was called`, param);
+}
+
+/** Some templates want ids of nine letters and digits. */
+function idFor(id: string, { name }: CallFormat): string {
+  if (name !== 'mistral' || /^[A-Za-z0-9]{9}$/.test(id)) return id;
+  return callId(createHash('sha256').update(id).digest());
+}
+
+function textOf({ content }: Message, index: number): string {
+  if (content === null || content === undefined) return '';
+  if (typeof content === 'string') return content;
+  return content
+    .map((part, at) => {
+      if (part.type === 'text') return part.text;
+      if (part.type === 'refusal') return part.refusal;
+      const param = `messages.${index}.content.${at}`;
+      throw new RequestError('INVALID_ARGUMENT', `${param}: with tools, give documents as text`, param);
+    })
+    .join('\n');
+}
+
+function checked<T extends z.ZodType>(schema: T, value: unknown, param: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const path = [param, ...(issue?.path ?? [])].join('.');
+  throw new RequestError('INVALID_ARGUMENT', `${path}: ${issue?.message ?? 'malformed'}`, path, issue?.code);
+}
