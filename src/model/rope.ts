@@ -59,7 +59,7 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
   const yarnKey = (name: string) => (family.yarnKeys === true ? reader.number(`rope.scaling.yarn_${name}`) : undefined);
   const global: Rope = {
     dims,
-    mode: family.ropePairs === 'norm' ? 0 : 2,
+    mode: family.ropePairs === 'norm' && !hasSections(reader) ? 0 : 2,
     originalContext: reader.number('rope.scaling.original_context_length') ?? trainedContext,
     base,
     scale,
@@ -76,6 +76,22 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
     if (family.rotates?.({ layer, windowed: isWindowed, anyWindow, reader }) === false) return undefined;
     return isWindowed ? local : global;
   });
+}
+
+/**
+ * Models that read images rotate sections of the dimensions by a position each, in halves. Of a token of text all three
+ * are its position, so that nothing is special about it. @throws MODEL_UNSUPPORTED for a fourth
+ */
+function hasSections(reader: MetadataReader): boolean {
+  const key = 'rope.dimension_sections';
+  const sections = reader.numbers(key) ?? [];
+  if ((sections[3] ?? 0) !== 0) {
+    throw new BlockAttentionError(
+      'MODEL_UNSUPPORTED',
+      `${reader.file.path}: ${key} is [${sections.join(', ')}]: a fourth section does not turn with the tokens of a text`,
+    );
+  }
+  return sections.some((size) => size > 0);
 }
 
 function rotatedDims(reader: MetadataReader, key: string, headDim: number, otherwise: number): number {

@@ -77,6 +77,14 @@ export const modelVariants = {
     slidingWindow: 12,
     ropeScaling: { type: 'proportional', share: 1 },
   },
+  qwen2vl: { family: 'qwen2vl' },
+  qwen3vl: { family: 'qwen3vl', headDim: 32 },
+  qwen3vlmoe: { family: 'qwen3vlmoe', headDim: 32 },
+  'glm4, sections': {
+    family: 'glm4',
+    headDim: 32,
+    entries: { 'rope.dimension_sections': { array: { i32: [2, 3, 3, 0] } } },
+  },
   mistral3: {
     family: 'mistral3',
     headDim: 32,
@@ -125,6 +133,10 @@ export function usesGelu({ family }: RandomModelSpec): boolean {
 
 /** Rows whose attention is another row's: anchored and recomputed blocks are not compared with them once more. */
 const familiarAttention: readonly string[] = [
+  'qwen2vl',
+  'qwen3vl',
+  'qwen3vlmoe',
+  'glm4, sections',
   'granite',
   'granitemoe',
   'olmoe',

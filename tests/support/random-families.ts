@@ -54,6 +54,14 @@ const graniteFactors: Readonly<Record<string, GgufEntry>> = {
   'attention.scale': { f32: 0.2 },
 };
 
+/** Of 8 pairs of dimensions one after the other, and of 16 by turns. */
+const sections: Readonly<Record<string, GgufEntry>> = {
+  'rope.dimension_sections': { array: { i32: [2, 3, 3, 0] } },
+};
+const turns: Readonly<Record<string, GgufEntry>> = {
+  'rope.dimension_sections': { array: { i32: [6, 5, 5, 0] } },
+};
+
 export const familyTraits = {
   llama: { vocabulary: 'spm', experts: 'asked', expertsAsWide: true },
   qwen2: { attentionBias: true },
@@ -82,6 +90,13 @@ export const familyTraits = {
   },
   qwen3moe: { queryKeyNorm: 'head', experts: 'always' },
   qwen2moe: { attentionBias: true, experts: 'always', shared: 'gated' },
+  // llama.cpp does not read this family's epsilon and takes 0.
+  qwen2vl: {
+    attentionBias: true,
+    entries: { ...sections, 'attention.layer_norm_rms_epsilon': { f32: 1e-12 } },
+  },
+  qwen3vl: { queryKeyNorm: 'head', entries: turns },
+  qwen3vlmoe: { queryKeyNorm: 'head', experts: 'always', entries: turns },
   mistral3: { entries: { 'attention.temperature_scale': { f32: 0.1 } } },
   granite: { entries: graniteFactors },
   granitemoe: { experts: 'always', expertsAsWide: true, shared: 'plain', entries: graniteFactors },

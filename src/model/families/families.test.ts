@@ -29,7 +29,7 @@ test.each([
   ['qwen35', {}, [], 'recurrent state'],
   ['lfm2', {}, [], 'short convolutions'],
   ['gemma4-assistant', {}, [], 'predicts tokens for another model'],
-  ['qwen3vl', {}, [], 'it reads images'],
+  ['cogvlm-vl', {}, [], 'it reads images'],
   ['deepseek2', {}, [], 'latent attention (MLA)'],
   ['nomic-bert', {}, [], 'it is an encoder'],
   ['t5', {}, [], 'not a decoder-only'],

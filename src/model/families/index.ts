@@ -17,7 +17,7 @@ import { llama, smollm3 } from './llama.ts';
 import { mistral3 } from './mistral.ts';
 import { olmo2, olmoe } from './olmo.ts';
 import { phi3 } from './phi.ts';
-import { qwen2, qwen2moe, qwen3, qwen3moe } from './qwen.ts';
+import { qwen2, qwen2moe, qwen2vl, qwen3, qwen3moe, qwen3vl, qwen3vlmoe } from './qwen.ts';
 import { seedOss } from './seed.ts';
 
 export type { ExpertFeatures, Family, Shapes } from './family.ts';
@@ -35,6 +35,9 @@ export const families: Readonly<Record<string, Family>> = {
   'gpt-oss': gptOss,
   qwen3moe,
   qwen2moe,
+  qwen2vl,
+  qwen3vl,
+  qwen3vlmoe,
   mistral3,
   granite,
   granitemoe,
