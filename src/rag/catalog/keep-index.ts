@@ -142,7 +142,7 @@ export class IndexKeeper implements AsyncDisposable {
     this.#encoding?.abort();
     this.#wake();
     await Promise.all(this.#running);
-    for (const tell of [...this.#waiters]) tell();
+    for (const tell of this.#waiters) tell();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -200,7 +200,7 @@ export class IndexKeeper implements AsyncDisposable {
       }
     } finally {
       this.#busy = undefined;
-      for (const tell of [...this.#waiters]) tell();
+      for (const tell of this.#waiters) tell();
     }
   }
 

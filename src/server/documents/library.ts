@@ -91,7 +91,11 @@ export class Library {
 
   async #each(work: (collection: Collection) => Promise<void>): Promise<void> {
     const opened = await Promise.allSettled(this.#collections.values());
-    await Promise.all(opened.map((one) => (one.status === 'fulfilled' ? work(one.value) : undefined)));
+    await Promise.all(
+      opened.map(async (one) => {
+        if (one.status === 'fulfilled') await work(one.value);
+      }),
+    );
   }
 
   async #open(tenant: Tenant): Promise<Collection> {

@@ -10,8 +10,7 @@ const reserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 /** @throws INVALID_ARGUMENT without a name; UNSUPPORTED_MEDIA_TYPE for files of types that are not read */
 export function uploadName(sent: string): string {
   const last = sent.normalize('NFC').split(/[/\\]/).at(-1) ?? '';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not be in a name
-  const plain = last.replaceAll(/[\u0000-\u001f\u007f-\u009f<>:"|?*]/g, '_').replace(/^[\s.]+/, '');
+  const plain = last.replaceAll(/[\p{Cc}<>:"|?*]/gu, '_').replace(/^[\s.]+/, '');
   const trimmed = plain.replace(/[\s.]+$/, '');
   if (trimmed === '') throw new RequestError('INVALID_ARGUMENT', 'file: it has no name: send a file name', 'file');
   const name = shortened(reserved.test(trimmed) ? `_${trimmed}` : trimmed);
@@ -31,7 +30,7 @@ export function numbered(name: string, number: number): string {
 /** Keeps the ending; cuts no character in two. */
 function shortened(name: string): string {
   const ending = extname(name).slice(0, 20);
-  let stem = [...name.slice(0, name.length - extname(name).length)];
+  let stem = Array.from(name.slice(0, name.length - extname(name).length));
   while (stem.length > 1 && Buffer.byteLength(`${stem.join('')}${ending}`) > mostBytes) stem = stem.slice(0, -1);
   return `${stem.join('')}${ending}`;
 }
