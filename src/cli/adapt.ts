@@ -81,14 +81,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
   const { readQuestions } = await loadEval();
   const questions = flags.questions === undefined ? undefined : await readQuestions(flags.questions);
-  const { openEngine } = await loadOpenEngine();
-  const opened = await openEngine(flags, { io, output });
-  const { model } = opened;
-  output.progress.show({ label: 'reading documents' });
-  const passages = await passagesIn(flags, { io, output, engine: opened.engine }).finally(() =>
-    opened[Symbol.asyncDispose](),
-  );
-  output.progress.clear();
+  const { passages, model } = await readDocuments(flags, { io, output });
   if (passages.length < 2) throw invalid(`--documents ${documents} holds ${passages.length} passages: name more text`);
   const out = flags.out ?? `adapted-${model.name}`;
   const { adapt } = await loadAdapt();
@@ -113,6 +106,16 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   }).finally(() => output.progress.clear());
   for (const line of card(report, flags)) output.print(line);
   output.result({ ...report, model: { name: model.name, path: model.path }, documents });
+}
+
+/** What the documents hold, cut for this model. The engine is closed again: training wants its memory. */
+async function readDocuments(flags: Flags, { io, output }: { io: CommandContext['io']; output: Output }) {
+  const { openEngine } = await loadOpenEngine();
+  await using opened = await openEngine(flags, { io, output });
+  output.progress.show({ label: 'reading documents' });
+  const passages = await passagesIn(flags, { io, output, engine: opened.engine });
+  output.progress.clear();
+  return { passages, model: opened.model };
 }
 
 function planLines(plan: AdaptPlan, minutes: number): string[] {

@@ -7,7 +7,7 @@ import { percent } from './eval-options.ts';
 import { formatBytes, formatCount, formatDuration, formatTable } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { loadTraining } from './lazy.ts';
-import { modelReferenceHelp } from './model-options.ts';
+import { modelReferenceHelp, repeated } from './model-options.ts';
 import { numberOption } from './numbers.ts';
 import { Output } from './output.ts';
 import { showPull } from './pull.ts';
@@ -80,7 +80,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
   command.option(
     '--adapter <file>',
     'go on from this adapter, with its rank and alpha, instead of a new one; with --writer also what it is trained over',
-    (file: string, before: readonly string[] = []) => [...before, file],
+    repeated,
   );
   command.option(
     '--writer',

@@ -244,6 +244,6 @@ export function addSharedOption(command: Command): Command {
 }
 
 /** Collects an option that may be given several times. */
-function repeated(text: string, before: readonly string[] = []): string[] {
+export function repeated(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }

@@ -146,7 +146,9 @@ function checkInto(folder: string, { adapter, policy = [] }: Flags): void {
     mkdirSync(folder, { recursive: true });
     accessSync(folder, constants.W_OK);
   } catch (error) {
-    throw invalid(`--into is ${folder}, which cannot be written: ${error instanceof Error ? error.message : error}`);
+    throw invalid(
+      `--into is ${folder}, which cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 
