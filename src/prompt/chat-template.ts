@@ -104,7 +104,7 @@ export class ChatTemplate {
       const given =
         messages.reduce((sum, message) => sum + contentSize(message), 0) +
         sizeOf(variables) +
-        sizeOf({ ...tools?.values });
+        sizeOf({ tools: tools?.values ?? [] });
       const work = new TemplateWork(given, messages.length);
       const rendered = new TemplateInterpreter(scope, work, this.source.length, framed).run(this.#program).value;
       if (typeof rendered !== 'string') throw new Error('its result is not text');
@@ -114,9 +114,8 @@ export class ChatTemplate {
 }
 
 /** Characters of a message that a template may write. */
-function contentSize({ role: _, ...message }: ChatMessage | TemplateMessage): number {
-  const fields = Object.values(message);
-  return fields.reduce<number>(
+function contentSize(message: ChatMessage | TemplateMessage): number {
+  return Object.values(message).reduce<number>(
     (sum, field) => sum + (typeof field === 'string' ? field.length : JSON.stringify(field ?? '').length),
     0,
   );

@@ -56,8 +56,7 @@ export async function embedTexts(
   try {
     leave = await admission.enter(c.get('tenant').name, cancellation.signal);
     const vectors = await embedder.embed(input, 'plain', cancellation.signal);
-    const { count } = embedder;
-    const tokens = count === undefined ? 0 : input.reduce((sum, text) => sum + count.call(embedder, text), 0);
+    const tokens = input.reduce((sum, text) => sum + (embedder.count?.(text) ?? 0), 0);
     return { vectors: length === embedder.dimensions ? vectors : vectors.map((all) => shortened(all, length)), tokens };
   } catch (error) {
     throw cancellation.explain(error);

@@ -85,7 +85,7 @@ it('LangChain’s own chain sends one that is found', async () => {
     configuration: {
       baseURL: `${listening.url}/v1`,
       fetch: (url, init) => {
-        sent.push(JSON.parse(String(init?.body)));
+        if (typeof init?.body === 'string') sent.push(JSON.parse(init.body));
         return fetch(url, init);
       },
     },

@@ -119,7 +119,7 @@ function further(request: object): Record<string, unknown> {
 
 /** @throws INVALID_ARGUMENT naming the field */
 export function chatOf(request: OllamaChat, names: readonly string[]): ChatRequest {
-  const messages = (request.messages ?? []).map(({ images: _, thinking, tool_name, ...message }) => ({
+  const messages = (request.messages ?? []).map(({ thinking, tool_name, ...message }) => ({
     ...message,
     ...(thinking && { reasoning_content: thinking }),
     ...(tool_name && { name: tool_name }),
