@@ -34,13 +34,14 @@ export function Ask({ question, running, obstacle, label, onQuestion, onStart, o
           }}
         />
       </label>
+      {/* Keys make them two elements: one that became the other while it is clicked would submit the form. */}
       {running ? (
-        <button type="button" class="button button-run" onClick={onStop}>
+        <button key="stop" type="button" class="button button-run" onClick={onStop}>
           <Stop />
           Stop
         </button>
       ) : (
-        <button type="submit" class="button button-run button-strong" disabled={obstacle !== undefined}>
+        <button key="start" type="submit" class="button button-run button-strong" disabled={obstacle !== undefined}>
           <Play />
           {label}
         </button>

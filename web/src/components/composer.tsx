@@ -34,8 +34,10 @@ export function Composer({ question, running, onQuestion, onAsk, onStop }: Props
           if (askable) onAsk();
         }}
       />
+      {/* Two elements, by their keys: see ask.tsx. */}
       {running ? (
         <button
+          key="stop"
           type="button"
           class="button round"
           onClick={onStop}
@@ -45,7 +47,14 @@ export function Composer({ question, running, onQuestion, onAsk, onStop }: Props
           <Stop />
         </button>
       ) : (
-        <button type="submit" class="button button-strong round" disabled={!askable} aria-label="Ask" title="Ask">
+        <button
+          key="ask"
+          type="submit"
+          class="button button-strong round"
+          disabled={!askable}
+          aria-label="Ask"
+          title="Ask"
+        >
           <Arrow />
         </button>
       )}
