@@ -82,11 +82,13 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const { readQuestions } = await loadEval();
   const questions = flags.questions === undefined ? undefined : await readQuestions(flags.questions);
   const { passages, model } = await readDocuments(flags, { io, output });
+  const { adaptersOf } = await loadOpenEngine();
+  const adapter = adaptersOf(flags, model);
   if (passages.length < 2) throw invalid(`--documents ${documents} holds ${passages.length} passages: name more text`);
   const out = flags.out ?? `adapted-${model.name}`;
   const { adapt } = await loadAdapt();
   const report = await adapt({
-    engine: { ...engineOptions(flags), modelPath: model.path, cacheDir: cacheFolder(io.env) },
+    engine: { ...engineOptions(flags), adapter, modelPath: model.path, cacheDir: cacheFolder(io.env) },
     passages,
     out,
     minutes,
@@ -104,7 +106,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
     },
     onProgress: (progress) => show(output, progress),
   }).finally(() => output.progress.clear());
-  for (const line of card(report, flags)) output.print(line);
+  for (const line of card(report, [model.name, ...adapter.flatMap((path) => ['--adapter', path])])) output.print(line);
   output.result({ ...report, model: { name: model.name, path: model.path }, documents });
 }
 
@@ -174,13 +176,12 @@ function show(output: Output, progress: AdaptProgress): void {
   }
 }
 
-function card({ training, verification, seconds, files }: AdaptReport, flags: Flags): string[] {
+function card({ training, verification, seconds, files }: AdaptReport, model: readonly string[]): string[] {
   const { verdict, policy, difference, firstToken, tolerance, reasons, n, timeUp } = verification;
   const [before, after] = [training.before?.block, training.after?.block];
   const apart = (value: number | undefined, of: (value: number) => string) => (value === undefined ? '?' : of(value));
   const nats = (value: number) => value.toFixed(3);
   const shares = (value: number) => `${percent(value)} %`;
-  const model = [flags.model, ...(flags.adapter ?? []).flatMap((path) => ['--adapter', path])].join(' ');
   return [
     `Block mode from full attention, on held-out contexts: KL ${apart(before?.divergence, nats)} before, ${apart(after?.divergence, nats)} after`,
     `The same likeliest token: ${apart(before?.agreement, shares)} before, ${apart(after?.agreement, shares)} after`,
@@ -193,6 +194,6 @@ function card({ training, verification, seconds, files }: AdaptReport, flags: Fl
     `Writer   ${files.adapter}`,
     `Report   ${files.report}, ${files.chart}`,
     `Took     ${formatDuration(seconds * 1000)}`,
-    `Use it   block-attention ask --model ${model} --adapter ${files.adapter} "…"`,
+    `Use it   block-attention ask --model ${model.join(' ')} --adapter ${files.adapter} "…"`,
   ];
 }

@@ -45,27 +45,27 @@ export async function openSource(
   options: AskOptions,
   { io, output }: { readonly io: CliIo; readonly output: Output },
 ): Promise<AskSource> {
-  if (options.passages !== undefined) return fixed(await passagesOf(options.passages, { io, output }), options);
-  if (options.state !== undefined) return fixed(planState(await jsonOf('--state', options.state)), options);
+  if (options.passages !== undefined) return fixed(await passagesOf(options.passages, { io, output }), options, io);
+  if (options.state !== undefined) return fixed(planState(await jsonOf('--state', options.state)), options, io);
   const retrieval = await retrievalOf(options);
   const opened = await openDocuments(options, { io, output, create: false });
   const { index } = opened;
   return {
     label: 'searching, and reading what was found',
-    model: modelReference(options.model, index.model),
+    model: modelReference(options.model, io.env, index.model),
     answerer: (engine, request) =>
       createConversation({ ...request, index, engine, retrieval, minCoverage: options.minCoverage }),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }
 
-function fixed(passages: readonly Passage[], options: AskOptions): AskSource {
+function fixed(passages: readonly Passage[], options: AskOptions, { env }: CliIo): AskSource {
   for (const [flag, value] of Object.entries({ '--top': options.top, '--path': options.path, '--by': options.by })) {
     if (value !== undefined) throw invalid(`${flag} is for the index: leave it out with --passages and --state`);
   }
   return {
     label: `reading ${formatCount(passages.length)} passages and the question`,
-    model: modelReference(options.model),
+    model: modelReference(options.model, env),
     answerer: (engine, request) => createDialogue({ ...request, engine, passages }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

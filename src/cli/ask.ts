@@ -77,7 +77,9 @@ async function ask(question: string | undefined, options: AskOptions, context: C
   const output = new Output(io, options);
   // Which model an index was made for is not known yet.
   const known = (options.model ?? options.passages ?? options.state) !== undefined;
-  await using _ahead = known ? await readAhead({ ...options, model: modelReference(options.model) }, io) : undefined;
+  await using _ahead = known
+    ? await readAhead({ ...options, model: modelReference(options.model, io.env) }, io)
+    : undefined;
   const { openSource } = await loadAskSource();
   const { openEngine } = await loadOpenEngine();
   const { openStore } = await loadOpenStore();

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { cacheFolder } from '../cache-folder.ts';
 import type { TtftReport, TtftRow } from '../eval/index.ts';
-import { defaultModel } from '../models/aliases.ts';
+import { embeddedModel } from '../models/aliases.ts';
 import { formatDuration } from './format.ts';
 import type { CommandContext } from './io.ts';
 import { addComputeOptions, type ModelOptions, modelReferenceHelp } from './model-options.ts';
@@ -34,7 +34,7 @@ export function addBench(program: Command, context: CommandContext): void {
   const command = bench
     .command('ttft')
     .description('time to first token with all passages cached, against full prefill of the same prompt')
-    .option('--model <ref>', modelReferenceHelp, defaultModel)
+    .option('--model <ref>', modelReferenceHelp, embeddedModel)
     .addOption(
       new Option('--lengths <list>', 'whole prompts, in tokens')
         .argParser(listOption('--lengths'))
@@ -62,7 +62,7 @@ async function run(flags: TtftFlags, { io }: CommandContext): Promise<void> {
     import('../eval/index.ts'),
     import('../models/index.ts'),
   ]);
-  const { model: reference, svg, json: _, ...rest } = flags;
+  const { model: reference = embeddedModel, svg, json: _, ...rest } = flags;
   const onProgress = (progress: Parameters<typeof showPull>[1]) => showPull(output, progress);
   const model = await resolveModel(reference, { env: io.env, signal: io.signal, onProgress });
   output.progress.clear();

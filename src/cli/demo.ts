@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { throwIfAborted } from '../abort.ts';
 import type { AnswerResult, Mode } from '../engine/index.ts';
-import { defaultModel } from '../models/aliases.ts';
+import { embeddedModel } from '../models/aliases.ts';
 import { type DemoRow, demoCard, demoHeader, demoNote, demoSummary } from './demo-card.ts';
 import { demoPassages, demoQuestions } from './demo-corpus.ts';
 import type { DemoQuestion } from './demo-facts.ts';
@@ -26,7 +26,7 @@ export function addDemo(program: Command, context: CommandContext): void {
     .description(
       'encode a small corpus and answer three questions in both modes, with the model that comes with the package',
     )
-    .option('--model <ref>', modelReferenceHelp, defaultModel)
+    .option('--model <ref>', modelReferenceHelp, embeddedModel)
     .option('--json', 'result as one line of JSON');
   addComputeOptions(command).action((flags: DemoFlags) => demo(flags, context));
 }
@@ -37,7 +37,7 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
   await using opened = await openEngine(flags, { io, output });
   const { engine, model, loadMs } = opened;
   const { passages, questions } =
-    flags.model === defaultModel
+    flags.model === embeddedModel
       ? (await loadDemoFacts()).demoFacts()
       : { passages: demoPassages, questions: demoQuestions };
   const total = passages.length;

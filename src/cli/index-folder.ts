@@ -114,7 +114,7 @@ export async function openModel(
   if (flags.store === false && flags.encode !== false) {
     throw invalid('--no-store: what index encodes would be gone with the process; use --no-encode');
   }
-  const model = modelReference(flags.model, index.model);
+  const model = modelReference(flags.model, io.env, index.model);
   const { openEngine, resolveFor } = await loadOpenEngine();
   const { openStore } = await loadOpenStore();
   const { chunkTokens, maxFile, tenant } = flags;

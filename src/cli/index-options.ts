@@ -29,7 +29,7 @@ export interface RetrievalFlags extends IndexFlags {
 }
 
 /** Said of `--model` where it may be left out. */
-export const modelOfIndex = "the index's own, else the one that comes with the package";
+export const modelOfIndex = "the index's own, else BLOCK_ATTENTION_MODEL, else reader";
 
 const indexHelp = 'name or folder of the index (default: index in the cache folder)';
 
@@ -162,7 +162,7 @@ export async function openEmbedderFor(
   return openEmbedder(reference, { env: io.env, threads, signal: io.signal, onProgress });
 }
 
-/** The model to use: what was asked for, else what the index was made for, else the one that comes with the package. */
-export function modelReference(asked: string | undefined, recorded?: string): string {
-  return asked ?? recorded ?? defaultModel;
+/** The model to use: what was asked for, else what the index was made for, else the default one. */
+export function modelReference(asked: string | undefined, env: Environment, recorded?: string): string {
+  return asked ?? recorded ?? defaultModel(env);
 }

@@ -2,11 +2,11 @@
 import { type Command, Option } from 'commander';
 import { type ContextPolicy, parsePolicy } from '../engine/policy/policy.ts';
 import type { EngineOptions, RequestedMode } from '../engine/types.ts';
-import { defaultModel } from '../models/aliases.ts';
 import { bytesOption, durationOption, numberOption, threadsOption } from './numbers.ts';
 
 export interface ModelOptions {
-  readonly model: string;
+  /** Defaults to `defaultModel`. */
+  readonly model?: string;
   readonly device?: EngineOptions['device'];
   readonly threads?: number | 'auto';
   readonly context?: number;
@@ -22,14 +22,12 @@ export interface ModelOptions {
 export const modelReferenceHelp =
   'alias (see `models`), hf:owner/repo/file.gguf, https://…, pypi:package==version, or path';
 
-/** Adds `--model` and how it is to run. @param otherwise says what is used without it; else the embedded model */
-export function addModelOptions(command: Command, otherwise?: string): Command {
-  const flag = '--model <ref>';
-  const withModel =
-    otherwise === undefined
-      ? command.option(flag, modelReferenceHelp, defaultModel)
-      : command.option(flag, `${modelReferenceHelp} (default: ${otherwise})`);
-  return addComputeOptions(withModel)
+/** What is used without `--model`. */
+export const modelDefaultHelp = 'BLOCK_ATTENTION_MODEL, else reader';
+
+/** Adds `--model` and how it is to run. @param otherwise says what is used without it */
+export function addModelOptions(command: Command, otherwise = modelDefaultHelp): Command {
+  return addComputeOptions(command.option('--model <ref>', `${modelReferenceHelp} (default: ${otherwise})`))
     .addOption(
       new Option(
         '--context <tokens>',
@@ -89,7 +87,7 @@ export function addComputeOptions(command: Command): Command {
   return command
     .option(
       '--adapter <file>',
-      'LoRA to apply while the model runs: a GGUF that `finetune` or `adapt` wrote, or llama.cpp loads; twice where one is a writer',
+      'LoRA to apply while the model runs: a GGUF that `finetune` or `adapt` wrote, or llama.cpp loads; twice where one is a writer; none leaves out the one that comes with an alias',
       repeated,
     )
     .addOption(

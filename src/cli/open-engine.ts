@@ -3,7 +3,7 @@
 import { throwIfAborted } from '../abort.ts';
 import { cacheFolder } from '../cache-folder.ts';
 import { createEngine, type Engine, type EngineOptions } from '../engine/index.ts';
-import { type PullProgress, type ResolvedModel, resolveModel } from '../models/index.ts';
+import { defaultModel, type PullProgress, type ResolvedModel, resolveModel } from '../models/index.ts';
 import { type Passage, readPassages } from '../prompt/index.ts';
 import type { BlockStore } from '../store/index.ts';
 import type { CliIo } from './io.ts';
@@ -42,6 +42,7 @@ export async function openEngine(
     output.progress.show({ label: `loading ${model.name}` });
     const engine = await createEngine({
       ...engineOptions(options),
+      adapter: adaptersOf(options, model),
       onThreads: ({ message }) => output.note(message),
       ...more,
       modelPath: model.path,
@@ -69,13 +70,21 @@ export async function openEngine(
   }
 }
 
-/** The file of a model, fetched if need be. */
-export function resolveFor(
-  reference: string,
+/** The adapters to apply: those that were named, `none` for none, else the one that comes with the alias. */
+export function adaptersOf({ adapter }: Pick<ModelOptions, 'adapter'>, model: ResolvedModel): readonly string[] {
+  if (adapter === undefined) return model.adapter === undefined ? [] : [model.adapter];
+  return adapter.filter((path) => path !== 'none');
+}
+
+/** The file of a model, fetched if need be; of the default one where none is named. */
+export async function resolveFor(
+  reference: string | undefined,
   { io, output }: { readonly io: CliIo; readonly output: Output },
 ): Promise<ResolvedModel> {
   const onProgress = (progress: PullProgress) => showPull(output, progress);
-  return resolveModel(reference, { env: io.env, signal: io.signal, onProgress });
+  const model = await resolveModel(reference ?? defaultModel(io.env), { env: io.env, signal: io.signal, onProgress });
+  if (model.instead !== undefined) output.note(model.instead);
+  return model;
 }
 
 /** Passages of `--passages`, with what is odd about them as notes. */

@@ -1,5 +1,5 @@
 /** What an answer needs and another thread can read while this one loads modules. Never fails: the engine will. */
-import { resolveModel } from '../models/index.ts';
+import { defaultModel, resolveModel } from '../models/index.ts';
 import type { CliIo } from './io.ts';
 import { loadTokenizerAhead } from './lazy.ts';
 import type { ModelOptions } from './model-options.ts';
@@ -10,7 +10,9 @@ export async function readAhead(
   io: CliIo,
 ): Promise<AsyncDisposable> {
   try {
-    const { path } = await resolveModel(model, { env: { ...io.env, BLOCK_ATTENTION_OFFLINE: '1' } });
+    const { path } = await resolveModel(model ?? defaultModel(io.env), {
+      env: { ...io.env, BLOCK_ATTENTION_OFFLINE: '1' },
+    });
     const { openTokenizerAhead } = await loadTokenizerAhead();
     return openTokenizerAhead(path, device);
   } catch {

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { LoggerOptions, pino } from 'pino';
 import { cacheFolder } from '../cache-folder.ts';
-import { defaultModel } from '../models/aliases.ts';
+import { embeddedModel } from '../models/aliases.ts';
 import type { Embedder } from '../rag/index.ts';
 import type { CliIo } from './io.ts';
 import { loadOpenEngine, loadOpenStore } from './lazy.ts';
@@ -103,7 +103,7 @@ export async function runServer(
     if (flags.host !== '127.0.0.1' && flags.host !== 'localhost' && keys.length === 0) {
       output.note(`warning: everybody who reaches ${flags.host} is served: set --api-key`);
     }
-    if (flags.model === defaultModel) {
+    if (opened.model.name === embeddedModel) {
       output.note(
         'the embedded model answers, a reader of short facts: for documents of your own name another, --model',
       );

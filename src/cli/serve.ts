@@ -1,6 +1,5 @@
 /** `serve`: the engine behind the OpenAI API, until a signal ends it. */
 import type { Command } from 'commander';
-import { defaultModel } from '../models/aliases.ts';
 import { addDocumentOptions } from './index-options.ts';
 import type { CommandContext } from './io.ts';
 import { addModelOptions } from './model-options.ts';
@@ -18,12 +17,10 @@ export function addServe(program: Command, context: CommandContext): void {
   command.action(async () => {
     const filled = await settled(command, context);
     if (filled === undefined) return;
-    const { index, model = defaultModel } = filled;
+    const { index, model } = filled;
     const documents = index === undefined ? undefined : await servedIndex(index, [], context.io.env);
     // An index knows the model it was made for.
-    const named = command.getOptionValueSource('model') !== 'default';
-    const flags = { ...filled, model: named ? model : (documents?.model ?? model) };
-    await runServer(flags, context.io, { documents });
+    await runServer({ ...filled, model: model ?? documents?.model }, context.io, { documents });
   });
 }
 

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import { cacheFolder } from '../cache-folder.ts';
 import { namesFile, parsePolicy, plainPolicy } from '../engine/policy/policy.ts';
 import type { EvaluationRow, VerificationReport, VerifyProgress } from '../eval/index.ts';
-import { modelAliases } from '../models/aliases.ts';
+import { defaultModel, modelAliases } from '../models/aliases.ts';
 import { invalid } from './errors.ts';
 import {
   adapterLines,
@@ -80,9 +80,11 @@ async function run(flags: Flags, askedTokens: number | undefined, { io }: Comman
     );
   }
   if (data !== undefined && documents !== undefined) throw invalid('--data and --documents: give one of them');
-  if (flags.beside === true && flags.adapter === undefined && modelAliases[flags.model]?.file !== undefined) {
+  const named = flags.model ?? defaultModel(io.env);
+  const carried = modelAliases[named]?.file ?? modelAliases[named]?.adapter;
+  if (flags.beside === true && flags.adapter === undefined && carried !== undefined) {
     throw invalid(
-      `--beside would replace the verdict that ${flags.model} comes with: leave it out, yours is kept in the cache`,
+      `--beside would replace the verdict that ${named} comes with: leave it out, yours is kept in the cache`,
     );
   }
   if (flags.into !== undefined) checkInto(flags.into, flags);

