@@ -93,7 +93,8 @@ export class ContextStream {
       const beside =
         last !== undefined && random.uniform() < this.#recipe.neighbours ? last.deck.after(last) : undefined;
       const one = beside ?? this.#draw();
-      if (drawn.some(({ unit }) => unit === one.unit)) continue;
+      const { unit: own } = one;
+      if (drawn.some(({ unit }) => unit === own || (own.kind !== undefined && unit.kind === own.kind))) continue;
       drawn.push(one);
       const extra = random.shuffle(one.unit.distractors).slice(0, random.integer(this.#recipe.distractors + 1));
       passages.push(...one.unit.passages, ...extra);

@@ -27,6 +27,8 @@ export interface Unit {
   /** Of the same question's candidates, none of which answers it. */
   readonly distractors: readonly Passage[];
   readonly asked: readonly Asked[];
+  /** Units of one kind would answer each other's questions: a context has one at most. */
+  readonly kind?: string;
 }
 
 const askedRow = z.object({ question: z.string().min(1), answers: z.array(z.string()) });

@@ -1,6 +1,7 @@
-/** An adapter as a GGUF file in llama.cpp's layout of LoRA: pairs of tensors `NAME.lora_a` and `NAME.lora_b`, f32. */
+/** An adapter as a GGUF file in llama.cpp's layout of LoRA: pairs of tensors `NAME.lora_a` and `NAME.lora_b`. */
 import { policyKey } from '../engine/policy/default-policy.ts';
 import { writeGguf } from '../ggml/gguf-writer.ts';
+import { quantize } from '../ggml/quantize.ts';
 import { TensorType } from '../ggml/tensor.ts';
 import { type AdapterKind, adapterKindKey } from '../model/adapter-file.ts';
 
@@ -9,6 +10,8 @@ export interface AdapterContent {
   readonly kind: AdapterKind;
   /** Name of the context policy it was trained under, where that is known. */
   readonly policy: string | undefined;
+  /** Of the factors. Defaults to f32. */
+  readonly type?: typeof TensorType.F32 | typeof TensorType.F16 | undefined;
   /** The adapter's output is multiplied by alpha / rank. */
   readonly alpha: number;
   readonly tensors: readonly {
@@ -20,7 +23,7 @@ export interface AdapterContent {
 
 export async function writeAdapter(
   path: string,
-  { architecture, kind, alpha, policy, tensors }: AdapterContent,
+  { architecture, kind, alpha, policy, tensors, type = TensorType.F32 }: AdapterContent,
 ): Promise<void> {
   await writeGguf(
     path,
@@ -35,12 +38,9 @@ export async function writeAdapter(
     ]),
     tensors.map((tensor) => ({
       name: tensor.name,
-      type: TensorType.F32,
+      type,
       ne: tensor.ne,
-      data: () => {
-        const { buffer, byteOffset, byteLength } = tensor.values();
-        return new Uint8Array(buffer, byteOffset, byteLength);
-      },
+      data: () => quantize(type, tensor.values(), tensor.ne[0]),
     })),
   );
 }

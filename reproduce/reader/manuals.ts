@@ -1,0 +1,40 @@
+/** Made-up pages as the index cuts them, so that what is trained on looks like what is asked about. */
+import type { Random } from '../../src/eval/random.ts';
+import { chunkDocument } from '../../src/rag/chunk/chunk-document.ts';
+import { parseMarkdown } from '../../src/rag/load/markdown.ts';
+import { manualPage } from './manual-pages.ts';
+import type { Asked, Passage, Unit } from './sources.ts';
+
+export const manualSet = 'manuals';
+
+/** Long enough to matter, short enough that pages become several passages. */
+const chunkTokens = 160;
+const charactersPerToken = 4;
+
+export function manualUnits(count: number, random: Random): Unit[] {
+  return Array.from({ length: count }, () => {
+    const { kind, markdown, questions } = manualPage(random);
+    const chunks = chunkDocument(parseMarkdown(markdown), {
+      path: 'page.md',
+      type: 'markdown',
+      count: (text) => Math.ceil(text.length / charactersPerToken),
+      targetTokens: chunkTokens,
+    });
+    const asked: Asked[] = questions.map(({ question, answer }) => ({ question, answer }));
+    const gold = (text: string) => questions.some(({ evidence }) => evidence !== undefined && holds(text, evidence));
+    const bare = ({ title, text }: Passage): Passage => ({ title, text });
+    return {
+      set: manualSet,
+      kind,
+      passages: chunks.filter(({ text }) => gold(text)).map(bare),
+      distractors: chunks.filter(({ text }) => !gold(text)).map(bare),
+      asked,
+    };
+  });
+}
+
+/** Whether a text holds another but for Markdown's marks, which the parser may write otherwise. */
+function holds(text: string, evidence: string): boolean {
+  const plain = (value: string) => value.replaceAll(/[^\p{L}\p{N}]+/gu, ' ').trim();
+  return plain(text).includes(plain(evidence));
+}

@@ -1,0 +1,75 @@
+/** Every number of the reader's training: sets, contexts, stages. Changing one changes the adapter. */
+import type { ContextRecipe } from './contexts.ts';
+import { manualSet } from './manuals.ts';
+
+/** What is trained: the alias, whose file all sources hold alike. */
+export const baseModel = 'smollm2-135m';
+
+export interface Stage {
+  readonly name: string;
+  /** Contexts, each with some ten questions. */
+  readonly contexts: number;
+  readonly seed: number;
+  readonly recipe: ContextRecipe;
+  /** Pages to make up, where the recipe asks for some. */
+  readonly pages: number;
+  readonly learningRate: number;
+  readonly maxTokens: number;
+}
+
+/** Policy that passages are trained and served under. */
+export const policy = 'anchor:header';
+export const batch = 3;
+export const rank = 16;
+
+const common = { perUnit: 3, distractors: 3, neighbours: 0.5, unanswered: 0.6, longest: 1400 } as const;
+
+export const stages: readonly Stage[] = [
+  {
+    name: 'reading',
+    contexts: 256,
+    seed: 1,
+    pages: 0,
+    learningRate: 1e-3,
+    maxTokens: 2200,
+    recipe: {
+      ...common,
+      perContext: 16,
+      passages: [1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 8, 10],
+      shares: {
+        'train-squad1.1': 0.62,
+        'train-squadshifts-new-wiki': 0.08,
+        'train-2wikimultihopqa-10p': 0.08,
+        'train-hotpotqa-10p': 0.05,
+        'train-boolq-yesno': 0.05,
+        'train-fairytaleqa': 0.05,
+        'train-quoref': 0.04,
+        'train-squad2.0-unanswerable-10-articles': 0.03,
+      },
+    },
+  },
+  {
+    name: 'pages',
+    contexts: 150,
+    seed: 2,
+    pages: 1500,
+    learningRate: 6e-4,
+    maxTokens: 2600,
+    recipe: {
+      ...common,
+      perUnit: 5,
+      perContext: 14,
+      passages: [2, 3, 4, 5, 5, 6, 7, 8, 10, 12],
+      shares: {
+        [manualSet]: 0.42,
+        'train-squad1.1': 0.28,
+        'train-squadshifts-new-wiki': 0.08,
+        'train-2wikimultihopqa-10p': 0.07,
+        'train-hotpotqa-10p': 0.05,
+        'train-boolq-yesno': 0.04,
+        'train-quoref': 0.03,
+        'train-squad2.0-unanswerable-10-articles': 0.03,
+      },
+    },
+  },
+];

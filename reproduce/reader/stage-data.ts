@@ -1,0 +1,20 @@
+/** A stage's training data, written to a file once: a run that goes on needs the very same. */
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { createRandom } from '../../src/eval/random.ts';
+import { ContextStream } from './contexts.ts';
+import { manualSet, manualUnits } from './manuals.ts';
+import type { Stage } from './recipe.ts';
+import { readSources } from './sources.ts';
+
+/** @param data folder of the question sets. @returns contexts and questions of the file */
+export function writeStageData(path: string, { recipe, contexts, seed, pages }: Stage, data: string): void {
+  if (existsSync(path)) return;
+  const random = createRandom(seed);
+  const sets = Object.keys(recipe.shares).filter((set) => set !== manualSet);
+  const sources = readSources(data, sets);
+  if (pages > 0) sources.set(manualSet, manualUnits(pages, random));
+  const stream = new ContextStream(sources, recipe, random);
+  const lines = Array.from({ length: contexts }, () => `${JSON.stringify(stream.next())}\n`);
+  writeFileSync(`${path}.part`, lines.join(''));
+  renameSync(`${path}.part`, path);
+}
