@@ -50,7 +50,7 @@ export const stages: readonly Stage[] = [
   },
   {
     name: 'pages',
-    contexts: 150,
+    contexts: 110,
     seed: 2,
     pages: 1500,
     learningRate: 6e-4,

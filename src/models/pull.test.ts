@@ -207,11 +207,31 @@ describe('resolveModel', () => {
   it('explains a path where no file is', async () => {
     const missing = {
       code: 'MODEL_NOT_FOUND',
-      message: expect.stringMatching(/'smollm3'.*aliases: embedded, smollm2-135m/),
+      message: expect.stringMatching(/'smollm3'.*aliases: reader, embedded, smollm2-135m/),
     };
     await expect(resolveModel('smollm3')).rejects.toMatchObject(missing);
     await mkdir(join(cacheDir, 'folder'));
     await expect(resolveModel(join(cacheDir, 'folder'))).rejects.toThrow(/not a file: name the .gguf in it/);
+  });
+
+  it.each([
+    ['forbidden', { BLOCK_ATTENTION_OFFLINE: '1' }],
+    ['out of reach', { HF_ENDPOINT: 'http://127.0.0.1:2', PATH: '/nowhere' }],
+  ])('lets the model of this package stand in for the reader where the network is %s, and says so', async (_, env) => {
+    const model = await resolveModel('reader', options({ env }));
+    expect(model).toMatchObject({ name: 'embedded', source: 'file' });
+    expect(model.path).toMatch(/embedded\.gguf$/);
+    expect(model.adapter).toBeUndefined();
+    expect(model.instead).toMatch(/^embedded answers.*reader is not on this machine.*pull reader/);
+    // Who names the model itself wants no other.
+    await expect(resolveModel('smollm2-135m', options({ env }))).rejects.toThrow();
+  });
+
+  it('stops when told to, instead of taking another model', async () => {
+    const controller = new AbortController();
+    controller.abort();
+    const stopped = options({ env: { HF_ENDPOINT: server.url, PATH: '/nowhere' }, signal: controller.signal });
+    await expect(resolveModel('reader', stopped)).rejects.toMatchObject({ code: 'ABORTED' });
   });
 
   it('uses a cached model without network and without reading it', async () => {

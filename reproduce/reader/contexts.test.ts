@@ -1,0 +1,123 @@
+/** That what the reader is trained on is what it says: answers stand in the passages, strays in none, and a seed repeats. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createRandom } from '../../src/eval/random.ts';
+import { parseSample } from '../../src/train/training-data.ts';
+import { type Context, type ContextRecipe, ContextStream } from './contexts.ts';
+import { manualPage } from './manual-pages.ts';
+import { manualSet, manualUnits } from './manuals.ts';
+import { readSources } from './sources.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'block-attention-reader-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const paragraphs = Array.from({ length: 30 }, (_, i) => ({
+  title: `Page ${Math.floor(i / 5)}`,
+  text: `The gate ${i} was opened in ${1800 + i} by Keeper${i}.`,
+  qas: [
+    { question: `Who opened gate ${i}?`, answers: [`Keeper${i}`, 'someone'] },
+    { question: `When was gate ${i} opened?`, answers: [`${1800 + i}`] },
+  ],
+}));
+const several = {
+  question: 'Is the moor larger?',
+  answers: ['yes'],
+  passages: [
+    { title: 'Moor', text: 'The moor is large.', gold: true },
+    { title: 'Fen', text: 'The fen is small.', gold: true },
+    { title: 'Hill', text: 'A hill.', gold: false },
+  ],
+};
+writeFileSync(join(folder, 'single.jsonl.gz'), gzipSync(paragraphs.map((row) => `${JSON.stringify(row)}\n`).join('')));
+writeFileSync(join(folder, 'several.jsonl'), `${JSON.stringify(several)}\n{"other": "layout"}\n`);
+
+const recipe: ContextRecipe = {
+  shares: { single: 0.6, several: 0.1, [manualSet]: 0.3 },
+  passages: [2, 4, 6],
+  perUnit: 2,
+  perContext: 8,
+  distractors: 1,
+  neighbours: 0.5,
+  unanswered: 1,
+  longest: 1400,
+};
+
+function contexts(seed: number): Context[] {
+  const random = createRandom(seed);
+  const sources = readSources(folder, ['single', 'several']);
+  sources.set(manualSet, manualUnits(40, random));
+  const stream = new ContextStream(sources, recipe, random);
+  return Array.from({ length: 60 }, () => stream.next());
+}
+
+/** Without marks, as Markdown may be written in more than one way. */
+const plain = (text: string) =>
+  text
+    .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim()
+    .toLowerCase();
+
+describe('ContextStream', () => {
+  const made = contexts(3);
+
+  it('asks what its passages answer, and now and then what they do not', () => {
+    let answered = 0;
+    let strays = 0;
+    for (const { passages, questions } of made) {
+      const held = plain(passages.map(({ title, text }) => `${title} ${text}`).join('\n'));
+      expect(questions.length).toBeLessThanOrEqual(recipe.perContext + 1);
+      for (const { question, answers } of questions) {
+        const [answer] = answers;
+        if (answer === undefined) strays++;
+        else if (!/^(Yes|No|a [a-z ]+)$/.test(answer)) {
+          answered++;
+          expect(held, question).toContain(plain(answer));
+        }
+        const gate = /gate (\d+)/.exec(question)?.[1];
+        if (gate !== undefined && answer === undefined) expect(held).not.toContain(`keeper${gate} `);
+      }
+    }
+    expect(answered).toBeGreaterThan(100);
+    expect(strays).toBeGreaterThan(30);
+  });
+
+  it('is what `finetune` reads', () => {
+    for (const context of made) expect(() => parseSample(JSON.stringify(context), 'here:1')).not.toThrow();
+  });
+
+  it('has the gold passages of a question over several, and its answer as people write it', () => {
+    const found = made.find(({ questions }) => questions.some(({ question }) => question === several.question));
+    expect(found?.passages.map(({ title }) => title)).toEqual(expect.arrayContaining(['Moor', 'Fen']));
+    expect(found?.questions.find(({ question }) => question === several.question)?.answers).toEqual(['Yes']);
+  });
+
+  it('repeats with its seed', () => {
+    expect(contexts(3)).toEqual(made);
+    expect(contexts(4)).not.toEqual(made);
+  });
+
+  it('never asks two made-up pages of one kind, which would answer each other', () => {
+    for (const { passages } of made) {
+      const ports = passages.filter(({ text }) => text.includes('The server listens on port'));
+      expect(ports.length).toBeLessThanOrEqual(1);
+    }
+  });
+});
+
+it('made-up pages hold their answers where they say', () => {
+  const random = createRandom(5);
+  for (let i = 0; i < 200; i++) {
+    const { markdown, questions } = manualPage(random);
+    for (const { question, answer, evidence } of questions) {
+      if (evidence === undefined) {
+        expect(answer).toBeUndefined();
+        continue;
+      }
+      expect(markdown).toContain(evidence);
+      if (!/^(Yes|No)$/.test(answer ?? '')) expect(plain(markdown), question).toContain(plain(answer ?? ''));
+    }
+  }
+});
