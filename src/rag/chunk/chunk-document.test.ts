@@ -80,6 +80,44 @@ describe('chunks', () => {
     expect(chunks.at(-1)?.endLine).toBe(21);
   });
 
+  it('keep a table with the sentences around it', () => {
+    const table = '| Part | Days |\n|---|---|\n| key | 30 |\n| lock | 90 |';
+    const [only, ...others] = chunk(`# T\n\nCounted from today:\n\n${table}\n\nNo weekends.\n`, 60);
+    expect(others).toEqual([]);
+    expect(only?.text).toBe(
+      'Counted from today:\n\n| Part | Days |\n| --- | --- |\n| key | 30 |\n| lock | 90 |\n\nNo weekends.',
+    );
+    expect(only?.spans.map(([offset, from, to]) => [only.text.slice(offset).split('\n')[0], from, to])).toEqual([
+      ['Counted from today:', 3, 3],
+      ['| Part | Days |', 7, 7],
+      ['| key | 30 |', 7, 7],
+      ['| lock | 90 |', 8, 8],
+      ['No weekends.', 10, 10],
+    ]);
+    const two = chunk(`# T\n\nOne.\n\n${table}\n\n${table.replace('Days', 'Price')}\n`, 80);
+    expect(two.map(({ text }) => text.match(/\| --- \|/g)?.length)).toEqual([2]);
+  });
+
+  it('repeat the header in each chunk when a table is too long to stay whole', () => {
+    const rows = Array.from({ length: 12 }, (_, i) => `| part${i} | ${i} |`).join('\n');
+    for (const target of [20, 25, 30, 41]) {
+      const chunks = chunk(`# T\n\nBefore it.\n\n| Part | Days |\n|---|---|\n${rows}\n\nBehind it.\n`, target);
+      expect(chunks.length).toBeGreaterThan(2);
+      for (const { text, tokens } of chunks) {
+        expect(count(text)).toBeLessThanOrEqual(target);
+        expect(tokens).toBe(count(text));
+        if (text.includes('| part')) expect(text).toMatch(/\| Part \| Days \|\n\| --- \| --- \|\n\| part/);
+      }
+    }
+  });
+
+  it('hold a whole section that fits, whatever its text', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const list = Array.from({ length: 8 }, (_, i) => `- ${words(4, seed * 8 + i)}`).join('\n');
+      expect(chunk(`# T\n\n${list}\n`, 40)).toHaveLength(1);
+    }
+  });
+
   it('cut long paragraphs at sentences, lines of code at lines, and what has neither anywhere', () => {
     const prose = chunk(`${words(12, 1)}. ${words(12, 2)}! ${words(12, 3)}?`, 14, 'text');
     expect(prose.map(({ text }) => text.at(-1))).toEqual(['.', '!', '?']);

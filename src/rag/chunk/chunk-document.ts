@@ -1,9 +1,10 @@
 /**
  * Documents to chunks: what becomes one block each.
  *
- * A chunk holds whole units of one section, as many as fit the target; no overlap. It depends on nothing but the title
+ * A chunk holds whole units of one section, as many as fit the target; no overlap. A table stays with the sentences
+ * around it, and its header stands above the first of its rows in every chunk. A chunk depends on nothing but the title
  * trail and those units, so the same text always gives the same block, and a change in one section leaves the chunks
- * of others as they are. Within a long section, chunks past half the target also end where the text itself says so (a
+ * of others as they are. Within a section that is too long for one, chunks past half the target also end where the text itself says so (a
  * hash of the next unit): after an insertion the old boundaries are met again soon.
  */
 import { basename, extname } from 'node:path';
@@ -12,7 +13,7 @@ import { type CountTokens, cutUnit } from './cut-unit.ts';
 import { namedCells } from './wide-table.ts';
 
 /** Raised whenever the same file would give other chunks: an index made by an older version is made anew. */
-export const chunkerVersion = 3;
+export const chunkerVersion = 4;
 
 /** Where in a chunk's text which lines of the file begin: `[offset, startLine, endLine]`, ascending. */
 export type Span = readonly [offset: number, startLine: number, endLine: number];
@@ -64,36 +65,32 @@ function titleOf(name: string, trail: readonly string[]): string {
   return kept.join(trailSeparator);
 }
 
-interface Weighed {
-  readonly unit: Unit;
-  readonly tokens: number;
-}
-
 function pack(units: readonly Unit[], { count, targetTokens, onNote }: ChunkOptions): Omit<DraftChunk, 'title'>[] {
   const chunks: Omit<DraftChunk, 'title'>[] = [];
-  let open: Weighed[] = [];
-  let header: string | undefined;
+  const pieces = [...withoutWideHeaders(units, { count, targetTokens, onNote })].flatMap((own) => {
+    const headerTokens = own.header === undefined ? 0 : count(own.header);
+    const room = targetTokens - headerTokens;
+    return cutUnit(own, room, count).map((unit) => ({ unit, headerTokens, tokens: count(unit.text) }));
+  });
+  const ofHeader = (at: number, before: number) => {
+    const [piece, last] = [pieces[at], pieces[before]];
+    return piece === undefined || piece.unit.header === last?.unit.header ? 0 : piece.headerTokens;
+  };
+  const all = pieces.reduce((sum, { tokens }, at) => sum + tokens + ofHeader(at, at - 1), 0);
+  let open: Unit[] = [];
   let tokens = 0;
   const flush = () => {
-    if (open.length > 0) chunks.push(join(open, header, tokens));
+    if (open.length > 0) chunks.push(join(open, tokens));
     open = [];
     tokens = 0;
   };
-  for (const own of withoutWideHeaders(units, { count, targetTokens, onNote })) {
-    const headerTokens = own.header === undefined ? 0 : count(own.header);
-    const room = targetTokens - (own.header === undefined ? 0 : headerTokens);
-    for (const piece of cutUnit(own, room, count)) {
-      const weight = count(piece.text);
-      const full = tokens + weight > targetTokens;
-      const anchored = tokens * 2 > targetTokens && isAnchor(piece.text);
-      if (piece.header !== header || full || anchored) flush();
-      if (open.length === 0) {
-        header = piece.header;
-        tokens = header === undefined ? 0 : headerTokens;
-      }
-      open.push({ unit: piece, tokens: weight });
-      tokens += weight;
-    }
+  for (const [at, { unit, headerTokens, tokens: own }] of pieces.entries()) {
+    const weight = own + ofHeader(at, at - 1);
+    const full = tokens + weight > targetTokens;
+    const anchored = all > targetTokens && tokens * 2 > targetTokens && isAnchor(unit.text);
+    if (full || anchored) flush();
+    tokens += open.length === 0 ? own + headerTokens : weight;
+    open.push(unit);
   }
   flush();
   return chunks;
@@ -130,20 +127,24 @@ function* withoutWideHeaders(
   }
 }
 
-function join(parts: readonly Weighed[], header: string | undefined, tokens: number): Omit<DraftChunk, 'title'> {
-  let text = header === undefined ? '' : `${header}\n`;
+function join(parts: readonly Unit[], tokens: number): Omit<DraftChunk, 'title'> {
+  let text = '';
   const spans: Span[] = [];
-  for (const [index, { unit }] of parts.entries()) {
-    if (index > 0) text += unit.separator;
+  for (const [index, unit] of parts.entries()) {
+    const header = unit.header === parts[index - 1]?.header ? undefined : unit.header;
+    if (index > 0) text += header === undefined ? unit.separator : '\n\n';
+    // Above everything it belongs to no unit; below others it is not part of what stands before it.
+    if (index > 0 && header !== undefined) spans.push([text.length, unit.startLine, unit.endLine]);
+    if (header !== undefined) text += `${header}\n`;
     spans.push([text.length, unit.startLine, unit.endLine]);
     text += unit.text;
   }
-  const first = parts[0]?.unit;
-  const [page, last] = [first?.page, parts.filter(({ unit }) => unit.page === first?.page)];
+  const first = parts[0];
+  const [page, last] = [first?.page, parts.filter((unit) => unit.page === first?.page)];
   return {
     text,
     startLine: first?.startLine ?? 1,
-    endLine: Math.max(...last.map(({ unit }) => unit.endLine)),
+    endLine: Math.max(...last.map(({ endLine }) => endLine)),
     ...(page !== undefined && { page }),
     tokens,
     spans,
