@@ -18,5 +18,12 @@ export async function writeHalfAdapter(from: string, to: string, model: string):
   });
   const policy = trainedPolicy({ file, adapter });
   const architecture = String(file.value('general.architecture'));
-  await writeAdapter(to, { architecture, kind: 'lora', alpha, policy: policy?.name, tensors: factors, type: TensorType.F16 });
+  await writeAdapter(to, {
+    architecture,
+    kind: 'lora',
+    alpha,
+    policy: policy?.name,
+    tensors: factors,
+    type: TensorType.F16,
+  });
 }

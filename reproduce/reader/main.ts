@@ -71,6 +71,7 @@ async function train(stage: Stage, adapter: string | undefined): Promise<string>
     batch,
     learningRate: stage.learningRate,
     maxTokens: stage.maxTokens,
+    evaluateEvery: stage.evaluateEvery,
     validationShare: 0.025,
     patience: 0,
     checkpointEvery: 10,

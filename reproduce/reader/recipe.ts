@@ -15,6 +15,8 @@ export interface Stage {
   readonly pages: number;
   readonly learningRate: number;
   readonly maxTokens: number;
+  /** Steps between evaluations on held-out contexts; the best weights of these are kept. */
+  readonly evaluateEvery: number;
 }
 
 /** Policy that passages are trained and served under. */
@@ -32,6 +34,7 @@ export const stages: readonly Stage[] = [
     pages: 0,
     learningRate: 1e-3,
     maxTokens: 2200,
+    evaluateEvery: 42,
     recipe: {
       ...common,
       perContext: 16,
@@ -55,6 +58,7 @@ export const stages: readonly Stage[] = [
     pages: 1500,
     learningRate: 6e-4,
     maxTokens: 2600,
+    evaluateEvery: 50,
     recipe: {
       ...common,
       perUnit: 5,

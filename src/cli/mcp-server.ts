@@ -69,7 +69,7 @@ async function openFor(
   { io, output }: { readonly io: CliIo; readonly output: Output },
 ): Promise<OpenedEngine> {
   const store = await openStore(flags.mode === 'full' ? { store: false } : flags, io.env, output);
-  return openEngine({ ...flags, model: modelReference(flags.model, index.model) }, { io, output, store });
+  return openEngine({ ...flags, model: modelReference(flags.model, io.env, index.model) }, { io, output, store });
 }
 
 /** An engine that the first question opens. One that cannot be opened is tried again with the next. */

@@ -6,7 +6,7 @@ import { bytesOption, durationOption, numberOption, threadsOption } from './numb
 
 export interface ModelOptions {
   /** Defaults to `defaultModel`. */
-  readonly model?: string;
+  readonly model?: string | undefined;
   readonly device?: EngineOptions['device'];
   readonly threads?: number | 'auto';
   readonly context?: number;

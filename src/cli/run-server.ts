@@ -28,7 +28,7 @@ export interface ServedDocuments {
 
 /** Serves until a signal ends it. @param documents undefined to answer from what requests bring alone */
 export async function runServer(
-  flags: ServeFlags & { readonly model: string },
+  flags: ServeFlags,
   io: CliIo,
   { documents, anyPort = false }: { readonly documents?: ServedDocuments | undefined; readonly anyPort?: boolean } = {},
 ): Promise<void> {

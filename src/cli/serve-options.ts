@@ -13,7 +13,7 @@ import {
 import { bytesOption, durationOption, numberOption } from './numbers.ts';
 
 export interface ServeFlags extends Omit<ModelOptions, 'model'>, ModeFlags, StoreFlags, IndexFlags {
-  readonly model?: string;
+  readonly model?: string | undefined;
   readonly config?: string;
   readonly check?: boolean;
   readonly json?: boolean;

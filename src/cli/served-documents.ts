@@ -42,7 +42,7 @@ export async function openEmbedderOf(
 /** Folders as tenants': `NAME=FOLDER` is one tenant's where the keys have a tenant of that name. */
 export function documentsOf(
   { directory, folders }: ServedDocuments,
-  flags: ServeFlags & { readonly model: string },
+  flags: ServeFlags,
   {
     keys,
     embedder,

@@ -27,7 +27,7 @@ export function addUp(program: Command, context: CommandContext): void {
     const documents = await servedIndex(filled.index, folders, context.io.env);
     // Whoever names no port wants the page, wherever it is.
     const anyPort = command.getOptionValueSource('port') === 'default';
-    await runServer({ ...filled, model: modelReference(filled.model, documents.model) }, context.io, {
+    await runServer({ ...filled, model: modelReference(filled.model, context.io.env, documents.model) }, context.io, {
       documents,
       anyPort,
     });
