@@ -68,15 +68,6 @@ describe('from a folder to an answer', () => {
     expect(stdout).toMatch(/0 blocks encoded, 3 were there already/);
   });
 
-  it('encodes what did not change anew under another policy, and finds both again', async () => {
-    for (const policy of [['--policy', 'anchor:7'], []]) {
-      await index(...policy);
-      expect((await index(...policy)).stdout).toMatch(/0 blocks encoded, 3 were there already/);
-    }
-    const { blocks } = (await ask('When was the bridge opened?', '--policy', 'anchor:9', '--json')).json();
-    expect(blocks).toMatchObject([{ id: 'system' }, { status: 'miss' }]);
-  });
-
   it('asks without naming a model, from stored blocks, and cites file and line', async () => {
     const question = 'When was the bridge opened?';
     const result = (await ask(question, '--grammar', grammar('It was opened in 1911.'), '--json')).json();
@@ -171,6 +162,17 @@ describe('the options', () => {
     const summary = (await index('--model', workspace.model, '--no-encode', ...own, '--json')).json();
     expect(summary).toMatchObject({ chunks: { total: 2 }, blocks: { encoded: 0 } });
     const { blocks } = (await ask('How often are the keys rotated?', ...own, '--json')).json();
+    expect(blocks).toMatchObject([{ id: 'system' }, { status: 'miss' }, {}]);
+  });
+
+  it('encodes what did not change anew under another policy, and finds both again', async () => {
+    const own = ['--index', workspace.path('policy-index'), '--store', workspace.path('policy-store')];
+    await index('--model', workspace.model, ...own);
+    for (const policy of [['--policy', 'anchor:7'], []]) {
+      await index(...own, ...policy);
+      expect((await index(...own, ...policy)).stdout).toMatch(/0 blocks encoded, 2 were there already/);
+    }
+    const { blocks } = (await ask('How often are the keys rotated?', ...own, '--policy', 'anchor:9', '--json')).json();
     expect(blocks).toMatchObject([{ id: 'system' }, { status: 'miss' }, {}]);
   });
 

@@ -126,7 +126,7 @@ describe('settings of serve', () => {
 
   it('say their defaults as people write them', async () => {
     const help = (await capture(['serve', '--help'])).stdout.replaceAll(/\s+/g, ' ');
-    for (const text of ['30s', '256MiB', '2GiB', '8MiB', '5m', '"embedded"'])
+    for (const text of ['30s', '256MiB', '2GiB', '8MiB', '5m', 'BLOCK_ATTENTION_MODEL, else reader'])
       expect(help).toContain(`(default: ${text})`);
     expect(help).not.toMatch(/30000|268435456/);
   });
@@ -137,7 +137,7 @@ describe('settings of serve', () => {
     expect((await check(['--config', join(folder, 'nothing.yaml')])).message).toMatch(
       /--config .*nothing\.yaml cannot be read/,
     );
-    expect((await check([])).settings?.get('model')).toBe('default "embedded"');
+    expect((await check([])).settings?.get('port')).toBe('default 8787');
     expect((await check(['--memory', '1'])).message).toMatch(/--memory is "1": give at least 1048576 bytes/);
   });
 });
