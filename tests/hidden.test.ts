@@ -12,7 +12,7 @@ import { DecodeGraph, forwardStep, type KvType } from '../src/model/index.ts';
 import { anchoredLogits } from './support/anchored-oracle.ts';
 import { attentionPaths } from './support/attention-paths.ts';
 import { ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
-import { modelVariants } from './support/model-variants.ts';
+import { attentionVariants } from './support/model-variants.ts';
 import { explainedErrors } from './support/oracle-rounding.ts';
 import { createPrng } from './support/prng.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
@@ -111,7 +111,7 @@ async function equalsTheOracle(
 }
 
 describe.each(attentionPaths)('$name attention', (attention) => {
-  describe.each(Object.entries(modelVariants))('%s', (name, spec: RandomModelSpec) => {
+  describe.each(Object.entries(attentionVariants))('%s', (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
 
