@@ -12,7 +12,7 @@ import type { KvType } from '../src/model/index.ts';
 import { forwardStep } from '../src/model/index.ts';
 import { attentionPaths } from './support/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
-import { isRouted, modelVariants } from './support/model-variants.ts';
+import { isRouted, modelVariants, usesGelu } from './support/model-variants.ts';
 import { explainedErrors } from './support/oracle-rounding.ts';
 import { paperForward } from './support/paper-attention.ts';
 import { createPrng } from './support/prng.ts';
@@ -68,6 +68,9 @@ function pick<T>(items: readonly T[], order: readonly number[]): T[] {
   });
 }
 
+/** ggml looks gelu up in a table of halves: the last bit of its input moves its output by 5e-4. */
+const geluStep = 5e-4;
+
 const digest = (block: EncodedBlock) => createHash('sha256').update(block.memory.bytes).digest('hex');
 
 describe.each(attentionPaths)('$name attention', ({ attention }) => {
@@ -83,7 +86,9 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
       try {
         const prepared = fc.sample(plans, { numRuns: 12, seed: 7 }).map((plan) => prepare(plan, harness.vocabulary));
         const prompts = prepared.map(({ passages, order, final }) => [...pick(passages, order), final]);
-        const bounds = await explained(path, type, prompts);
+        // A step of that table that the measured effect of rounding may not meet.
+        const least = usesGelu(spec) ? geluStep : 0;
+        const bounds = (await explained(path, type, prompts)).map((bound) => Math.max(bound, least));
         for (const [i, { passages, order, final }] of prepared.entries()) {
           const blocks = passages.length === 0 ? [] : await harness.encode(passages);
           const before = blocks.map(digest);
