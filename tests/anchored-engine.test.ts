@@ -12,6 +12,7 @@ import { anchoredLogits } from './support/anchored-oracle.ts';
 import { attentionPaths } from './support/attention-paths.ts';
 import { ForwardHarness, relativeError } from './support/forward-harness.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
+import { readPrompt } from './support/read-prompt.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-policies-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -39,14 +40,8 @@ beforeAll(async () => {
   for (const [name, spec] of Object.entries(models)) await writeRandomModel(path(name), spec, 3);
 });
 
-async function read(engine: Engine, request: Partial<AnswerRequest> = {}) {
-  let logits = new Float32Array(0);
-  const onPromptLogits = (all: Float32Array) => {
-    logits = all.slice();
-  };
-  const result = await engine.answer({ passages, question, maxTokens: 1, ...request, onPromptLogits }).result;
-  return { ...result, logits, statuses: result.blocks.map(({ status }) => status).join(' ') };
-}
+const read = (engine: Engine, request: Partial<AnswerRequest> = {}) =>
+  readPrompt(engine, { passages, question, ...request });
 
 const policies = [
   'plain',

@@ -12,6 +12,7 @@ import { attentionPaths } from './support/attention-paths.ts';
 import { ForwardHarness, relativeError } from './support/forward-harness.ts';
 import { explainedErrors } from './support/oracle-rounding.ts';
 import { writeRandomModel } from './support/random-model.ts';
+import { readPrompt } from './support/read-prompt.ts';
 import { expectWithin } from './support/rounding.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-hide-'));
@@ -28,14 +29,8 @@ const question = 'When was the bridge opened?';
 const open = (options: Partial<EngineOptions> = {}) =>
   createEngine({ modelPath, device: 'cpu', threads: 1, mode: 'block', cacheDir: join(folder, 'cache'), ...options });
 
-async function read(engine: Engine, request: Partial<AnswerRequest> = {}) {
-  let logits = new Float32Array(0);
-  const onPromptLogits = (all: Float32Array) => {
-    logits = all.slice();
-  };
-  const result = await engine.answer({ passages, question, maxTokens: 1, ...request, onPromptLogits }).result;
-  return { ...result, logits, statuses: result.blocks.map(({ status }) => status).join(' ') };
-}
+const read = (engine: Engine, request: Partial<AnswerRequest> = {}) =>
+  readPrompt(engine, { passages, question, ...request });
 
 it.each(attentionPaths)('is the oracle, with and without an anchor: $name attention', async ({ name }) => {
   const tokenizer = await openTokenizer(modelPath);

@@ -7,6 +7,7 @@
  * The same passages and numbers give the same contexts in the same order.
  */
 import { distractors } from '../eval/distractors.ts';
+import { headingOf, isWorded, quoted, quotedStart, withoutId } from '../eval/quoted-passages.ts';
 import { createRandom, type Random } from '../eval/random.ts';
 import type { Passage } from '../prompt/index.ts';
 
@@ -51,25 +52,20 @@ export function* practice(all: readonly Passage[], options: PracticeOptions): Ge
         const question = questions.size < asked ? questionAbout(passage, random) : undefined;
         if (question !== undefined) questions.add(question);
       }
-      yield { passages: found.passages.map(textOf), questions: random.shuffle([...questions]) };
+      yield { passages: found.passages.map(withoutId), questions: random.shuffle([...questions]) };
     }
   }
 }
 
-/** Ids name files of this machine, and are no part of the prompt. */
-function textOf({ title, text }: Passage): Passage {
-  return title === undefined ? { text } : { title, text };
-}
-
 /** Undefined for a passage without words. */
-function questionAbout({ title, text }: Passage, random: Random): string | undefined {
-  const heading = title?.split(' › ').at(-1)?.trim() ?? '';
-  const sentences = sentencesOf(text);
+function questionAbout(passage: Passage, random: Random): string | undefined {
+  const heading = headingOf(passage);
+  const sentences = sentencesOf(passage.text);
   const kinds: (() => string | undefined)[] = [
-    () => (isWorded(heading) ? `Explain ${quoted(heading)} in one sentence.` : undefined),
+    () => (isWorded(heading) ? `Explain ${quoted(heading, quoteLength)} in one sentence.` : undefined),
     () => {
       const sentence = sentences[random.integer(sentences.length)];
-      return sentence && `Is this so, and what follows from it: ${quoted(sentence)}?`;
+      return sentence && `Is this so, and what follows from it: ${quoted(sentence, quoteLength)}?`;
     },
     () => {
       const half = firstHalf(sentences[random.integer(sentences.length)] ?? '');
@@ -88,23 +84,9 @@ function sentencesOf(text: string): string[] {
   return parts.filter((part) => isWorded(part) && Array.from(part).length >= 12);
 }
 
-function isWorded(text: string): boolean {
-  return /\p{L}/u.test(text);
-}
-
 /** `“The bridge was …”`; undefined of what is too short to have one. */
 function firstHalf(sentence: string): string | undefined {
   const characters = Array.from(sentence);
   if (characters.length < 24) return undefined;
-  const half = characters.slice(0, Math.min(quoteLength, Math.floor(characters.length / 2))).join('');
-  return `“${half.replace(/\s\S*$/u, '')} …”`;
-}
-
-function quoted(text: string): string {
-  const characters = Array.from(text.replace(/\s+/gu, ' '));
-  if (characters.length <= quoteLength) return `“${characters.join('')}”`;
-  return `“${characters
-    .slice(0, quoteLength)
-    .join('')
-    .replace(/\s\S*$/u, '')} …”`;
+  return quotedStart(characters, Math.min(quoteLength, Math.floor(characters.length / 2)));
 }

@@ -27,8 +27,7 @@ import { readAhead } from './read-ahead.ts';
 import { reportHit } from './search.ts';
 import { textOf } from './text-file.ts';
 
-export interface AskOptions extends Omit<ModelOptions, 'model'>, ModeFlags, SamplingFlags, StoreFlags, RetrievalFlags {
-  readonly model?: string;
+export interface AskOptions extends ModelOptions, ModeFlags, SamplingFlags, StoreFlags, RetrievalFlags {
   readonly passages?: string;
   readonly state?: string;
   readonly chat?: boolean;

@@ -16,8 +16,7 @@ import {
 } from './model-options.ts';
 import { Output } from './output.ts';
 
-export interface IndexFolderFlags extends Omit<ModelOptions, 'model'>, StoreFlags, IndexFlags, EncodingFlags {
-  readonly model?: string;
+export interface IndexFolderFlags extends ModelOptions, StoreFlags, IndexFlags, EncodingFlags {
   readonly encode?: boolean;
   readonly chunkTokens?: number;
   readonly maxFile?: number;

@@ -13,8 +13,7 @@ import {
 } from './model-options.ts';
 import { numberOption } from './numbers.ts';
 
-export interface McpFlags extends Omit<ModelOptions, 'model'>, ModeFlags, StoreFlags, RetrievalFlags {
-  readonly model?: string;
+export interface McpFlags extends ModelOptions, ModeFlags, StoreFlags, RetrievalFlags {
   readonly minCoverage?: number;
   readonly maxTokens?: number;
 }

@@ -12,8 +12,7 @@ import {
 } from './model-options.ts';
 import { bytesOption, durationOption, numberOption } from './numbers.ts';
 
-export interface ServeFlags extends Omit<ModelOptions, 'model'>, ModeFlags, StoreFlags, IndexFlags {
-  readonly model?: string | undefined;
+export interface ServeFlags extends ModelOptions, ModeFlags, StoreFlags, IndexFlags {
   readonly config?: string;
   readonly check?: boolean;
   readonly json?: boolean;

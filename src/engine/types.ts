@@ -2,17 +2,18 @@
  * The public vocabulary of the engine: what goes in, what comes out. No tensor, no pointer.
  */
 import type { Device } from '../ggml/library.ts';
-import type { AdapterKind } from '../model/adapter-file.ts';
 import type { KvType } from '../model/kv-layout.ts';
 import type { LinearDecision } from '../model/linear-choice.ts';
 import type { AgentRequest, BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
 import type { ModeChoice, ModeRequest } from './choose-mode.ts';
+import type { ModelInfo } from './model-info.ts';
 import type { ThreadNotice } from './pace.ts';
 import type { PolicyInput } from './policy/policy.ts';
 import type { PrefixStats } from './prefix-cache.ts';
 import type { StoredVerdict } from './verdict-store.ts';
 
+export type { AdapterInfo, ModelInfo } from './model-info.ts';
 export type { KvType, Passage, PromptTemplate, ThreadNotice, Turn };
 
 /** `block`: passages encoded alone and reused (the paper's). `full`: ordinary causal attention, the yardstick. */
@@ -304,47 +305,6 @@ export interface EncodeOptions extends KeyOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Called with the key of every passage's block, in order, and whether it was there (`hit`) or was encoded. */
   readonly onBlock?: ((key: BlockKey, status: 'hit' | 'miss') => void) | undefined;
-}
-
-export interface ModelInfo {
-  readonly path: string;
-  readonly name: string;
-  readonly architecture: string;
-  readonly parameters: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly embeddingLength: number;
-  readonly vocabulary: number;
-  /** Type that most of the weights have, such as `q4_1`. */
-  readonly weightType: string;
-  /** Bytes of the file, and the hex SHA-256 of them. */
-  readonly fileBytes: number;
-  readonly digest: string;
-  /** Source of the chat template in the file; null without one. */
-  readonly chatTemplate: string | null;
-  readonly trainedContext: number;
-  readonly contextTokens: number;
-  /** Bytes of stored K and V per token, all layers. */
-  readonly kvBytesPerToken: number;
-  /** The adapter it runs with; null for none. */
-  readonly adapter: AdapterInfo | null;
-  /** What may make its answers worse than they should be, a sentence each. */
-  readonly warnings: readonly string[];
-}
-
-export interface AdapterInfo {
-  readonly path: string;
-  readonly scale: number;
-  /** The greatest of its maps. */
-  readonly rank: number;
-  /** `lora` acts on every token; `writer` on passages while they are encoded: full attention is as without it. */
-  readonly kind: AdapterKind;
-  /** The ordinary adapter that runs beside a writer; null for none. */
-  readonly over: AdapterInfo | null;
-  /** What verdicts say about it: digest of the file, the scale unless it is 1, and before it the same of what it is over. */
-  readonly identity: string;
 }
 
 export interface EngineUsage {

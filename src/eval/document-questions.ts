@@ -8,6 +8,7 @@
 import type { Engine, Passage } from '../engine/index.ts';
 import { distractors } from './distractors.ts';
 import type { Question } from './questions.ts';
+import { headingOf, isWorded, quoted, withoutId } from './quoted-passages.ts';
 import { createRandom } from './random.ts';
 
 export interface DocumentQuestion extends Question {
@@ -50,8 +51,7 @@ export async function documentQuestions(
     const found = among(index, { question, answers: [] }, size);
     if (found === undefined) return false;
     known.add(question);
-    // Ids name files of this machine, and are no part of the prompt.
-    made.push({ question, answers: [], passages: found.passages.map(textOf), from });
+    made.push({ question, answers: [], passages: found.passages.map(withoutId), from });
     onProgress?.({ done: made.length, total: count });
     return true;
   };
@@ -72,14 +72,16 @@ export async function documentQuestions(
 
 const kinds = ['heading', 'sentence', 'model'] as const;
 
-function fromHeading({ title }: Passage): string | undefined {
-  const heading = title?.split(' › ').at(-1)?.trim() ?? '';
-  return /\p{L}/u.test(heading) ? `What do the documents say about ${quoted(heading)}?` : undefined;
+function fromHeading(passage: Passage): string | undefined {
+  const heading = headingOf(passage);
+  return isWorded(heading) ? `What do the documents say about ${quoted(heading, quoteLength)}?` : undefined;
 }
 
 function fromSentence({ text }: Passage): string | undefined {
   const sentence = /^.*?\S.*?(?:[.!?。！？](?=\s|$)|\n|$)/su.exec(text.trim())?.[0].trim() ?? '';
-  return /\p{L}/u.test(sentence) ? `What else do the documents say about this: ${quoted(sentence)}?` : undefined;
+  return isWorded(sentence)
+    ? `What else do the documents say about this: ${quoted(sentence, quoteLength)}?`
+    : undefined;
 }
 
 /** Null of a model that writes none: base models go on with the document instead. */
@@ -92,7 +94,7 @@ async function fromModel(
   if (room < 0) return undefined;
   const { text } = await engine.answer({
     question: request,
-    passages: [textOf(passage)],
+    passages: [withoutId(passage)],
     mode: 'full',
     maxTokens: 32,
     stop: ['\n'],
@@ -101,17 +103,4 @@ async function fromModel(
   }).result;
   const question = /^(?:question: *)?["“]?(\p{L}[^\n?？]{8,200}[?？])/iu.exec(text.trim())?.[1];
   return question;
-}
-
-function quoted(text: string): string {
-  const characters = Array.from(text.replace(/\s+/gu, ' '));
-  if (characters.length <= quoteLength) return `“${characters.join('')}”`;
-  return `“${characters
-    .slice(0, quoteLength)
-    .join('')
-    .replace(/\s\S*$/u, '')} …”`;
-}
-
-function textOf({ title, text }: Passage): Passage {
-  return title === undefined ? { text } : { title, text };
 }

@@ -15,9 +15,8 @@ import { promptFormat } from '../prompt/index.ts';
 import type { Difference } from './bootstrap.ts';
 import { type EvaluationRow, scoreRows } from './evaluation-rows.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { type Answer, answerSchema, Measurement, readsOf } from './measurement.ts';
+import { Measurement, openAnswers, readsOf } from './measurement.ts';
 import type { Question } from './questions.ts';
-import { ResultsFile } from './results-file.ts';
 
 export interface EvaluateOptions {
   readonly engine: Engine;
@@ -66,10 +65,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationRepo
   checkCounts({ maxTokens, parallel, ...counts });
   const started = performance.now();
   const settings = await answerSettings(engine, options);
-  await using file =
-    options.resume === undefined
-      ? ResultsFile.memory<Answer>()
-      : await ResultsFile.open<Answer>(options.resume, answerSchema);
+  await using file = await openAnswers(options.resume);
   const compared = modes.includes('full');
   const reads = readsOf(compared, modes.includes('block') ? policies : []);
   const total = reads.length * questions.length;

@@ -12,10 +12,10 @@ import { BlockAttentionError } from '../errors.ts';
 import { abstains } from './abstention.ts';
 import { firstTokenKl } from './first-token.ts';
 import type { Question } from './questions.ts';
-import { type ResultsFile, resultKey } from './results-file.ts';
+import { ResultsFile, resultKey } from './results-file.ts';
 import { runJobs } from './run-jobs.ts';
 
-export const answerSchema = z.object({
+const answerSchema = z.object({
   text: z.string(),
   promptTokens: z.number(),
   answerTokens: z.number(),
@@ -38,6 +38,11 @@ export const answerSchema = z.object({
   overflow: z.boolean().optional(),
 });
 export type Answer = z.infer<typeof answerSchema>;
+
+/** The answers of an earlier run in a file that this one goes on with, or none, in memory. @throws INVALID_DATA as ResultsFile.open */
+export async function openAnswers(path: string | undefined): Promise<ResultsFile<Answer>> {
+  return path === undefined ? ResultsFile.memory() : await ResultsFile.open<Answer>(path, answerSchema);
+}
 
 /** Texts that end an answer: models without a chat template go on to ask the next question. */
 export const answerStops = ['\nQuestion:'] as const;

@@ -25,10 +25,9 @@ import { type Agreement, Comparison, type FirstTokens, type Judged } from './com
 import { answerSettings } from './evaluate.ts';
 import type { EvaluationRow } from './evaluation-rows.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { type Answer, answerSchema, Measurement } from './measurement.ts';
+import { Measurement, openAnswers } from './measurement.ts';
 import type { ModeScores } from './mode-scores.ts';
 import type { Question } from './questions.ts';
-import { ResultsFile } from './results-file.ts';
 
 export interface VerifyOptions {
   /** The engine that will serve: its model, template and KV type are what the verdict is about. */
@@ -143,10 +142,7 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   const adapter = model.adapter?.identity;
   const identity = await verdictIdentity({ modelPath: model.path, template, kvType, adapter, cacheDir });
   const settings = await answerSettings(engine, { template, cacheDir });
-  await using file =
-    options.resume === undefined
-      ? ResultsFile.memory<Answer>()
-      : await ResultsFile.open<Answer>(options.resume, answerSchema);
+  await using file = await openAnswers(options.resume);
   const own = labels === 'own';
   const clock = new Clock(minutes);
   let done = 0;

@@ -104,7 +104,7 @@ export class ChatTemplate {
       const given =
         messages.reduce((sum, message) => sum + contentSize(message), 0) +
         sizeOf(variables) +
-        sizeOf({ tools: tools?.values ?? [] });
+        (tools === undefined ? 0 : sizeOf({ tools: tools.values }));
       const work = new TemplateWork(given, messages.length);
       const rendered = new TemplateInterpreter(scope, work, this.source.length, framed).run(this.#program).value;
       if (typeof rendered !== 'string') throw new Error('its result is not text');
@@ -113,10 +113,11 @@ export class ChatTemplate {
   }
 }
 
-/** Characters of a message that a template may write. */
+/** Characters of a message that a template may write, its role aside. */
 function contentSize(message: ChatMessage | TemplateMessage): number {
-  return Object.values(message).reduce<number>(
-    (sum, field) => sum + (typeof field === 'string' ? field.length : JSON.stringify(field ?? '').length),
+  const fields = Object.entries(message).filter(([name]) => name !== 'role');
+  return fields.reduce<number>(
+    (sum, [, field]) => sum + (typeof field === 'string' ? field.length : JSON.stringify(field ?? '').length),
     0,
   );
 }

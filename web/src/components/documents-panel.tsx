@@ -1,9 +1,11 @@
 /** What is answered from: folders, files that were sent, what was left out and why; and sending files. */
+
 import { useRef } from 'preact/hooks';
 import type { DocumentsState } from '../api/types.ts';
 import { bytes, integer } from '../lib/format.ts';
 import type { Documents } from '../state/use-documents.ts';
 import { count, DocumentsStatus, statusText } from './documents-status.tsx';
+import { FileInput } from './file-input.tsx';
 import { Cross, Upload } from './icons.tsx';
 
 export function DocumentsPanel({ documents, wide }: { readonly documents: Documents; readonly wide: boolean }) {
@@ -65,17 +67,7 @@ export function DocumentsPanel({ documents, wide }: { readonly documents: Docume
         <Upload />
         Add files
       </button>
-      <input
-        ref={input}
-        type="file"
-        multiple
-        hidden
-        aria-label="Files to add to the documents"
-        onChange={(event) => {
-          void documents.send([...(event.currentTarget.files ?? [])]);
-          event.currentTarget.value = '';
-        }}
-      />
+      <FileInput input={input} label="Files to add to the documents" onFiles={(files) => void documents.send(files)} />
       <p class="quiet small">
         Or drop them anywhere on the page. At most {integer(state.max_file_bytes / 2 ** 20)} MiB each.
       </p>

@@ -1,5 +1,7 @@
 /** What can be done with the list as a whole. */
+
 import { useRef } from 'preact/hooks';
+import { FileInput } from './file-input.tsx';
 import { Plus, Upload } from './icons.tsx';
 
 interface Props {
@@ -23,17 +25,7 @@ export function PassagesTools({ disabled, empty, onAdd, onFiles, onClear, onForg
         <Upload />
         Files
       </button>
-      <input
-        ref={input}
-        type="file"
-        multiple
-        hidden
-        aria-label="Files to add as passages"
-        onChange={(event) => {
-          onFiles([...(event.currentTarget.files ?? [])]);
-          event.currentTarget.value = '';
-        }}
-      />
+      <FileInput input={input} label="Files to add as passages" onFiles={onFiles} />
       <button
         type="button"
         class="button"
