@@ -50,7 +50,10 @@ export const examples: readonly Example[] = [
     begins: 'block-attention adapt --model MODEL',
     how: 'run',
     instead: [
-      ['--model MODEL --documents ./docs', `--model embedded --out adapted-page --contexts 8${small} --documents ./docs`],
+      [
+        '--model MODEL --documents ./docs',
+        `--model embedded --out adapted-page --contexts 8${small} --documents ./docs`,
+      ],
       ['ask --model MODEL', `ask --model embedded${small}`],
       ['adapted-MODEL', 'adapted-page'],
     ],
