@@ -56,7 +56,13 @@ const kernel = {
   flags: fast,
 };
 /** Instruction sets that only some files have a use for. */
-const alone = arch === 'x64' ? { 'src/linear.cpp': { avx512_vnni: [...avx512, '-mavx512vnni'] } } : {};
+const alone =
+  arch === 'x64'
+    ? {
+        'src/linear.cpp': { avx512_vnni: [...avx512, '-mavx512vnni'] },
+        'src/training.cpp': { avx512_bf16: [...avx512, '-mavx512bf16'] },
+      }
+    : {};
 const products = {
   library: {
     ...kernel,

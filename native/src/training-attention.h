@@ -94,6 +94,19 @@ BA_INLINE bool sees(const Tile &t, int32_t key, int32_t end) {
   return false;
 }
 
+// Calls f(from, to) for the stretches of keys that a tile sees: one for each of its runs, or one for both where they touch.
+template <class F>
+BA_INLINE void for_spans(const Tile &t, F f) {
+  const int32_t from[2] = {t.runs.first[0], t.runs.first[1]}, to[2] = {t.runs.last[0], t.runs.last[1]};
+  const bool both = from[0] < to[0] && from[1] < to[1];
+  if (both && from[0] <= to[1] && from[1] <= to[0]) {
+    f(smaller(from[0], from[1]), larger(to[0], to[1]));
+    return;
+  }
+  for (int side = 0; side < 2; side++)
+    if (from[side] < to[side]) f(from[side], to[side]);
+}
+
 // out[query][key - low] = products of packed keys [key / MR][dim][MR] with packed queries [query / NR][dim][NR].
 static void scores(const Geometry &g, const Tile &t, const float *keys, const float *queries, float *out, int64_t ld) {
   for (int32_t key = t.low; key < t.high; key += MR) {
@@ -107,26 +120,29 @@ static void scores(const Geometry &g, const Tile &t, const float *keys, const fl
 // c[query][dim] = sum over keys of packed values [dim / MR][key][MR] times weights [query][key - low].
 static void weigh(const Geometry &g, const Tile &t, const float *values, const float *weights, int64_t ld, float *c,
                   float *packed) {
-  const int32_t depth = t.high - t.low;
-  for (int32_t p = 0; p < depth; p += KC) {
-    const int32_t np = smaller((int32_t)KC, depth - p);
-    pack<NR>(plain(weights, ld), true, 0, t.count, p, np, packed, nullptr);
-    for (int32_t j = 0; j < t.count; j += NR)
-      for (int32_t i = 0; i < g.dim; i += MR)
-        multiply(np, values + (int64_t)i * g.keys_padded + (int64_t)(t.low + p) * MR, packed + (int64_t)j * np,
-                 c + (int64_t)j * g.dim + i, g.dim, g.dim - i, t.count - j, p > 0);
-  }
+  bool add = false;
+  for_spans(t, [&](int32_t from, int32_t to) {
+    for (int32_t p = from; p < to; p += KC, add = true) {
+      const int32_t np = smaller((int32_t)KC, to - p);
+      pack<NR>(plain(weights + (p - t.low), ld), true, 0, t.count, 0, np, packed, nullptr);
+      for (int32_t j = 0; j < t.count; j += NR)
+        for (int32_t i = 0; i < g.dim; i += MR)
+          multiply(np, values + (int64_t)i * g.keys_padded + (int64_t)p * MR, packed + (int64_t)j * np,
+                   c + (int64_t)j * g.dim + i, g.dim, g.dim - i, t.count - j, add);
+    }
+  });
 }
 
 // sums[key][dim] += packed rows [dim / MR][query][MR] times weights [query][key - low].
 static void scatter(const Geometry &g, const Tile &t, const float *rows, const float *weights, int64_t ld, float *sums,
                     float *packed) {
-  for (int32_t key = t.low; key < t.high; key += KC / NR * NR) {
-    const int32_t n = smaller(t.high - key, (int32_t)(KC / NR * NR));
-    if (!sees(t, key, key + n)) continue;
-    pack<NR>(plain(weights + (key - t.low), ld), false, 0, n, 0, t.count, packed, nullptr);
-    multiply_panels(t.count, rows, packed, sums + (int64_t)key * g.dim, g.dim, g.dim, n, true);
-  }
+  for_spans(t, [&](int32_t from, int32_t to) {
+    for (int32_t key = from; key < to; key += KC / NR * NR) {
+      const int32_t n = smaller(to - key, (int32_t)(KC / NR * NR));
+      pack<NR>(plain(weights + (key - t.low), ld), false, 0, n, 0, t.count, packed, nullptr);
+      multiply_panels(t.count, rows, packed, sums + (int64_t)key * g.dim, g.dim, g.dim, n, true);
+    }
+  });
 }
 
 // Calls f(begin, end) for the runs of a query that have keys, and zeroes what lies between them in [low, high).

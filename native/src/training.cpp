@@ -6,7 +6,13 @@
 
 namespace BA_NS {
 
+#if defined(__AVX512BF16__)
+constexpr bool rounds = true;
+#else
+constexpr bool rounds = false;
+#endif
+
 extern const ba::TrainingKernel training;
-const ba::TrainingKernel training = {BA_TEXT(BA_NS), product, attention, attention_back};
+const ba::TrainingKernel training = {BA_TEXT(BA_NS), rounds, product, attention, attention_back};
 
 }  // namespace BA_NS

@@ -48,11 +48,13 @@ export interface OwnedMemory extends TensorMemory {
 
 /** Places graphs in scratch memory, which grows to the largest it has seen, and computes them. */
 export interface GraphAllocator {
-  /** Places every tensor of the graph. Invalidates placements of graphs placed before. */
+  /** Places every tensor of the graph. Invalidates placements of graphs placed before, but see `alternates`. */
   place(graph: GraphContext): void;
   /** Computes the graph placed last. @throws COMPUTE_FAILED */
   compute(graph: GraphContext): Promise<void>;
   readonly bytes: number;
+  /** Whether graphs placed before can be computed, too, in the same memory, for as long as `bytes` is the same. */
+  readonly alternates: boolean;
   dispose(): void;
 }
 
@@ -297,6 +299,7 @@ function plainAllocator(calls: Bindings, backend: bigint, name: string): GraphAl
       if (!calls.gallocr_alloc_graph(handle, graph.graph)) throw outOfScratch();
     },
     compute: (graph) => compute(calls.backend_graph_compute, backend, backend, graph, name),
+    alternates: true,
     get bytes() {
       return Number(calls.gallocr_get_buffer_size(handle, 0));
     },
@@ -324,6 +327,7 @@ function splittingAllocator(
       if (!calls.backend_sched_alloc_graph(handle, graph.graph)) throw outOfScratch();
     },
     compute: (graph) => compute(calls.backend_sched_graph_compute, backends[0], handle, graph, name),
+    alternates: false,
     get bytes() {
       return backends.reduce((sum, backend) => sum + Number(calls.backend_sched_get_buffer_size(handle, backend)), 0);
     },

@@ -9,7 +9,7 @@ import { toFloatAddress } from './quantize.ts';
 import { TensorType, typeTraits } from './tensor.ts';
 
 /** BA_TRAINING_ABI_VERSION of native/src/training.h. */
-const abiVersion = 1;
+const abiVersion = 2;
 
 /** Which product of W [in, out], x [in, rows] and a gradient g [out, rows]. */
 export const Product = {
@@ -29,8 +29,13 @@ export interface NativeNode {
 }
 
 export interface TrainingKernel {
-  /** The product with a W of this type, or undefined where the type has no conversion to floats. Valid for ever. */
-  product(product: Product, type: TensorType): NativeNode | undefined;
+  /** Whether products that may be rounded to bf16 are: on CPUs that multiply such numbers faster. */
+  readonly rounds: boolean;
+  /**
+   * The product with a W of this type, or undefined where the type has no conversion to floats. Valid for ever.
+   * @param rounded both operands may be rounded to bf16, sums stay f32; not for backToWeights. Defaults to false
+   */
+  product(product: Product, type: TensorType, rounded?: boolean): NativeNode | undefined;
   /**
    * Attention of rows of `rowTokens` tokens and its gradient.
    * The caller frees the memory once no graph with these nodes computes any more.
@@ -66,10 +71,11 @@ function open(path: string): TrainingKernel | undefined {
   const back = symbol('ba_training_attention_back');
   const products = new Map<string, NativeNode | undefined>();
   return {
-    product(product, type) {
-      const key = `${product} ${type}`;
+    rounds: (library.func('int32_t ba_training_rounds(void)') as () => number)() === 1,
+    product(product, type, rounded = false) {
+      const key = `${product} ${type} ${rounded}`;
       if (!products.has(key)) {
-        const userdata = matrixStruct(product, type);
+        const userdata = matrixStruct(product, type, rounded);
         products.set(key, userdata === undefined ? undefined : { fun, userdata });
       }
       return products.get(key);
@@ -86,15 +92,16 @@ function open(path: string): TrainingKernel | undefined {
 }
 
 /** A ba_training_matrix that lives as long as the process: there are a handful. */
-function matrixStruct(product: Product, type: TensorType): bigint | undefined {
+function matrixStruct(product: Product, type: TensorType, rounded: boolean): bigint | undefined {
   const { blockElements, blockBytes } = typeTraits(type);
   const convert = type === TensorType.F32 ? 0n : toFloatAddress(type);
   if (convert === null || blockElements > 256) return undefined;
-  const { address, bytes } = allocateMemory(24);
+  const { address, bytes } = allocateMemory(32);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   view.setInt32(0, product, true);
   view.setInt32(4, blockElements, true);
   view.setBigInt64(8, BigInt(blockBytes), true);
   view.setBigUint64(16, convert, true);
+  view.setBigInt64(24, rounded ? 1n : 0n, true);
   return address;
 }

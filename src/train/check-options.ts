@@ -32,12 +32,12 @@ export async function trainedOf(options: FinetuneOptions, file: GgufFile): Promi
 }
 
 function lowRankOptions(
-  { lora, alpha, seed = 1, adapter }: FinetuneOptions,
+  { lora, alpha, seed = 1, adapter, precision = 'mixed' }: FinetuneOptions,
   kind: AdapterKind,
   start: AdapterFile | undefined,
 ): LowRankOptions | undefined {
   if (start === undefined) {
-    return lora === null && adapter === undefined ? undefined : { rank: lora ?? 16, alpha, seed, kind };
+    return lora === null && adapter === undefined ? undefined : { rank: lora ?? 16, alpha, seed, kind, precision };
   }
   const own = lowRankOf(start);
   const asGiven = (given: number | null | undefined, has: number) => given === undefined || given === has;
@@ -47,7 +47,7 @@ function lowRankOptions(
       `${start.path} has rank ${own.rank} and alpha ${own.alpha}, and training goes on with them: leave lora and alpha out`,
     );
   }
-  return { ...own, seed, start, kind };
+  return { ...own, seed, start, kind, precision };
 }
 
 /** @throws INVALID_ARGUMENT for what a writer cannot be trained with */

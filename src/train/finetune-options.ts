@@ -2,6 +2,7 @@
 import type { PolicyInput } from '../engine/policy/policy.ts';
 import type { Device } from '../ggml/library.ts';
 import type { PromptTemplate } from '../prompt/index.ts';
+import type { Precision } from './low-rank-parameters.ts';
 import type { EvaluationReport, TrainingMode } from './types.ts';
 import type { SaveOptions } from './write-model.ts';
 
@@ -52,6 +53,10 @@ export interface FinetuneOptions {
   readonly batch?: number | undefined;
   /** Tokens computed at once: more memory, not other results. Defaults to 2048. */
   readonly batchTokens?: number | undefined;
+  /**
+   * Of products with frozen weights: `mixed` takes bf16 where the CPU multiplies such numbers faster. Defaults to `mixed`.
+   */
+  readonly precision?: Precision | undefined;
   /** Peak learning rate. Defaults to 2e-5 as in the paper, for LoRA to 2e-4. */
   readonly learningRate?: number | undefined;
   /** Steps until the peak, at most a tenth of the run. Defaults to 20, as in the paper. */

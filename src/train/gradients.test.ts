@@ -75,9 +75,11 @@ async function disagreements(
   const batch = makeBatch(packRows(sequences(hp.vocabulary)));
   const count = batch.owners.filter((owner) => owner >= 0).length;
   const weights = Float32Array.from(batch.owners, (owner) => (owner < 0 ? 0 : 1 / count));
-  const training = new TrainingGraph(backend, model, storage, true, batch, teacher);
+  const [trainingMemory, plainMemory] = [backend.allocator(), backend.allocator()];
+  const training = new TrainingGraph(backend, trainingMemory, model, storage, true, batch, teacher);
   const plain = new TrainingGraph(
     backend,
+    plainMemory,
     { hyperParameters: hp, weights: bindWeights(smooth, hp) },
     smooth,
     false,
@@ -112,6 +114,8 @@ async function disagreements(
   }
   training.dispose();
   plain.dispose();
+  trainingMemory.dispose();
+  plainMemory.dispose();
   return wrong;
 }
 

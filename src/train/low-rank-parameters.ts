@@ -35,7 +35,15 @@ export interface LowRankOptions {
   readonly start?: AdapterFile | undefined;
   /** Which tokens it acts on. Defaults to `lora`: all. */
   readonly kind?: AdapterKind | undefined;
+  /** Of products with frozen weights. Defaults to `f32`. */
+  readonly precision?: Precision | undefined;
 }
+
+/**
+ * `mixed` rounds frozen weights of less than 32 bits, and the activations and gradients that meet them, to bf16, where
+ * the CPU multiplies such numbers faster (AVX-512 BF16); sums and all that is trained stay f32.
+ */
+export type Precision = 'mixed' | 'f32';
 
 /** Rank and alpha of a LoRA that is to be trained on. @throws INVALID_ARGUMENT when its matrices differ in them */
 export function lowRankOf({ path, shapes }: AdapterFile): { readonly rank: number; readonly alpha: number } {
@@ -61,6 +69,7 @@ export class LowRankParameters implements TrainableWeights {
   readonly parameters: readonly Parameter[];
   readonly transposes: readonly (readonly [Tensor, Tensor])[];
   readonly lossScale: number;
+  readonly rounded: boolean;
   readonly kernel: TrainingKernel | undefined;
   readonly rank: number;
   readonly alpha: number;
@@ -80,7 +89,7 @@ export class LowRankParameters implements TrainableWeights {
   constructor(
     file: GgufFile,
     backend: Backend,
-    { rank, alpha = 2 * rank, seed = 1, start, kind = 'lora' }: LowRankOptions,
+    { rank, alpha = 2 * rank, seed = 1, start, kind = 'lora', precision = 'f32' }: LowRankOptions,
     kernel: TrainingKernel | null = trainingKernelFor(backend),
     frozen: readonly Adapter[] = [],
   ) {
@@ -91,6 +100,7 @@ export class LowRankParameters implements TrainableWeights {
       );
     }
     this.kernel = kernel ?? undefined;
+    this.rounded = precision === 'mixed' && kernel?.rounds === true;
     this.lossScale = kernel === null ? 1024 : 1;
     this.kind = kind;
     this.rank = rank;

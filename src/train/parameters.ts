@@ -34,6 +34,8 @@ export interface TrainableWeights extends WeightSource {
   readonly transposes: readonly (readonly [Tensor, Tensor])[];
   /** Native nodes to compute with, where there are any. */
   readonly kernel: TrainingKernel | undefined;
+  /** Whether frozen weights of less than 32 bits, and what they are multiplied with, are rounded to bf16. */
+  readonly rounded: boolean;
   /** Factor of the loss within the graph, a power of two, taken off again at the parameters. */
   readonly lossScale: number;
   /** New values of a tensor of the model's file; undefined when it has not changed. */
@@ -47,6 +49,7 @@ const constantNames = /^rope_/;
 export class FullParameters implements TrainableWeights {
   readonly kind = 'all';
   readonly transposes = [];
+  readonly rounded = false;
   readonly lossScale = 1;
   readonly kernel: TrainingKernel | undefined;
   readonly #path: string;

@@ -36,6 +36,7 @@ export function runDigest(
   ];
   if (distill !== undefined || blockDropout > 0) parts.push(distill, blockDropout);
   if (start !== undefined) parts.push({ start });
+  if (options.precision === 'f32') parts.push({ precision: options.precision });
   if (options.writer === true) parts.push({ writer: 1, over });
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -32,11 +32,17 @@ export class Tape extends GradientGraph {
   readonly #transposed = new Map<bigint, Tensor>();
   #recording = true;
   readonly #kernel: TrainingKernel | undefined;
+  readonly #rounded: boolean;
 
-  /** @param capacity upper bound of tensors. @param kernel native nodes to use; CPU only. Defaults to none. */
-  constructor(capacity: number, kernel?: TrainingKernel) {
+  /**
+   * @param capacity upper bound of tensors
+   * @param kernel native nodes to use; CPU only. Defaults to none
+   * @param rounded whether they may round matrices of less than 32 bits, and what meets those, to bf16. Defaults to false
+   */
+  constructor(capacity: number, kernel?: TrainingKernel, rounded = false) {
     super(capacity);
     this.#kernel = kernel;
+    this.#rounded = rounded;
   }
 
   /** Asks for the gradient of `parameter` f32, to be added, times `factor`, to `sink` of the same shape. */
@@ -138,8 +144,9 @@ export class Tape extends GradientGraph {
     }
     const [inputs, outputs] = a.ne;
     const rows = b.ne[1];
-    const forward = kernel.product(Product.forward, a.type);
-    const toInput = kernel.product(Product.backToInput, a.type);
+    const rounded = this.#rounded && a.type !== TensorType.F32;
+    const forward = kernel.product(Product.forward, a.type, rounded);
+    const toInput = kernel.product(Product.backToInput, a.type, rounded);
     const toWeights = kernel.product(Product.backToWeights, TensorType.F32);
     if (forward === undefined || toInput === undefined || toWeights === undefined) return undefined;
     const run = (ne0: number, ne1: number, sources: readonly Tensor[], { fun, userdata }: NativeNode) =>

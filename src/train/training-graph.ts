@@ -2,7 +2,7 @@
  * One placed graph of a training step or of an evaluation, for batches of one shape: the forward pass of model/forward
  * on a tape, the loss, and for training the way back, which adds to the parameters' gradients.
  *
- * Built once per shape and run often. Valid until disposed.
+ * Built once per shape and run often. Valid until disposed, or until its allocator's memory moves.
  */
 import type { Backend, GraphAllocator } from '../ggml/backend.ts';
 import type { Tensor } from '../ggml/tensor.ts';
@@ -57,11 +57,13 @@ export class TrainingGraph {
   #weights = new Float32Array(0);
 
   /**
+   * @param allocator places the graph; computed is one of its graphs at a time. The caller's
    * @param training whether to differentiate, or only to evaluate
    * @param teacher reads every batch as well, with full attention. Defaults to none
    */
   constructor(
     backend: Backend,
+    allocator: GraphAllocator,
     model: ForwardModel,
     trainable: TrainableWeights,
     training: boolean,
@@ -74,11 +76,11 @@ export class TrainingGraph {
     this.#outputs = outputs;
     const parameters = training ? trainable.parameters : [];
     this.#lossScale = trainable.lossScale;
-    const { kernel } = trainable;
+    const { kernel, rounded } = trainable;
     const perLayer = tensorsPerLayer + (teacher === undefined ? 0 : teacherTensors);
-    this.#tape = new Tape(perLayer * layers + 2 * parameters.length + 256, kernel);
+    this.#tape = new Tape(perLayer * layers + 2 * parameters.length + 256, kernel, rounded);
     this.#inputs = new GraphInputs(this.#tape);
-    this.#allocator = backend.allocator();
+    this.#allocator = allocator;
     try {
       const g = this.#tape;
       const inputs = this.#inputs;
@@ -154,11 +156,6 @@ export class TrainingGraph {
     return this.#batch;
   }
 
-  /** Scratch memory of the graph. */
-  get bytes(): number {
-    return this.#allocator.bytes;
-  }
-
   /** @param weights factor of each prediction in the loss, [outputs] */
   async run(batch: Batch, weights: Float32Array<ArrayBuffer>): Promise<GraphResult> {
     this.#batch = batch;
@@ -179,7 +176,6 @@ export class TrainingGraph {
   }
 
   dispose(): void {
-    this.#allocator.dispose();
     this.#inputs.dispose();
     this.#tape.dispose();
   }

@@ -14,6 +14,7 @@ import type { ForwardModel } from '../model/forward.ts';
 import { type HyperParameters, readHyperParameters } from '../model/hyper-parameters.ts';
 import { AdamW, type AdamWSettings } from './adamw.ts';
 import { type Batch, type BatchShape, makeBatch } from './batch.ts';
+import { KeptGraphs } from './kept-graphs.ts';
 import { type LowRankOptions, LowRankParameters } from './low-rank-parameters.ts';
 import { contextTokens, finalBlocks, packParts, sequenceTokens } from './packing.ts';
 import { FullParameters, readTensor, type TrainableWeights } from './parameters.ts';
@@ -47,9 +48,8 @@ export interface TrainingOptions extends Partial<AdamWSettings> {
 
 /** The paper's recipe has no weight decay; β2 of 0.95 rather than 0.999, as is common for short runs. */
 const defaults: AdamWSettings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clip: 1 };
-/** Placed graphs kept for shapes that come back, and scratch memory from which on none is kept beside a new one. */
-const keptGraphs = 6;
-const keptGraphBytes = 2 ** 30;
+/** Placed graphs kept for shapes that come back. They share their scratch memory. */
+const keptGraphs = 16;
 
 export class TrainingSession {
   readonly hyperParameters: HyperParameters;
@@ -63,7 +63,7 @@ export class TrainingSession {
   readonly #optimizer: AdamW;
   readonly #batchTokens: number;
   readonly #policy: string | undefined;
-  readonly #graphs = new Map<string, TrainingGraph>();
+  readonly #graphs: KeptGraphs<TrainingGraph>;
   #disposed = false;
 
   private constructor(
@@ -83,6 +83,7 @@ export class TrainingSession {
     this.#batchTokens = options.batchTokens ?? 2048;
     this.#policy = options.policy;
     const { beta1, beta2, epsilon, weightDecay, clip } = { ...defaults, ...options };
+    this.#graphs = new KeptGraphs(backend, keptGraphs);
     this.#optimizer = new AdamW(backend, storage.parameters, { beta1, beta2, epsilon, weightDecay, clip });
     this.trainedParameters = storage.parameters.reduce((sum, { value }) => sum + elementCount(value.ne), 0);
   }
@@ -241,7 +242,7 @@ export class TrainingSession {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const graph of this.#graphs.values()) graph.dispose();
+    this.#graphs.dispose();
     this.#optimizer.dispose();
     this.#teacher?.dispose();
     this.#storage.dispose();
@@ -258,19 +259,9 @@ export class TrainingSession {
 
   #graph(shape: BatchShape, training: boolean): TrainingGraph {
     const key = [shape.rows, shape.rowTokens, shape.outputs, training].join(' ');
-    let graph = this.#graphs.get(key);
-    if (graph === undefined) {
-      for (const [oldest, stale] of this.#graphs) {
-        const bytes = Array.from(this.#graphs.values()).reduce((sum, kept) => sum + kept.bytes, 0);
-        if (this.#graphs.size < keptGraphs && bytes < keptGraphBytes) break;
-        stale.dispose();
-        this.#graphs.delete(oldest);
-      }
-      graph = new TrainingGraph(this.#backend, this.#model, this.#storage, training, shape, this.#teacher);
-    }
-    this.#graphs.delete(key);
-    this.#graphs.set(key, graph); // last used, last disposed
-    return graph;
+    return this.#graphs.get(key, (allocator) => {
+      return new TrainingGraph(this.#backend, allocator, this.#model, this.#storage, training, shape, this.#teacher);
+    });
   }
 
   #check(sequences: readonly TrainingSequence[]): void {
