@@ -39,7 +39,7 @@ try {
   });
   run('npm', ['install', '--no-audit', '--no-fund', tarball], user, false);
   const doors = Object.keys(manifest.exports).filter((door) => !door.endsWith('.json'));
-  const alone = doors.filter((door) => !['./langchain', './ai-sdk', './llamaindex'].includes(door));
+  const alone = doors.filter((door) => !['./langchain', './ai-sdk'].includes(door));
   const importAll = (list) => list.map((door) => `await import('block-attention${door.slice(1)}')`).join(';');
   run('node', ['--input-type=module', '-e', importAll(alone)], user);
   const cli = ['node_modules/.bin/block-attention'];

@@ -3,7 +3,6 @@ import { createStuffDocumentsChain } from '@langchain/classic/chains/combine_doc
 import { Document } from '@langchain/core/documents';
 import { HumanMessage } from '@langchain/core/messages';
 import { ChatPromptTemplate } from '@langchain/core/prompts';
-import { NodeRelationship, TextNode } from '@llamaindex/core/schema';
 import { APICallError, generateObject, generateText, streamText } from 'ai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -18,7 +17,6 @@ import {
   ChatBlockAttention,
   formatDocumentsAsBlocks,
 } from './langchain.ts';
-import { BlockAttentionLLM, BlockSynthesizer } from './llamaindex.ts';
 
 const workplace = new Workplace();
 const apiKey = 'key-of-adapters';
@@ -195,45 +193,6 @@ describe.each(['engine', 'url'])('over %s', (where) => {
       );
     });
   });
-
-  describe('llamaindex', () => {
-    const llm = (maxTokens = 6) => new BlockAttentionLLM({ ...source(), maxTokens });
-    const nodes = [bridge, town].map(({ title, text }, i) => ({
-      node: new TextNode({
-        id_: `n${i}`,
-        text,
-        metadata: { title },
-        relationships: { [NodeRelationship.SOURCE]: { nodeId: 's', metadata: {} } },
-      }),
-      score: 1,
-    }));
-
-    it('hands nodes over as blocks, streamed and whole', async () => {
-      const synthesizer = new BlockSynthesizer({ llm: llm() });
-      const whole = await synthesizer.synthesize({ query: question, nodes });
-      expect(whole.sourceNodes).toHaveLength(2);
-      expect(passages(z.looseObject({ account: z.unknown() }).parse(whole.raw).account)).toHaveLength(2);
-      let streamed = '';
-      for await (const chunk of await synthesizer.synthesize({ query: question, nodes }, true)) streamed += chunk.delta;
-      expect(streamed).toBe(whole.message.content);
-      expect((await llm().complete({ prompt: question })).text).toBeTypeOf('string');
-    });
-
-    it('gives objects of a schema', async () => {
-      const messages = [{ role: 'user' as const, content: question }];
-      const { message } = await llm(40).chat({ messages, responseFormat: answerSchema });
-      expect(answerSchema.parse(JSON.parse(typeof message.content === 'string' ? message.content : ''))).toBeDefined();
-    });
-
-    it('cancels and fails as asked', async () => {
-      const messages = [{ role: 'user' as const, content: question }];
-      for await (const _ of await llm(600).chat({ messages, stream: true })) break;
-      await idle();
-      const signal = AbortSignal.abort();
-      await expect(llm().chat({ messages, additionalChatOptions: { signal } })).rejects.toThrow(/abort/i);
-      await expect(llm(4000).chat({ messages })).rejects.toMatchObject({ code: 'CONTEXT_OVERFLOW' });
-    });
-  });
 });
 
 describe('a server that is not there, or refuses', () => {
@@ -249,9 +208,8 @@ describe('a server that is not there, or refuses', () => {
     await expect(generateText({ model: provider('x'), prompt: question, maxRetries: 0 })).rejects.toSatisfy(
       (error) => APICallError.isInstance(error) && error.isRetryable,
     );
-    const stranger = new BlockAttentionLLM({ ...sources.url, apiKey: 'unknown-key' });
-    const messages = [{ role: 'user' as const, content: question }];
-    await expect(stranger.chat({ messages })).rejects.toMatchObject({ code: 'UNAUTHORIZED' });
+    const stranger = new ChatBlockAttention({ ...sources.url, apiKey: 'unknown-key', maxRetries: 0 });
+    await expect(stranger.invoke(question)).rejects.toMatchObject({ code: 'UNAUTHORIZED' });
     expect(() => new ChatBlockAttention({})).toThrow(/either an engine or the url/);
   });
 });

@@ -41,16 +41,16 @@ describe('from a folder to an answer', () => {
   it('counts the files of other types', async () => {
     const others = workspace.path('others');
     mkdirSync(others);
-    const names = ['a.docx', 'b.DOCX', 'c.xlsx', 'Makefile.bak', 'package-lock.json', '.hidden.docx', 'left.rtf', 'd'];
+    const names = ['a.odt', 'b.ODT', 'c.xls', 'Makefile.bak', 'package-lock.json', '.hidden.odt', 'left.key', 'd'];
     for (const name of names) writeFileSync(`${others}/${name}`, 'x');
-    writeFileSync(`${others}/.blockignore`, '*.rtf\n');
+    writeFileSync(`${others}/.blockignore`, '*.key\n');
     const own = ['--model', workspace.model, '--no-encode', '--index', workspace.path('others-index'), ...machine];
     const { stderr } = await workspace.run(['index', others, ...own]);
-    expect(stderr).toContain('5 files of other types: 2 .docx, 1 .bak, 1 .xlsx, 1 more\n');
+    expect(stderr).toContain('5 files of other types: 2 .odt, 1 .bak, 1 .xls, 1 more\n');
     const { files } = (await workspace.run(['index', others, ...own, '--json'])).json();
     expect(files).toMatchObject({
       total: 0,
-      others: { total: 5, endings: { '': 1, '.docx': 2, '.bak': 1, '.xlsx': 1 } },
+      others: { total: 5, endings: { '': 1, '.odt': 2, '.bak': 1, '.xls': 1 } },
     });
   });
 

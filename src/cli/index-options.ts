@@ -76,7 +76,11 @@ export function addRetrievalOptions(command: Command): Command {
       ),
     )
     .option('--path <glob>', 'only files that match, e.g. guides/**; may be repeated', repeated)
-    .option('--type <type>', 'only markdown, html, text, pdf, source or table; may be repeated', repeated)
+    .option(
+      '--type <type>',
+      'only files of a type: markdown, html, text, pdf, source, table, word, slides, sheet, book, notebook or mail; may be repeated',
+      repeated,
+    )
     .addOption(
       new Option('--since <time>', 'only files changed since: 2026-01-31, or 30d, 12h ago').argParser(
         timeOption('--since'),

@@ -40,8 +40,8 @@ async function search(question: string, flags: SearchFlags, io: CliIo): Promise<
 
 /** A hit for programs. */
 export function reportHit({ chunk, rank, score, ranks, coverage }: SearchHit) {
-  const { root, path, type, title, text, startLine, endLine, page, tokens } = chunk;
-  const place = { source: chunk.source, root, path, type, title, startLine, endLine, page };
+  const { root, path, type, title, text, startLine, endLine, page, place: part, tokens } = chunk;
+  const place = { source: chunk.source, root, path, type, title, startLine, endLine, page, place: part };
   return { rank, ...place, score, ranks, coverage, tokens, text };
 }
 

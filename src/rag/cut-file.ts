@@ -16,7 +16,10 @@ export interface CutOptions extends ParserLimits {
   readonly chunkTokens?: number | undefined;
 }
 
-export type CutPassage = Pick<Chunk, 'title' | 'text' | 'startLine' | 'endLine' | 'page' | 'source' | 'tokens'>;
+export type CutPassage = Pick<
+  Chunk,
+  'title' | 'text' | 'startLine' | 'endLine' | 'page' | 'place' | 'source' | 'tokens'
+>;
 
 export interface CutFile {
   readonly passages: readonly CutPassage[];
@@ -52,9 +55,9 @@ export class FileCutter implements AsyncDisposable {
       const count = (text: string) => tokenizer.count(text);
       const onNote = (note: string) => notes.add(note);
       const drafts = chunkDocument(reply.document, { path: name, type, count, targetTokens, onNote });
-      const passages = drafts.map(({ title, text, startLine, endLine, page, tokens }) => {
-        const place = { path: name, startLine, endLine, page };
-        return { title, text, startLine, endLine, page, tokens, source: sourceOf(place, place) };
+      const passages = drafts.map(({ title, text, startLine, endLine, page, place, tokens }) => {
+        const at = { startLine, endLine, page, place };
+        return { title, text, ...at, tokens, source: sourceOf({ path: name, page, place }, at) };
       });
       return { passages, notes: [...notes] };
     } finally {

@@ -30,7 +30,7 @@ export { type WatchOptions, watchFolder } from './catalog/watch-folder.ts';
 export { type CutFile, type CutOptions, type CutPassage, FileCutter } from './cut-file.ts';
 export type { Embedder } from './embed/embedder.ts';
 export { type OpenEmbedderOptions, openEmbedder } from './embed/open-embedder.ts';
-export { documentTypes } from './load/document.ts';
+export { documentTypes, skipCodes } from './load/document.ts';
 export { fileType } from './load/file-types.ts';
 export { compareStates, planState, type StateChanges, type StateOptions } from './state/plan-state.ts';
 export * from './types.ts';

@@ -1,8 +1,8 @@
 /** The public vocabulary of the document pipeline. */
 import type { Passage } from '../prompt/index.ts';
-import type { DocumentType } from './load/document.ts';
+import type { DocumentType, SkipCode } from './load/document.ts';
 
-export type { DocumentType, Passage };
+export type { DocumentType, Passage, SkipCode };
 
 /** A piece of a document: one passage, one block. */
 export interface Chunk {
@@ -16,12 +16,14 @@ export interface Chunk {
   /** Document title and heading trail: `Keys › Rotation`. Part of the block. */
   readonly title: string;
   readonly text: string;
-  /** 1-based, inclusive; in a PDF, lines of the page. */
+  /** 1-based, inclusive: of the page, or of what `place` names. In Word documents and on slides paragraphs, in sheets rows. */
   readonly startLine: number;
   readonly endLine: number;
   /** 1-based; PDFs only. */
   readonly page?: number | undefined;
-  /** What reports and citations call it: `docs/keys.md:12-30`, `paper.pdf:p3:1-20`. */
+  /** The part of the file that lines are counted in, where it has parts: a sheet's name, `slide 3`, a chapter, `cell 7`. */
+  readonly place?: string | undefined;
+  /** What reports and citations call it: `docs/keys.md:12-30`, `paper.pdf:p3:1-20`, `prices.xlsx:Spring:2-14`. */
   readonly source: string;
   /** Of the text, by the tokenizer of the model that the folder was indexed for. */
   readonly tokens: number;
@@ -72,6 +74,8 @@ export interface SearchHit {
 export interface SkippedFile {
   readonly path: string;
   readonly reason: string;
+  /** Of files that were opened, or were too large to be. */
+  readonly code?: SkipCode | undefined;
 }
 
 export interface IndexSummary {
@@ -109,13 +113,14 @@ export interface IndexSummary {
   readonly ms: number;
 }
 
-/** What reports and citations call lines of a file: `docs/keys.md:12-30`, `paper.pdf:p3:1-20`. */
+/** What reports and citations call lines of a file: `docs/keys.md:12-30`, `paper.pdf:p3:1-20`, `prices.xlsx:Spring:2-14`. */
 export function sourceOf(
-  { path, page }: Pick<Chunk, 'path' | 'page'>,
+  { path, page, place }: Pick<Chunk, 'path' | 'page' | 'place'>,
   { startLine, endLine }: Pick<Chunk, 'startLine' | 'endLine'>,
 ): string {
   const lines = startLine === endLine ? String(startLine) : `${startLine}-${endLine}`;
-  return page === undefined ? `${path}:${lines}` : `${path}:p${page}:${lines}`;
+  const part = place ?? (page === undefined ? undefined : `p${page}`);
+  return part === undefined ? `${path}:${lines}` : `${path}:${part}:${lines}`;
 }
 
 /** The passage of a chunk: exactly what becomes its block. */

@@ -20,6 +20,8 @@ export interface Citation {
   readonly endLine: number;
   /** PDFs only. */
   readonly page?: number | undefined;
+  /** As in a chunk. */
+  readonly place?: string | undefined;
   readonly title: string;
   /** Id of the block among `blocks`. */
   readonly passage: string;
@@ -81,7 +83,7 @@ interface Noted extends Citation {
 
 function note(found: Map<string, Noted>, { passage, sentence }: Support, range: readonly [number, number]): void {
   const { chunk } = passage.hit;
-  const { root, path, title, page } = chunk;
+  const { root, path, title, page, place: part } = chunk;
   // On a page-crossing chunk lines of another page would mislead.
   const lines = sentence.startLine >= 1 ? sentence : chunk;
   const place = { startLine: lines.startLine, endLine: lines.endLine };
@@ -99,6 +101,7 @@ function note(found: Map<string, Noted>, { passage, sentence }: Support, range: 
     path,
     ...place,
     ...(page !== undefined && { page }),
+    ...(part !== undefined && { place: part }),
     title,
     passage: chunk.source,
     ranges: [range],

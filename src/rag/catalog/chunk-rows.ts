@@ -21,6 +21,8 @@ export interface ChunkRow {
   readonly endLine: number;
   /** 0 where there are no pages. */
   readonly page: number;
+  /** '' where there is none. */
+  readonly place: string;
   readonly tokens: number;
   /** Of the chunk in its file, from 0. */
   readonly position: number;
@@ -41,6 +43,7 @@ export const chunkColumns = [
   'startLine',
   'endLine',
   'page',
+  'place',
   'tokens',
   'position',
   'modifiedAt',
@@ -62,22 +65,22 @@ export function rowsOf(
 ): ChunkRow[] {
   const seen = new Map<string, number>();
   return drafts.map((draft, position) => {
-    const { title, text, startLine, endLine, page = 0, tokens, spans } = draft;
+    const { title, text, startLine, endLine, page = 0, place = '', tokens, spans } = draft;
     const content = contentDigest(title, text);
     const occurrence = seen.get(content) ?? 0;
     seen.set(content, occurrence + 1);
     const name = [file.root, file.path, content, String(occurrence)].join('\0');
     const id = createHash('sha256').update(name).digest('hex').slice(0, 32);
-    const lines = { startLine, endLine, page, tokens, position, spans: JSON.stringify(spans) };
+    const lines = { startLine, endLine, page, place, tokens, position, spans: JSON.stringify(spans) };
     const search = searchText({ path: file.path, title, text }, words);
     return { id, ...file, title, text, content, search, ...lines };
   });
 }
 
 export function chunkOf(row: ChunkRow): Chunk {
-  const { id, root, path, title, text, content, startLine, endLine, page, tokens, modifiedAt } = row;
+  const { id, root, path, title, text, content, startLine, endLine, page, place, tokens, modifiedAt } = row;
   const type = documentTypes.find((known) => known === row.type) ?? 'text';
   const spans = JSON.parse(row.spans) as Chunk['spans'];
-  const place = { path, startLine, endLine, ...(page !== 0 && { page }) };
-  return { id, root, ...place, type, title, text, content, tokens, modifiedAt, spans, source: sourceOf(place, place) };
+  const at = { path, startLine, endLine, ...(page !== 0 && { page }), ...(place !== '' && { place }) };
+  return { id, root, ...at, type, title, text, content, tokens, modifiedAt, spans, source: sourceOf(at, at) };
 }

@@ -41,6 +41,7 @@ export class ChunkTable {
   static async open(connection: Connection, dimensions?: number): Promise<ChunkTable> {
     if ((await connection.tableNames()).includes(name)) {
       const table = new ChunkTable(await connection.openTable(name));
+      await table.#addPlaces();
       if ((await table.dimensions()) === dimensions) return table;
       // Rows without the vectors of the others, or with longer ones, reach LanceDB as a fault within it.
       if ((await table.count()) > 0) {
@@ -53,6 +54,19 @@ export class ChunkTable {
       await connection.dropTable(name);
     }
     return new ChunkTable(await connection.createEmptyTable(name, await schema(dimensions), { existOk: true }));
+  }
+
+  /** Tables of versions before parts of files were named have no column for them. */
+  async #addPlaces(): Promise<void> {
+    const has = async () => (await this.#table.schema()).fields.some((field) => field.name === 'place');
+    if (await has()) return;
+    try {
+      await this.#table.addColumns([{ name: 'place', valueSql: "''" }]);
+    } catch (error) {
+      // Another process may have been faster.
+      await this.#table.checkoutLatest();
+      if (!(await has())) throw error;
+    }
   }
 
   /** Length of the vectors in the table; undefined without. */

@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlockAttentionError } from '../../errors.ts';
+import type { SkipCode } from '../load/document.ts';
 
 export interface KnownFile {
   readonly bytes: number;
@@ -21,6 +22,7 @@ export interface KnownFile {
   readonly chunks: number;
   /** Why it has no chunks. */
   readonly skipped?: string | undefined;
+  readonly skipCode?: SkipCode | undefined;
 }
 
 /** How a folder was cut. Other settings make all of its chunks anew. */

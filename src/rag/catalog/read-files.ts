@@ -1,6 +1,7 @@
 /** Files of a folder to rows of chunks, each looked at only as closely as it takes to see that it has not changed. */
 import { chunkDocument, chunkerVersion } from '../chunk/chunk-document.ts';
 import type { CountTokens } from '../chunk/cut-unit.ts';
+import type { SkipCode } from '../load/document.ts';
 import { fileType } from '../load/file-types.ts';
 import type { ParserProcess } from '../load/parser-process.ts';
 import type { FoundFile } from '../load/walk-folder.ts';
@@ -46,24 +47,24 @@ export async function readFile(
     const status = before.skipped === undefined ? 'unchanged' : 'skipped';
     return { path, known: before, rows: undefined, status, notes: [] };
   }
-  const skip = (reason: string, digest?: string): ReadFile => ({
+  const skip = (reason: string, code: SkipCode, digest?: string): ReadFile => ({
     path,
-    known: { ...now, chunks: 0, skipped: reason, ...(digest !== undefined && { digest }) },
+    known: { ...now, chunks: 0, skipped: reason, skipCode: code, ...(digest !== undefined && { digest }) },
     rows: [],
     status: 'skipped',
     notes: [],
   });
-  if (bytes === 0) return skip('it is empty');
+  if (bytes === 0) return skip('it is empty', 'EMPTY');
   if (bytes > options.maxFileBytes)
-    return skip(`it has ${bytes} bytes, more than ${options.maxFileBytes} (--max-file)`);
+    return skip(`it has ${bytes} bytes, more than ${options.maxFileBytes} (--max-file)`, 'TOO_LARGE');
   const { root, maxFileBytes: maxBytes } = options;
   const reply = await parser.parse({ root, path: realPath, maxBytes, knownDigest: before?.digest });
-  if (reply.kind === 'unreadable') return skip(reply.reason, reply.digest);
+  if (reply.kind === 'unreadable') return skip(reply.reason, reply.code, reply.digest);
   if (reply.kind === 'unchanged' && before !== undefined) {
     const known = { ...before, ...now };
     return { path, known, rows: undefined, status: before.skipped === undefined ? 'unchanged' : 'skipped', notes: [] };
   }
-  if (reply.kind === 'unchanged') return skip('it changed while it was read');
+  if (reply.kind === 'unchanged') return skip('it changed while it was read', 'UNREADABLE');
   const type = fileType(path)?.type ?? 'text';
   const notes = new Set(reply.document.notes);
   const drafts = chunkDocument(reply.document, {

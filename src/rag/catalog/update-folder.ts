@@ -164,7 +164,10 @@ export async function updateFolder(
       result.status === 'added' && before?.files[file.path]?.skipped === undefined && before?.files[file.path];
     counts[known ? 'changed' : result.status] += 1;
     files[file.path] = result.known;
-    if (result.known.skipped !== undefined) skipped.push({ path: file.path, reason: result.known.skipped });
+    if (result.known.skipped !== undefined) {
+      const { skipped: reason, skipCode: code } = result.known;
+      skipped.push({ path: file.path, reason, ...(code !== undefined && { code }) });
+    }
     for (const note of result.notes) notes.push({ path: file.path, reason: note });
     if (result.rows === undefined) continue;
     pendingPaths.push(file.path);

@@ -13,7 +13,7 @@ import { type CountTokens, cutUnit } from './cut-unit.ts';
 import { namedCells } from './wide-table.ts';
 
 /** Raised whenever the same file would give other chunks: an index made by an older version is made anew. */
-export const chunkerVersion = 4;
+export const chunkerVersion = 5;
 
 /** Where in a chunk's text which lines of the file begin: `[offset, startLine, endLine]`, ascending. */
 export type Span = readonly [offset: number, startLine: number, endLine: number];
@@ -24,6 +24,7 @@ export interface DraftChunk {
   readonly startLine: number;
   readonly endLine: number;
   readonly page?: number | undefined;
+  readonly place?: string | undefined;
   /** Tokens of the text, counted unit by unit. */
   readonly tokens: number;
   readonly spans: readonly Span[];
@@ -43,6 +44,7 @@ export interface ChunkOptions {
 const trailSeparator = ' › ';
 const longestHeading = 120;
 const mostHeadings = 6;
+const longestPlace = 60;
 
 export function chunkDocument(document: ParsedDocument, options: ChunkOptions): DraftChunk[] {
   const name = documentTitle(document, options);
@@ -140,15 +142,23 @@ function join(parts: readonly Unit[], tokens: number): Omit<DraftChunk, 'title'>
     text += unit.text;
   }
   const first = parts[0];
-  const [page, last] = [first?.page, parts.filter((unit) => unit.page === first?.page)];
+  const { page, place } = first ?? {};
+  const last = parts.filter((unit) => unit.page === page && unit.place === place);
   return {
     text,
     startLine: first?.startLine ?? 1,
     endLine: Math.max(...last.map(({ endLine }) => endLine)),
     ...(page !== undefined && { page }),
+    ...(place !== undefined && { place: placeName(place) }),
     tokens,
     spans,
   };
+}
+
+/** Fit to stand in the name of a source. */
+function placeName(place: string): string {
+  const name = place.replaceAll(/[\s:]+/g, ' ').trim();
+  return name.length <= longestPlace ? name : `${name.slice(0, longestPlace - 1).trimEnd()}…`;
 }
 
 /** One unit in four, whatever stands around it. */

@@ -15,7 +15,13 @@ const extensionsOf: Readonly<Record<DocumentType, string>> = {
   html: 'html htm xhtml',
   text: 'txt text log rst adoc asciidoc org tex rtx srt vtt',
   pdf: 'pdf',
-  table: 'csv tsv',
+  table: 'csv tsv jsonl ndjson',
+  word: 'docx docm rtf',
+  slides: 'pptx pptm',
+  sheet: 'xlsx xlsm',
+  book: 'epub',
+  notebook: 'ipynb',
+  mail: 'eml',
   source:
     'json jsonc json5 yaml yml toml ini cfg conf properties env xml sql graphql proto gradle kt kts scala swift dart lua pl pm r jl ex exs erl hs clj cljs ml fs vb m mm zig nim sol tf vue svelte css scss less cmake mk',
 };

@@ -8,6 +8,7 @@ import { type DefaultTreeAdapterMap, defaultTreeAdapter } from 'parse5';
 import type { Unit } from './document.ts';
 import { isLayout } from './html-table.ts';
 import type { OpenSection } from './sections.ts';
+import { headerText, namesColumns, rowText } from './table-rows.ts';
 
 type Node = DefaultTreeAdapterMap['node'];
 type Element = DefaultTreeAdapterMap['element'];
@@ -26,6 +27,8 @@ const heading = /^h([1-6])$/;
 interface Row {
   readonly cells: string[];
   headers: number;
+  /** Cells that begin in bold. */
+  bold: number;
 }
 
 /** A table while its rows are read. */
@@ -33,7 +36,8 @@ interface Table {
   readonly layout: boolean;
   /** Row that stands above the others, as a unit, and whether one followed. */
   header: Unit | undefined;
-  rule: string;
+  /** The same as it stands above rows. */
+  names: string | undefined;
   used: boolean;
   row: Row | undefined;
 }
@@ -43,6 +47,7 @@ export class HtmlReader {
   /** Characters read, without white space. */
   characters = 0;
   readonly #navigation: boolean;
+  readonly #firstRowsMayHead: boolean;
   readonly #headings: { depth: number; text: string }[] = [];
   readonly #tables: Table[] = [];
   #text = '';
@@ -53,9 +58,10 @@ export class HtmlReader {
   #forms = 0;
   #inHeading = 0;
 
-  /** @param navigation whether navigation and footers are read, too */
-  constructor(navigation: boolean) {
+  /** @param options navigation: read navigation and footers, too. firstRowsMayHead: as for `parseHtml`. */
+  constructor({ navigation, firstRowsMayHead }: { navigation: boolean; firstRowsMayHead: boolean }) {
     this.#navigation = navigation;
+    this.#firstRowsMayHead = firstRowsMayHead;
   }
 
   read(root: Node): void {
@@ -87,7 +93,7 @@ export class HtmlReader {
     if (!blocks.has(tagName)) return () => {};
     const table = this.#tables.at(-1);
     if (tagName === 'table') return this.#table(element);
-    if (table?.layout === false && (tagName === 'td' || tagName === 'th')) return this.#cell(tagName, table);
+    if (table?.layout === false && (tagName === 'td' || tagName === 'th')) return this.#cell(element, table);
     if (table?.layout === false && tagName === 'tr') return this.#tableRow(table);
     this.#part();
     const level = heading.exec(tagName)?.[1];
@@ -121,7 +127,13 @@ export class HtmlReader {
 
   #table(element: Element): () => void {
     this.#part();
-    const table: Table = { layout: isLayout(element), header: undefined, rule: '', used: false, row: undefined };
+    const table: Table = {
+      layout: isLayout(element),
+      header: undefined,
+      names: undefined,
+      used: false,
+      row: undefined,
+    };
     this.#tables.push(table);
     return () => {
       // A header that no row follows is all that the table says.
@@ -131,37 +143,43 @@ export class HtmlReader {
     };
   }
 
-  #cell(tagName: string, { row }: Table): () => void {
+  #cell(element: Element, { row }: Table): () => void {
     const before = this.#text;
     this.#text = '';
     return () => {
       const content = collapse(this.#text);
       this.#text = before;
       if (row === undefined) return;
-      if (tagName === 'th') row.headers += 1;
+      if (element.tagName === 'th') row.headers += 1;
+      if (beginsBold(element)) row.bold += 1;
       row.cells.push(content);
     };
   }
 
   #tableRow(table: Table): () => void {
     this.#flush();
-    const row: Row = { cells: [], headers: 0 };
+    const row: Row = { cells: [], headers: 0, bold: 0 };
     table.row = row;
     return () => {
       table.row = undefined;
       this.#text = '';
       const { cells } = row;
       if (cells.every((cell) => cell === '')) return;
-      const unit = this.#unit(`| ${cells.join(' | ')} |`, '\n', 'lines');
-      if (table.header === undefined && row.headers === cells.length && cells.length > 1) {
+      const unit = this.#unit(rowText(cells), '\n', 'lines');
+      if (table.header === undefined && cells.length > 1 && (row.headers === cells.length || this.#heads(row, table))) {
         table.header = unit;
-        table.rule = `|${' --- |'.repeat(cells.length)}`;
+        table.names = headerText(cells);
         return;
       }
       table.used = true;
-      const header = table.header && `${table.header.text}\n${table.rule}`;
-      this.sections.at(-1)?.units.push(header === undefined ? unit : { ...unit, header });
+      this.sections.at(-1)?.units.push(table.names === undefined ? unit : { ...unit, header: table.names });
     };
+  }
+
+  /** Whether a row that is not marked as a header is one: names of columns that stand out, or are more than two. */
+  #heads({ cells, bold }: Row, table: Table): boolean {
+    if (!this.#firstRowsMayHead || table.used || !namesColumns(cells)) return false;
+    return bold === cells.length || (bold === 0 && cells.length > 2);
   }
 
   #heading(depth: number): void {
@@ -214,6 +232,15 @@ export class HtmlReader {
     this.#firstLine = 0;
     return [startLine, Math.max(startLine, this.#lastLine)];
   }
+}
+
+function beginsBold(cell: Element): boolean {
+  let node: Node | undefined = cell;
+  while (node !== undefined && 'childNodes' in node) {
+    node = node.childNodes.find((child) => !defaultTreeAdapter.isTextNode(child) || child.value.trim() !== '');
+    if (node !== undefined && (node.nodeName === 'strong' || node.nodeName === 'b')) return true;
+  }
+  return false;
 }
 
 function attribute(element: Element, wanted: string): string | undefined {

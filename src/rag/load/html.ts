@@ -24,10 +24,20 @@ export function declaredEncoding(bytes: Uint8Array): string | undefined {
   return (meta ?? /^\s*<\?xml[^>]{0,200}encoding\s*=\s*["']([\w.:+-]{2,40})/i.exec(head))?.[1];
 }
 
-export function parseHtml(source: string): ParsedDocument {
+export interface HtmlOptions {
+  /** A table's first row may be its header without being marked as one: word processors hardly mark any. */
+  readonly firstRowsMayHead?: boolean | undefined;
+}
+
+export function parseHtml(source: string, { firstRowsMayHead = false }: HtmlOptions = {}): ParsedDocument {
   const document = parse(source, { sourceCodeLocationInfo: true });
   const { title, main } = landmarks(document);
   const notes: string[] = [];
+  const read = (node: Node, navigation = false) => {
+    const reader = new HtmlReader({ navigation, firstRowsMayHead });
+    reader.read(node);
+    return reader;
+  };
   let chosen = read(document);
   if (main !== undefined) {
     const marked = read(main);
@@ -43,12 +53,6 @@ export function parseHtml(source: string): ParsedDocument {
     chosen = everything;
   }
   return { title, sections: closeSections(chosen.sections), notes };
-}
-
-function read(node: Node, navigation = false): HtmlReader {
-  const reader = new HtmlReader(navigation);
-  reader.read(node);
-  return reader;
 }
 
 /** The page's title, and its one `main` element or, failing that, its one `article`. */

@@ -3,7 +3,7 @@
  *
  * Texts are slices of the file, markup included: models read Markdown, and citations stay exact to the line.
  */
-import type { Heading, Html, List, Nodes, RootContent, Table } from 'mdast';
+import type { Heading, Html, List, Nodes, Root, RootContent, Table } from 'mdast';
 import { fromMarkdown } from 'mdast-util-from-markdown';
 import { frontmatterFromMarkdown } from 'mdast-util-frontmatter';
 import { gfmFromMarkdown } from 'mdast-util-gfm';
@@ -22,31 +22,51 @@ export function parseMarkdown(text: string): ParsedDocument {
   if (costly !== undefined) {
     return { ...parsePlainText(text), notes: [`read as plain text, since ${costly} for Markdown`] };
   }
+  const open = new MarkdownSections();
+  open.read(text);
+  return { title: open.title, sections: closeSections(open.sections), notes: [] };
+}
+
+/** Sections while texts are read that make one document together: the headings of one stand above the next. */
+export class MarkdownSections {
+  readonly sections: OpenSection[] = [{ trail: [], units: [] }];
+  title: string | undefined;
+  readonly #headings: { depth: number; text: string }[] = [];
+
+  /** @param text one that is not `tooCostly` @param marked what its units have besides */
+  read(text: string, marked: Partial<Unit> = {}): void {
+    const [sections, headings] = [this.sections, this.#headings];
+    const mark = (unit: Unit): Unit => ({ ...unit, ...marked });
+    for (const node of treeOf(text).children) {
+      if (node.type === 'heading') {
+        const own = plainText(node);
+        if (own === '') continue;
+        while ((headings.at(-1)?.depth ?? 0) >= node.depth) headings.pop();
+        headings.push({ depth: node.depth, text: own });
+        const trail = headings.map((heading) => heading.text);
+        sections.push({ trail, units: [], heading: mark(slice(node, text, '\n\n', 'lines')) });
+        if (node.depth === 1) this.title ??= own;
+      } else if (isFrontMatter(node)) {
+        this.title ??= frontMatterTitle(node.value);
+        if (node.value.trim() !== '') this.add(mark(slice(node, text, '\n\n', 'lines')));
+      } else {
+        for (const unit of unitsOf(node, text)) this.add(mark(unit));
+      }
+    }
+  }
+
+  /** Puts a unit below the headings that are open. */
+  add(unit: Unit): void {
+    this.sections.at(-1)?.units.push(unit);
+  }
+}
+
+function treeOf(text: string): Root {
   const kinds = ['yaml', 'toml'] as const;
-  const tree = fromMarkdown(text, {
+  return fromMarkdown(text, {
     extensions: [gfm(), frontmatter([...kinds])],
     mdastExtensions: [gfmFromMarkdown(), frontmatterFromMarkdown([...kinds])],
   });
-  const sections: OpenSection[] = [{ trail: [], units: [] }];
-  const headings: { depth: number; text: string }[] = [];
-  let title: string | undefined;
-  for (const node of tree.children) {
-    if (node.type === 'heading') {
-      const own = plainText(node);
-      if (own === '') continue;
-      while ((headings.at(-1)?.depth ?? 0) >= node.depth) headings.pop();
-      headings.push({ depth: node.depth, text: own });
-      const trail = headings.map((heading) => heading.text);
-      sections.push({ trail, units: [], heading: slice(node, text, '\n\n', 'lines') });
-      if (node.depth === 1) title ??= own;
-    } else if (isFrontMatter(node)) {
-      title ??= frontMatterTitle(node.value);
-      if (node.value.trim() !== '') sections.at(-1)?.units.push(slice(node, text, '\n\n', 'lines'));
-    } else {
-      sections.at(-1)?.units.push(...unitsOf(node, text));
-    }
-  }
-  return { title, sections: closeSections(sections), notes: [] };
 }
 
 function unitsOf(node: RootContent, source: string): Unit[] {

@@ -1,39 +1,70 @@
 /** One file's bytes to a document. Runs in the parsing process. */
+import { extname } from 'node:path';
 import { decodeText } from './decode-text.ts';
 import { type ParsedDocument, UnreadableFile } from './document.ts';
+import { parseDocx } from './docx.ts';
+import { parseEpub } from './epub.ts';
 import { type FileType, fileType } from './file-types.ts';
 import { declaredEncoding, parseHtml } from './html.ts';
+import { parseJsonLines } from './json-lines.ts';
+import { parseMail } from './mail.ts';
 import { parseMarkdown } from './markdown.ts';
+import { parseNotebook } from './notebook.ts';
 import { parsePdf } from './pdf.ts';
 import { parsePlainText } from './plain-text.ts';
+import { parsePptx } from './pptx.ts';
+import { parseRtf } from './rtf.ts';
 import { parseSource } from './source.ts';
 import { parseTable } from './table.ts';
+import { parseXlsx } from './xlsx.ts';
 
 /**
  * Parses a file.
  * @param name decides the format
  * @throws UnreadableFile with the reason, for a file that cannot be read or holds no text
  */
-export async function parseDocument(bytes: Uint8Array, name: string): Promise<ParsedDocument> {
-  const kind = fileType(name);
-  if (kind === undefined) throw new UnreadableFile('its name has no extension of a readable format');
-  const document = kind.type === 'pdf' ? await parsePdf(bytes) : await parseText(bytes, kind, name);
-  if (!document.sections.some(({ units }) => units.length > 0)) throw new UnreadableFile('it holds no text');
-  return document;
+export function parseDocument(bytes: Uint8Array, name: string): Promise<ParsedDocument> {
+  return parseAt(bytes, name, 0);
 }
 
-async function parseText(bytes: Uint8Array, { type, language }: FileType, name: string): Promise<ParsedDocument> {
-  const declared = type === 'html' || /\.xml$/i.test(name) ? declaredEncoding(bytes) : undefined;
+/** @param depth mails that the file is attached within */
+async function parseAt(bytes: Uint8Array, name: string, depth: number): Promise<ParsedDocument> {
+  const kind = fileType(name);
+  if (kind === undefined) throw new UnreadableFile('its name has no extension of a readable format', 'UNSUPPORTED');
+  if (bytes.byteLength === 0) throw new UnreadableFile('it is empty', 'EMPTY');
+  const document = (await parseBinary(bytes, kind, name, depth)) ?? (await parseText(bytes, kind, name));
+  if (document.sections.some(({ units }) => units.length > 0)) return document;
+  throw new UnreadableFile(['it holds no text', ...document.notes].join('; '), 'EMPTY');
+}
+
+/** Formats that are more than text; undefined for those that are text. */
+async function parseBinary(
+  bytes: Uint8Array,
+  { type }: FileType,
+  name: string,
+  depth: number,
+): Promise<ParsedDocument | undefined> {
+  if (type === 'pdf') return parsePdf(bytes);
+  if (type === 'word') return /\.rtf$/i.test(name) ? parseRtf(bytes) : parseDocx(bytes);
+  if (type === 'slides') return parsePptx(bytes);
+  if (type === 'sheet') return parseXlsx(bytes);
+  if (type === 'book') return parseEpub(bytes);
+  return type === 'mail' ? parseMail(bytes, parseAt, depth) : undefined;
+}
+
+async function parseText(bytes: Uint8Array, kind: FileType, name: string): Promise<ParsedDocument> {
+  const declared = kind.type === 'html' || /\.xml$/i.test(name) ? declaredEncoding(bytes) : undefined;
   const { text, encoding, notes } = decodeText(bytes, declared);
-  const document = await parseAs(type, text, language);
+  const document = await parseAs(kind, text, extname(name).toLowerCase());
   const read = encoding === 'utf-8' ? [] : [`read as ${encoding}`];
   return { ...document, notes: [...document.notes, ...read, ...notes] };
 }
 
-async function parseAs(type: FileType['type'], text: string, language?: string): Promise<ParsedDocument> {
+async function parseAs({ type, language }: FileType, text: string, extension: string): Promise<ParsedDocument> {
   if (type === 'markdown') return parseMarkdown(text);
   if (type === 'html') return parseHtml(text);
-  if (type === 'table') return parseTable(text);
+  if (type === 'notebook') return parseNotebook(text);
+  if (type === 'table') return /^\.(jsonl|ndjson)$/.test(extension) ? parseJsonLines(text) : parseTable(text);
   if (type === 'source') return parseSource(text, language);
   return parsePlainText(text);
 }

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { open, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, relative, sep } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { type ParsedDocument, UnreadableFile } from './document.ts';
+import { type ParsedDocument, type SkipCode, UnreadableFile } from './document.ts';
 import { parseDocument } from './parse-document.ts';
 
 export interface ParseRequest {
@@ -23,7 +23,12 @@ export interface ParseRequest {
 export type ParseReply =
   | { readonly kind: 'document'; readonly digest: string; readonly document: ParsedDocument }
   | { readonly kind: 'unchanged'; readonly digest: string }
-  | { readonly kind: 'unreadable'; readonly digest: string | undefined; readonly reason: string };
+  | {
+      readonly kind: 'unreadable';
+      readonly digest: string | undefined;
+      readonly reason: string;
+      readonly code: SkipCode;
+    };
 
 const watchdog = `
 const { workerData } = require('node:worker_threads');
@@ -51,8 +56,8 @@ async function answer({ root, path, maxBytes, knownDigest }: ParseRequest): Prom
     return { kind: 'document', digest, document: await parseDocument(bytes, path) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const reason = error instanceof UnreadableFile ? message : `it cannot be parsed: ${message.split('\n')[0]}`;
-    return { kind: 'unreadable', digest, reason };
+    if (error instanceof UnreadableFile) return { kind: 'unreadable', digest, reason: message, code: error.code };
+    return { kind: 'unreadable', digest, reason: `it cannot be parsed: ${message.split('\n')[0]}`, code: 'DAMAGED' };
   }
 }
 
@@ -71,7 +76,8 @@ async function readInside(root: string, path: string, maxBytes: number): Promise
     if (outside || there.ino !== opened.ino || there.dev !== opened.dev) {
       throw new UnreadableFile('it leads out of the folder');
     }
-    if (opened.size > maxBytes) throw new UnreadableFile(`it has ${opened.size} bytes, more than ${maxBytes}`);
+    if (opened.size > maxBytes)
+      throw new UnreadableFile(`it has ${opened.size} bytes, more than ${maxBytes}`, 'TOO_LARGE');
     return await file.readFile();
   } finally {
     await file.close();

@@ -39,7 +39,7 @@ export class ParserProcess implements AsyncDisposable {
   async #parse(request: ParseRequest): Promise<ParseReply> {
     this.#child ??= this.#start();
     const child = await this.#child;
-    const unreadable = (reason: string): ParseReply => ({ kind: 'unreadable', digest: undefined, reason });
+    const tooLarge = { kind: 'unreadable', digest: undefined, code: 'TOO_LARGE' } as const;
     return new Promise((resolve) => {
       const finish = (reply: ParseReply, broken: boolean) => {
         clearTimeout(timer);
@@ -51,8 +51,10 @@ export class ParserProcess implements AsyncDisposable {
         resolve(reply);
       };
       const onMessage = (reply: ParseReply) => finish(reply, false);
-      const onExit = () => finish(unreadable('parsing it takes more memory than it may, or ends the parser'), true);
-      const onTimeout = () => finish(unreadable(`parsing it takes longer than ${this.#parseMs / 1000} s`), true);
+      const onExit = () =>
+        finish({ ...tooLarge, reason: 'parsing it takes more memory than it may, or ends the parser' }, true);
+      const onTimeout = () =>
+        finish({ ...tooLarge, reason: `parsing it takes longer than ${this.#parseMs / 1000} s` }, true);
       const timer = setTimeout(onTimeout, this.#parseMs);
       child.on('message', onMessage).on('exit', onExit).on('error', onExit);
       child.send(request, (error) => {

@@ -19,7 +19,7 @@ const mostPages = 5000;
 type PdfDocument = Awaited<ReturnType<typeof getDocumentProxy>>;
 
 export async function parsePdf(bytes: Uint8Array): Promise<ParsedDocument> {
-  if (!Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-')) throw new UnreadableFile('it is no PDF');
+  if (!Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-')) throw new UnreadableFile('it is no PDF', 'DAMAGED');
   const { result, warnings } = await hearWarnings(() => read(bytes));
   const { pages, notes, title } = result;
   const fonts = [...new Set(warnings.flatMap((warning) => brokenFont(warning) ?? []))].join('; ');
@@ -29,6 +29,7 @@ export async function parsePdf(bytes: Uint8Array): Promise<ParsedDocument> {
       fonts === ''
         ? 'it has no text: scanned pages need text recognition (OCR) first'
         : `its text stands in fonts that cannot be read: ${fonts}`,
+      fonts === '' ? 'EMPTY' : 'UNREADABLE',
     );
   }
   if (fonts !== '') notes.push(`text in some fonts is missing, since they cannot be read: ${fonts}`);
@@ -73,7 +74,8 @@ async function open(bytes: Uint8Array): Promise<PdfDocument> {
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UnreadableFile(/password/i.test(reason) ? 'it is encrypted with a password' : `it is damaged: ${reason}`);
+    if (/password/i.test(reason)) throw new UnreadableFile('it is encrypted with a password', 'ENCRYPTED');
+    throw new UnreadableFile(`it is damaged: ${reason}`, 'DAMAGED');
   }
 }
 

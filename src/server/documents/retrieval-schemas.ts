@@ -69,12 +69,17 @@ export function retrievalOf(value: z.output<typeof retrievalSchema> | null | und
 }
 
 const placeSchema = z.object({
-  source: z.string().openapi({ description: 'File and lines: `keys.md:12-30`, `paper.pdf:p3:1-20`.' }),
+  source: z
+    .string()
+    .openapi({ description: 'File and lines: `keys.md:12-30`, `paper.pdf:p3:1-20`, `prices.xlsx:Spring:2-14`.' }),
   folder: z.string().openapi({ description: 'Name of the folder, or `uploads`.' }),
   path: z.string(),
   start_line: z.number(),
   end_line: z.number(),
   page: z.number().optional().openapi({ description: 'PDFs only; lines are then of the page.' }),
+  place: z.string().optional().openapi({
+    description: 'Part of the file that lines are counted in: a sheet, `slide 3`, a chapter, `cell 7`, an attachment.',
+  }),
   title: z.string().openapi({ description: 'Title of the document and headings: `Keys › Rotation`.' }),
 });
 
@@ -117,13 +122,14 @@ export const retrievedSchema = z
   .openapi('Retrieved');
 
 export function hitBody({ chunk, rank, score, coverage }: SearchHit, collection: Pick<Collection, 'nameOf'>) {
-  const { source, root, path, startLine, endLine, page, title, type, tokens, text } = chunk;
+  const { source, root, path, startLine, endLine, page, place: part, title, type, tokens, text } = chunk;
   const place = { source, folder: collection.nameOf(root), path, start_line: startLine, end_line: endLine };
   return {
     rank,
     id: source,
     ...place,
     ...(page !== undefined && { page }),
+    ...(part !== undefined && { place: part }),
     title,
     type,
     score,
@@ -145,7 +151,7 @@ export function retrievedBody(
     search_ms: searchMs,
     left_out: { ...leftOut },
     citations: citations.map(
-      ({ index, source, root, path, startLine, endLine, page, title, passage, quotes, ranges }) => ({
+      ({ index, source, root, path, startLine, endLine, page, place: part, title, passage, quotes, ranges }) => ({
         index,
         source,
         folder: collection.nameOf(root),
@@ -153,6 +159,7 @@ export function retrievedBody(
         start_line: startLine,
         end_line: endLine,
         ...(page !== undefined && { page }),
+        ...(part !== undefined && { place: part }),
         title,
         passage,
         text: hits.find(({ chunk }) => chunk.root === root && chunk.source === passage)?.chunk.text ?? '',

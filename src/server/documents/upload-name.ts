@@ -17,7 +17,7 @@ export function uploadName(sent: string): string {
   if (fileType(name) !== undefined) return name;
   const ending = extname(name);
   const what = ending === '' ? 'files without an ending' : `${ending} files`;
-  const message = `file: ${what} are not read: send Markdown, text, HTML, PDF, CSV or source code`;
+  const message = `file: ${what} are not read: send Markdown, text, HTML, PDF, Word, Excel, PowerPoint, EPUB, CSV or source code`;
   throw new RequestError('UNSUPPORTED_MEDIA_TYPE', message, 'file');
 }
 

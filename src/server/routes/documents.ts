@@ -1,6 +1,6 @@
 /** GET /v1/documents: what the server answers from, how far it is with reading and encoding, what it left out and why. */
 import { z } from '@hono/zod-openapi';
-import type { KeptFolder } from '../../rag/index.ts';
+import { type KeptFolder, skipCodes } from '../../rag/index.ts';
 import type { App, ServerContext } from '../context.ts';
 import type { Collection } from '../documents/collection.ts';
 import { collectionOf, libraryOf } from '../documents/of-request.ts';
@@ -13,7 +13,9 @@ const folderSchema = z.object({
   files: z.number(),
   passages: z.number(),
   updated_at: z.number().nullable().openapi({ description: 'In seconds since 1970; null before the first reading.' }),
-  left_out: z.array(note).openapi({ description: 'The first 200 files that are left out, and why.' }),
+  left_out: z
+    .array(note.extend({ code: z.enum(skipCodes).optional() }))
+    .openapi({ description: 'The first 200 files that are left out, and why.' }),
   left_out_total: z.number(),
   notes: z.array(note).openapi({ description: 'What was odd about files that were read last; the first 200.' }),
   other_files: z.number().openapi({ description: 'Files of types that are not read.' }),
