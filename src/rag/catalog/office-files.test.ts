@@ -1,7 +1,7 @@
 /** Files of Office and their like in an index: found, cited by a place in them, left out with a code. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTokenCounter, type TokenCounter } from '../../engine/index.ts';
+import { openTokenCounter } from '../../engine/index.ts';
 import { Corpus } from '../testing/corpus.ts';
 import { docxOf, epubOf, pptxOf, xlsxOf } from '../testing/office.ts';
 import type { DocumentIndex } from './document-index.ts';
@@ -10,7 +10,7 @@ import { lance } from './lance.ts';
 describe('an index of a folder of many kinds', () => {
   let corpus: Corpus;
   let index: DocumentIndex;
-  let tokenizer: TokenCounter;
+  let tokenizer: Awaited<ReturnType<typeof openTokenCounter>>;
   beforeAll(async () => {
     corpus = await Corpus.make({
       'handbook.docx': docxOf([['heading 1', 'Moorings'], 'The eastern mooring is for yachts.']),
