@@ -71,7 +71,7 @@ for (const file of readdirSync(folder)
     ['default', undefined],
     ['own', language],
   ] as const) {
-    await using made = await indexParagraphs(entries, chosen);
+    await using made = await indexParagraphs(entries, { language: chosen });
     for (const [what, share] of Object.entries(await measure(made.index, asked))) row[`${name} ${what}`] = share;
   }
   rows.push(row);

@@ -1,9 +1,11 @@
 /**
  * Questions that people ask of a manual, answered as `index` and `ask` answer them with no options:
- *   npm run bench -- manual [--model REF] [--adapter FILE] [--mode block|full|auto] [--limit N] [--threads N] [--json]
+ *   npm run bench -- manual [--model REF] [--adapter FILE] [--mode block|full|auto] [--limit N] [--kind KIND]
+ *     [--tables rows|markdown] [--threads N] [--json]
  * The pages and questions are those of tests/manual. Each question is asked by itself: found, refused or read, and cited.
  * What is wrong is shown with what was said, and whether the passages held the answer at all: a miss of retrieval, of the
- * refusal, or of reading. `--limit` takes questions evenly over all. `--json` prints the line for machines alone.
+ * refusal, or of reading. `--limit` takes questions evenly over all, or over those of
+ * `--kind`. `--json` prints the line for machines alone.
  * Intervals are Wilson's, 95 %.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { createEngine, type RequestedMode } from '../src/engine/index.ts';
 import { describeMachine } from '../src/eval/machine.ts';
 import { resolveModel } from '../src/models/index.ts';
-import { createConversation, openIndex } from '../src/rag/index.ts';
+import { createConversation, openIndex, type TableForm } from '../src/rag/index.ts';
 import {
   holdsAnswer,
   isRight,
@@ -31,6 +33,8 @@ const { values } = parseArgs({
     adapter: { type: 'string' },
     mode: { type: 'string', default: 'auto' },
     limit: { type: 'string', default: '100' },
+    kind: { type: 'string' },
+    tables: { type: 'string' },
     threads: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
@@ -54,19 +58,23 @@ interface Row extends ManualQuestion {
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'block-attention-manual-'));
-const { path, name } = await resolveModel(values.model);
+const { path, name, adapter: ownAdapter } = await resolveModel(values.model);
+// What comes with the model, unless another is named.
+const adapter = values.adapter ?? ownAdapter;
 const mode = values.mode as RequestedMode;
 const rows: Row[] = [];
+const asked = readManualQuestions().filter(({ kind }) => values.kind === undefined || kind === values.kind);
+if (asked.length === 0) throw new Error(`--kind is ${values.kind}: give one of ${questionKinds.join(', ')}`);
 try {
   await using engine = await createEngine({
     modelPath: path,
-    adapter: values.adapter,
+    adapter,
     mode,
     ...(values.threads !== undefined && { threads: Number(values.threads) }),
   });
   const index = await openIndex({ directory });
-  await index.update(pagesFolder, { tokenizer: engine.tokenizer });
-  for (const question of evenly(readManualQuestions(), Number(values.limit))) {
+  await index.update(pagesFolder, { tokenizer: engine.tokenizer, tables: values.tables as TableForm | undefined });
+  for (const question of evenly(asked, Number(values.limit))) {
     const result = await createConversation({ index, engine }).ask(question.question).result;
     const { text, asked, inDocuments, hits, citations, ttftMs } = result;
     const ofPage = hits.map(({ chunk }) => (chunk.path === question.page ? chunk : undefined));
@@ -99,8 +107,9 @@ printResult({
   bench: 'manual',
   machine: describeMachine(),
   model: name,
-  adapter: values.adapter ?? null,
+  adapter: adapter ?? null,
   mode,
+  tables: values.tables ?? 'default',
   right,
   questions: rows.length,
   rows,
@@ -114,7 +123,7 @@ function missOf(question: ManualQuestion, asked: boolean, passageRank: number): 
 
 function print(): void {
   process.stderr.write('\n');
-  console.log(`manual · ${name}${values.adapter === undefined ? '' : ` with ${values.adapter}`}, mode ${mode}`);
+  console.log(`manual · ${name}${adapter === undefined ? '' : ` with ${adapter}`}, mode ${mode}`);
   const wrong = rows.filter((row) => !row.right);
   for (const row of wrong) {
     const wanted = row.answers[0] ?? 'not in the documents';

@@ -1,15 +1,19 @@
 /**
  * Retrieval on paragraphs with known questions, and telling questions the index cannot answer:
- *   npx tsx bench/retrieval.ts --data FOLDER [--every 6]
+ *   npx tsx bench/retrieval.ts --data FOLDER [--every 6] [--embed MODEL [--threads N]]
  * FOLDER holds JSONL files of `{title, text, questions: [{question}]}` or `{question, title, text}`. Recall is compared with a
- * plain BM25 (k1 1.2, b 0.75, words in lower case, nothing else) over the same paragraphs.
+ * plain BM25 (k1 1.2, b 0.75, words in lower case, nothing else) over the same paragraphs, and with `--embed` by vectors and
+ * by both, with the difference of both to the words alone over the same questions. Intervals are 95 %: Wilson's for shares,
+ * the normal approximation of a paired difference for gains.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../src/eval/machine.ts';
+import { openEmbedder } from '../src/rag/index.ts';
 import { printResult, round } from './harness.ts';
 import { indexParagraphs } from './paragraph-index.ts';
+import { shareWithInterval } from './share.ts';
 
 interface Paragraph {
   readonly title: string;
@@ -17,7 +21,14 @@ interface Paragraph {
   readonly questions: readonly string[];
 }
 
-const { values } = parseArgs({ options: { data: { type: 'string' }, every: { type: 'string', default: '6' } } });
+const { values } = parseArgs({
+  options: {
+    data: { type: 'string' },
+    every: { type: 'string', default: '6' },
+    embed: { type: 'string' },
+    threads: { type: 'string' },
+  },
+});
 if (values.data === undefined) throw new Error('--data FOLDER is missing');
 const every = Number(values.every);
 function read(file: string): Paragraph[] {
@@ -73,43 +84,58 @@ const files = readdirSync(values.data).filter((name) => name.endsWith('.jsonl'))
 const sets = new Map(files.map((name) => [name, read(join(values.data ?? '', name))]));
 const all = [...sets.values()].flat();
 const rows: Record<string, string | number>[] = [];
+const embedder =
+  values.embed === undefined
+    ? undefined
+    : await openEmbedder(values.embed, values.threads === undefined ? {} : { threads: Number(values.threads) });
+const ways = embedder === undefined ? (['text'] as const) : (['text', 'vector', 'hybrid'] as const);
 
 {
-  await using made = await indexParagraphs(all);
+  await using made = await indexParagraphs(all, { embedder });
   const { index } = made;
   const plain = plainBm25(all.map(({ title, text }) => `${title}\n${text}`));
   let number = 0;
   for (const [name, paragraphs] of sets) {
-    const counts = { questions: 0, at1: 0, at10: 0, plain10: 0, ms: 0 };
+    const found = new Map(ways.map((by) => [by as string, { at1: [] as boolean[], at10: [] as boolean[], ms: 0 }]));
+    const plain10: boolean[] = [];
     for (const paragraph of paragraphs) {
       const id = all.indexOf(paragraph);
+      // The same text may stand in two paragraphs.
+      const same = (i: number) => all[i]?.text === paragraph.text;
       for (const question of paragraph.questions) {
         if (paragraph.questions.length > 1 && number++ % every !== 0) continue;
-        const started = performance.now();
-        const found = (await index.search(question, { top: 10 })).map(({ chunk }) => Number.parseInt(chunk.path, 10));
-        counts.ms += performance.now() - started;
-        counts.questions += 1;
-        // The same text may stand in two paragraphs.
-        const same = (i: number) => all[i]?.text === paragraph.text;
-        if (found.some(same)) counts.at10 += 1;
-        if (found[0] !== undefined && same(found[0])) counts.at1 += 1;
-        if (plain(question).includes(id)) counts.plain10 += 1;
+        plain10.push(plain(question).includes(id));
+        for (const by of ways) {
+          const started = performance.now();
+          const hits = await index.search(question, { top: 10, by });
+          const way = found.get(by);
+          if (way === undefined) continue;
+          way.ms += performance.now() - started;
+          const numbers = hits.map(({ chunk }) => Number.parseInt(chunk.path, 10));
+          way.at10.push(numbers.some(same));
+          way.at1.push(numbers.slice(0, 1).some(same));
+        }
       }
     }
-    const share = (count: number) => round(count / counts.questions, 3);
-    const recall = {
-      'recall@1': share(counts.at1),
-      'recall@10': share(counts.at10),
-      'plain BM25 @10': share(counts.plain10),
-    };
-    rows.push({
-      data: name,
-      paragraphs: all.length,
-      questions: counts.questions,
-      ...recall,
-      ms: round(counts.ms / counts.questions),
-    });
+    const share = (list: readonly boolean[]) => shareWithInterval(list.filter(Boolean).length, list.length);
+    const words = found.get('text')?.at10 ?? [];
+    rows.push({ data: name, by: 'plain BM25', questions: plain10.length, 'recall@10': share(plain10) });
+    for (const [by, { at1, at10, ms }] of found) {
+      const gain = by === 'text' ? {} : { 'gain@10 over text': pairedGain(at10, words) };
+      const recall = { 'recall@1': share(at1), 'recall@10': share(at10), ...gain };
+      rows.push({ data: name, by, questions: at10.length, ...recall, ms: round(ms / at10.length) });
+    }
   }
+}
+
+/** By how many percentage points more of the same questions are found. */
+function pairedGain(after: readonly boolean[], before: readonly boolean[]): string {
+  const differences = after.map((one, i) => Number(one) - Number(before[i]));
+  const mean = differences.reduce((sum, one) => sum + one, 0) / differences.length;
+  const variance = differences.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (differences.length - 1);
+  const half = 1.96 * Math.sqrt(variance / differences.length);
+  const points = (value: number) => round(100 * value, 1);
+  return `${points(mean)} (${points(mean - half)} to ${points(mean + half)})`;
 }
 
 // Every other subject left out of the index: its questions cannot be answered from it.
@@ -144,4 +170,5 @@ if (byTitle !== undefined) {
 
 console.table(rows);
 console.table(floors);
-printResult({ bench: 'retrieval', machine: describeMachine(), rows, floors });
+printResult({ bench: 'retrieval', machine: describeMachine(), embedder: embedder?.reference ?? null, rows, floors });
+await embedder?.[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 /** `index`: a folder of documents into the index, their keys and values into the block store. */
 import type { Command } from 'commander';
-import type { DocumentIndex, IndexSummary, UpdateOptions, UpdateProgress } from '../rag/index.ts';
+import type { DocumentIndex, IndexSummary, TableForm, UpdateOptions, UpdateProgress } from '../rag/index.ts';
 import { invalid } from './errors.ts';
 import { formatBytes, formatCount, formatMs, formatTable } from './format.ts';
 import { addDocumentOptions, type IndexFlags, modelOfIndex, modelReference, openDocuments } from './index-options.ts';
@@ -19,6 +19,7 @@ import { Output } from './output.ts';
 export interface IndexFolderFlags extends ModelOptions, StoreFlags, IndexFlags, EncodingFlags {
   readonly encode?: boolean;
   readonly chunkTokens?: number;
+  readonly tables?: TableForm;
   readonly maxFile?: number;
   readonly ignore?: boolean;
   readonly language?: string;
@@ -116,8 +117,8 @@ export async function openModel(
   const model = modelReference(flags.model, io.env, index.model);
   const { openEngine, resolveFor } = await loadOpenEngine();
   const { openStore } = await loadOpenStore();
-  const { chunkTokens, maxFile, tenant } = flags;
-  const common = { model, chunkTokens, maxFileBytes: maxFile, ignoreFiles: flags.ignore, tenant, signal: io.signal };
+  const { chunkTokens, tables, maxFile: maxFileBytes, tenant } = flags;
+  const common = { model, chunkTokens, tables, maxFileBytes, ignoreFiles: flags.ignore, tenant, signal: io.signal };
   const store = await openStore(flags, io.env, output);
   if (flags.encode !== false) {
     const opened = await openEngine({ ...flags, model }, { io, output, store, more: { policy: flags.policy } });

@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { cacheFolder, type Environment } from '../cache-folder.ts';
-import { defaultModel } from '../models/aliases.ts';
+import { defaultEmbedder, defaultModel } from '../models/aliases.ts';
 import type { PullProgress } from '../models/index.ts';
+import { localModel } from '../models/pull.ts';
 import type { ChunkFilter, DocumentIndex, DocumentType, Embedder, SearchOptions } from '../rag/index.ts';
 import { invalid } from './errors.ts';
 import type { CliIo } from './io.ts';
@@ -31,12 +32,16 @@ export interface RetrievalFlags extends IndexFlags {
 /** Said of `--model` where it may be left out. */
 export const modelOfIndex = "the index's own, else BLOCK_ATTENTION_MODEL, else reader";
 
+const noEmbeddings = 'none';
 const indexHelp = 'name or folder of the index (default: index in the cache folder)';
 
 export function addIndexOptions(command: Command, help = indexHelp): Command {
   return command
     .option('--index <index>', help)
-    .option('--embed <ref>', 'GGUF embedding model, or URL of an OpenAI-compatible /v1/embeddings?model=NAME');
+    .option(
+      '--embed <ref>',
+      `embedding model: alias, GGUF, or URL of an OpenAI-compatible /v1/embeddings?model=NAME; ${noEmbeddings} for none (default: the index's own; of a new one ${defaultEmbedder}, once that is pulled)`,
+    );
 }
 
 /** How documents are read: of commands that index. @param help of --index */
@@ -46,6 +51,12 @@ export function addDocumentOptions(command: Command, help?: string): Command {
       '--chunk-tokens <n>',
       'longest passage (default: 256)',
       numberOption('--chunk-tokens', { min: 16, whole: true }),
+    )
+    .addOption(
+      new Option(
+        '--tables <form>',
+        'rows of tables in passages: each with the names of its columns (rows, the default), or below them (markdown)',
+      ).choices(['rows', 'markdown']),
     )
     .option('--max-file <bytes>', 'larger files are left out (default: 32MiB)', bytesOption('--max-file'))
     .option('--no-ignore', 'also what .gitignore and .blockignore leave out')
@@ -140,7 +151,7 @@ export async function openDocuments(
   const directory = indexDirectory(flags.index, io.env);
   const recorded = await describeIndex(directory);
   // A search by text needs no vectors, and works when their server does not.
-  const reference = flags.by === 'text' ? undefined : (flags.embed ?? recorded?.embedder);
+  const reference = flags.by === 'text' ? undefined : await embedderReference(flags.embed, recorded, io.env);
   const embedder = await openEmbedderFor(reference, flags, { io, output });
   try {
     const index = await openIndex({ directory, create, embedder, language: flags.language });
@@ -153,6 +164,20 @@ export async function openDocuments(
     await embedder?.[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * What gives an index its embeddings: what was asked for, else what it was made with; a new one gets the default model's
+ * where that is on the machine. Undefined for none.
+ */
+export async function embedderReference(
+  asked: string | undefined,
+  recorded: { readonly embedder?: string | undefined } | undefined,
+  env: Environment,
+): Promise<string | undefined> {
+  if (asked !== undefined) return asked === noEmbeddings ? undefined : asked;
+  if (recorded !== undefined) return recorded.embedder;
+  return (await localModel(defaultEmbedder, { env })) === undefined ? undefined : defaultEmbedder;
 }
 
 export async function openEmbedderFor(

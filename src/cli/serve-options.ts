@@ -1,5 +1,6 @@
 /** Options of the commands that serve: `serve` and `up`. */
 import { type Command, Option } from 'commander';
+import type { TableForm } from '../rag/index.ts';
 import { parseHost, parseOrigin } from '../server/web-names.ts';
 import { invalid } from './errors.ts';
 import type { IndexFlags } from './index-options.ts';
@@ -44,6 +45,7 @@ export interface ServeFlags extends ModelOptions, ModeFlags, StoreFlags, IndexFl
   readonly learnTolerance: number;
   readonly logLevel: string;
   readonly chunkTokens?: number;
+  readonly tables?: TableForm;
   readonly maxFile?: number;
   readonly ignore?: boolean;
   readonly language?: string;

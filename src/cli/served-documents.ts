@@ -5,7 +5,7 @@ import type { Embedder } from '../rag/index.ts';
 import type { ApiKey, ServerOptions } from '../server/index.ts';
 import { invalid } from './errors.ts';
 import { describe } from './index-folder.ts';
-import { indexDirectory, openEmbedderFor } from './index-options.ts';
+import { embedderReference, indexDirectory, openEmbedderFor } from './index-options.ts';
 import type { CliIo } from './io.ts';
 import { loadRag } from './lazy.ts';
 import type { Output } from './output.ts';
@@ -35,8 +35,11 @@ export async function openEmbedderOf(
   { io, output }: { readonly io: CliIo; readonly output: Output },
 ): Promise<Embedder | undefined> {
   const { describeIndex } = await loadRag();
-  const recorded = directory === undefined ? undefined : await describeIndex(directory);
-  return openEmbedderFor(flags.embed ?? recorded?.embedder, flags, { io, output });
+  const reference =
+    directory === undefined
+      ? flags.embed
+      : await embedderReference(flags.embed, await describeIndex(directory), io.env);
+  return openEmbedderFor(reference, flags, { io, output });
 }
 
 /** Folders as tenants': `NAME=FOLDER` is one tenant's where the keys have a tenant of that name. */
@@ -51,6 +54,7 @@ export function documentsOf(
 ): NonNullable<ServerOptions['documents']> {
   const {
     chunkTokens,
+    tables,
     maxFile: maxFileBytes,
     ignore: ignoreFiles,
     language,
@@ -60,7 +64,7 @@ export function documentsOf(
     maxUploads,
   } = flags;
   const tenants = new Set(keys.flatMap(({ tenant }) => tenant ?? []));
-  const options = { chunkTokens, maxFileBytes, ignoreFiles, model, modelName: docsName };
+  const options = { chunkTokens, tables, maxFileBytes, ignoreFiles, model, modelName: docsName };
   return {
     ...options,
     directory,

@@ -26,6 +26,9 @@ export interface ModelAlias {
 /** The alias of the model that this package carries. */
 export const embeddedModel = 'embedded';
 
+/** Alias of the model that new indexes have embeddings of, where it is on the machine. */
+export const defaultEmbedder = 'minilm';
+
 /** The model that commands use when none is named. @param env read: `BLOCK_ATTENTION_MODEL`, another one's reference */
 export function defaultModel(env: Environment): string {
   const { BLOCK_ATTENTION_MODEL: named } = env;
@@ -58,6 +61,16 @@ export const modelAliases: Readonly<Record<string, ModelAlias>> = {
       'SmolLM2 135M Instruct, Q4_1, 98 MB, Apache-2.0, with the reader of this package (models/smollm2-135m-reader.md)',
     sources: smollm2Sources,
     adapter: smollm2Reader,
+  },
+  [defaultEmbedder]: {
+    summary: 'embeddings, not answers: all-MiniLM-L6-v2, F16, 46 MB, Apache-2.0; new indexes use it once it is pulled',
+    sources: ['hf:second-state/All-MiniLM-L6-v2-Embedding-GGUF/all-MiniLM-L6-v2-ggml-model-f16.gguf'],
+  },
+  'bge-small': {
+    summary: 'embeddings, not answers: BGE small English 1.5, Q8_0, 37 MB, MIT',
+    sources: [
+      'hf:CompendiumLabs/bge-small-en-v1.5-gguf/bge-small-en-v1.5-q8_0.gguf@d32f8c040ea3b516330eeb75b72bcc2d3a780ab7#sha256=ec38e8da142596baa913124ae50550de284b6916bf59577ef2f0cb9660c2f514',
+    ],
   },
   'gemma3-270m': {
     summary: 'Gemma 3 270M (base, not instruction-tuned), Q4_K_M, 253 MB, Gemma terms of use',

@@ -1,9 +1,16 @@
 /** Getting GGUF models onto the machine: references, aliases, the cache, and fetching into it. */
-export { defaultModel, type ModelAlias, modelAliases } from './aliases.ts';
+export { defaultEmbedder, defaultModel, type ModelAlias, modelAliases } from './aliases.ts';
 export { type CachedModel, listModels, type ModelRecord } from './cache.ts';
 export { modelsFolder } from './cache-folder.ts';
 export { withFolderLock } from './folder-lock.ts';
-export { type PullOptions, type PullProgress, pullModel, type ResolvedModel, resolveModel } from './pull.ts';
+export {
+  localModel,
+  type PullOptions,
+  type PullProgress,
+  pullModel,
+  type ResolvedModel,
+  resolveModel,
+} from './pull.ts';
 export {
   formatModelReference,
   type HubReference,

@@ -87,6 +87,13 @@ export async function resolveModel(text: string, options: PullOptions = {}): Pro
   }
 }
 
+/** The file of a reference where it is on this machine already; undefined where it would have to be fetched. */
+export async function localModel(text: string, options: PullOptions = {}): Promise<ResolvedModel | undefined> {
+  const reference = parseModelReference(text);
+  if (reference.kind === 'path') return existingFile(reference.path).catch(() => undefined);
+  return (await carriedFile(reference)) ?? (await findCached(reference, sourcesOf(reference), options));
+}
+
 /** What a network that is missing, forbidden or broken leads to; another model cannot mend a full disk. */
 const outOfReach: ReadonlySet<string> = new Set(['MODEL_NOT_FOUND', 'DOWNLOAD_FAILED']);
 

@@ -6,6 +6,7 @@ import { extname, join } from 'node:path';
 import type { TokenCounter } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { chunkDocument } from './chunk/chunk-document.ts';
+import type { TableForm } from './chunk/tables.ts';
 import { fileType } from './load/file-types.ts';
 import { type ParserLimits, ParserProcess } from './load/parser-process.ts';
 import { type Chunk, sourceOf } from './types.ts';
@@ -14,6 +15,8 @@ export interface CutOptions extends ParserLimits {
   readonly tokenizer: TokenCounter;
   /** Most tokens of a passage's text. Defaults to 256. */
   readonly chunkTokens?: number | undefined;
+  /** As in an index. */
+  readonly tables?: TableForm | undefined;
 }
 
 export type CutPassage = Pick<
@@ -39,7 +42,7 @@ export class FileCutter implements AsyncDisposable {
 
   /** @param name says the type @throws INVALID_PASSAGES for what holds nothing to read */
   async cut(name: string, bytes: Uint8Array): Promise<CutFile> {
-    const { tokenizer, chunkTokens: targetTokens = 256 } = this.#options;
+    const { tokenizer, chunkTokens: targetTokens = 256, tables } = this.#options;
     const type = fileType(name)?.type ?? 'text';
     const unreadable = (reason: string) =>
       new BlockAttentionError('INVALID_PASSAGES', `the file was not read: ${reason}`);
@@ -54,7 +57,7 @@ export class FileCutter implements AsyncDisposable {
       const notes = new Set(reply.document.notes);
       const count = (text: string) => tokenizer.count(text);
       const onNote = (note: string) => notes.add(note);
-      const drafts = chunkDocument(reply.document, { path: name, type, count, targetTokens, onNote });
+      const drafts = chunkDocument(reply.document, { path: name, type, count, targetTokens, tables, onNote });
       const passages = drafts.map(({ title, text, startLine, endLine, page, place, tokens }) => {
         const at = { startLine, endLine, page, place };
         return { title, text, ...at, tokens, source: sourceOf({ path: name, page, place }, at) };

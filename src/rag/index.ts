@@ -27,6 +27,7 @@ export {
 export { IndexKeeper, type KeepOptions, type KeepState, type KeptFolder } from './catalog/keep-index.ts';
 export { rootName, type UpdateOptions, type UpdateProgress } from './catalog/update-folder.ts';
 export { type WatchOptions, watchFolder } from './catalog/watch-folder.ts';
+export type { TableForm } from './chunk/tables.ts';
 export { type CutFile, type CutOptions, type CutPassage, FileCutter } from './cut-file.ts';
 export type { Embedder } from './embed/embedder.ts';
 export { type OpenEmbedderOptions, openEmbedder } from './embed/open-embedder.ts';

@@ -16,6 +16,10 @@ const numbers: readonly (keyof ChunkRow)[] = ['startLine', 'endLine', 'page', 't
 const indexedFrom = 5000;
 /** Rows up to which files are written anew after rows were removed. */
 const anewUpTo = 20_000;
+/** Share of the rows that may wait for the index of words, or to be taken off the disk. */
+const mostWaiting = 0.05;
+/** States of the table, each of a run over a folder, that may wait to be cleaned up. */
+const mostVersions = 100;
 /** Rows whose words are made anew at a time. */
 const rewordedAtOnce = 1000;
 /** Of the words of an index, in bytes: none is longer (words.ts). */
@@ -136,14 +140,18 @@ export class ChunkTable {
   }
 
   /**
-   * Brings the search index up to date and cleans up after earlier states. For the only writer.
-   * @param purge take the text of removed rows off the disk, too. In a table too large to be written anew, LanceDB does
-   *   so when a tenth of a file's rows are gone.
+   * Brings the search index up to date and cleans up after earlier states. For the only writer. A large table waits with
+   * both while little has changed: what is in no index is looked through.
+   * @param removed rows that are gone since the last time; their text is taken off the disk, too. In a table too large to
+   *   be written anew that waits as well, and then until a tenth of a file's rows are gone.
    */
-  async settle({ purge }: { readonly purge: boolean }): Promise<void> {
+  async settle({ removed }: { readonly removed: number }): Promise<void> {
     const rows = await this.count();
+    const purge = removed > 0;
+    const anew = purge && rows <= anewUpTo;
+    if (!anew && removed <= rows * mostWaiting && (await this.#mayWait(rows))) return;
     // An update writes rows to new files, and files without rows are deleted below.
-    if (purge && rows > 0 && rows <= anewUpTo) await this.#table.update({ valuesSql: { position: 'position' } });
+    if (anew && rows > 0) await this.#table.update({ valuesSql: { position: 'position' } });
     const indices = await this.#table.listIndices();
     const has = (column: string) => indices.some(({ columns }) => columns.includes(column));
     const { Index } = await lance();
@@ -154,6 +162,14 @@ export class ChunkTable {
     const wide = rows >= vectorIndexFrom && !has('vector') && (await this.dimensions()) !== undefined;
     if (wide) await this.#table.createIndex('vector', { config: Index.ivfFlat({ distanceType: 'cosine' }) });
     await this.#table.optimize({ cleanupOlderThan: new Date(), deleteUnverified: true });
+  }
+
+  /** Whether so little has changed since the index of words was made that questions hardly take longer. */
+  async #mayWait(rows: number): Promise<boolean> {
+    const index = (await this.#table.listIndices()).find(({ columns }) => columns.includes('search'));
+    const stats = index && (await this.#table.indexStats(index.name));
+    if (stats === undefined || stats.numUnindexedRows > rows * mostWaiting) return false;
+    return (await this.#table.listVersions()).length <= mostVersions;
   }
 
   async #indexWords(): Promise<void> {

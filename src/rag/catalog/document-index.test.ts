@@ -90,8 +90,8 @@ describe('an index that encodes', () => {
     corpus.put('big.txt', 'a');
     const summary = await index.update(corpus.docs, { engine, maxFileBytes: 3000 });
     expect(summary.files.skipped).toEqual([
-      { path: 'empty.md', reason: 'it is empty' },
-      { path: 'sub/bridge.html', reason: 'it has 4000 bytes, more than 3000 (--max-file)' },
+      { path: 'empty.md', reason: 'it is empty', code: 'EMPTY' },
+      { path: 'sub/bridge.html', reason: 'it has 4000 bytes, more than 3000 (--max-file)', code: 'TOO_LARGE' },
     ]);
     expect(summary).toMatchObject({ files: { added: 1 }, blocks: { removed: 1 } });
     corpus.put('sub/bridge.html', bridgePage);

@@ -231,7 +231,7 @@ export class DocumentIndex implements AsyncDisposable {
       await writeManifest(this.directory, { ...this.#manifest, unsettled: true });
       await chunks.remove(root);
       await writeManifest(this.directory, { ...this.#manifest, folders, unsettled: true });
-      await chunks.settle({ purge: true });
+      await chunks.settle({ removed: Number.POSITIVE_INFINITY });
       const { unsettled: _, ...rest } = this.#manifest;
       this.#manifest = { ...rest, folders };
       await writeManifest(this.directory, this.#manifest);

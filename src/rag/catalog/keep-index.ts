@@ -13,7 +13,7 @@ import { folderChanges } from './folder-changes.ts';
 import { rootOf, type UpdateOptions, type UpdateProgress } from './update-folder.ts';
 
 export interface KeepOptions
-  extends Pick<UpdateOptions, 'tenant' | 'chunkTokens' | 'maxFileBytes' | 'ignoreFiles' | 'model'> {
+  extends Pick<UpdateOptions, 'tenant' | 'chunkTokens' | 'tables' | 'maxFileBytes' | 'ignoreFiles' | 'model'> {
   readonly engine: Engine;
   /** Whether passages are worth encoding now; asked again at every `nudge`. Defaults to always. */
   readonly encodes?: (() => boolean) | undefined;

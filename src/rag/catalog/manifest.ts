@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlockAttentionError } from '../../errors.ts';
+import type { TableForm } from '../chunk/tables.ts';
 import type { SkipCode } from '../load/document.ts';
 
 export interface KnownFile {
@@ -20,6 +21,8 @@ export interface KnownFile {
   /** Hex SHA-256; absent for files that could not be read. */
   readonly digest?: string | undefined;
   readonly chunks: number;
+  /** Of all of its chunks; absent in indexes of before it was noted. */
+  readonly tokens?: number | undefined;
   /** Why it has no chunks. */
   readonly skipped?: string | undefined;
   readonly skipCode?: SkipCode | undefined;
@@ -30,6 +33,7 @@ export interface CutSettings {
   readonly chunker: number;
   readonly tokenizer: string;
   readonly targetTokens: number;
+  readonly tables: TableForm;
 }
 
 export interface KnownFolder {

@@ -1,6 +1,7 @@
 /** Files of a folder to rows of chunks, each looked at only as closely as it takes to see that it has not changed. */
 import { chunkDocument, chunkerVersion } from '../chunk/chunk-document.ts';
 import type { CountTokens } from '../chunk/cut-unit.ts';
+import type { TableForm } from '../chunk/tables.ts';
 import type { SkipCode } from '../load/document.ts';
 import { fileType } from '../load/file-types.ts';
 import type { ParserProcess } from '../load/parser-process.ts';
@@ -23,14 +24,15 @@ export interface ReadOptions {
   readonly count: CountTokens;
   readonly words: Words;
   readonly targetTokens: number;
+  readonly tables: TableForm;
   readonly maxFileBytes: number;
 }
 
 /** A file whose times lie closer together than this may have changed within one tick of its file system. */
 const clockMs = 2000;
 
-export function cutSettings(tokenizer: string, targetTokens: number): CutSettings {
-  return { chunker: chunkerVersion, tokenizer, targetTokens };
+export function cutSettings(tokenizer: string, targetTokens: number, tables: TableForm): CutSettings {
+  return { chunker: chunkerVersion, tokenizer, targetTokens, tables };
 }
 
 /** @param before what is known of the file; undefined to read it whatever it was */
@@ -72,9 +74,15 @@ export async function readFile(
     type,
     count: options.count,
     targetTokens: options.targetTokens,
+    tables: options.tables,
     onNote: (note) => notes.add(note),
   });
   const rows = rowsOf({ root, path, type, modifiedAt }, drafts, options.words);
-  const known = { ...now, digest: reply.digest, chunks: rows.length };
+  const known = {
+    ...now,
+    digest: reply.digest,
+    chunks: rows.length,
+    tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
+  };
   return { path, known, rows, status: before === undefined ? 'added' : 'changed', notes: [...notes] };
 }

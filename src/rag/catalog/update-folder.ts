@@ -10,6 +10,7 @@ import { throwIfAborted } from '../../abort.ts';
 import type { Engine, TokenCounter } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { BlockKey, BlockStore } from '../../store/index.ts';
+import { defaultTables, type TableForm, tableForms } from '../chunk/tables.ts';
 import { checkVectors } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import type { ParserProcess } from '../load/parser-process.ts';
@@ -47,6 +48,8 @@ export interface UpdateOptions {
   readonly tenant?: string | undefined;
   /** Most tokens of a chunk's text. Defaults to 256. */
   readonly chunkTokens?: number | undefined;
+  /** How rows of tables stand in chunks. Defaults to `rows`: each says what its columns are. */
+  readonly tables?: TableForm | undefined;
   /** Larger files are left out. Defaults to 32 MiB. */
   readonly maxFileBytes?: number | undefined;
   /** Obey `.gitignore` and `.blockignore`. Defaults to true. */
@@ -94,8 +97,9 @@ export async function updateFolder(
   if (counter === undefined) throw new BlockAttentionError('INVALID_ARGUMENT', 'give an engine or a tokenizer');
   const targetTokens = positive('chunkTokens', options.chunkTokens ?? defaultChunkTokens);
   const maxFileBytes = positive('maxFileBytes', options.maxFileBytes ?? defaultMaxFileBytes);
+  const tables = tableForm(options.tables);
   const root = await rootOf(folder);
-  const cut = cutSettings(counter.identity, targetTokens);
+  const cut = cutSettings(counter.identity, targetTokens, tables);
   const recorded = parts.manifest;
   const before = recorded.folders[root];
   const usable = before !== undefined && JSON.stringify(before.cut) === JSON.stringify(cut) ? before.files : {};
@@ -157,7 +161,7 @@ export async function updateFolder(
   for (const [done, file] of found.entries()) {
     throwIfAborted(signal);
     onProgress?.({ phase: 'reading', done, total: found.length, path: file.path });
-    const options = { root, count: (text: string) => counter.count(text), words, targetTokens, maxFileBytes };
+    const options = { root, count: (text: string) => counter.count(text), words, targetTokens, tables, maxFileBytes };
     const result = await readFile(file, usable[file.path], parts.parser, options);
     // A file that is back under a name the index knows from other settings is a change, not an addition.
     const known =
@@ -181,7 +185,10 @@ export async function updateFolder(
   await commit();
 
   onProgress?.({ phase: 'indexing', done: found.length, total: found.length });
-  const inTable = new Set((await chunks.select(['path'], `root = ${literal(root)}`)).map(({ path }) => path));
+  // Only after an interrupted run the table may hold what the manifest does not know.
+  const inTable = recorded.unsettled
+    ? new Set((await chunks.select(['path'], `root = ${literal(root)}`)).map(({ path }) => path))
+    : new Set(Object.entries(before?.files ?? {}).flatMap(([path, { chunks: held }]) => (held > 0 ? [path] : [])));
   for (const path of unreadable.length === 0 ? [] : Object.keys(usable)) {
     // What cannot be seen for now is not gone.
     const hidden = unreadable.some((above) => above === '' || path.startsWith(`${above}/`));
@@ -199,7 +206,7 @@ export async function updateFolder(
   const { unsettled: left = false, ...manifest } = withFolder({ cut, files, updatedAt: Date.now() });
   if (touched || left || before === undefined) {
     await writeManifest(directory, unsettled(manifest));
-    await chunks.settle({ purge: removed > 0 || left });
+    await chunks.settle({ removed: left ? Number.POSITIVE_INFINITY : removed });
   }
   await writeManifest(directory, manifest);
 
@@ -215,8 +222,7 @@ export async function updateFolder(
     : { encoded: 0, present: 0, encodedTokens: 0, bytes: 0 };
   if (totals.encoded > 0 || forgotten > 0) await blocks.settle();
 
-  const sizes = await chunks.select(['tokens'], `root = ${literal(root)}`);
-  const tokens = sizes.reduce((sum, row) => sum + row.tokens, 0);
+  const sizes = await sizesOf(Object.values(files), chunks, root);
   const { unchanged } = counts;
   const total = found.length - counts.skipped;
   const summary: IndexSummary = {
@@ -231,11 +237,24 @@ export async function updateFolder(
       notes,
       others: others.counts(),
     },
-    chunks: { total: sizes.length, added, removed, tokens },
+    chunks: { ...sizes, added, removed },
     blocks: { ...totals, removed: forgotten },
     ms: performance.now() - started,
   };
   return { summary, manifest };
+}
+
+/** Chunks of a folder and their tokens. */
+async function sizesOf(
+  files: readonly KnownFile[],
+  chunks: ChunkTable,
+  root: string,
+): Promise<{ total: number; tokens: number }> {
+  const sum = (list: readonly number[]) => list.reduce((all, one) => all + one, 0);
+  const known = files.flatMap((file) => file.tokens ?? (file.chunks === 0 ? 0 : []));
+  if (known.length === files.length) return { total: sum(files.map((file) => file.chunks)), tokens: sum(known) };
+  const rows = await chunks.select(['tokens'], `root = ${literal(root)}`);
+  return { total: rows.length, tokens: sum(rows.map(({ tokens }) => tokens)) };
 }
 
 /** Whether what the index holds was made with other words than these, so that it is not found by them. */
@@ -280,6 +299,12 @@ async function embedded(
     for (const [at, row] of part.entries()) out.push({ ...row, vector: Array.from(vectors[at] ?? []) });
   }
   return out;
+}
+
+function tableForm(asked: string = defaultTables): TableForm {
+  const known = tableForms.find((form) => form === asked);
+  if (known !== undefined) return known;
+  throw new BlockAttentionError('INVALID_ARGUMENT', `tables is ${JSON.stringify(asked)}: give rows or markdown`);
 }
 
 function positive(name: string, value: number): number {

@@ -4,15 +4,17 @@ import { parseMarkdown } from '../load/markdown.ts';
 import { parsePlainText } from '../load/plain-text.ts';
 import { parseTable } from '../load/table.ts';
 import { chunkDocument } from './chunk-document.ts';
+import type { TableForm } from './tables.ts';
 
 /** A word is a token. */
 const count = (text: string) => text.match(/\S+/g)?.length ?? 0;
-const chunk = (text: string, targetTokens = 20, type: 'markdown' | 'text' = 'markdown') =>
+const chunk = (text: string, targetTokens = 20, type: 'markdown' | 'text' = 'markdown', tables?: TableForm) =>
   chunkDocument(type === 'markdown' ? parseMarkdown(text) : parsePlainText(text), {
     path: 'guide/keys.md',
     type,
     count,
     targetTokens,
+    tables,
   });
 const blockOf = ({ title, text }: { title: string; text: string }) => `${title}\n${text}`;
 const words = (n: number, seed: number) =>
@@ -73,7 +75,13 @@ describe('chunks', () => {
   it('repeat the header of a table, and name the lines of its rows', () => {
     const rows = Array.from({ length: 20 }, (_, i) => `key${i},${i},some words here`);
     const document = parseTable(`name,days,note\n${rows.join('\n')}\n`);
-    const chunks = chunkDocument(document, { path: 'a.csv', type: 'table', count, targetTokens: 16 });
+    const chunks = chunkDocument(document, {
+      path: 'a.csv',
+      type: 'table',
+      count,
+      targetTokens: 16,
+      tables: 'markdown',
+    });
     expect(chunks.length).toBeGreaterThan(3);
     for (const { text } of chunks) expect(text).toMatch(/^name,days,note\nkey/);
     expect(chunks[0]).toMatchObject({ startLine: 2, title: 'a.csv' });
@@ -82,7 +90,12 @@ describe('chunks', () => {
 
   it('keep a table with the sentences around it', () => {
     const table = '| Part | Days |\n|---|---|\n| key | 30 |\n| lock | 90 |';
-    const [only, ...others] = chunk(`# T\n\nCounted from today:\n\n${table}\n\nNo weekends.\n`, 60);
+    const [only, ...others] = chunk(
+      `# T\n\nCounted from today:\n\n${table}\n\nNo weekends.\n`,
+      60,
+      'markdown',
+      'markdown',
+    );
     expect(others).toEqual([]);
     expect(only?.text).toBe(
       'Counted from today:\n\n| Part | Days |\n| --- | --- |\n| key | 30 |\n| lock | 90 |\n\nNo weekends.',
@@ -94,14 +107,19 @@ describe('chunks', () => {
       ['| lock | 90 |', 8, 8],
       ['No weekends.', 10, 10],
     ]);
-    const two = chunk(`# T\n\nOne.\n\n${table}\n\n${table.replace('Days', 'Price')}\n`, 80);
+    const two = chunk(`# T\n\nOne.\n\n${table}\n\n${table.replace('Days', 'Price')}\n`, 80, 'markdown', 'markdown');
     expect(two.map(({ text }) => text.match(/\| --- \|/g)?.length)).toEqual([2]);
   });
 
   it('repeat the header in each chunk when a table is too long to stay whole', () => {
     const rows = Array.from({ length: 12 }, (_, i) => `| part${i} | ${i} |`).join('\n');
     for (const target of [20, 25, 30, 41]) {
-      const chunks = chunk(`# T\n\nBefore it.\n\n| Part | Days |\n|---|---|\n${rows}\n\nBehind it.\n`, target);
+      const chunks = chunk(
+        `# T\n\nBefore it.\n\n| Part | Days |\n|---|---|\n${rows}\n\nBehind it.\n`,
+        target,
+        'markdown',
+        'markdown',
+      );
       expect(chunks.length).toBeGreaterThan(2);
       for (const { text, tokens } of chunks) {
         expect(count(text)).toBeLessThanOrEqual(target);

@@ -2,7 +2,7 @@
  * Documents to chunks: what becomes one block each.
  *
  * A chunk holds whole units of one section, as many as fit the target; no overlap. A table stays with the sentences
- * around it, and its header stands above the first of its rows in every chunk. A chunk depends on nothing but the title
+ * around it, and each of its rows says what its columns are, or stands below their names. A chunk depends on nothing but the title
  * trail and those units, so the same text always gives the same block, and a change in one section leaves the chunks
  * of others as they are. Within a section that is too long for one, chunks past half the target also end where the text itself says so (a
  * hash of the next unit): after an insertion the old boundaries are met again soon.
@@ -10,7 +10,7 @@
 import { basename, extname } from 'node:path';
 import type { DocumentType, ParsedDocument, Unit } from '../load/document.ts';
 import { type CountTokens, cutUnit } from './cut-unit.ts';
-import { namedCells } from './wide-table.ts';
+import { defaultTables, type TableForm, withTables } from './tables.ts';
 
 /** Raised whenever the same file would give other chunks: an index made by an older version is made anew. */
 export const chunkerVersion = 5;
@@ -37,6 +37,8 @@ export interface ChunkOptions {
   readonly count: CountTokens;
   /** Most tokens of a chunk's text. */
   readonly targetTokens: number;
+  /** How rows of tables stand in a chunk. Defaults to `defaultTables`. */
+  readonly tables?: TableForm | undefined;
   /** Told what is odd about how it was cut, a sentence each. */
   readonly onNote?: ((note: string) => void) | undefined;
 }
@@ -67,9 +69,12 @@ function titleOf(name: string, trail: readonly string[]): string {
   return kept.join(trailSeparator);
 }
 
-function pack(units: readonly Unit[], { count, targetTokens, onNote }: ChunkOptions): Omit<DraftChunk, 'title'>[] {
+function pack(
+  units: readonly Unit[],
+  { count, targetTokens, tables = defaultTables, onNote }: ChunkOptions,
+): Omit<DraftChunk, 'title'>[] {
   const chunks: Omit<DraftChunk, 'title'>[] = [];
-  const pieces = [...withoutWideHeaders(units, { count, targetTokens, onNote })].flatMap((own) => {
+  const pieces = [...withTables(units, { tables, count, targetTokens, onNote })].flatMap((own) => {
     const headerTokens = own.header === undefined ? 0 : count(own.header);
     const room = targetTokens - headerTokens;
     return cutUnit(own, room, count).map((unit) => ({ unit, headerTokens, tokens: count(unit.text) }));
@@ -96,37 +101,6 @@ function pack(units: readonly Unit[], { count, targetTokens, onNote }: ChunkOpti
   }
   flush();
   return chunks;
-}
-
-/** A header that would leave no room for rows goes into the rows, or where they cannot be told apart, in front of them. */
-function* withoutWideHeaders(
-  units: readonly Unit[],
-  { count, targetTokens, onNote }: Pick<ChunkOptions, 'count' | 'targetTokens' | 'onNote'>,
-): Generator<Unit> {
-  const wide = new Map<string, boolean>();
-  const inFront = new Set<string>();
-  for (const unit of units) {
-    const { header, ...row } = unit;
-    if (header === undefined) {
-      yield unit;
-      continue;
-    }
-    const isWide = wide.get(header) ?? count(header) > targetTokens / 2;
-    wide.set(header, isWide);
-    const named = isWide ? namedCells(header, unit.text) : undefined;
-    if (!isWide) yield unit;
-    else if (named === '') continue;
-    else if (named !== undefined) yield { ...row, text: named, separator: '\n\n', cut: 'lines' };
-    else {
-      if (!inFront.has(header)) {
-        const startLine = Math.max(1, unit.startLine - header.split('\n').length);
-        yield { ...row, text: header, startLine, endLine: Math.max(startLine, unit.startLine - 1), cut: 'lines' };
-        onNote?.('the header of a table is too long to stand above its rows: it is in a passage of its own');
-      }
-      inFront.add(header);
-      yield row;
-    }
-  }
 }
 
 function join(parts: readonly Unit[], tokens: number): Omit<DraftChunk, 'title'> {

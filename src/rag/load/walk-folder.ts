@@ -67,6 +67,7 @@ export async function walkFolder(root: string, options: WalkOptions = {}): Promi
         )
       : undefined;
     const rules = own === undefined ? next.rules : [...next.rules, own];
+    const wanted: string[] = [];
     for (const entry of entries) {
       if (entry.name.startsWith('.') || neverEntered.has(entry.name)) continue;
       const path = next.path === '' ? entry.name : `${next.path}/${entry.name}`;
@@ -76,35 +77,29 @@ export async function walkFolder(root: string, options: WalkOptions = {}): Promi
         else waiting.push({ path, rules });
       } else if (fileType(path) === undefined) {
         if (entry.isFile() && !isGenerated(path) && !isIgnored(rules, path)) options.onOther?.(path);
-      } else if (!isIgnored(rules, path)) {
-        const found = await fileAt(root, path, onSkip);
-        if (found !== undefined) files.push(found);
-      }
+      } else if (!isIgnored(rules, path)) wanted.push(path);
+    }
+    const found = await Promise.all(wanted.map((path) => fileAt(root, path)));
+    for (const [i, file] of found.entries()) {
+      if (typeof file === 'string') onSkip(wanted[i] ?? '', file);
+      else if (file !== undefined) files.push(file);
     }
   }
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-async function fileAt(
-  root: string,
-  path: string,
-  onSkip: (path: string, reason: string) => void,
-): Promise<FoundFile | undefined> {
+/** The file at a path; why it is left out; or undefined for a folder behind a link. */
+async function fileAt(root: string, path: string): Promise<FoundFile | string | undefined> {
   const shown = join(root, path);
   try {
-    const link = (await lstat(shown)).isSymbolicLink();
+    const there = await lstat(shown);
+    const link = there.isSymbolicLink();
     const realPath = link ? await realpath(shown) : shown;
-    if (!isInside(root, realPath)) {
-      onSkip(path, 'it is a link to outside the folder');
-      return undefined;
-    }
-    const found = await stat(realPath);
+    if (!isInside(root, realPath)) return 'it is a link to outside the folder';
+    const found = link ? await stat(realPath) : there;
     if (found.isDirectory()) return undefined;
     // Opening a pipe would wait for its writer.
-    if (!found.isFile()) {
-      onSkip(path, 'it is no ordinary file');
-      return undefined;
-    }
+    if (!found.isFile()) return 'it is no ordinary file';
     return { path, realPath, bytes: found.size, modifiedAt: found.mtimeMs, touchedAt: found.ctimeMs };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -112,8 +107,7 @@ async function fileAt(
       ENOENT: 'it is a link to nowhere',
       ELOOP: 'it is a link in a circle',
     };
-    onSkip(path, reasons[code ?? ''] ?? `it cannot be read: ${code ?? String(error)}`);
-    return undefined;
+    return reasons[code ?? ''] ?? `it cannot be read: ${code ?? String(error)}`;
   }
 }
 

@@ -13,7 +13,8 @@ import type { Tenant } from '../tenants.ts';
 import { Collection } from './collection.ts';
 import { defaultUploadLimits, type UploadLimits } from './uploads.ts';
 
-export interface DocumentsOptions extends Pick<KeepOptions, 'chunkTokens' | 'maxFileBytes' | 'ignoreFiles' | 'model'> {
+export interface DocumentsOptions
+  extends Pick<KeepOptions, 'chunkTokens' | 'tables' | 'maxFileBytes' | 'ignoreFiles' | 'model'> {
   /** Of the index; with API keys, tenants' own are below it. */
   readonly directory: string;
   /** Folders to answer from; with `tenant`, that tenant alone, else each. Defaults to none: uploads alone. */
@@ -100,7 +101,7 @@ export class Library {
 
   async #open(tenant: Tenant): Promise<Collection> {
     const { directory, open = (path) => openIndex({ directory: path }), ...rest } = this.#options;
-    const { chunkTokens, maxFileBytes, ignoreFiles, model } = rest;
+    const { chunkTokens, tables, maxFileBytes, ignoreFiles, model } = rest;
     const { engine, encodes, logger } = this.#parts;
     // A name may be `..`, and differ from another in its case alone.
     const own = createHash('sha256').update(tenant.name).digest('hex').slice(0, 32);
@@ -113,6 +114,7 @@ export class Library {
       encodes,
       tenant: tenant.salt,
       chunkTokens,
+      tables,
       maxFileBytes,
       ignoreFiles,
       model,

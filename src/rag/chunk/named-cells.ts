@@ -1,15 +1,13 @@
 /**
- * Rows of a table whose header is too long to stand above each passage of them.
- *
- * Such a row becomes lines of `name: value`, so that what it says can be found and understood wherever it is cut. Works
- * on text alone: cells are cut where header and row give equally many, else undefined.
+ * A row of a table as `name: value`, so that what it says can be found and understood wherever it is cut. Works on text
+ * alone: cells are cut where header and row give equally many, else undefined.
  */
 
 /** In the order in which they are tried: a comma stands in the text of cells more often than the others. */
 const delimiters = ['\t', '|', ';', ','] as const;
 
-/** @param header its first line names the columns @returns a line per cell that is not empty; `''` when all are */
-export function namedCells(header: string, row: string): string | undefined {
+/** @param header its first line names the columns @returns a text per cell that is not empty */
+export function namedCells(header: string, row: string): string[] | undefined {
   const [names] = header.split('\n');
   for (const delimiter of delimiters) {
     const columns = cellsOf(header, delimiter);
@@ -19,14 +17,13 @@ export function namedCells(header: string, row: string): string | undefined {
     const cells = cellsOf(row, delimiter);
     // Rows often leave out what is empty at their end.
     if (cells.length < 2 || cells.length > labels.length) continue;
-    const lines = cells.flatMap((cell, i) => (cell === '' ? [] : [`${labels[i] || `column ${i + 1}`}: ${cell}`]));
-    return lines.join('\n');
+    return cells.flatMap((cell, i) => (cell === '' ? [] : [`${labels[i] || `column ${i + 1}`}: ${cell}`]));
   }
   return undefined;
 }
 
-/** Quoted cells may hold the delimiter, line breaks, and doubled quotes. White space within cells becomes blanks. */
-function cellsOf(text: string, delimiter: string): string[] {
+/** The cells of a row. Quoted ones may hold the delimiter, line breaks, and doubled quotes. White space within cells becomes blanks. */
+export function cellsOf(text: string, delimiter: string): string[] {
   const inner =
     delimiter === '|'
       ? text

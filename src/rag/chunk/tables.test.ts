@@ -1,9 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ParsedDocument } from '../load/document.ts';
+import { parseHtml } from '../load/html.ts';
 import { parseMarkdown } from '../load/markdown.ts';
 import { parseTable } from '../load/table.ts';
 import { chunkDocument } from './chunk-document.ts';
-import { namedCells } from './wide-table.ts';
+import { namedCells } from './named-cells.ts';
+import type { TableForm } from './tables.ts';
 
 /** A word is a token. */
 const count = (text: string) => text.match(/\S+/g)?.length ?? 0;
@@ -23,7 +26,7 @@ describe('rows of wide tables', () => {
     ['a,b', '5" pipe,x', 'a: 5" pipe\nb: x'],
     ['a,b', ',', ''],
   ])('%j, %j', (header, row, text) => {
-    expect(namedCells(header, row)).toBe(text);
+    expect(namedCells(header, row)?.join('\n')).toBe(text);
   });
 
   it.each([
@@ -93,5 +96,43 @@ describe('rows of wide tables', () => {
     const chunks = chunkDocument(parseMarkdown(text), { path: 'a.md', type: 'markdown', count, targetTokens: 30 });
     const all = chunks.map((chunk) => chunk.text).join('\n');
     for (const [i, name] of names.entries()) expect(all).toContain(`${name}: v${i}`);
+  });
+});
+
+describe('tables in passages', () => {
+  const chunksOf = (document: ParsedDocument, tables?: TableForm) =>
+    chunkDocument(document, { path: 'a.md', type: 'markdown', count, targetTokens: 60, tables });
+  const prices = `# Harbour\n\n## Fees\n\nPer night:\n\n| Boat | Fee |\n|---|--:|\n| Dinghy | 12 € |\n| Yacht \\| big | 80 € |\n\nIn cash.\n`;
+
+  it('are a line per row that says what its columns are, and cites its own line', () => {
+    const [chunk, ...others] = chunksOf(parseMarkdown(prices));
+    expect(others).toEqual([]);
+    expect(chunk).toMatchObject({
+      title: 'Harbour › Fees',
+      text: 'Per night:\n\nBoat: Dinghy; Fee: 12 €\nBoat: Yacht | big; Fee: 80 €\n\nIn cash.',
+      startLine: 5,
+      endLine: 12,
+    });
+    const lines = chunk?.spans.map(([offset, line]) => [chunk.text.slice(offset).split('\n')[0], line]);
+    expect(lines).toEqual([
+      ['Per night:', 5],
+      ['Boat: Dinghy; Fee: 12 €', 9],
+      ['Boat: Yacht | big; Fee: 80 €', 10],
+      ['In cash.', 12],
+    ]);
+  });
+
+  it('stand below their header where that is asked for', () => {
+    const [chunk] = chunksOf(parseMarkdown(prices), 'markdown');
+    expect(chunk?.text).toContain('| Boat | Fee |\n| --- | --- |\n| Dinghy | 12 € |');
+  });
+
+  it('give long rows a line for each cell, and names their values where no header says more', () => {
+    const long = `| Name | About |\n|---|---|\n| Ida | ${'lengthy-word '.repeat(35).trim()} |\n`;
+    expect(chunksOf(parseMarkdown(long))[0]?.text).toMatch(/^Name: Ida\nAbout: lengthy-word/);
+    const pairs = parseHtml('<table><tr><td>Owner<td>Ida<tr><td>Town<td>Tessen</table>');
+    expect(chunksOf(pairs)[0]?.text).toBe('Owner: Ida\nTown: Tessen');
+    const three = parseHtml('<table><tr><td>a<td>b<td>c</table>');
+    expect(chunksOf(three)[0]?.text).toBe('| a | b | c |');
   });
 });
