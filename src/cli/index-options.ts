@@ -168,14 +168,14 @@ export async function openDocuments(
 
 /**
  * What gives an index its embeddings: what was asked for, else what it was made with; a new one gets the default model's
- * where that is on the machine. Undefined for none.
+ * where that is on the machine. `none`, or undefined, for none.
  */
 export async function embedderReference(
   asked: string | undefined,
   recorded: { readonly embedder?: string | undefined } | undefined,
   env: Environment,
 ): Promise<string | undefined> {
-  if (asked !== undefined) return asked === noEmbeddings ? undefined : asked;
+  if (asked !== undefined) return asked;
   if (recorded !== undefined) return recorded.embedder;
   return (await localModel(defaultEmbedder, { env })) === undefined ? undefined : defaultEmbedder;
 }
@@ -185,7 +185,7 @@ export async function openEmbedderFor(
   { threads }: { readonly threads?: number | 'auto' },
   { io, output }: { readonly io: CliIo; readonly output: Output },
 ): Promise<Embedder | undefined> {
-  if (reference === undefined) return undefined;
+  if (reference === undefined || reference === noEmbeddings) return undefined;
   const { openEmbedder } = await loadRag();
   const onProgress = (progress: PullProgress) => showPull(output, progress);
   return openEmbedder(reference, { env: io.env, threads, signal: io.signal, onProgress });
