@@ -69,7 +69,7 @@ function referencePath(
 async function run(path: string, along: Path, options: Options): Promise<Float32Array[]> {
   const harness = await ForwardHarness.open(path, 'f16', portableAttention, options);
   try {
-    const sequence = harness.sequence([], prompt.length + steps);
+    const sequence = await harness.sequence([], prompt.length + steps);
     return await harness.follow(sequence, await harness.append(sequence, prompt), along);
   } finally {
     harness.dispose();
@@ -124,7 +124,7 @@ describe.each(attentionPaths)('block mode with an adapter, $name attention', ({ 
       const used = [3, 0, 2, 1, 0].flatMap((i) => blocks[i] ?? []);
       const context = used.map(({ tokens }) => tokens);
       const final = randomTokens(prng, harness.vocabulary, 15);
-      const sequence = harness.sequence(used, 80);
+      const sequence = await harness.sequence(used, 80);
       const logits = await harness.append(sequence, final);
       // The kept graph of decoding, across a rebuild.
       const tokens = randomTokens(prng, harness.vocabulary, 40);

@@ -9,7 +9,7 @@ import { openTokenizer } from '../src/ggml/index.ts';
 import { type Passage, planRag, tokenizePlan } from '../src/prompt/index.ts';
 import { type BlockKey, createBlockStore, createMemoryStore, listStore } from '../src/store/index.ts';
 import { anchoredLogits } from './support/anchored-oracle.ts';
-import { attentionPaths } from './support/attention-paths.ts';
+import { attentionPaths, gatheredPath } from './support/attention-paths.ts';
 import { ForwardHarness, relativeError } from './support/forward-harness.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
 import { readPrompt } from './support/read-prompt.ts';
@@ -52,7 +52,7 @@ const policies = [
   `anchor:file=${encodeURIComponent(file)}`,
 ];
 
-describe.each(attentionPaths)('$name attention', ({ name, attention }) => {
+describe.each([...attentionPaths, gatheredPath])('$name attention', ({ name, attention }) => {
   it.each(Object.entries(models))('is the oracle under every anchor: %s', async (model, { family }) => {
     const bound = family === 'gemma3' ? 2e-3 : 1e-4;
     const harness = await ForwardHarness.open(path(model), 'f32', attention);
@@ -63,7 +63,7 @@ describe.each(attentionPaths)('$name attention', ({ name, attention }) => {
       modelPath: path(model),
       kvType: 'f32',
       linear: 'ggml',
-      attention: name === 'native' ? 'native' : 'portable',
+      attention: name,
     });
     const seen = new Set<string>();
     for (const text of policies) {

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KvType } from '../src/model/index.ts';
 import { anchoredLogits } from './support/anchored-oracle.ts';
-import { attentionPaths } from './support/attention-paths.ts';
+import { attentionPaths, gatheredPath } from './support/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
 import { attentionVariants, usesGelu } from './support/model-variants.ts';
 import { createPrng } from './support/prng.ts';
@@ -30,7 +30,7 @@ const plans = fc.record({
 
 const digest = ({ memory }: EncodedBlock) => createHash('sha256').update(memory.bytes).digest('hex');
 
-describe.each(attentionPaths)('$name attention', ({ attention }) => {
+describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention }) => {
   describe.each(Object.entries(attentionVariants))('%s', (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
@@ -47,7 +47,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
             const [anchor, header, final] = [tokens(plan.anchor), tokens(plan.header), tokens(plan.final)];
             const passages = plan.lengths.map(tokens);
             const blocks = [...(await harness.encode([header])), ...(await harness.encode(passages, anchor))];
-            const logits = await harness.append(harness.sequence(blocks, final.length), final);
+            const logits = await harness.append(await harness.sequence(blocks, final.length), final);
             const expected = await anchoredLogits(harness, [header, ...passages], anchor, final);
             expect(relativeError(logits, expected)).toBeLessThanOrEqual(bound);
             harness.clear();

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KvType } from '../src/model/index.ts';
 import { forwardStep } from '../src/model/index.ts';
-import { attentionPaths } from './support/attention-paths.ts';
+import { attentionPaths, gatheredPath } from './support/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
 import { isRouted, modelVariants, usesGelu } from './support/model-variants.ts';
 import { explainedErrors } from './support/oracle-rounding.ts';
@@ -23,13 +23,19 @@ import { expectWithin } from './support/rounding.ts';
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** For each prompt, the relative error of its last logits that rounding explains. */
-function explained(path: string, type: KvType, prompts: readonly (readonly Int32Array[])[]): Promise<number[]> {
-  return explainedErrors(path, type, async (harness) => {
+/** For each prompt, the relative error of its last logits that rounding explains. @param more see AttentionPathCase */
+async function explained(
+  path: string,
+  type: KvType,
+  prompts: readonly (readonly Int32Array[])[],
+  more = 1,
+): Promise<number[]> {
+  const errors = await explainedErrors(path, type, async (harness) => {
     const rows: Float32Array[] = [];
     for (const blocks of prompts) rows.push(await harness.dense(blocks));
     return rows;
   });
+  return errors.map((error) => (type === 'f32' ? error : more * error));
 }
 
 /** Distinct passages and the order they are used in (repeats allowed), then the final block. */
@@ -73,7 +79,7 @@ const geluStep = 5e-4;
 
 const digest = (block: EncodedBlock) => createHash('sha256').update(block.memory.bytes).digest('hex');
 
-describe.each(attentionPaths)('$name attention', ({ attention }) => {
+describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention, rounding }) => {
   describe.each(Object.entries(modelVariants))('%s', (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
@@ -88,12 +94,12 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
         const prompts = prepared.map(({ passages, order, final }) => [...pick(passages, order), final]);
         // A step of that table that the measured effect of rounding may not meet.
         const least = usesGelu(spec) ? geluStep : 0;
-        const bounds = (await explained(path, type, prompts)).map((bound) => Math.max(bound, least));
+        const bounds = (await explained(path, type, prompts, rounding)).map((bound) => Math.max(bound, least));
         for (const [i, { passages, order, final }] of prepared.entries()) {
           const blocks = passages.length === 0 ? [] : await harness.encode(passages);
           const before = blocks.map(digest);
           const used = pick(blocks, order);
-          const logits = await harness.append(harness.sequence(used, final.length), final);
+          const logits = await harness.append(await harness.sequence(used, final.length), final);
           const what = `plan ${i}: blocks of ${used.map(({ tokens }) => tokens.length).join(', ')}, then ${final.length}`;
           const expected = await harness.dense(prompts[i] ?? []);
           expectWithin(relativeError(logits, expected), bounds[i], what);
@@ -117,9 +123,9 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
         const passages = [20, 33, 1, 64].map((n) => randomTokens(prng, harness.vocabulary, n));
         const blocks = pick(await harness.encode(passages), [3, 0, 2, 1, 0]);
         const final = randomTokens(prng, harness.vocabulary, 15);
-        const logits = await harness.append(harness.sequence(blocks, final.length), final);
+        const logits = await harness.append(await harness.sequence(blocks, final.length), final);
         const prompt = [...blocks.map((block) => block.tokens), final];
-        const [bound] = await explained(path, type, [prompt]);
+        const [bound] = await explained(path, type, [prompt], rounding);
         expectWithin(relativeError(logits, await harness.dense(prompt)), bound);
       } finally {
         harness.dispose();
@@ -143,7 +149,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
     it('a single block is plain causal attention', () =>
       withHarness('f32', async (harness) => {
         const prompt = randomTokens(createPrng(1), harness.vocabulary, 70);
-        const logits = await harness.append(harness.sequence([], 70), prompt);
+        const logits = await harness.append(await harness.sequence([], 70), prompt);
         const [bound] = await explained(path, 'f32', [[prompt]]);
         expectWithin(relativeError(logits, await harness.dense([prompt])), bound);
       }));
@@ -166,12 +172,12 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
         const question = randomTokens(prng, harness.vocabulary, 9);
         const other = randomTokens(prng, harness.vocabulary, 4);
         const alone = [
-          await harness.append(harness.sequence([a, b], 9), question),
-          await harness.append(harness.sequence([b, c, b, a], 4), other),
+          await harness.append(await harness.sequence([a, b], 9), question),
+          await harness.append(await harness.sequence([b, c, b, a], 4), other),
         ];
         const together = await forwardStep(harness.model, harness.attention, harness.allocator, [
-          { sequence: harness.sequence([a, b], 9), tokens: question, logits: 'last' },
-          { sequence: harness.sequence([b, c, b, a], 4), tokens: other, logits: 'last' },
+          { sequence: await harness.sequence([a, b], 9), tokens: question, logits: 'last' },
+          { sequence: await harness.sequence([b, c, b, a], 4), tokens: other, logits: 'last' },
         ]);
         const bounds = await explained(path, 'f32', [
           [a.tokens, b.tokens, question],
@@ -191,7 +197,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
         const orders = [[0, 1, 2], [2, 1, 0], [1], [1, 1, 0, 2]].map((order) => pick(blocks, order));
         const first: Float32Array[] = [];
         for (let use = 0; use < 1000; use++) {
-          const sequence = harness.sequence(orders[use % 4] ?? [], 3);
+          const sequence = await harness.sequence(orders[use % 4] ?? [], 3);
           const logits = await harness.append(sequence, question);
           sequence.dispose();
           if (use < 4) first.push(logits.slice());
@@ -208,7 +214,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
         );
         const many = Array.from({ length: 300 }, (_, i) => blocks[i % 40]).filter((block) => block !== undefined);
         const question = randomTokens(prng, harness.vocabulary, 6);
-        const logits = await harness.append(harness.sequence(many, 6), question);
+        const logits = await harness.append(await harness.sequence(many, 6), question);
         const prompt = [...many.map((block) => block.tokens), question];
         const [bound] = await explained(path, 'f32', [prompt]);
         expectWithin(relativeError(logits, await harness.dense(prompt)), bound);
@@ -219,8 +225,8 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
         const prng = createPrng(6);
         const blocks = await harness.encode([21, 34].map((n) => randomTokens(prng, harness.vocabulary, n)));
         const question = randomTokens(prng, harness.vocabulary, 50);
-        const whole = await harness.append(harness.sequence(blocks, 50), question);
-        const pieces = harness.sequence(blocks, 50);
+        const whole = await harness.append(await harness.sequence(blocks, 50), question);
+        const pieces = await harness.sequence(blocks, 50);
         await harness.append(pieces, question.subarray(0, 17));
         await harness.append(pieces, question.subarray(17, 18));
         const logits = await harness.append(pieces, question.subarray(18));
@@ -233,7 +239,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
         const prng = createPrng(7);
         const blocks = await harness.encode([21, 34].map((n) => randomTokens(prng, harness.vocabulary, n)));
         const question = randomTokens(prng, harness.vocabulary, 5);
-        const sequence = harness.sequence(blocks, 200);
+        const sequence = await harness.sequence(blocks, 200);
         const tokens = randomTokens(prng, harness.vocabulary, 150);
         const kept = await harness.follow(sequence, await harness.append(sequence, question), { tokens });
         const read = [0, 1, 60, 149].map((count) => Int32Array.from([...question, ...tokens.subarray(0, count)]));
@@ -241,7 +247,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
         const bounds = await explained(path, 'f32', prompts);
         for (const [i, final] of read.entries()) {
           const row = kept[final.length - question.length] ?? new Float32Array(0);
-          const oneOff = await harness.append(harness.sequence(blocks, 200), final);
+          const oneOff = await harness.append(await harness.sequence(blocks, 200), final);
           expectWithin(relativeError(row, oneOff), bounds[i]);
           expectWithin(relativeError(row, await harness.dense(prompts[i] ?? [])), bounds[i]);
         }

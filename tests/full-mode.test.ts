@@ -30,7 +30,7 @@ async function compare(path: string, { steps, repack = false, linear = 'ggml' }:
     // 256 is within the short range of the longrope variant.
     const options = { contextTokens: 256, threads: 1, kvType: 'f16', repack } as const;
     const yardstick = await measureYardstick(path, prompt, steps, options);
-    const sequence = harness.sequence([], prompt.length + steps);
+    const sequence = await harness.sequence([], prompt.length + steps);
     expectAlong(yardstick, await harness.follow(sequence, await harness.append(sequence, prompt), yardstick));
   } finally {
     harness.dispose();

@@ -8,7 +8,7 @@ import { tokensBefore } from '../src/engine/policy/anchor-tokens.ts';
 import { openTokenizer } from '../src/ggml/index.ts';
 import { type Passage, planRag, tokenizePlan } from '../src/prompt/index.ts';
 import { anchoredLogits } from './support/anchored-oracle.ts';
-import { attentionPaths } from './support/attention-paths.ts';
+import { attentionPaths, gatheredPath } from './support/attention-paths.ts';
 import { ForwardHarness, relativeError } from './support/forward-harness.ts';
 import { explainedErrors } from './support/oracle-rounding.ts';
 import { writeRandomModel } from './support/random-model.ts';
@@ -32,36 +32,38 @@ const open = (options: Partial<EngineOptions> = {}) =>
 const read = (engine: Engine, request: Partial<AnswerRequest> = {}) =>
   readPrompt(engine, { passages, question, ...request });
 
-it.each(attentionPaths)('is the oracle, with and without an anchor: $name attention', async ({ name }) => {
-  const tokenizer = await openTokenizer(modelPath);
-  const { blocks } = tokenizePlan(planRag({ passages, question }, tokenizer), tokenizer);
-  const tokens = blocks.map((block) => block.tokens);
-  const policies = ['plain', 'hide:1', 'hide:4', 'hide:64', 'anchor:header+hide:4'].map(parsePolicy);
-  const oracle = async (harness: ForwardHarness) => {
-    const rows: Float32Array[] = [];
-    for (const policy of policies) {
-      const before = tokensBefore(policy, tokenizer, 'auto');
-      const hidden = tokens.map((_, i) => (i === 0 ? 0 : policy.hide));
-      const final = tokens.at(-1) ?? new Int32Array(0);
-      rows.push(await anchoredLogits(harness, tokens.slice(0, -1), before, final, hidden));
+it.each([...attentionPaths, gatheredPath])(
+  'is the oracle, with and without an anchor: $name attention',
+  async ({ name }) => {
+    const tokenizer = await openTokenizer(modelPath);
+    const { blocks } = tokenizePlan(planRag({ passages, question }, tokenizer), tokenizer);
+    const tokens = blocks.map((block) => block.tokens);
+    const policies = ['plain', 'hide:1', 'hide:4', 'hide:64', 'anchor:header+hide:4'].map(parsePolicy);
+    const oracle = async (harness: ForwardHarness) => {
+      const rows: Float32Array[] = [];
+      for (const policy of policies) {
+        const before = tokensBefore(policy, tokenizer, 'auto');
+        const hidden = tokens.map((_, i) => (i === 0 ? 0 : policy.hide));
+        const final = tokens.at(-1) ?? new Int32Array(0);
+        rows.push(await anchoredLogits(harness, tokens.slice(0, -1), before, final, hidden));
+      }
+      return rows;
+    };
+    const bounds = await explainedErrors(modelPath, 'f32', oracle);
+    const harness = await ForwardHarness.open(modelPath, 'f32');
+    const expected = await oracle(harness);
+    harness.dispose();
+    tokenizer.dispose();
+    await using engine = await open({ kvType: 'f32', linear: 'ggml', attention: name });
+    for (const [i, policy] of policies.entries()) {
+      const { logits, policy: ran } = await read(engine, { policy });
+      expectWithin(relativeError(logits, expected[i] ?? new Float32Array(0)), bounds[i], policy.name);
+      expect(ran).toBe(policy.name);
+      const [other] = expected.filter((_, at) => at !== i).map((row) => relativeError(logits, row));
+      expect(other).toBeGreaterThan(10 * (bounds[i] ?? 0));
     }
-    return rows;
-  };
-  const bounds = await explainedErrors(modelPath, 'f32', oracle);
-  const harness = await ForwardHarness.open(modelPath, 'f32');
-  const expected = await oracle(harness);
-  harness.dispose();
-  tokenizer.dispose();
-  const attention = name === 'native' ? 'native' : 'portable';
-  await using engine = await open({ kvType: 'f32', linear: 'ggml', attention });
-  for (const [i, policy] of policies.entries()) {
-    const { logits, policy: ran } = await read(engine, { policy });
-    expectWithin(relativeError(logits, expected[i] ?? new Float32Array(0)), bounds[i], policy.name);
-    expect(ran).toBe(policy.name);
-    const [other] = expected.filter((_, at) => at !== i).map((row) => relativeError(logits, row));
-    expect(other).toBeGreaterThan(10 * (bounds[i] ?? 0));
-  }
-});
+  },
+);
 
 it('reads the blocks that are there, under their names, beside recomputed heads too', async () => {
   await using engine = await open({ policy: 'anchor:header' });

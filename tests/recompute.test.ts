@@ -11,8 +11,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Runner } from '../src/engine/index.ts';
 import type { Recomputation } from '../src/engine/policy/recompute.ts';
 import { recomputeContext } from '../src/engine/policy/recompute-context.ts';
+import { recomputeRows } from '../src/engine/policy/recompute-rows.ts';
 import { batchRuns, forwardStep, type KvType, markedRuns, recomputeSteps, Sequence } from '../src/model/index.ts';
-import { type AttentionPathCase, attentionPaths } from './support/attention-paths.ts';
+import { type AttentionPathCase, attentionPaths, gatheredPath } from './support/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
 import { maskedForward } from './support/masked-forward.ts';
 import { attentionVariants } from './support/model-variants.ts';
@@ -68,13 +69,33 @@ function expectedLogits(
   });
 }
 
-/** States of a context block with the marked tokens computed anew in place. The blocks must be copies. */
-async function recompute(harness: ForwardHarness, blocks: readonly EncodedBlock[], marked: readonly boolean[][]) {
-  const states = statesOf(harness, blocks);
-  for (const batch of batchRuns(markedRuns(marked), 40, () => 7)) {
-    const steps = recomputeSteps(harness.model.backend, states, batch);
-    await forwardStep(harness.model, harness.attention, harness.allocator, steps);
+/** Logits behind a context whose marked tokens are computed anew: in place, of blocks that are copies or of rows. */
+async function recompute(
+  harness: ForwardHarness,
+  blocks: readonly EncodedBlock[],
+  marked: readonly boolean[][],
+  final: Int32Array,
+) {
+  const { model, attention, allocator } = harness;
+  const batches = batchRuns(markedRuns(marked), 40, () => 7);
+  if (attention.readsRows === undefined) {
+    const states = statesOf(harness, blocks);
+    for (const batch of batches) {
+      await forwardStep(model, attention, allocator, recomputeSteps(model.backend, states, batch));
+    }
+    return harness.append(await harness.sequence(blocks, final.length), final);
   }
+  const sequence = await harness.sequence(blocks, final.length);
+  const tokens = blocks.flatMap((block) => [...block.tokens]);
+  const start = (block: number) => blocks.slice(0, block).reduce((sum, { tokens: { length } }) => sum + length, 0);
+  for (const batch of batches) {
+    const anew = Int32Array.from(
+      batch.flatMap(({ block, first, count }) => Array.from({ length: count }, (_, i) => start(block) + first + i)),
+    );
+    const ids = anew.map((row) => tokens[row] ?? 0);
+    await forwardStep(model, attention, allocator, [{ sequence, tokens: ids, logits: 'none', anew }]);
+  }
+  return harness.append(sequence, final);
 }
 
 function statesOf({ model: { backend }, layout }: ForwardHarness, blocks: readonly EncodedBlock[]) {
@@ -95,6 +116,15 @@ async function recomputed(
   const runner = new Runner({ model, attention });
   const { signal } = new AbortController();
   const before = digest(blocks);
+  if (attention.readsRows !== undefined) {
+    const sequence = await harness.sequence(blocks, final.length);
+    const context = blocks.map(({ tokens }) => tokens);
+    const { tokens, flops } = await recomputeRows({ model, runner, sequence, context, signal }, how);
+    expect(digest(blocks)).toEqual(before);
+    const logits = await harness.append(sequence, final);
+    await runner.close();
+    return { logits, tokens, flops };
+  }
   const path = harness.path;
   using context = await recomputeContext(
     { model, runner, layout, growingLayout, attention: path, signal },
@@ -109,7 +139,7 @@ async function recomputed(
   return { logits, tokens: context.tokens, flops: context.flops };
 }
 
-describe.each(attentionPaths)('$name attention', ({ attention }: AttentionPathCase) => {
+describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention, rounding }: AttentionPathCase) => {
   describe.each(Object.entries(attentionVariants))('%s', (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
@@ -132,8 +162,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }: AttentionPathCa
         });
         for (const [i, { plan, tokens, final, marked }] of prepared.entries()) {
           const blocks = await harness.encode(tokens);
-          await recompute(harness, blocks, marked);
-          const logits = await harness.append(harness.sequence(blocks, final.length), final);
+          const logits = await recompute(harness, blocks, marked, final);
           const expected = await expectedLogits(harness, tokens, marked, final);
           expectWithin(relativeError(logits, expected), bounds[i], JSON.stringify(plan));
           harness.clear();
@@ -155,11 +184,12 @@ describe.each(attentionPaths)('$name attention', ({ attention }: AttentionPathCa
       const prompt = Int32Array.from(tokens.flatMap((block) => [...block]).concat(...final));
       const full = await harness.dense([prompt]);
       const marked = tokens.map((block, b) => Array.from(block, (_, i) => b > 0 && i < 4));
-      const [whole = 0, heads = 0] = await explainedErrors(path, type, async (reference) => [
+      const explained = await explainedErrors(path, type, async (reference) => [
         (await reference.dense([prompt])).slice(),
         await expectedLogits(reference, tokens, marked, final),
       ]);
-      const plain = await harness.append(harness.sequence(blocks, final.length), final);
+      const [whole = 0, heads = 0] = explained.map((error) => error * (type === 'f32' ? 1 : (rounding ?? 1)));
+      const plain = await harness.append(await harness.sequence(blocks, final.length), final);
       const error = async (how: Recomputation) => {
         const found = await recomputed(harness, blocks, how, final);
         return { ...found, fromFull: relativeError(found.logits, full), fromPlain: relativeError(found.logits, plain) };

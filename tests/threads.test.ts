@@ -34,7 +34,7 @@ describe.each(attentionPaths)('$name attention', ({ name, attention }) => {
       for (const threads of [4, 1, 3, 2, 4]) {
         harness.model.backend.useThreads(threads);
         const blocks = await harness.encode(passages);
-        const sequence = harness.sequence(blocks, 32);
+        const sequence = await harness.sequence(blocks, 32);
         const first = await harness.append(sequence, final);
         const logits = [first.slice(), await harness.append(sequence, Int32Array.of(3))];
         const greedy = await harness.greedy(sequence, first, 4);

@@ -77,7 +77,7 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
               ...(await harness.encode(context.slice(0, 1))),
               ...(await harness.encode(passages, anchor, true)),
             ];
-            const logits = await harness.append(harness.sequence(blocks, final.length), final);
+            const logits = await harness.append(await harness.sequence(blocks, final.length), final);
             const expected = await anchoredLogits(harness, context, anchor, final);
             expect(relativeError(logits, expected)).toBeLessThanOrEqual(bound);
             written.push(relativeError(logits, await anchoredLogits(without, context, anchor, final)));
@@ -233,7 +233,7 @@ describe('training a writer', () => {
     const final = sequence.blocks[3];
     const written = await anchoredLogits(harness, context, anchor, final.subarray(0, -1));
     const full = await harness.append(
-      harness.sequence([], 64),
+      await harness.sequence([], 64),
       Int32Array.from(sequence.blocks.flatMap((b) => [...b])).subarray(0, -1),
     );
     const block = await session.evaluate([{ ...sequence, anchor }]);

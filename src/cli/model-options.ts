@@ -12,6 +12,7 @@ export interface ModelOptions {
   readonly context?: number;
   readonly kvType?: EngineOptions['kvType'];
   readonly attention?: EngineOptions['attention'];
+  readonly deviceMemory?: number;
   readonly template?: EngineOptions['template'];
   readonly linear?: EngineOptions['linear'];
   readonly repack?: boolean;
@@ -112,7 +113,15 @@ export function addComputeOptions(command: Command): Command {
         .default('f16'),
     )
     .addOption(
-      new Option('--attention <path>', 'attention kernel').choices(['auto', 'native', 'portable']).default('auto'),
+      new Option('--attention <path>', 'attention path; gathered is that of devices')
+        .choices(['auto', 'gathered', 'native', 'portable'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--device-memory <bytes>',
+        "of a device's memory, for blocks (default: half of what weights leave, at most --memory)",
+      ).argParser(bytesOption('--device-memory')),
     )
     .addOption(
       new Option(
@@ -126,13 +135,15 @@ export function addComputeOptions(command: Command): Command {
 }
 
 export function engineOptions(options: ModelOptions): Omit<EngineOptions, 'modelPath'> {
-  const { device, threads, context, kvType, attention, linear, template, repack, adapter, adapterScale } = options;
+  const { device, threads, context, kvType, attention, deviceMemory, linear, template, repack } = options;
+  const { adapter, adapterScale } = options;
   return {
     device,
     threads,
     contextTokens: context,
     kvType,
     attention,
+    poolBytes: deviceMemory,
     linear,
     template,
     repack,

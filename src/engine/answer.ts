@@ -3,7 +3,7 @@
  * request's life").
  */
 import { createSampler } from '../ggml/index.ts';
-import { concatenate, encodeFlops, promptFlops, Sequence } from '../model/index.ts';
+import { concatenate, encodeFlops, promptFlops } from '../model/index.ts';
 import type { TokenizedPlan } from '../prompt/index.ts';
 import type { BlockHandle } from '../store/index.ts';
 import { answerLimit, joinTokens, makePlan, splitPlan } from './answer-plan.ts';
@@ -11,9 +11,10 @@ import type { AnswerSink } from './answer-stream.ts';
 import { chooseMode } from './choose-mode.ts';
 import type { EngineParts } from './engine.ts';
 import { generate } from './generate.ts';
-import { asRead, contextWork } from './policy/context-work.ts';
+import { contextWork } from './policy/context-work.ts';
 import { readingPart } from './policy/policy.ts';
 import { type Offer, prefixScope } from './prefix-cache.ts';
+import { contextBytes, openContext } from './read-context.ts';
 import { answerTokens, scoreTexts } from './score-texts.ts';
 import { checkStops } from './text-stream.ts';
 import { checkAlternatives } from './token-report.ts';
@@ -30,7 +31,7 @@ const missPriority = 1;
  */
 export async function answer(parts: EngineParts, request: AnswerRequest, sink: AnswerSink): Promise<AnswerResult> {
   const started = performance.now();
-  const { model, tokenizer, runner, source, budget, prefixes, attention } = parts;
+  const { tokenizer, runner, source, budget, prefixes } = parts;
   const { signal } = sink;
   const { tenant } = request;
   const { epoch } = prefixes;
@@ -52,7 +53,8 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     answerLimit(parts, contextTokens + question.length, { maxTokens: longest });
     const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
     const work = contextWork(choice.policy, context, source);
-    const unreserve = await budget.reserve(source.growingLayout.blockBytes(ownTokens) + (work?.bytes ?? 0), signal);
+    const blockContext = mode === 'block' ? context : [];
+    const unreserve = await budget.reserve(contextBytes(parts, blockContext, ownTokens, work), signal);
     cleanup.push(unreserve);
     let handles: BlockHandle[] = [];
     const blocksOptions = { tenant, policy: choice.policy ?? undefined };
@@ -64,20 +66,10 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     }
     const acquiredAt = performance.now();
 
-    const stored = handles.map((handle, i) => ({
-      memory: source.memoryOf(handle),
-      tokens: context[i] ?? new Int32Array(0),
-    }));
-    const layouts = { layout: source.layout, growingLayout: source.growingLayout };
-    const recomputed = await work?.run({ model, runner, attention, ...layouts, signal }, stored);
-    if (recomputed) cleanup.push(() => recomputed[Symbol.dispose]());
-    if (recomputed) source.ensureWhole(handles);
+    const asked = { plan, policy: choice.policy, work, handles, context: blockContext, ownTokens, signal };
+    const { sequence, recomputed, release } = await openContext(parts, asked);
+    cleanup.push(release);
     const recomputedAt = performance.now();
-
-    const whole =
-      recomputed?.blocks ?? stored.map(({ memory, tokens }) => ({ memory, layout: undefined, tokens: tokens.length }));
-    const blocks = asRead(choice.policy, plan.blocks, whole);
-    const sequence = new Sequence(model.backend, source.growingLayout, blocks, ownTokens);
     const scope = prefixScope(
       tenant ?? '',
       handles.map(({ key }) => key),

@@ -1,44 +1,62 @@
-/** Which attention path an engine takes: the fused kernel where it is built and fits, stock operations elsewhere. */
+/**
+ * Which attention path an engine takes: the fused kernel on the CPU where it is built and fits, gathered rows on other
+ * devices where they have the operations, the portable path elsewhere.
+ */
 import { BlockAttentionError } from '../errors.ts';
 import { nativeKernelState } from '../ggml/index.ts';
 import {
   type AttentionFactory,
+  gatheredAttention,
+  gatheredRefusal,
   type KvLayout,
   type Model,
   nativeAttention,
   portableAttention,
 } from '../model/index.ts';
 
+export type AttentionName = 'gathered' | 'native' | 'portable';
+
 export interface AttentionChoice {
-  readonly name: 'native' | 'portable';
+  readonly name: AttentionName;
   readonly factory: AttentionFactory;
   /** Bytes of a sequence's scores that the path keeps at once; none where scores never leave the registers. */
   readonly keepsScores: boolean;
+  /** For people: what the device lacks, where `auto` could not take the path made for it. */
+  readonly warning?: string | undefined;
 }
 
 /** Heads the kernel takes are multiples of this. */
 const kernelHeadStep = 8;
+const names: readonly string[] = ['auto', 'gathered', 'native', 'portable'];
 
 /**
- * @throws INVALID_ARGUMENT for an unknown path; BACKEND_UNAVAILABLE when `native` was asked for and cannot be had.
+ * @throws INVALID_ARGUMENT for an unknown path; BACKEND_UNAVAILABLE when `native` or `gathered` was asked for and cannot
+ * be had.
  */
 export function chooseAttention(wanted: string, model: Model, layout: KvLayout): AttentionChoice {
-  if (wanted !== 'auto' && wanted !== 'native' && wanted !== 'portable') {
-    throw new BlockAttentionError('INVALID_ARGUMENT', `attention is ${wanted}: use auto, native or portable`);
+  if (!names.includes(wanted)) {
+    throw new BlockAttentionError('INVALID_ARGUMENT', `attention is ${wanted}: use auto, gathered, native or portable`);
   }
-  const portable = (): AttentionChoice => ({
-    name: 'portable',
-    factory: portableAttention(model, layout),
-    keepsScores: true,
-  });
-  if (wanted === 'portable') return portable();
+  const portable = { name: 'portable', factory: portableAttention(model, layout), keepsScores: true } as const;
+  if (wanted === 'portable') return portable;
+  if (wanted === 'gathered' || (wanted === 'auto' && !model.backend.isCpu)) {
+    const refusal = gatheredRefusal(model, layout);
+    if (refusal === undefined) return { name: 'gathered', factory: gatheredAttention(model), keepsScores: false };
+    if (wanted === 'gathered') throw unavailable(wanted, refusal);
+    const warning = `${refusal}: attention takes the portable path, which is slower with every block`;
+    return { ...portable, warning };
+  }
   const refusal = whyNot(model);
   const { kernel } = nativeKernelState();
   if (kernel !== undefined && refusal === undefined) {
     return { name: 'native', factory: nativeAttention(kernel)(model, layout), keepsScores: false };
   }
-  if (wanted === 'auto') return portable();
-  throw new BlockAttentionError('BACKEND_UNAVAILABLE', `attention "native": ${refusal}; use auto or portable`);
+  if (wanted === 'auto') return portable;
+  throw unavailable(wanted, refusal);
+}
+
+function unavailable(wanted: string, refusal: string | undefined): BlockAttentionError {
+  return new BlockAttentionError('BACKEND_UNAVAILABLE', `attention "${wanted}": ${refusal}; use auto or portable`);
 }
 
 function whyNot({ backend, hyperParameters }: Model): string | undefined {

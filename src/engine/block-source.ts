@@ -8,19 +8,23 @@ import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
 import { KvLayout, kvLayoutVersion } from '../model/kv-layout.ts';
 import type { Model } from '../model/model.ts';
+import { copyRows, rowsToBlock } from '../model/row-copies.ts';
+import { RowStates, rowsBytes } from '../model/row-states.ts';
 import { Sequence } from '../model/sequence.ts';
 import { type PromptTemplate, promptVersion } from '../prompt/index.ts';
 import {
   type BlockHandle,
   type BlockIdentity,
+  type BlockKey,
   type BlockRequest,
   type BlockStore,
   blockKey,
   createIdentity,
   modelDigest,
 } from '../store/index.ts';
+import { DevicePool, type PoolStats } from './device-pool.ts';
 import { DeviceResidency } from './device-residency.ts';
-import { type Encoding, Encodings, plainEncoding } from './policy/encodings.ts';
+import { type Encoding, Encodings, plainEncoding, type StatesBefore } from './policy/encodings.ts';
 import { type ContextPolicy, plainPolicy } from './policy/policy.ts';
 import { blockDamaged, type Runner } from './runner.ts';
 
@@ -37,8 +41,10 @@ export interface BlockSourceOptions {
   readonly writer?: string | undefined;
   readonly tokenizer: Tokenizer;
   readonly template: PromptTemplate;
-  /** Bytes of block copies a device other than the CPU may hold. Defaults to 1 GiB. */
-  readonly deviceBytes?: number | undefined;
+  /** Whether attention reads rows that are gathered for each sequence. Defaults to false. */
+  readonly gathers?: boolean | undefined;
+  /** Bytes of blocks in the memory of a device: of what is gathered from, or of copies. Defaults to 1 GiB. */
+  readonly poolBytes?: number | undefined;
 }
 
 /** Whose blocks, and how they are encoded. */
@@ -50,8 +56,16 @@ export interface BlocksOptions {
   readonly begins?: boolean | undefined;
 }
 
+/** A block of a sequence whose context is gathered: pinned, and how much of it is seen. */
+export interface GatheredBlock {
+  readonly handle: BlockHandle | undefined;
+  readonly tokens: number;
+  readonly hidden?: number | undefined;
+}
+
 /** Of blocks encoded ahead. */
 const lowestPriority = 0;
+const defaultPoolBytes = 2 ** 30;
 
 export class BlockSource {
   readonly layout: KvLayout;
@@ -60,6 +74,7 @@ export class BlockSource {
   readonly #options: BlockSourceOptions;
   readonly #identities = new Map<string, BlockIdentity>();
   readonly #residency: DeviceResidency;
+  readonly #pool: DevicePool | undefined;
   readonly #modelDigest: string;
   readonly #tokenizerVersion: string;
   /** How the policies of this engine encode. */
@@ -68,12 +83,68 @@ export class BlockSource {
   constructor(options: BlockSourceOptions) {
     this.#options = options;
     this.layout = options.layout;
-    const { layout, model } = options;
-    this.#residency = new DeviceResidency(model.backend, options.deviceBytes);
+    const { layout, model, runner, gathers = false, poolBytes = defaultPoolBytes } = options;
+    this.#residency = new DeviceResidency(model.backend, poolBytes);
+    this.#pool = gathers ? new DevicePool(model, layout, (work) => runner.exclusive(work), poolBytes) : undefined;
     this.#tokenizerVersion = promptVersion(options.tokenizer);
     this.#modelDigest = modelDigest(this.identity());
-    this.growingLayout = layout.type === 'q8_0' ? new KvLayout(model.hyperParameters, 'f16') : layout;
-    this.encodings = new Encodings({ ...options, layout: this.growingLayout });
+    const grows = gathers || layout.type !== 'q8_0';
+    this.growingLayout = grows ? layout : new KvLayout(model.hyperParameters, 'f16');
+    this.encodings = new Encodings({ ...options, gathers, layout: this.growingLayout });
+  }
+
+  /** Whether contexts are gathered into rows of each sequence's own. */
+  get gathers(): boolean {
+    return this.#pool !== undefined;
+  }
+
+  /** Of the pool that contexts are gathered from; undefined without. */
+  poolStats(): PoolStats | undefined {
+    return this.#pool?.stats();
+  }
+
+  /** Bytes of a sequence: its own tokens, and the context where that is gathered. */
+  sequenceBytes(contextTokens: number, ownTokens: number): number {
+    if (this.gathers) return rowsBytes(this.growingLayout, contextTokens + ownTokens);
+    return this.growingLayout.blockBytes(ownTokens);
+  }
+
+  /**
+   * A sequence with copies of pinned blocks, their keys turned to their places. To be disposed.
+   * @param options `places`: see Sequence
+   * @throws ABORTED, MODEL_TOO_LARGE, BLOCK_DAMAGED
+   */
+  async gather(
+    blocks: readonly GatheredBlock[],
+    ownTokens: number,
+    options: {
+      readonly signal?: AbortSignal | undefined;
+      readonly places?: { readonly starts: readonly number[]; readonly first: number } | undefined;
+    } = {},
+  ): Promise<Sequence> {
+    const { backend } = this.#options.model;
+    const total = blocks.reduce((sum, { tokens }) => sum + tokens, 0);
+    const rows = new RowStates(backend, this.layout, total + ownTokens);
+    try {
+      const { memory } = rows;
+      if (memory === undefined) throw new Error('rows have memory');
+      const context = blocks.map(({ tokens, hidden }) => ({ memory, tokens, hidden }));
+      const sequence = new Sequence(backend, this.layout, context, ownTokens, rows, options.places);
+      const pooled = blocks.flatMap(({ handle, tokens }, i) => {
+        const start = sequence.blocks[i]?.start ?? 0;
+        return handle === undefined ? [] : [{ key: handle.key, memory: handle.memory, tokens, start }];
+      });
+      await this.#pool?.gather(pooled, rows, options.signal);
+      return sequence;
+    } catch (error) {
+      rows.free();
+      throw error;
+    }
+  }
+
+  /** Removes blocks from the memory of the device. */
+  async forget(keys: readonly BlockKey[]): Promise<void> {
+    await this.#pool?.forget(keys);
   }
 
   /** Hex SHA-256 of the model's file. */
@@ -188,6 +259,7 @@ export class BlockSource {
   /** Frees device copies and the states of anchors. Nothing may be encoding any more. */
   async dispose(): Promise<void> {
     this.#residency.dispose();
+    this.#pool?.dispose();
     await this.encodings.dispose();
   }
 
@@ -205,14 +277,16 @@ export class BlockSource {
     const count = request.tokens.length;
     const before = await this.encodings.use(encoding);
     const memory = allocateMemory(request.bytes);
-    const copy = backend.isCpu ? undefined : backend.allocateMemory(request.bytes);
-    const target = copy ?? backend.hostMemory(memory.address);
-    const direct = this.growingLayout === this.layout;
-    const sequence = new Sequence(backend, this.growingLayout, before.blocks, count, direct ? target : undefined, {
-      starts: before.starts,
-      first: 0,
-    });
+    const cleanup: (() => void)[] = [() => before.release()];
     try {
+      const copy = backend.isCpu ? undefined : backend.allocateMemory(request.bytes);
+      if (copy) cleanup.push(() => copy.free());
+      const target = { layout: this.layout, memory: copy ?? backend.hostMemory(memory.address) };
+      const direct = this.growingLayout === this.layout && !this.gathers;
+      const own = this.gathers ? await this.#rowsBehind(before, count) : direct ? target.memory : undefined;
+      const places = { starts: before.starts, first: 0 };
+      const sequence = new Sequence(backend, this.growingLayout, before.blocks, count, own, places);
+      cleanup.push(() => sequence.dispose());
       const { computeMs } = await runner.prompt(sequence, request.tokens, {
         logits: 'none',
         writes: encoding.writes,
@@ -220,19 +294,34 @@ export class BlockSource {
         group: tenant,
         signal,
       });
-      if (!direct) {
-        const source = { layout: sequence.layout, memory: sequence.memory };
-        await runner.convert(source, { layout: this.layout, memory: target }, count);
-      }
+      const { rows } = sequence;
+      if (rows) {
+        await runner.exclusive((allocator) => rowsToBlock(model, allocator, rows, sequence.contextRows, target, count));
+      } else if (!direct) await runner.convert({ layout: sequence.layout, memory: sequence.memory }, target, count);
       if (copy) backend.download(copy, memory.bytes);
       return { memory, ms: computeMs };
     } catch (error) {
       memory.free();
       throw error;
     } finally {
-      sequence.dispose();
-      before.release();
-      copy?.free();
+      for (const release of cleanup.reverse()) release();
+    }
+  }
+
+  /** Rows for a block of so many tokens, behind a copy of what it is encoded behind. */
+  async #rowsBehind({ rows, starts, tokens }: StatesBefore, count: number): Promise<RowStates> {
+    const { model, runner } = this.#options;
+    const target = new RowStates(model.backend, this.layout, tokens + count);
+    if (rows === undefined) return target;
+    try {
+      const picked = Int32Array.from({ length: tokens }, (_, i) => i);
+      const turns = new Int32Array(tokens).fill(starts[0] ?? 0);
+      const copy = { source: rows, rows: picked, turns, target, at: 0 };
+      await runner.exclusive((allocator) => copyRows(model, allocator, copy));
+      return target;
+    } catch (error) {
+      target.free();
+      throw error;
     }
   }
 }

@@ -76,7 +76,7 @@ export async function forgetPassages(
   passages: readonly Passage[],
   { tenant, policy }: KeyOptions,
 ): Promise<number> {
-  const { source, store, tokenizer, template, modes } = parts;
+  const { source, tokenizer, template, modes } = parts;
   requirePassages(passages);
   for (const each of [...usualPolicies, blockPolicy({}, modes), blockPolicy({ policy }, modes)])
     source.encodings.of(each);
@@ -90,7 +90,17 @@ export async function forgetPassages(
       for (const { key } of source.variants(tokens, tenant)) keys.add(key);
     }
   }
-  return store.remove([...keys]);
+  return removeBlocks(parts, keys);
+}
+
+/** Removes blocks from every tier and from the memory of the device. @returns how many tiers' there were */
+export async function removeBlocks(
+  { source, store }: Pick<EngineParts, 'source' | 'store'>,
+  keys: ReadonlySet<BlockKey>,
+): Promise<number> {
+  const all = [...keys];
+  await source.forget(all);
+  return store.remove(all);
 }
 
 /** The key of each passage's block. @throws INVALID_PASSAGES, INVALID_ARGUMENT */

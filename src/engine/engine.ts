@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { cacheFolder } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
+import { openGguf } from '../ggml/gguf-file.ts';
 import { Backend, typeName, type VocabTokenizer } from '../ggml/index.ts';
 import {
   type Adapter,
@@ -15,16 +16,18 @@ import {
   type LinearDecision,
   Model,
   modelWarnings,
+  readHyperParameters,
 } from '../model/index.ts';
 import { createTokenMemo, type PromptLayout, promptLayout, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
 import { answer } from './answer.ts';
 import { reportPlan } from './answer-plan.ts';
 import { answerStream } from './answer-stream.ts';
-import { chooseAttention } from './attention-choice.ts';
+import { type AttentionName, chooseAttention } from './attention-choice.ts';
 import { BlockSource } from './block-source.ts';
 import { checkMode, chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './choose-mode.ts';
-import { encodePassages, forgetPassages, passageKeys } from './encode-passages.ts';
+import { type DeviceMemoryPlan, planDeviceMemory, scratchBytes, weightBytes } from './device-memory.ts';
+import { encodePassages, forgetPassages, passageKeys, removeBlocks } from './encode-passages.ts';
 import { KvBudget } from './kv-budget.ts';
 import { Pace } from './pace.ts';
 import { defaultPolicy, trainedPolicy } from './policy/default-policy.ts';
@@ -72,6 +75,8 @@ export interface EngineParts {
   readonly memo: TokenMemo;
   readonly modes: ModeDefaults;
   readonly adapter: AdapterInfo | null;
+  /** What an attention path could not be had for; undefined where the best one was. */
+  readonly warning: string | undefined;
   /** How a model with these weights attends. */
   readonly attention: (model: Model, layout: KvLayout) => AttentionFactory;
 }
@@ -97,6 +102,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const opening = takeTokenizer(options.modelPath);
     opening.catch(() => undefined);
     cleanup.push(() => disposeOnceOpen(opening));
+    const memory = await planMemory(options, backend, kvType);
     const model = await Model.load(options.modelPath, backend, {
       repack: options.repack,
       linear: options.linear ?? 'auto',
@@ -121,6 +127,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       attention: attention.factory,
       scoreBytes: attention.keepsScores ? undefined : Number.POSITIVE_INFINITY,
       pace: new Pace(model, options.onThreads),
+      ...(attention.name === 'gathered' && !backend.isCpu && { batchTokens: deviceBatchTokens }),
     });
     cleanup.push(() => runner.close());
     const source = new BlockSource({
@@ -133,13 +140,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       writer: ids.writer,
       tokenizer,
       template,
+      gathers: attention.name === 'gathered',
+      poolBytes: memory?.poolBytes ?? options.poolBytes,
     });
     cleanup.push(() => source.dispose());
     const trained = trainedPolicy({ file: model.file, adapter: model.writer ?? model.adapter });
     const fallback = trained ?? (await verdictPolicy(identity, { beside, shipped })) ?? defaultPolicy(template);
     // What cannot be had shows now, not with the first question.
     if (policy) source.encodings.of(policy);
-    const budget = new KvBudget(options.kvBytes);
+    const budget = new KvBudget(memory?.kvBytes ?? options.kvBytes);
     const prefixes = new PrefixCache(checkPrefixBytes(options.prefixBytes ?? 0), () => budget.retry());
     budget.onShortage((bytes) => prefixes.reclaim(bytes));
     cleanup.push(() => prefixes.clear());
@@ -156,6 +165,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       memo: createTokenMemo(),
       modes: { mode, policy, fallback, trained, verdict, modelPath, adapter },
       adapter,
+      warning: attention.warning,
       attention: (part, states) => chooseAttention(attention.name, part, states).factory,
     };
     return new LocalEngine(parts, { store, kvType, attention: attention.name, threads: backend.threads, cleanup });
@@ -165,11 +175,38 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 }
 
+/** Tokens that a device reads at once: as many as keep it busy. */
+const deviceBatchTokens = 2048;
+
+/** How the memory of a device is divided, before anything is loaded; undefined on the CPU, or where its size is not known. */
+async function planMemory(
+  options: EngineOptions,
+  backend: Backend,
+  kvType: KvType,
+): Promise<DeviceMemoryPlan | undefined> {
+  const { free, total } = backend.deviceMemory();
+  if (backend.isCpu || total === 0) return undefined;
+  const file = await openGguf(options.modelPath);
+  const hp = readHyperParameters(file);
+  const stored = options.store?.stats().budgetBytes ?? options.storeBytes ?? defaultStoreBytes;
+  return planDeviceMemory({
+    device: backend.name,
+    free,
+    total,
+    weightBytes: weightBytes(file),
+    scratchBytes: scratchBytes(hp, deviceBatchTokens, Math.min(options.contextTokens ?? hp.trainedContext, 32_768)),
+    layout: new KvLayout(hp, kvType),
+    poolBytes: options.poolBytes,
+    kvBytes: options.kvBytes,
+    storeBytes: stored,
+  });
+}
+
 class LocalEngine implements Engine {
   readonly model: ModelInfo;
   readonly store: BlockStore;
   readonly kvType: KvType;
-  readonly attention: 'native' | 'portable';
+  readonly attention: AttentionName;
   readonly threads: number;
   readonly linear: readonly LinearDecision[];
   readonly tokenizer: TokenCounter;
@@ -228,7 +265,7 @@ class LocalEngine implements Engine {
 
   forgetBlocks(keys: readonly BlockKey[]): Promise<number> {
     this.#forgetTexts();
-    return this.#track(() => this.store.remove([...new Set(keys)]));
+    return this.#track(() => removeBlocks(this.#parts, new Set(keys)));
   }
 
   /** What is remembered of a text goes with it. */
@@ -238,12 +275,13 @@ class LocalEngine implements Engine {
   }
 
   usage(): EngineUsage {
-    const { budget, prefixes } = this.#parts;
+    const { budget, prefixes, source } = this.#parts;
     return {
       kvBytes: budget.reservedBytes,
       kvBudgetBytes: budget.totalBytes,
       kvWaiting: budget.waiting,
       prefixes: prefixes.stats(),
+      pool: source.poolStats() ?? null,
     };
   }
 
@@ -317,7 +355,7 @@ function commonestType({ file }: Model): string {
   return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? 'f32';
 }
 
-function modelInfo({ model, source, tokenizer, contextTokens, adapter }: EngineParts): ModelInfo {
+function modelInfo({ model, source, tokenizer, contextTokens, adapter, warning }: EngineParts): ModelInfo {
   const hp = model.hyperParameters;
   return {
     path: model.file.path,
@@ -338,6 +376,6 @@ function modelInfo({ model, source, tokenizer, contextTokens, adapter }: EngineP
     contextTokens,
     kvBytesPerToken: source.layout.bytesPerToken,
     adapter,
-    warnings: modelWarnings(model.file),
+    warnings: [...modelWarnings(model.file), ...(warning === undefined ? [] : [warning])],
   };
 }

@@ -6,7 +6,9 @@ import type { KvType } from '../model/kv-layout.ts';
 import type { LinearDecision } from '../model/linear-choice.ts';
 import type { AgentRequest, BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
+import type { AttentionName } from './attention-choice.ts';
 import type { ModeChoice, ModeRequest } from './choose-mode.ts';
+import type { PoolStats } from './device-pool.ts';
 import type { ModelInfo } from './model-info.ts';
 import type { ThreadNotice } from './pace.ts';
 import type { PolicyInput } from './policy/policy.ts';
@@ -44,8 +46,16 @@ export interface EngineOptions {
   readonly store?: BlockStore | undefined;
   /** Byte budget of the default store. Defaults to 2 GiB. */
   readonly storeBytes?: number | undefined;
-  /** Attention path: `native` needs the compiled kernel, `portable` runs everywhere. Defaults to `auto`. */
-  readonly attention?: 'auto' | 'native' | 'portable' | undefined;
+  /**
+   * Attention path: `native` is the compiled kernel of the CPU, `gathered` the path of devices (docs/gpu.md), `portable`
+   * runs everywhere. Defaults to `auto`.
+   */
+  readonly attention?: 'auto' | AttentionName | undefined;
+  /**
+   * Bytes of the device's memory for blocks that were used before; on the CPU with `attention: 'gathered'`, of ordinary
+   * memory. Defaults to half of what weights leave, at most what the store keeps in memory; on the CPU to 1 GiB.
+   */
+  readonly poolBytes?: number | undefined;
   /** Rearrange quantised weights for the CPU's widest kernels: faster, at the price of a copy. Defaults to true. */
   readonly repack?: boolean | undefined;
   /**
@@ -67,7 +77,7 @@ export interface EngineOptions {
   readonly template?: PromptTemplate | undefined;
   /**
    * Memory that all answers together may take for keys and values of their own, prefixes kept included; what does not
-   * fit waits. Defaults to half of the machine's memory.
+   * fit waits. Defaults to half of the machine's memory; on a device to what weights and pool leave of its own.
    */
   readonly kvBytes?: number | undefined;
   /** Of these, what finished answers may keep for requests that begin alike. Defaults to 0: nothing. */
@@ -314,6 +324,8 @@ export interface EngineUsage {
   /** Answers that wait for such memory. */
   readonly kvWaiting: number;
   readonly prefixes: PrefixStats;
+  /** Blocks in the device's memory; null where attention reads none of its own. */
+  readonly pool: PoolStats | null;
 }
 
 /** What document pipelines need of the model's tokenizer. */
@@ -328,7 +340,7 @@ export interface Engine extends AsyncDisposable {
   readonly model: ModelInfo;
   readonly store: BlockStore;
   readonly kvType: KvType;
-  readonly attention: 'native' | 'portable';
+  readonly attention: AttentionName;
   /** The most that compute. */
   readonly threads: number;
   /** Which path multiplies which weights of prompts, and why; empty where all are ggml's for want of the other. */

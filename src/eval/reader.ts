@@ -97,11 +97,12 @@ export class Reader implements AsyncDisposable {
       const store = createMemoryStore({ budgetBytes: storeBytes });
       cleanup.unshift(() => store.close());
       const layout = new KvLayout(model.hyperParameters, kvType);
-      const { factory, keepsScores } = chooseAttention(options.attention ?? 'auto', model, layout);
+      const { name, factory, keepsScores } = chooseAttention(options.attention ?? 'auto', model, layout);
       const scoreBytes = keepsScores ? undefined : Number.POSITIVE_INFINITY;
       const runner = new Runner({ model, attention: factory, scoreBytes });
       cleanup.unshift(() => runner.close());
-      const source = new BlockSource({ model, runner, store, layout, weights, tokenizer, template });
+      const gathers = name === 'gathered';
+      const source = new BlockSource({ model, runner, store, layout, weights, tokenizer, template, gathers });
       cleanup.unshift(() => source.dispose());
       return new Reader({ model, tokenizer, store, runner, source, template, contextTokens }, cleanup);
     } catch (error) {
@@ -128,18 +129,18 @@ export class Reader implements AsyncDisposable {
     const handles = await source.acquire(context, { signal });
     let sequence: Sequence | undefined;
     try {
-      const blocks = handles.map((handle, i) => ({
-        memory: source.memoryOf(handle),
-        tokens: context[i]?.length ?? 0,
-      }));
-      sequence = new Sequence(
-        model.backend,
-        source.growingLayout,
-        blocks,
-        final.length + maxTokens,
-        undefined,
-        places?.(blocks.map(({ tokens: count }) => count)),
-      );
+      const own = final.length + maxTokens;
+      const at = places?.(context.map(({ length }) => length));
+      if (source.gathers) {
+        const blocks = handles.map((handle, i) => ({ handle, tokens: context[i]?.length ?? 0 }));
+        sequence = await source.gather(blocks, own, { signal, places: at });
+      } else {
+        const blocks = handles.map((handle, i) => ({
+          memory: source.memoryOf(handle),
+          tokens: context[i]?.length ?? 0,
+        }));
+        sequence = new Sequence(model.backend, source.growingLayout, blocks, own, undefined, at);
+      }
       const prompt = await runner.prompt(sequence, final, { logits: 'last', priority: 1, signal });
       const logits = prompt.logits.slice();
       using sampler = createSampler({}, tokenizer);

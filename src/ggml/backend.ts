@@ -61,6 +61,7 @@ export interface GraphAllocator {
 export class Backend {
   readonly #ggml: Bindings;
   readonly #handle: bigint;
+  readonly #device: bigint;
   readonly #hostBuffer: bigint | null;
   /** Computes what the device has no kernel for. */
   readonly #cpuFallback: bigint | undefined;
@@ -78,6 +79,7 @@ export class Backend {
   private constructor(handle: bigint, device: bigint, threads: Threads, cpuFallback: bigint | undefined) {
     this.#ggml = bindings();
     this.#handle = handle;
+    this.#device = device;
     this.name = this.#ggml.backend_dev_name(device);
     this.description = this.#ggml.backend_dev_description(device);
     this.isCpu = this.#ggml.backend_dev_type(device) === deviceTypes.cpu;
@@ -172,6 +174,30 @@ export class Backend {
     const tensor = context.tensor(type, ...ne);
     this.#ggml.backend_tensor_alloc(memory.buffer, tensor.address, memory.address + BigInt(offset));
     return tensor;
+  }
+
+  /** Gives a node that has none yet a place, instead of the allocator: its result is written to `offset` bytes of some memory. */
+  assign(node: Tensor, memory: TensorMemory, offset: number): Tensor {
+    this.#ggml.backend_tensor_alloc(memory.buffer, node.address, memory.address + BigInt(offset));
+    return node;
+  }
+
+  /** Whether the device computes a node itself, instead of leaving it to the CPU. */
+  supports(node: Tensor): boolean {
+    return this.#ggml.backend_dev_supports_op(this.#device, node.address);
+  }
+
+  /** Bytes of the device's memory, as its driver counts them: of an unknown size 0. */
+  deviceMemory(): { readonly free: number; readonly total: number } {
+    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
+    this.#ggml.backend_dev_memory(this.#device, free, total);
+    return { free: Number(free[0]), total: Number(total[0]) };
+  }
+
+  /** Most bytes that allocateMemory() gives at once. */
+  get mostBytes(): number {
+    if (this.isCpu) return Number.POSITIVE_INFINITY;
+    return Number(this.#ggml.backend_buft_get_max_size(this.#ggml.backend_get_default_buffer_type(this.#handle)));
   }
 
   /** Rearranges weights for this CPU's matrix kernels; undefined on other devices. */
@@ -288,15 +314,23 @@ async function compute(
   }
 }
 
-const outOfScratch = () =>
-  new BlockAttentionError('MODEL_TOO_LARGE', 'not enough memory for intermediate results: shorten the prompt');
+const outOfScratch = (name: string) =>
+  new BlockAttentionError(
+    'MODEL_TOO_LARGE',
+    `${name} has not enough memory left for intermediate results: shorten the prompt, or lower the byte budgets`,
+  );
 
 function plainAllocator(calls: Bindings, backend: bigint, name: string): GraphAllocator {
-  const handle = calls.gallocr_new(calls.backend_get_default_buffer_type(backend));
+  const open = () => calls.gallocr_new(calls.backend_get_default_buffer_type(backend));
+  let handle = open();
   let disposed = false;
   return {
     place(graph) {
-      if (!calls.gallocr_alloc_graph(handle, graph.graph)) throw outOfScratch();
+      if (calls.gallocr_alloc_graph(handle, graph.graph)) return;
+      // It takes a graph that it could not place for placed when it comes again.
+      calls.gallocr_free(handle);
+      handle = open();
+      throw outOfScratch(name);
     },
     compute: (graph) => compute(calls.backend_graph_compute, backend, backend, graph, name),
     alternates: true,
@@ -319,12 +353,16 @@ function splittingAllocator(
   name: string,
 ): GraphAllocator {
   const list = BigUint64Array.from(backends);
-  const handle = calls.backend_sched_new(list, null, backends.length, graphSize, false, false);
+  const open = () => calls.backend_sched_new(list, null, backends.length, graphSize, false, false);
+  let handle = open();
   let disposed = false;
   return {
     place(graph) {
       calls.backend_sched_reset(handle);
-      if (!calls.backend_sched_alloc_graph(handle, graph.graph)) throw outOfScratch();
+      if (calls.backend_sched_alloc_graph(handle, graph.graph)) return;
+      calls.backend_sched_free(handle);
+      handle = open();
+      throw outOfScratch(name);
     },
     compute: (graph) => compute(calls.backend_sched_graph_compute, backends[0], handle, graph, name),
     alternates: false,

@@ -54,6 +54,8 @@ export interface Bindings {
     maxBias: number,
     softcap: number,
   ): Ptr;
+  flash_attn_ext_add_sinks(a: Ptr, sinks: Ptr): void;
+  flash_attn_ext_set_prec(a: Ptr, precision: number): void;
   scale(ctx: Ptr, a: Ptr, s: number): Ptr;
   tanh(ctx: Ptr, a: Ptr): Ptr;
   rms_norm(ctx: Ptr, a: Ptr, eps: number): Ptr;
@@ -82,6 +84,7 @@ export interface Bindings {
     betaFast: number,
     betaSlow: number,
   ): Ptr;
+  rope_ext_inplace: Bindings['rope_ext'];
   rope_ext_back: Bindings['rope_ext'];
   add_inplace(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   sub(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
@@ -145,6 +148,7 @@ export interface Bindings {
   backend_buft_get_alloc_size(bufferType: Ptr, t: Ptr): number;
   backend_buft_alloc_buffer(bufferType: Ptr, size: number): Ptr | Null;
   backend_buft_get_alignment(bufferType: Ptr): number;
+  backend_buft_get_max_size(bufferType: Ptr): number | bigint;
   backend_buft_is_host(bufferType: Ptr): boolean;
   backend_alloc_ctx_tensors(ctx: Ptr, backend: Ptr): Ptr | Null;
   backend_buffer_free(buffer: Ptr): void;
@@ -158,6 +162,7 @@ export interface Bindings {
   backend_dev_name(device: Ptr): string;
   backend_dev_description(device: Ptr): string;
   backend_dev_type(device: Ptr): number;
+  backend_dev_memory(device: Ptr, free: BigUint64Array, total: BigUint64Array): void;
   backend_dev_backend_reg(device: Ptr): Ptr;
   backend_dev_buffer_from_host_ptr(device: Ptr, address: Ptr, size: number | bigint, maxTensor: number): Ptr | Null;
   backend_reg_get_proc_address(reg: Ptr, name: string): Ptr | Null;
@@ -190,6 +195,8 @@ const signatures: Record<keyof Bindings, string> = {
   sigmoid: 'void *$(void *ctx, void *a)',
   swiglu_oai: 'void *$(void *ctx, void *a, void *b, float alpha, float limit)',
   flash_attn_ext: 'void *$(void *ctx, void *q, void *k, void *v, void *mask, float scale, float bias, float softcap)',
+  flash_attn_ext_add_sinks: 'void $(void *a, void *sinks)',
+  flash_attn_ext_set_prec: 'void $(void *a, int prec)',
   scale: 'void *$(void *ctx, void *a, float s)',
   tanh: 'void *$(void *ctx, void *a)',
   rms_norm: 'void *$(void *ctx, void *a, float eps)',
@@ -204,6 +211,8 @@ const signatures: Record<keyof Bindings, string> = {
   soft_max_ext_inplace: 'void *$(void *ctx, void *a, void *mask, float scale, float max_bias)',
   soft_max_add_sinks: 'void $(void *a, void *sinks)',
   rope_ext:
+    'void *$(void *ctx, void *a, void *pos, void *factors, int dims, int mode, int n_ctx_orig, float base, float scale, float ext, float attn, float fast, float slow)',
+  rope_ext_inplace:
     'void *$(void *ctx, void *a, void *pos, void *factors, int dims, int mode, int n_ctx_orig, float base, float scale, float ext, float attn, float fast, float slow)',
   rope_ext_back:
     'void *$(void *ctx, void *a, void *pos, void *factors, int dims, int mode, int n_ctx_orig, float base, float scale, float ext, float attn, float fast, float slow)',
@@ -252,6 +261,7 @@ const signatures: Record<keyof Bindings, string> = {
   backend_buft_get_alloc_size: 'size_t $(void *buft, void *t)',
   backend_buft_alloc_buffer: 'void *$(void *buft, size_t size)',
   backend_buft_get_alignment: 'size_t $(void *buft)',
+  backend_buft_get_max_size: 'size_t $(void *buft)',
   backend_buft_is_host: 'bool $(void *buft)',
   backend_alloc_ctx_tensors: 'void *$(void *ctx, void *backend)',
   backend_buffer_free: 'void $(void *buffer)',
@@ -265,6 +275,7 @@ const signatures: Record<keyof Bindings, string> = {
   backend_dev_name: 'const char *$(void *device)',
   backend_dev_description: 'const char *$(void *device)',
   backend_dev_type: 'int $(void *device)',
+  backend_dev_memory: 'void $(void *device, _Out_ size_t *free, _Out_ size_t *total)',
   backend_dev_backend_reg: 'void *$(void *device)',
   backend_dev_buffer_from_host_ptr: 'void *$(void *device, void *ptr, size_t size, size_t max_tensor_size)',
   backend_reg_get_proc_address: 'void *$(void *reg, const char *name)',

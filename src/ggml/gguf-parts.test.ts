@@ -24,7 +24,7 @@ const logitsOf = async (path: string) => {
   const harness = await ForwardHarness.open(path, 'f32');
   try {
     const tokens = randomTokens(createPrng(3), harness.vocabulary, 20);
-    return (await harness.append(harness.sequence([], 20), tokens)).slice();
+    return (await harness.append(await harness.sequence([], 20), tokens)).slice();
   } finally {
     harness.dispose();
   }

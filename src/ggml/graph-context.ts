@@ -26,6 +26,8 @@ export interface RopeOperation {
 }
 
 const onAllThreads = -1;
+/** GGML_PREC_F32. */
+const preciseFlash = 10;
 /** Of a custom node: GGML_MAX_SRC less one for its parameters. */
 const mostSources = 9;
 
@@ -88,18 +90,20 @@ export class GraphContext extends ExpertGraph {
     return this.wrap(this.ggml.sqr(this.address, a.address), a.type, a.ne);
   }
 
-  /** Rows of `a` [k, rows] picked by `rows` i32 [n] -> f32 [k, n]. */
+  /** Rows of `a` [k, rows] picked by `rows` i32 [n] -> f32 [k, n]; of an i32 `a`, i32: the bits as they are. */
   getRows(a: Tensor, rows: Tensor): Tensor {
     this.reserve(rows.type === TensorType.I32 && a.ne[2] === rows.ne[1] && a.ne[3] === rows.ne[2], 'getRows', a, rows);
     const address = this.ggml.get_rows(this.address, a.address, rows.address);
-    return this.wrap(address, TensorType.F32, [a.ne[0], rows.ne[0], rows.ne[1], rows.ne[2]]);
+    const type = a.type === TensorType.I32 ? TensorType.I32 : TensorType.F32;
+    return this.wrap(address, type, [a.ne[0], rows.ne[0], rows.ne[1], rows.ne[2]]);
   }
 
-  /** Writes rows of `b` f32 [k, n, …] into `a` [k, rows, …] at `rows` i64 [n]; returns a view of `a`. */
+  /** Writes rows of `b` f32 (or f16 into f16) [k, n, …] into `a` [k, rows, …] at `rows` i64 [n]; returns a view of `a`. */
   setRows(a: Tensor, b: Tensor, rows: Tensor): Tensor {
-    const fits =
-      rows.type === TensorType.I64 && b.type === TensorType.F32 && a.ne[0] === b.ne[0] && b.ne[1] === rows.ne[0];
-    this.reserve(fits && a.ne[2] === b.ne[2] && a.ne[3] === b.ne[3], 'setRows', a, b, rows);
+    const halves = b.type === TensorType.F16 && a.type === TensorType.F16;
+    const fits = (b.type === TensorType.F32 || halves) && rows.type === TensorType.I64;
+    const shaped = a.ne[0] === b.ne[0] && b.ne[1] === rows.ne[0] && a.ne[2] === b.ne[2] && a.ne[3] === b.ne[3];
+    this.reserve(fits && shaped, 'setRows', a, b, rows);
     return this.wrap(this.ggml.set_rows(this.address, a.address, b.address, rows.address), a.type, a.ne, a.nb);
   }
 
@@ -131,22 +135,52 @@ export class GraphContext extends ExpertGraph {
   }
 
   /**
-   * ggml's own fused attention: q [headDim, queries, heads], k and v [headDim, keys, kvHeads], mask f16 [keys, queries].
-   * @returns [headDim, heads, queries]
+   * ggml's own fused attention, summed in f32: q f32 [headDim, queries, heads], k [headDim, keys, kvHeads] and v
+   * [valueDim, keys, kvHeads] of any strides, mask f16 [keys, queries].
+   * @param more `softcap`: scores s become cap * tanh(s / cap), 0 for none; `sinks`: as of softMax()
+   * @returns [valueDim, heads, queries]
    */
-  flashAttention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: number): Tensor {
+  flashAttention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor,
+    scale: number,
+    more: { readonly softcap?: number; readonly sinks?: Tensor | undefined } = {},
+  ): Tensor {
+    const { softcap = 0, sinks } = more;
     const fits = q.ne[0] === k.ne[0] && k.ne[1] === v.ne[1] && mask.ne[0] === k.ne[1] && q.ne[2] % k.ne[2] === 0;
-    this.reserve(fits, 'flashAttention', q, k, v, mask);
-    const address = this.ggml.flash_attn_ext(this.address, q.address, k.address, v.address, mask.address, scale, 0, 0);
+    const masks = mask.type === TensorType.F16 && isContiguous(mask) && mask.ne[1] >= q.ne[1];
+    const sunk = sinks === undefined || (sinks.type === TensorType.F32 && sinks.ne[0] === q.ne[2]);
+    this.reserve(fits && masks && sunk && k.ne[2] === v.ne[2], 'flashAttention', q, k, v, mask);
+    const { ggml } = this;
+    const address = ggml.flash_attn_ext(this.address, q.address, k.address, v.address, mask.address, scale, 0, softcap);
+    if (sinks !== undefined) ggml.flash_attn_ext_add_sinks(address, sinks.address);
+    ggml.flash_attn_ext_set_prec(address, preciseFlash);
     return this.wrap(address, TensorType.F32, [v.ne[0], q.ne[2], q.ne[1], 1]);
   }
 
   /** Rotary embedding of `a` [headDim, heads, tokens] at `positions` i32 [tokens]; `factors` f32 [dims/2] or null. */
   rope(a: Tensor, positions: Tensor, factors: Tensor | null, p: RopeOperation): Tensor {
+    return this.#rope('rope_ext', a, positions, factors, p);
+  }
+
+  /** The same, in the storage of `a`, f32 or f16. */
+  ropeInPlace(a: Tensor, positions: Tensor, factors: Tensor | null, p: RopeOperation): Tensor {
+    return this.#rope('rope_ext_inplace', a, positions, factors, p);
+  }
+
+  #rope(
+    call: 'rope_ext' | 'rope_ext_inplace',
+    a: Tensor,
+    positions: Tensor,
+    factors: Tensor | null,
+    p: RopeOperation,
+  ): Tensor {
     const fits =
       positions.type === TensorType.I32 && positions.ne[0] === a.ne[2] && p.dims <= a.ne[0] && p.dims % 2 === 0;
     this.reserve(fits && (factors === null || factors.ne[0] >= p.dims / 2), 'rope', a, positions);
-    const address = this.ggml.rope_ext(
+    const address = this.ggml[call](
       this.address,
       a.address,
       positions.address,
@@ -161,7 +195,7 @@ export class GraphContext extends ExpertGraph {
       p.betaFast,
       p.betaSlow,
     );
-    return this.wrap(address, a.type, a.ne);
+    return this.wrap(address, a.type, a.ne, call === 'rope_ext_inplace' ? a.nb : undefined);
   }
 
   /** A node computed by a native function of type ggml_custom_op_t. `userdata` must outlive every compute. CPU only. */

@@ -27,6 +27,11 @@ export interface SequenceRows {
   readonly sequence: Sequence;
   readonly row: number;
   readonly tokens: number;
+  /**
+   * Tokens of the context that are computed anew: the row of each, in ascending order. Only of sequences of rows whose
+   * positions grow from row to row. Undefined for tokens that are the sequence's own.
+   */
+  readonly anew?: Int32Array | undefined;
 }
 
 /** The key runs that layers with one sliding window, or without, look at, as columns of one score matrix. */

@@ -3,6 +3,7 @@ import type { GraphAllocator } from '../ggml/backend.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
 import { kvTensors } from './kv-tensors.ts';
 import type { Model } from './model.ts';
+import { copyRows } from './row-copies.ts';
 import type { Sequence } from './sequence.ts';
 
 /**
@@ -19,6 +20,13 @@ export async function copyPrefix(
   target: Sequence,
   tokens: number,
 ): Promise<void> {
+  if (source.rows !== undefined && target.rows !== undefined) {
+    const rows = Int32Array.from({ length: tokens }, (_, i) => source.contextRows + i);
+    const { rows: from } = source;
+    await copyRows(model, allocator, { source: from, rows, target: target.rows, at: target.contextRows });
+    target.advance(tokens);
+    return;
+  }
   const slots = source.layout.slots.length;
   const { backend } = model;
   const g = new GraphContext(slots * 12 + 16);

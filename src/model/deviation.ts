@@ -3,10 +3,12 @@ import type { GraphAllocator } from '../ggml/backend.ts';
 import { GraphContext } from '../ggml/graph-context.ts';
 import { type Tensor, TensorType } from '../ggml/tensor.ts';
 import type { StoredBlock } from './convert-kv.ts';
+import { GraphInputs } from './graph-inputs.ts';
 import type { KvLayout } from './kv-layout.ts';
 import { kvTensors } from './kv-tensors.ts';
 import type { SlotShape } from './layer-attention.ts';
 import type { Model } from './model.ts';
+import type { RowStates } from './row-states.ts';
 
 /** Two computations of one block. */
 export interface StatePair {
@@ -62,6 +64,49 @@ export async function stateDeviation(
       ),
     );
   } finally {
+    g.dispose();
+  }
+}
+
+/** The same of rows: of `count` tokens from row `first` on, per row. Computed on the device. */
+export async function rowDeviation(
+  model: Model,
+  allocator: GraphAllocator,
+  { fresh, stored }: { readonly fresh: RowStates; readonly stored: RowStates },
+  { layer, first, count }: { readonly layer: number; readonly first: number; readonly count: number },
+): Promise<Float64Array> {
+  const slot = model.hyperParameters.attention[layer]?.slot ?? layer;
+  const g = new GraphContext(64);
+  const inputs = new GraphInputs(g);
+  try {
+    const sides = (['keys', 'values'] as const).map((which) => {
+      const read = (states: RowStates) => {
+        const rows = states.window(g, slot, which, first, count);
+        return g.copy(rows, g.tensor(TensorType.F32, rows.ne[0], count));
+      };
+      const [own, other] = [read(fresh), read(stored)];
+      const ones = inputs.floats([own.ne[0], 1], () => new Float32Array(own.ne[0]).fill(1));
+      const squares = (t: Tensor) => g.output(g.mulMat(ones, g.square(t))); // [1, count]
+      return { distance: squares(g.add(own, g.scale(other, -1))), length: squares(own) };
+    });
+    allocator.place(g);
+    inputs.write(model.backend);
+    await allocator.compute(g);
+    const read = (t: Tensor) => {
+      const data = new Float32Array(count);
+      model.backend.read(t, data);
+      return data;
+    };
+    const shares = new Float64Array(count);
+    for (const { distance, length } of sides) {
+      const total = read(length).reduce((sum, value) => sum + value, 0);
+      read(distance).forEach((value, i) => {
+        shares[i] = (shares[i] ?? 0) + (total > 0 ? value / total : 0);
+      });
+    }
+    return shares;
+  } finally {
+    inputs.dispose();
     g.dispose();
   }
 }

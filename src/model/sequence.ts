@@ -6,12 +6,13 @@
  * memory belongs to whoever pinned them and must stay valid until the sequence is disposed.
  */
 import { BlockAttentionError } from '../errors.ts';
-import type { Backend, OwnedMemory, TensorMemory } from '../ggml/backend.ts';
+import type { Backend, TensorMemory } from '../ggml/backend.ts';
 import type { KvLayout } from './kv-layout.ts';
+import { RowStates } from './row-states.ts';
 
 /** A context block of a sequence. */
 export interface ContextBlock {
-  /** Its bytes, where the device reads them. */
+  /** Its bytes, where the device reads them; of a sequence of rows, which has copied them, where they lay. */
   readonly memory: TensorMemory;
   /** How they lie, where that is not as the model's blocks do. */
   readonly layout?: KvLayout | undefined;
@@ -30,15 +31,20 @@ export class Sequence {
   readonly layout: KvLayout;
   /** Most own tokens. */
   readonly capacity: number;
-  /** The own cache, in `layout` with `capacity` tokens. */
-  readonly memory: TensorMemory;
-  #owned: OwnedMemory | undefined;
+  /**
+   * Where the states lie as rows: those of the context, copied and turned to their places, in the first `contextRows`,
+   * the own ones behind. Undefined where there is a `memory`.
+   */
+  readonly rows: RowStates | undefined;
+  readonly #memory: TensorMemory | undefined;
+  #owned: { free(): void } | undefined;
   #length = 0;
 
   /**
    * @param blocks in prompt order; positions follow from their token counts
    * @param capacity most own tokens; rounded up
-   * @param target zeroed memory to use as own cache, which the caller keeps; allocated when absent
+   * @param target zeroed memory to use as own cache, which the caller keeps; or rows that hold all of `blocks` and have
+   *   room for the own tokens, which the sequence takes over. Memory is allocated when absent
    * @param places positions other than those: the start of each block, none after `first`, which is the position of the
    *   first own token. They may be negative
    */
@@ -47,7 +53,7 @@ export class Sequence {
     layout: KvLayout,
     blocks: readonly Omit<ContextBlock, 'start'>[],
     capacity: number,
-    target?: TensorMemory,
+    target?: TensorMemory | RowStates,
     places?: { readonly starts: readonly number[]; readonly first: number },
   ) {
     let end = 0;
@@ -58,13 +64,27 @@ export class Sequence {
     });
     this.contextTokens = places?.first ?? end;
     this.layout = layout;
-    this.capacity = layout.padded(capacity);
-    if (target === undefined) {
-      this.#owned = backend.allocateMemory(layout.blockBytes(this.capacity));
-      this.memory = this.#owned;
-    } else {
-      this.memory = target;
+    if (target instanceof RowStates) {
+      this.rows = target;
+      this.#owned = target;
+      this.capacity = target.capacity - end;
+      return;
     }
+    this.capacity = layout.padded(capacity);
+    const owned = target === undefined ? backend.allocateMemory(layout.blockBytes(this.capacity)) : undefined;
+    this.#owned = owned;
+    this.#memory = owned ?? target;
+  }
+
+  /** The own cache, in `layout` with `capacity` tokens. */
+  get memory(): TensorMemory {
+    if (this.#memory === undefined) throw new Error('the states of this sequence lie in rows');
+    return this.#memory;
+  }
+
+  /** Rows that the context takes, where states lie as rows. */
+  get contextRows(): number {
+    return this.blocks.reduce((sum, { tokens }) => sum + tokens, 0);
   }
 
   /** Own tokens so far. */
@@ -79,12 +99,12 @@ export class Sequence {
 
   /** Keys that the next token sees besides itself: all context, and the own ones. */
   get keys(): number {
-    return this.#length + this.blocks.reduce((sum, { tokens }) => sum + tokens, 0);
+    return this.#length + this.contextRows;
   }
 
-  /** Bytes of the own cache. */
+  /** Bytes of the own cache, or of all rows. */
   get bytes(): number {
-    return this.layout.blockBytes(this.capacity);
+    return this.rows?.bytes ?? this.layout.blockBytes(this.capacity);
   }
 
   /** Counts tokens as written. @throws CONTEXT_OVERFLOW beyond the capacity. */

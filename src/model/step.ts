@@ -4,6 +4,7 @@
 import type { GraphAllocator } from '../ggml/backend.ts';
 import type { GraphContext } from '../ggml/graph-context.ts';
 import type { NativeKernel } from '../ggml/native-kernel.ts';
+import { GatheredAttention, gatheredTensors } from './attention-gathered.ts';
 import { KernelModel, NativeAttention } from './attention-native.ts';
 import { PortableAttention, type SequenceRows } from './attention-portable.ts';
 import type { Attention } from './forward.ts';
@@ -14,12 +15,11 @@ import type { Model } from './model.ts';
 import type { Sequence } from './sequence.ts';
 
 /** How new tokens attend: chosen per engine. */
-export type AttentionFactory = (
-  g: GraphContext,
-  inputs: GraphInputs,
-  rows: readonly SequenceRows[],
-  reuseUpTo?: number,
-) => Attention;
+export interface AttentionFactory {
+  (g: GraphContext, inputs: GraphInputs, rows: readonly SequenceRows[], reuseUpTo?: number): Attention;
+  /** Whether sequences are to lie as rows, and then the most tensors per layer and sequence. Defaults to no. */
+  readonly readsRows?: { readonly tensors: number };
+}
 
 /** The path of stock operations. */
 export function portableAttention(model: Model, layout: KvLayout): AttentionFactory {
@@ -36,16 +36,26 @@ export function nativeAttention(kernel: NativeKernel): (model: Model, layout: Kv
   };
 }
 
+/** The path of devices, over sequences of rows. Runs on the CPU, too. */
+export function gatheredAttention(model: Model): AttentionFactory {
+  const factory: AttentionFactory = (g, inputs, rows, reuseUpTo) =>
+    new GatheredAttention(g, inputs, model, model.backend, rows, reuseUpTo);
+  return Object.assign(factory, { readsRows: { tensors: gatheredTensors } });
+}
+
 /** New tokens of one sequence, and which of them want logits. */
 export interface Step {
   readonly sequence: Sequence;
   readonly tokens: Int32Array;
   /** `last`: logits of the last token. `all`: of every token. */
   readonly logits: 'none' | 'last' | 'all';
+  /** Where the tokens lie, if they are none of its own: see SequenceRows. The sequence is not advanced then. */
+  readonly anew?: Int32Array | undefined;
 }
 
 /** Upper bound of tensors per layer. */
-function tensorBound(sequences: readonly Sequence[]): number {
+function tensorBound({ readsRows }: AttentionFactory, sequences: readonly Sequence[]): number {
+  if (readsRows !== undefined) return sequences.length * readsRows.tensors;
   return sequences.reduce((sum, { blocks }) => sum + blocks.length * 16 + 48, 0);
 }
 
@@ -65,8 +75,8 @@ export async function forwardStep(
   const rows: SequenceRows[] = [];
   const wanted: number[] = [];
   let row = 0;
-  for (const { sequence, tokens: own, logits } of steps) {
-    rows.push({ sequence, row, tokens: own.length });
+  for (const { sequence, tokens: own, logits, anew } of steps) {
+    rows.push({ sequence, row, tokens: own.length, anew });
     if (logits === 'all') for (let i = 0; i < own.length; i++) wanted.push(row + i);
     if (logits === 'last') wanted.push(row + own.length - 1);
     row += own.length;
@@ -74,7 +84,10 @@ export async function forwardStep(
   const values = await runOnce(
     {
       model,
-      attentionTensors: tensorBound(steps.map((step) => step.sequence)),
+      attentionTensors: tensorBound(
+        attention,
+        steps.map((step) => step.sequence),
+      ),
       tokens: { length: tokens.length, data: () => tokens },
       prompt: true,
       outputs: wanted.length > 0 ? Int32Array.from(wanted) : null,
@@ -83,7 +96,7 @@ export async function forwardStep(
     },
     allocator,
   );
-  for (const { sequence, tokens: own } of steps) sequence.advance(own.length);
+  for (const { sequence, tokens: own, anew } of steps) if (anew === undefined) sequence.advance(own.length);
   const { vocabulary } = model.hyperParameters;
   let at = 0;
   return steps.map(({ tokens: own, logits }) => {
@@ -117,7 +130,7 @@ export class DecodeGraph {
       this.#graph = new ForwardGraph(
         {
           model,
-          attentionTensors: tensorBound(sequences),
+          attentionTensors: tensorBound(attention, sequences),
           tokens: { length: sequences.length, data: () => this.#tokens },
           prompt: false,
           outputs: Int32Array.from(sequences, (_, row) => row),

@@ -1,10 +1,13 @@
 /** Models, sequences and comparisons for tests of the forward pass. */
+
+import { DevicePool } from '../../src/engine/device-pool.ts';
 import { Backend, type GraphAllocator } from '../../src/ggml/backend.ts';
 import { allocateMemory, type NativeMemory } from '../../src/ggml/memory.ts';
 import {
   type AdapterOptions,
   type AttentionFactory,
   convertBlock,
+  copyRows,
   DecodeGraph,
   denseForward,
   forwardStep,
@@ -12,8 +15,11 @@ import {
   type KvType,
   Model,
   portableAttention,
+  RowStates,
+  rowsToBlock,
   Sequence,
 } from '../../src/model/index.ts';
+import type { BlockKey } from '../../src/store/index.ts';
 import type { Prng } from './prng.ts';
 
 /** Euclidean distance from `b`, relative to the length of `b`. */
@@ -55,6 +61,8 @@ export class ForwardHarness {
   readonly attention: AttentionFactory;
   /** How other models over these weights attend. */
   readonly path: AttentionPath;
+  /** Of the pool that contexts are gathered from, where the path reads rows. */
+  poolBytes = 2 ** 20;
   readonly #backend: Backend;
   readonly #cleanup: (() => void)[] = [];
 
@@ -63,7 +71,8 @@ export class ForwardHarness {
     this.model = model;
     this.allocator = backend.allocator();
     this.layout = new KvLayout(model.hyperParameters, kvType);
-    this.growing = kvType === 'q8_0' ? new KvLayout(model.hyperParameters, 'f16') : this.layout;
+    const readsRows = attention(model, this.layout).readsRows !== undefined;
+    this.growing = kvType === 'q8_0' && !readsRows ? new KvLayout(model.hyperParameters, 'f16') : this.layout;
     this.path = attention;
     this.attention = attention(model, this.layout);
   }
@@ -100,16 +109,38 @@ export class ForwardHarness {
     return this.#backend.hostMemory(memory.address);
   }
 
+  get #readsRows(): boolean {
+    return this.attention.readsRows !== undefined;
+  }
+
   /** @param hidden per block, how many of its first tokens the sequence does not see; none by default */
-  sequence(blocks: readonly EncodedBlock[], capacity: number, hidden: readonly number[] = []): Sequence {
+  async sequence(blocks: readonly EncodedBlock[], capacity: number, hidden: readonly number[] = []): Promise<Sequence> {
     const context = blocks.map(({ memory, tokens }, index) => ({
       memory: this.#place(memory),
       tokens: tokens.length,
       hidden: hidden[index],
     }));
-    const sequence = new Sequence(this.#backend, this.growing, context, capacity);
+    const rows = this.#readsRows ? await this.#gathered(blocks, capacity) : undefined;
+    const sequence = new Sequence(this.#backend, this.growing, context, capacity, rows);
     this.#cleanup.push(() => sequence.dispose());
     return sequence;
+  }
+
+  async #gathered(blocks: readonly EncodedBlock[], capacity: number): Promise<RowStates> {
+    const total = blocks.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const rows = new RowStates(this.#backend, this.layout, total + capacity);
+    let start = 0;
+    const pooled = blocks.map(({ memory, tokens }) => {
+      const block = { key: memory.address.toString() as BlockKey, memory, tokens: tokens.length, start };
+      start += tokens.length;
+      return block;
+    });
+    // Addresses are used again, so a pool lives as long as a sequence takes to gather.
+    const pool = new DevicePool(this.model, this.layout, (work) => work(this.allocator), this.poolBytes);
+    await pool.gather(pooled, rows);
+    pool.checkIntegrity();
+    pool.dispose();
+    return rows;
   }
 
   /**
@@ -122,17 +153,18 @@ export class ForwardHarness {
     anchor: Int32Array = new Int32Array(0),
     writes = false,
   ): Promise<EncodedBlock[]> {
-    const before = anchor.length === 0 ? [] : [await this.#anchor(anchor)];
-    const direct = this.growing === this.layout;
+    const before = anchor.length === 0 ? undefined : await this.#anchor(anchor);
+    const context = before === undefined ? [] : [before.block];
+    const direct = this.growing === this.layout && !this.#readsRows;
     const encoded = blocks.map((tokens) => ({ tokens, memory: allocateMemory(this.layout.blockBytes(tokens.length)) }));
     for (const { memory } of encoded) this.#cleanup.push(() => memory.free());
-    const sequences = encoded.map(
-      ({ tokens, memory }) =>
-        new Sequence(this.#backend, this.growing, before, tokens.length, direct ? this.#place(memory) : undefined, {
-          starts: before.map(({ tokens: count }) => -count),
-          first: 0,
-        }),
-    );
+    const sequences: Sequence[] = [];
+    for (const { tokens, memory } of encoded) {
+      const rows = this.#readsRows ? await this.#rowsBehind(before?.rows, anchor.length, tokens.length) : undefined;
+      const target = direct ? this.#place(memory) : rows;
+      const places = { starts: context.map(({ tokens: count }) => -count), first: 0 };
+      sequences.push(new Sequence(this.#backend, this.growing, context, tokens.length, target, places));
+    }
     await forwardStep(
       this.model,
       this.attention,
@@ -140,24 +172,43 @@ export class ForwardHarness {
       sequences.map((sequence, i) => ({ sequence, tokens: blocks[i] ?? new Int32Array(0), logits: 'none' })),
       writes,
     );
-    if (!direct) {
-      for (const [i, { tokens, memory }] of encoded.entries()) {
-        const from = sequences[i];
-        if (from === undefined) continue;
-        const source = { layout: this.growing, memory: from.memory };
-        const target = { layout: this.layout, memory: this.#place(memory) };
-        await convertBlock(this.model, this.allocator, source, target, tokens.length);
+    for (const [i, { tokens, memory }] of encoded.entries()) {
+      const from = sequences[i];
+      if (from === undefined || direct) continue;
+      const target = { layout: this.layout, memory: this.#place(memory) };
+      if (from.rows) {
+        await rowsToBlock(this.model, this.allocator, from.rows, from.contextRows, target, tokens.length);
+        continue;
       }
+      const source = { layout: this.growing, memory: from.memory };
+      await convertBlock(this.model, this.allocator, source, target, tokens.length);
     }
     for (const sequence of sequences) sequence.dispose();
     return encoded;
   }
 
   async #anchor(tokens: Int32Array) {
-    const sequence = new Sequence(this.#backend, this.growing, [], tokens.length);
+    const rows = this.#readsRows ? new RowStates(this.#backend, this.layout, tokens.length) : undefined;
+    const sequence = new Sequence(this.#backend, this.growing, [], tokens.length, rows);
     this.#cleanup.push(() => sequence.dispose());
     await forwardStep(this.model, this.attention, this.allocator, [{ sequence, tokens, logits: 'none' }]);
-    return { memory: sequence.memory, layout: this.growing, tokens: tokens.length };
+    const memory = rows?.memory ?? sequence.memory;
+    return { rows, block: { memory, layout: this.growing, tokens: tokens.length } };
+  }
+
+  /** Rows for `count` tokens behind those of an anchor, if there is one. */
+  async #rowsBehind(source: RowStates | undefined, before: number, count: number): Promise<RowStates> {
+    const target = new RowStates(this.#backend, this.layout, before + count);
+    if (source === undefined) return target;
+    const rows = Int32Array.from({ length: before }, (_, i) => i);
+    await copyRows(this.model, this.allocator, {
+      source,
+      rows,
+      turns: new Int32Array(before).fill(-before),
+      target,
+      at: 0,
+    });
+    return target;
   }
 
   /** Appends tokens; returns the logits of the last. */

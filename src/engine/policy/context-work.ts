@@ -3,6 +3,7 @@ import type { ContextBlock } from '../../model/index.ts';
 import type { PlannedBlock } from '../../prompt/index.ts';
 import { hideHeads } from './hide.ts';
 import type { ContextPolicy } from './policy.ts';
+import type { Recomputation } from './recompute.ts';
 import {
   type RecomputedContext,
   type RecomputeOptions,
@@ -12,7 +13,8 @@ import {
 } from './recompute-context.ts';
 
 export interface ContextWork {
-  /** Most bytes that it takes while the request runs. */
+  readonly how: Recomputation;
+  /** Most bytes that it takes while the request runs, where blocks are read as they are stored. */
   readonly bytes: number;
   /** To be disposed when the request ends. @throws ABORTED */
   run(options: RecomputeOptions, stored: readonly StoredContext[]): Promise<RecomputedContext>;
@@ -32,6 +34,7 @@ export function contextWork(
   // The first block has nothing before it.
   if (how === null || context.length < 2) return undefined;
   return {
+    how,
     bytes: recomputeBytes(layouts, context),
     run: (options, stored) => recomputeContext(options, how, stored),
   };
@@ -41,7 +44,7 @@ export function contextWork(
  * The context blocks as the final block reads them under a policy.
  * @param planned the prompt's blocks, in the order of `context`
  */
-export function asRead<B extends Omit<ContextBlock, 'start'>>(
+export function asRead<B extends Pick<ContextBlock, 'tokens' | 'hidden'>>(
   policy: ContextPolicy | null,
   planned: readonly Pick<PlannedBlock, 'kind'>[],
   context: readonly B[],

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { OwnedMemory } from '../../ggml/backend.ts';
 import type { Tokenizer } from '../../ggml/index.ts';
-import { type ContextBlock, type KvLayout, type Model, Sequence } from '../../model/index.ts';
+import { type ContextBlock, type KvLayout, type Model, RowStates, Sequence } from '../../model/index.ts';
 import type { PromptTemplate } from '../../prompt/index.ts';
 import type { Runner } from '../runner.ts';
 import { type Anchor, formatAnchor } from './anchor.ts';
@@ -34,6 +34,10 @@ export const plainEncoding: Encoding = { identity: '', label: '', before: new In
 export interface StatesBefore {
   readonly blocks: readonly Omit<ContextBlock, 'start'>[];
   readonly starts: readonly number[];
+  /** Tokens of all of them. */
+  readonly tokens: number;
+  /** Where they lie, where sequences lie as rows. */
+  readonly rows?: RowStates | undefined;
   release(): void;
 }
 
@@ -44,6 +48,8 @@ export interface EncodingsOptions {
   readonly template: PromptTemplate;
   /** Of caches that grow. */
   readonly layout: KvLayout;
+  /** Whether sequences lie as rows. */
+  readonly gathers: boolean;
   /** adapterIdentity() of the model's writer: it acts on every block that a policy encodes. Defaults to none. */
   readonly writer?: string | undefined;
 }
@@ -59,7 +65,7 @@ const mostStates = 8;
 const priority = 1;
 
 interface States {
-  readonly ready: Promise<OwnedMemory>;
+  readonly ready: Promise<OwnedMemory | RowStates>;
   users: number;
 }
 
@@ -119,22 +125,27 @@ export class Encodings {
   /** The states to encode a block behind, computed now if they are not there. To be released. @throws what the runner does */
   async use(encoding: Encoding): Promise<StatesBefore> {
     const { identity, before } = encoding;
-    if (before.length === 0) return { blocks: [], starts: [], release: () => undefined };
+    if (before.length === 0) return { blocks: [], starts: [], tokens: 0, release: () => undefined };
     const states = this.#states.get(identity) ?? { ready: this.#compute(before), users: 0 };
     states.users += 1;
     this.#states.delete(identity);
     this.#states.set(identity, states);
-    let memory: OwnedMemory;
+    let found: OwnedMemory | RowStates;
     try {
-      memory = await states.ready;
+      found = await states.ready;
     } catch (error) {
       if (this.#states.get(identity) === states) this.#states.delete(identity);
       throw error;
     }
     let released = false;
+    const rows = found instanceof RowStates ? found : undefined;
+    const memory = found instanceof RowStates ? found.memory : found;
+    if (memory === undefined) throw new Error('an anchor has states');
     return {
       blocks: [{ memory, layout: this.#options.layout, tokens: before.length }],
       starts: [-before.length],
+      tokens: before.length,
+      rows,
       release: () => {
         if (released) return;
         released = true;
@@ -144,18 +155,19 @@ export class Encodings {
     };
   }
 
-  async #compute(tokens: Int32Array): Promise<OwnedMemory> {
-    const { model, runner, layout } = this.#options;
-    const memory = model.backend.allocateMemory(layout.blockBytes(tokens.length));
-    const sequence = new Sequence(model.backend, layout, [], tokens.length, memory);
+  async #compute(tokens: Int32Array): Promise<OwnedMemory | RowStates> {
+    const { model, runner, layout, gathers } = this.#options;
+    const { backend } = model;
+    const states = gathers
+      ? new RowStates(backend, layout, tokens.length)
+      : backend.allocateMemory(layout.blockBytes(tokens.length));
+    const sequence = new Sequence(backend, layout, [], tokens.length, states);
     try {
       await runner.prompt(sequence, tokens, { logits: 'none', priority });
-      return memory;
+      return states;
     } catch (error) {
-      memory.free();
+      states.free();
       throw error;
-    } finally {
-      sequence.dispose();
     }
   }
 

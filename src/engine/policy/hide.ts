@@ -25,7 +25,7 @@ export function formatHide(tokens: number): string {
  * every word of which counts. A block with no more tokens than that is not seen at all.
  * @param hide first tokens of every other block; 0 for none
  */
-export function hideHeads<B extends Omit<ContextBlock, 'start'>>(
+export function hideHeads<B extends Pick<ContextBlock, 'tokens' | 'hidden'>>(
   hide: number,
   planned: readonly Pick<PlannedBlock, 'kind'>[],
   context: readonly B[],

@@ -54,9 +54,9 @@ export interface RecomputedContext extends Disposable {
  * The layer whose states tell how far a token is from full attention: the first whose states depend on other tokens
  * (CacheBlend measures there, too).
  */
-const probedLayer = 1;
+export const probedLayer = 1;
 /** Tokens of one batch: as many as the scheduler gives a prompt. */
-const batchTokens = 512;
+export const recomputeBatch = 512;
 
 /** Most bytes that recomputing tokens of these blocks takes. */
 export function recomputeBytes(
@@ -82,7 +82,12 @@ export async function recomputeContext(
   };
   const stored = context.map((block): ContextStates => ({ ...block, layout }));
   const runs =
-    how.method === 'deviation' ? await deviating(options, stored, how.share, count) : heads(stored, how.tokens);
+    how.method === 'deviation'
+      ? await deviating(options, stored, how.share, count)
+      : headRuns(
+          stored.map(({ tokens }) => tokens),
+          how.tokens,
+        );
   const copied = new Set(runs.map(({ block }) => block));
   const memories: { free(): void }[] = [];
   const dispose = () => {
@@ -112,8 +117,9 @@ export async function recomputeContext(
   }
 }
 
-function heads(blocks: readonly ContextStates[], most: number): Run[] {
-  return blocks.flatMap(({ tokens }, block) => {
+/** The first tokens of every block but the first. @param blocks their token ids */
+export function headRuns(blocks: readonly Int32Array[], most: number): Run[] {
+  return blocks.flatMap((tokens, block) => {
     const count = Math.min(most, tokens.length);
     return block === 0 || count === 0 ? [] : [{ block, first: 0, count }];
   });
@@ -181,7 +187,7 @@ async function recompute(
   const position = ({ block, first }: Run) => (starts[block] ?? 0) + first;
   const factory = attention(model, growingLayout);
   const piece = (run: Run) => runner.mostTokens(position(run) + run.count);
-  for (const batch of batchRuns(runs, batchTokens, piece)) {
+  for (const batch of batchRuns(runs, recomputeBatch, piece)) {
     if (signal.aborted) throw requestAborted(signal);
     const steps = recomputeSteps(backend, blocks, batch);
     await runner.exclusive((allocator) => forwardStep(model, factory, allocator, steps));
