@@ -14,17 +14,24 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import {
+  fast,
+  here,
+  isasOf,
+  libraryFlags,
+  libraryName,
+  perIsa,
+  plainFlags,
+  plain as plainSources,
+  variantsOf,
+} from './recipe.mjs';
 
 const run = promisify(execFile);
-const here = dirname(fileURLToPath(import.meta.url));
 const output = process.env.BLOCK_ATTENTION_BUILD_DIR ?? join(here, 'build');
-const library = `libblock_attention.${process.platform === 'darwin' ? 'dylib' : 'so'}`;
-
-const common = ['-std=c++17', '-fPIC', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-Wall', '-Wextra'];
-const fast = ['-O3', '-ffp-contract=fast', '-fno-math-errno'];
+const library = libraryName(process.platform);
+const common = libraryFlags(process.platform);
 const sanitizers = [
   '-O1',
   '-g',
@@ -37,32 +44,8 @@ const flags = process.argv.slice(2);
 /** Of the CPU that will run the results, as Node names it. */
 const arch = flags.find((flag) => flag.startsWith('--arch='))?.slice('--arch='.length) ?? process.arch;
 
-const avx2 = ['-mavx2', '-mfma', '-mf16c'];
-const avx512 = [...avx2, '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq'];
-const isas = {
-  x64: {
-    avx512,
-    avx512_256: [...avx512, '-DBA_LANES=8'],
-    avx2,
-    baseline: [],
-  },
-  arm64: { neon: [] },
-}[arch] ?? { baseline: [] };
-
 /** What can be built: sources for every ISA, plain sources, and how the parts are linked. */
-const kernel = {
-  perIsa: ['src/kernel.cpp', 'src/linear.cpp', 'src/training.cpp', 'src/checksum.cpp'],
-  plain: ['src/barrier.cpp', 'src/dispatch.cpp', 'src/guard.cpp', 'src/training-dispatch.cpp'],
-  flags: fast,
-};
-/** Instruction sets that only some files have a use for. */
-const alone =
-  arch === 'x64'
-    ? {
-        'src/linear.cpp': { avx512_vnni: [...avx512, '-mavx512vnni'] },
-        'src/training.cpp': { avx512_bf16: [...avx512, '-mavx512bf16'] },
-      }
-    : {};
+const kernel = { perIsa, plain: plainSources, flags: fast };
 const products = {
   library: {
     ...kernel,
@@ -70,7 +53,7 @@ const products = {
       {
         name: library,
         plain: [],
-        link: process.platform === 'darwin' ? ['-dynamiclib'] : ['-shared', '-Wl,--as-needed'],
+        link: process.platform === 'darwin' ? ['-dynamiclib'] : ['-shared', '-Wl,--as-needed', '-Wl,-z,nodelete'],
       },
     ],
   },
@@ -121,7 +104,9 @@ function sources(folder) {
 }
 
 function fingerprint(kind, compiler) {
-  const hash = createHash('sha256').update(JSON.stringify([kind, products[kind], isas, alone, common, compiler]));
+  const hash = createHash('sha256')
+    .update(JSON.stringify([kind, products[kind], common, compiler]))
+    .update(readFileSync(join(here, 'recipe.mjs')));
   const folders = kind === 'library' ? ['src'] : ['src', 'test', 'bench'];
   for (const file of folders.flatMap(sources)) hash.update(file).update(readFileSync(join(here, file)));
   return hash.digest('hex');
@@ -150,15 +135,16 @@ async function build(kind, compiler, stamp) {
   try {
     const object = (source, suffix) => join(work, `${source.replace(/\W/g, '-')}${suffix}.o`);
     const jobs = product.perIsa.flatMap((source) =>
-      Object.entries({ ...isas, ...alone[source] }).map(([isa, flags]) => ({
+      variantsOf(source, arch).map(({ suffix, flags }) => ({
         source,
-        object: object(source, `-${isa}`),
-        flags: [...common, ...product.flags, ...flags, `-DBA_NS=${isa}`],
+        object: object(source, suffix),
+        flags: [...common, ...product.flags, ...flags],
       })),
     );
     const shared = [...jobs.map((job) => job.object), ...product.plain.map((source) => object(source, ''))];
     const plain = [...product.plain, ...product.files.flatMap((file) => file.plain)];
-    for (const source of plain) jobs.push({ source, object: object(source, ''), flags: [...common, ...product.flags] });
+    for (const source of plain)
+      jobs.push({ source, object: object(source, ''), flags: [...common, ...product.flags, ...plainFlags()] });
     await Promise.all(jobs.map((job) => compile(compiler, [...job.flags, '-c', job.source, '-o', job.object])));
     for (const { name, plain, link } of product.files) {
       const objects = [...shared, ...plain.map((source) => object(source, ''))];
@@ -189,7 +175,7 @@ try {
     const start = performance.now();
     await build(kind, compiler, stamp);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    console.log(`native kernel: built ${kind} for ${Object.keys(isas).join(', ')} in ${seconds} s`);
+    console.log(`native kernel: built ${kind} for ${Object.keys(isasOf(arch)).join(', ')} in ${seconds} s`);
   }
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error);

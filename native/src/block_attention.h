@@ -80,6 +80,8 @@ typedef struct {
 extern "C" {
 #endif
 int32_t ba_abi_version(void);
+// The digest of the sources it was compiled from, in hex: native/recipe.mjs says of what.
+const char *ba_sources(void);
 const char *ba_isa(void);  // "avx512", "avx512_256", "avx2", "neon", "baseline": what the running CPU was given
 
 // What this library reads of a tensor: type, ne[4], nb[4], src[3], data. For the caller to compare with what ggml says,

@@ -1,15 +1,23 @@
 // The library's C interface: picks the build for the running CPU, and adapts ggml's custom operations to it.
 //
 // Compiled for the oldest CPU the library loads on; only calls through `chosen` run newer instructions.
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
+#include "export.h"
 #include "kernel.h"
+#include "layout.h"
+#include "system.h"
 #include "tensor.h"
 
+#ifndef BA_SOURCES
+#error "compile with -DBA_SOURCES=<digest of the sources>"
+#endif
+#define BA_QUOTE(x) #x
+#define BA_TEXT(x) BA_QUOTE(x)
+
 #if defined(__x86_64__)
-#include <cpuid.h>
 namespace avx512_vnni {
 extern const ba::Linear linear;
 }
@@ -35,35 +43,18 @@ extern const ba::Kernel kernel;
 }
 #endif
 
-#define EXPORT extern "C" __attribute__((visibility("default")))
-
 namespace {
 
 #if defined(__x86_64__)
-bool has_f16c() {
-  unsigned a, b, c, d;
-  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
-}
-
-// Zen 4 runs 512-bit operations as two of 256.
-bool halves_avx512() {
-  unsigned a, b, c, d;
-  if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || !__get_cpuid(1, &a, &b, &c, &d)) return false;
-  return (a >> 8 & 0xf) + (a >> 20 & 0xff) == 0x19;
-}
-
 const ba::Kernel *choose() {
-  __builtin_cpu_init();
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
-  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  const ba::Cpu cpu = ba::this_cpu();
   // BA_ISA names another build than the preferred one, to compare them; one that the CPU cannot run is not taken.
   const char *wanted = getenv("BA_ISA");
   const auto is_wanted = [&](const ba::Kernel &k) { return wanted && strcmp(wanted, k.isa) == 0; };
-  if (is_wanted(baseline::kernel) || !has_avx2) return &baseline::kernel;
-  if (is_wanted(avx2::kernel) || !has_avx512) return &avx2::kernel;
+  if (is_wanted(baseline::kernel) || !cpu.avx2) return &baseline::kernel;
+  if (is_wanted(avx2::kernel) || !cpu.avx512) return &avx2::kernel;
   if (is_wanted(avx512::kernel)) return &avx512::kernel;
-  return is_wanted(avx512_256::kernel) || halves_avx512() ? &avx512_256::kernel : &avx512::kernel;
+  return is_wanted(avx512_256::kernel) || cpu.halves_avx512 ? &avx512_256::kernel : &avx512::kernel;
 }
 
 // The integer products of AVX-512 VNNI go with both AVX-512 builds, unless another one was named.
@@ -71,7 +62,7 @@ const ba::Linear *choose_linear(const ba::Kernel *kernel) {
   const char *wanted = getenv("BA_ISA");
   const bool is_avx512 = kernel == &avx512::kernel || kernel == &avx512_256::kernel;
   const bool other = wanted && *wanted && strcmp(wanted, avx512_vnni::linear.isa) != 0;
-  return is_avx512 && !other && __builtin_cpu_supports("avx512vnni") ? &avx512_vnni::linear : kernel->linear;
+  return is_avx512 && !other && ba::this_cpu().avx512_vnni ? &avx512_vnni::linear : kernel->linear;
 }
 #elif defined(__aarch64__)
 const ba::Kernel *choose() { return &neon::kernel; }
@@ -114,39 +105,25 @@ ba::Rows rows(const ggml_tensor *t) {
   return {(float *)t->data, (int64_t)(t->nb[2] / sizeof(float)), (int64_t)(t->nb[1] / sizeof(float))};
 }
 
-bool is_usable(const ba_op &op, int nth) {
-  const int64_t needed = ba_scratch_bytes(op.params, nth);
-  return needed >= 0 && op.scratch_bytes >= needed;
-}
-
 struct Thread {
   const ba_params *params;
   const ba::Rows *rows;
   void *scratch;
   int32_t ith, nth;
-  bool merge, started;
-  pthread_t id;
+  bool merge;
 };
 
-void *work(void *arg) {
-  const Thread &t = *(const Thread *)arg;
+// Within a stage the order does not matter.
+void work(void *item) {
+  const Thread &t = *(const Thread *)item;
   (t.merge ? chosen->merge : chosen->attend)(*t.params, *t.rows, t.scratch, t.ith, t.nth);
-  return nullptr;
-}
-
-void run_stage(Thread *threads, int32_t nth) {
-  // A thread that cannot be started is no failure: within a stage the order does not matter.
-  for (int32_t i = 1; i < nth; i++)
-    threads[i].started = pthread_create(&threads[i].id, nullptr, work, &threads[i]) == 0;
-  for (int32_t i = 0; i < nth; i++)
-    if (!threads[i].started) work(&threads[i]);
-  for (int32_t i = 1; i < nth; i++)
-    if (threads[i].started) pthread_join(threads[i].id, nullptr);
 }
 
 }  // namespace
 
 EXPORT int32_t ba_abi_version(void) { return BA_ABI_VERSION; }
+
+EXPORT const char *ba_sources(void) { return BA_TEXT(BA_SOURCES); }
 
 EXPORT const char *ba_isa(void) { return chosen->isa; }
 
@@ -160,6 +137,11 @@ EXPORT void ba_probe_tensor(const ggml_tensor *t, int64_t *fields) {
 
 EXPORT int64_t ba_scratch_bytes(const ba_params *params, int32_t nth) {
   return nth > 0 && is_valid(*params) ? chosen->scratch_bytes(*params, nth) : -1;
+}
+
+static bool is_usable(const ba_op &op, int nth) {
+  const int64_t needed = ba_scratch_bytes(op.params, nth);
+  return needed >= 0 && op.scratch_bytes >= needed;
 }
 
 EXPORT void ba_attend(ggml_tensor *dst, int ith, int nth, void *userdata) {
@@ -181,16 +163,16 @@ EXPORT int32_t ba_run(const ba_params *params, const float *q, float *out, int32
   const int64_t head = params->head_dim, row = head * params->heads, bytes = ba_scratch_bytes(params, nth);
   if (bytes < 0) return 1;
   const ba::Rows from = {(float *)q, row, head}, to = {out, row, head};
-  void *scratch = nullptr;
   Thread *threads = (Thread *)calloc((size_t)nth, sizeof(Thread));
-  const bool enough = threads && posix_memalign(&scratch, 64, (size_t)bytes) == 0;
+  void *scratch = ba::allocate_aligned((size_t)bytes);
+  const bool enough = threads && scratch;
   if (enough) memset(scratch, 0, 64);
   for (int stage = 0; enough && stage < 2; stage++) {
     for (int32_t i = 0; i < nth; i++)
-      threads[i] = {params, stage ? &to : &from, scratch, i, nth, stage == 1, false, {}};
-    run_stage(threads, nth);
+      threads[i] = {params, stage ? &to : &from, scratch, i, nth, stage == 1};
+    ba::run_threads(work, threads, sizeof(Thread), nth);
   }
-  free(scratch);
+  ba::free_aligned(scratch);
   free(threads);
   return enough ? 0 : 2;
 }

@@ -1,13 +1,14 @@
 // Guarded mappings: see guard.h. The handler takes no lock and allocates nothing.
 #include "guard.h"
 
+#include "export.h"
+
+#if !defined(_WIN32)
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
 
 #ifndef MAP_ANONYMOUS
 #define MAP_ANONYMOUS MAP_ANON
@@ -110,3 +111,14 @@ EXPORT int64_t ba_guard_faults(int32_t slot) {
 }
 
 EXPORT const int64_t *ba_guard_total(void) { return &total; }
+
+#else
+// Windows lets nobody truncate a mapped file.
+namespace {
+const int64_t total = 0;
+}
+EXPORT int32_t ba_guard_add(const void *, int64_t) { return -1; }
+EXPORT void ba_guard_remove(int32_t) {}
+EXPORT int64_t ba_guard_faults(int32_t) { return 0; }
+EXPORT const int64_t *ba_guard_total(void) { return &total; }
+#endif

@@ -212,7 +212,7 @@ static void attention(ggml_tensor *dst, int ith, int nth, const ba_training_rows
   const Heads q = heads_of(dst->src[0]), k = heads_of(dst->src[1]), v = heads_of(dst->src[2]), out = heads_of(dst);
   float *logs = (float *)dst->src[4]->data;
   const int64_t held = (int64_t)g.keys_padded * (g.dim + g.dim_padded), ld = g.keys_padded;
-  float *scratch = thread_scratch.take(held + TILE * (ld + 2 * g.dim) + (int64_t)(TILE + NR) * KC);
+  float *scratch = thread_floats(held + TILE * (ld + 2 * g.dim) + (int64_t)(TILE + NR) * KC);
   if (!scratch) {
     if (ith == 0) poison((float *)dst->data, dst->ne[0] * dst->ne[1] * dst->ne[2]);
     return;
@@ -250,7 +250,7 @@ static void attention_back(ggml_tensor *dst, int ith, int nth, const ba_training
   const Heads out = heads_of(dst->src[5]), given = heads_of(dst->src[6]);
   const float *logs = (const float *)dst->src[4]->data;
   const int64_t ld = g.keys_padded, by_key = ld * g.dim, by_dim = ld * g.dim_padded, panel = (int64_t)TILE * g.dim_padded;
-  float *scratch = thread_scratch.take(2 * by_key + by_dim + 2 * by_key + 2 * TILE * ld + 5 * panel +
+  float *scratch = thread_floats(2 * by_key + by_dim + 2 * by_key + 2 * TILE * ld + 5 * panel +
                                        (int64_t)(TILE + KC + NR) * KC);
   if (!scratch) {
     if (ith == 0) poison((float *)dst->data, dst->ne[0] * dst->ne[1] * dst->ne[2]);

@@ -103,7 +103,7 @@ static void multiply_pairs(int pairs, const uint32_t *a, const uint32_t *b, floa
 static void product_of_pairs(ggml_tensor *dst, int ith, int nth, const ba_training_matrix &op) {
   const Operands o = operands(dst, ith, nth, op);
   if (o.i0 >= o.i1 || o.j0 >= o.j1) return;
-  float *scratch = thread_scratch.take((int64_t)(MC + MR) * PAIRS + (int64_t)(NC + NR) * PAIRS + DEPTH + 4 * PAIRS);
+  float *scratch = thread_floats((int64_t)(MC + MR) * PAIRS + (int64_t)(NC + NR) * PAIRS + DEPTH + 4 * PAIRS);
   if (!scratch) return o.poison_all();
   uint32_t *packed_a = (uint32_t *)scratch, *packed_b = packed_a + (int64_t)(MC + MR) * PAIRS;
   float *buffer = (float *)(packed_b + (int64_t)(NC + NR) * PAIRS);

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "block_attention.h"
+#include "cpu.h"
+#include "export.h"
 #include "training-kernel.h"
 
 #if defined(__x86_64__)
@@ -19,8 +21,6 @@
   }
 BA_ISAS(BA_DECLARE)
 
-#define EXPORT extern "C" __attribute__((visibility("default")))
-
 namespace {
 
 const ba::TrainingKernel &choose() {
@@ -29,8 +29,7 @@ const ba::TrainingKernel &choose() {
   // Goes with both AVX-512 builds, unless another one was named.
   const char *wanted = getenv("BA_ISA");
   const bool other = wanted && *wanted && strcmp(wanted, avx512_bf16::training.isa) != 0;
-  __builtin_cpu_init();
-  if (strncmp(isa, "avx512", 6) == 0 && !other && __builtin_cpu_supports("avx512bf16")) return avx512_bf16::training;
+  if (strncmp(isa, "avx512", 6) == 0 && !other && ba::this_cpu().avx512_bf16) return avx512_bf16::training;
 #endif
 #define BA_MATCH(name) \
   if (strcmp(isa, name::training.isa) == 0) return name::training;
@@ -39,8 +38,11 @@ const ba::TrainingKernel &choose() {
 }
 
 const ba::TrainingKernel &chosen() {
-  static const ba::TrainingKernel &kernel = choose();
-  return kernel;
+  // Whoever looks finds the same.
+  static const ba::TrainingKernel *found;
+  const ba::TrainingKernel *kernel = __atomic_load_n(&found, __ATOMIC_RELAXED);
+  if (kernel == nullptr) __atomic_store_n(&found, kernel = &choose(), __ATOMIC_RELAXED);
+  return *kernel;
 }
 
 }  // namespace

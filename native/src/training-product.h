@@ -14,7 +14,7 @@ static void product(ggml_tensor *dst, int ith, int nth, const ba_training_matrix
 #endif
   const Operands o = operands(dst, ith, nth, op);
   if (o.i0 >= o.i1 || o.j0 >= o.j1) return;
-  float *scratch = thread_scratch.take((int64_t)(MC + MR) * KC + (int64_t)(NC + NR) * KC + MC + 4 * KC);
+  float *scratch = thread_floats((int64_t)(MC + MR) * KC + (int64_t)(NC + NR) * KC + MC + 4 * KC);
   if (!scratch) return o.poison_all();
   float *packed_a = scratch, *packed_b = packed_a + (int64_t)(MC + MR) * KC;
   float *buffer = packed_b + (int64_t)(NC + NR) * KC;

@@ -41,7 +41,7 @@ static void mask(float *scores, int32_t key, int32_t keys, const int32_t *begin,
     for (int32_t t = 0; t < keys; t++) {
       float *at = scores + ((int64_t)t * NV + v) * L;
       const vi index = splat(key + t);
-      store(at, (index >= from) & (index < to) ? load(at) : splat(MASKED));
+      store(at, ((index >= from) & (index < to)) ? load(at) : splat(MASKED));
     }
   }
 }

@@ -51,8 +51,8 @@ describe('--adapter', () => {
       besideAt: `${adapter}.verdict.json`,
     });
     const auto = (...more: string[]) => workspace.ask('--mode', 'auto', ...more);
-    expect((await auto('--adapter', adapter)).stderr).toMatch(/^full, since verdict full/);
-    expect((await auto()).stderr).toMatch(/^full, since no verdict on this model/);
+    expect((await auto('--adapter', adapter)).stderr).toMatch(/^full, since verdict full/m);
+    expect((await auto()).stderr).toMatch(/^full, since no verdict on this model/m);
   });
 
   it('bench ttft measures it, and llama.cpp with it', async () => {

@@ -13,7 +13,7 @@ describe('ask', () => {
     const { code, stdout, stderr } = await workspace.ask();
     expect(code).toBe(0);
     expect(stdout.length).toBeGreaterThan(0);
-    expect(stderr).toMatch(/^block: first token after .* written/);
+    expect(stderr).toMatch(/^block: first token after .* written/m);
     expect(stderr).toMatch(/blocks: \d+ hit, \d+ missed/);
   });
 
@@ -68,7 +68,7 @@ describe('ask', () => {
 
   it('uses full attention as long as nothing is known about the model, and says how to find out', async () => {
     const { stderr } = await workspace.ask('--mode', 'auto');
-    expect(stderr).toMatch(/^full, since no verdict on this model: .*block-attention verify --model/);
+    expect(stderr).toMatch(/^full, since no verdict on this model: .*block-attention verify --model/m);
     const result = (await workspace.ask('--mode', 'auto', '--json')).json();
     expect(result).toMatchObject({ mode: 'full', requested: 'auto', blocks: [], policy: null });
     for (const flag of ['--policy', '--repair']) {

@@ -63,7 +63,7 @@ describe('finetune', () => {
     expect(after.block.loss).toBeLessThan(before.block.loss);
     // Not a terminal: notes on lines of their own, no progress.
     expect(stderr).not.toMatch(/\r| left$/m);
-    expect(stderr).toMatch(/^9 samples, 3 held out, .* parameters; about .* of memory\n9 steps\n/);
+    expect(stderr).toMatch(/^9 samples, 3 held out, .* parameters; about .* of memory\n9 steps\n/m);
     const log = readFileSync(join(out, 'log.jsonl'), 'utf8').trimEnd().split('\n');
     expect(log.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
 

@@ -112,7 +112,7 @@ describe('from a folder to an answer', () => {
   it('searches without a model', async () => {
     const { stdout, stderr } = await workspace.run(['search', 'lost keys']);
     expect(stdout).toMatch(/^\[1\] keys\.md:7 {2}Keys › Loss\n {4}A lost key is reported/);
-    expect(stderr).toMatch(/^2 passages in .* from /);
+    expect(stderr).toMatch(/^2 passages in .* from /m);
     const { hits } = (await workspace.run(['search', 'lost keys', '--path', 'b*', '--json'])).json();
     expect(hits).toEqual([]);
     const [hit] = (await workspace.run(['search', 'bridge', '--top', '1', '--json'])).json().hits as unknown[];

@@ -50,6 +50,8 @@ export async function openEngine(
       cacheDir: cacheFolder(io.env),
     });
     output.progress.clear();
+    if (engine.attentionReason !== null)
+      output.note(`portable attention, several times slower: ${engine.attentionReason}`);
     const { trainedContext, contextTokens } = engine.model;
     if (contextTokens > trainedContext) {
       output.note(

@@ -19,6 +19,8 @@ export type AttentionName = 'gathered' | 'native' | 'portable';
 export interface AttentionChoice {
   readonly name: AttentionName;
   readonly factory: AttentionFactory;
+  /** Why `auto` had to be `portable` on a CPU, and what to do about it; null otherwise, and where the user wants it so. */
+  readonly reason: string | null;
   /** Bytes of a sequence's scores that the path keeps at once; none where scores never leave the registers. */
   readonly keepsScores: boolean;
   /** For people: what the device lacks, where `auto` could not take the path made for it. */
@@ -37,21 +39,27 @@ export function chooseAttention(wanted: string, model: Model, layout: KvLayout):
   if (!names.includes(wanted)) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `attention is ${wanted}: use auto, gathered, native or portable`);
   }
-  const portable = { name: 'portable', factory: portableAttention(model, layout), keepsScores: true } as const;
+  const portable = {
+    name: 'portable',
+    reason: null,
+    factory: portableAttention(model, layout),
+    keepsScores: true,
+  } as const;
   if (wanted === 'portable') return portable;
   if (wanted === 'gathered' || (wanted === 'auto' && !model.backend.isCpu)) {
     const refusal = gatheredRefusal(model, layout);
-    if (refusal === undefined) return { name: 'gathered', factory: gatheredAttention(model), keepsScores: false };
+    if (refusal === undefined)
+      return { name: 'gathered', reason: null, factory: gatheredAttention(model), keepsScores: false };
     if (wanted === 'gathered') throw unavailable(wanted, refusal);
     const warning = `${refusal}: attention takes the portable path, which is slower with every block`;
     return { ...portable, warning };
   }
   const refusal = whyNot(model);
-  const { kernel } = nativeKernelState();
+  const { kernel, code } = nativeKernelState();
   if (kernel !== undefined && refusal === undefined) {
-    return { name: 'native', factory: nativeAttention(kernel)(model, layout), keepsScores: false };
+    return { name: 'native', reason: null, factory: nativeAttention(kernel)(model, layout), keepsScores: false };
   }
-  if (wanted === 'auto') return portable;
+  if (wanted === 'auto') return { ...portable, reason: code === 'off' ? null : (refusal ?? null) };
   throw unavailable(wanted, refusal);
 }
 

@@ -168,7 +168,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       warning: attention.warning,
       attention: (part, states) => chooseAttention(attention.name, part, states).factory,
     };
-    return new LocalEngine(parts, { store, kvType, attention: attention.name, threads: backend.threads, cleanup });
+    return new LocalEngine(parts, {
+      store,
+      kvType,
+      attention: attention.name,
+      attentionReason: attention.reason,
+      threads: backend.threads,
+      cleanup,
+    });
   } catch (error) {
     for (const release of cleanup.reverse()) await release();
     throw error;
@@ -207,6 +214,7 @@ class LocalEngine implements Engine {
   readonly store: BlockStore;
   readonly kvType: KvType;
   readonly attention: AttentionName;
+  readonly attentionReason: string | null;
   readonly threads: number;
   readonly linear: readonly LinearDecision[];
   readonly tokenizer: TokenCounter;
@@ -220,12 +228,15 @@ class LocalEngine implements Engine {
 
   constructor(
     parts: EngineParts,
-    rest: Pick<Engine, 'store' | 'kvType' | 'attention' | 'threads'> & { cleanup: (() => void | Promise<void>)[] },
+    rest: Pick<Engine, 'store' | 'kvType' | 'attention' | 'attentionReason' | 'threads'> & {
+      cleanup: (() => void | Promise<void>)[];
+    },
   ) {
     this.#parts = parts;
     this.store = rest.store;
     this.kvType = rest.kvType;
     this.attention = rest.attention;
+    this.attentionReason = rest.attentionReason;
     this.threads = rest.threads;
     this.linear = parts.model.linearDecisions;
     this.#cleanup = rest.cleanup;

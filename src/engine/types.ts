@@ -341,6 +341,11 @@ export interface Engine extends AsyncDisposable {
   readonly store: BlockStore;
   readonly kvType: KvType;
   readonly attention: AttentionName;
+  /**
+   * Why `attention: 'auto'` had to become `portable` on a CPU, and what to do about it: the native library is absent, or
+   * the model does not fit it. Null where it is native, where portable was asked for, and on other devices.
+   */
+  readonly attentionReason: string | null;
   /** The most that compute. */
   readonly threads: number;
   /** Which path multiplies which weights of prompts, and why; empty where all are ggml's for want of the other. */

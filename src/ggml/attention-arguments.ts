@@ -6,8 +6,8 @@
  * write() for other blocks or sequences, grow() for one more token. Not to be touched while a graph computes.
  */
 import { BlockAttentionError } from '../errors.ts';
+import { nativeKernelAbi } from './kernel-library.ts';
 import { allocateMemory, type NativeMemory } from './memory.ts';
-import { nativeKernelAbi } from './native-kernel.ts';
 import type { TensorType } from './tensor.ts';
 
 /** What all sequences of a layer have in common. */

@@ -5,9 +5,8 @@
  * in its place and marks the mapping; whoever used it asks afterwards and throws the result away. Without the native
  * library nothing is guarded.
  */
-import { existsSync } from 'node:fs';
-import koffi from 'koffi';
-import { nativeFile, nativeVariable } from './native-file.ts';
+import koffi, { type LibraryHandle } from 'koffi';
+import { kernelLibrary } from './kernel-library.ts';
 
 export interface MappingGuard {
   /** Whether pages are lost. What was read before was right. */
@@ -24,28 +23,23 @@ interface GuardCalls {
   readonly total: BigInt64Array;
 }
 
-let calls: GuardCalls | null | undefined;
+let calls: GuardCalls | undefined;
 
 function guardCalls(): GuardCalls | null {
-  if (process.env[nativeVariable] === '0') return null;
-  if (calls === undefined) calls = existsSync(nativeFile) ? openCalls() : null;
+  const { library } = kernelLibrary();
+  if (library === undefined) return null;
+  calls ??= openCalls(library);
   return calls;
 }
 
-function openCalls(): GuardCalls | null {
-  try {
-    const library = koffi.load(nativeFile);
-    const total = library.func('void *ba_guard_total()') as () => bigint;
-    return {
-      add: library.func('int32_t ba_guard_add(const void *address, int64_t bytes)'),
-      remove: library.func('void ba_guard_remove(int32_t slot)'),
-      faults: library.func('int64_t ba_guard_faults(int32_t slot)'),
-      total: new BigInt64Array(koffi.view(total(), 8)),
-    };
-  } catch {
-    // Built before there was a guard.
-    return null;
-  }
+function openCalls(library: LibraryHandle): GuardCalls {
+  const total = library.func('void *ba_guard_total()') as () => bigint;
+  return {
+    add: library.func('int32_t ba_guard_add(const void *address, int64_t bytes)'),
+    remove: library.func('void ba_guard_remove(int32_t slot)'),
+    faults: library.func('int64_t ba_guard_faults(int32_t slot)'),
+    total: new BigInt64Array(koffi.view(total(), 8)),
+  };
 }
 
 /** Guards a read-only mapping; undefined where that cannot be done. */

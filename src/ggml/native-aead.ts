@@ -10,7 +10,7 @@ import { createCipheriv } from 'node:crypto';
 import koffi, { type KoffiFunc, type LibraryHandle } from 'koffi';
 import { call } from './call.ts';
 import { type Bytes, sizeOf } from './memory.ts';
-import { nativeVariable } from './native-kernel.ts';
+import { nativeVariable } from './native-file.ts';
 
 export interface NativeAead {
   /**

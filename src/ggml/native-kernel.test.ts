@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   AttentionArguments,
   type AttentionBlock,
@@ -9,7 +9,8 @@ import { Backend } from './backend.ts';
 import { GraphContext } from './graph-context.ts';
 import { loadLibrary } from './library.ts';
 import { allocateMemory, type NativeMemory } from './memory.ts';
-import { loadNativeKernel, nativeKernelState, nativeVariable, openKernel } from './native-kernel.ts';
+import { nativeVariable } from './native-file.ts';
+import { loadNativeKernel, nativeKernelState } from './native-kernel.ts';
 import { TensorType } from './tensor.ts';
 
 const { kernel, reason } = nativeKernelState();
@@ -223,18 +224,10 @@ describe.skipIf(kernel === undefined)('the native kernel', () => {
   });
 });
 
-describe('without the kernel', () => {
-  it('says why', () => {
-    expect(openKernel('/nowhere/lib.so').reason).toContain('/nowhere/lib.so is not built');
-    expect(openKernel(process.execPath).reason).toContain('cannot be loaded');
-  });
-
-  it(`${nativeVariable}=0 switches it off`, () => {
-    const before = process.env[nativeVariable];
-    process.env[nativeVariable] = '0';
-    expect(loadNativeKernel()).toBeUndefined();
-    expect(nativeKernelState().reason).toContain(nativeVariable);
-    if (before === undefined) delete process.env[nativeVariable];
-    else process.env[nativeVariable] = before;
-  });
+it(`is absent where ${nativeVariable}=0 switches it off, and says so`, () => {
+  vi.stubEnv(nativeVariable, '0');
+  expect(loadNativeKernel()).toBeUndefined();
+  expect(nativeKernelState()).toMatchObject({ code: 'off', reason: expect.stringContaining(nativeVariable) });
+  vi.unstubAllEnvs();
+  expect(nativeKernelState().kernel).toBe(kernel);
 });

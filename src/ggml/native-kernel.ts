@@ -1,20 +1,16 @@
 /**
- * The fused attention kernel (native/): finds and loads the library that native/build.mjs made, if it is there.
+ * The fused attention kernel (native/): the functions of its library, where there is one (kernel-library.ts).
  *
  * Knows the kernel's functions, not its structs (attention-arguments.ts) and no model. The kernel is optional: where it
  * is absent the portable path computes the same.
  */
-import { existsSync } from 'node:fs';
-import koffi, { type KoffiFunc } from 'koffi';
+import type { KoffiFunc } from 'koffi';
 import { BlockAttentionError } from '../errors.ts';
 import { call } from './call.ts';
+import { absent, type KernelLibrary, type KernelRefusal, kernelLibrary } from './kernel-library.ts';
 import { isLibraryLoaded } from './library.ts';
 import { addressOf, type Bytes, sizeOf } from './memory.ts';
-import { nativeFile, nativeVariable } from './native-file.ts';
 import { layoutMismatch } from './tensor-layout.ts';
-
-/** BA_ABI_VERSION of native/src/block_attention.h that attention-arguments.ts writes. */
-export const nativeKernelAbi = 6;
 
 /** BA_SUM_LANES of native/src/block_checksum.h. */
 export const sumLanes = 32;
@@ -58,10 +54,8 @@ export interface NativeLinearCalls {
 
 /** A kernel, or why there is none. */
 export type NativeKernelState =
-  | { readonly kernel: NativeKernel; readonly reason: undefined }
-  | { readonly kernel: undefined; readonly reason: string };
-
-export { nativeVariable };
+  | { readonly kernel: NativeKernel; readonly code: undefined; readonly reason: undefined }
+  | { readonly kernel: undefined; readonly code: KernelRefusal; readonly reason: string };
 
 let state: NativeKernelState | undefined;
 /** Whether the kernel was seen to read ggml's tensors rightly, which takes ggml. */
@@ -74,93 +68,85 @@ export function loadNativeKernel(): NativeKernel | undefined {
 
 /** The kernel, or the reason for its absence. BLOCK_ATTENTION_NATIVE=0 switches it off. Loads once per process. */
 export function nativeKernelState(): NativeKernelState {
-  if (process.env[nativeVariable] === '0') return absent(`${nativeVariable}=0 switches it off`);
-  state ??= openKernel(nativeFile);
+  const found = kernelLibrary();
+  if (found.library === undefined) return without(found);
+  state ??= bind(found);
   if (!probed && state.kernel !== undefined && isLibraryLoaded()) {
     probed = true;
     const wrong = layoutMismatch(state.kernel);
     if (wrong !== undefined) {
-      state = absent(`${state.kernel.path} is of another release of ggml, ${wrong}: node native/build.mjs`);
+      const reason = `${found.path} is of another release of ggml, ${wrong}: reinstall this package`;
+      state = without(absent('layout', reason));
     }
   }
   return state;
 }
 
-function absent(reason: string): NativeKernelState {
-  return { kernel: undefined, reason };
+function without({ code, reason }: { readonly code: KernelRefusal; readonly reason: string }): NativeKernelState {
+  return { kernel: undefined, code, reason };
 }
 
-/** Loads the library at `path`. Never throws: what is wrong with it is the reason. */
-export function openKernel(path: string): NativeKernelState {
-  if (!existsSync(path)) return absent(`${path} is not built: node native/build.mjs`);
-  try {
-    const library = koffi.load(path);
-    const abi = library.func('int32_t ba_abi_version(void)') as () => number;
-    if (abi() !== nativeKernelAbi) {
-      return absent(`${path} has ABI ${abi()}, this package needs ${nativeKernelAbi}: node native/build.mjs`);
-    }
-    const isa = library.func('const char *ba_isa(void)') as () => string;
-    const linearIsa = library.func('const char *ba_linear_isa(void)') as () => string;
-    const scratchBytes = library.func('int64_t ba_scratch_bytes(void *params, int32_t nth)') as (
-      params: bigint,
-      threads: number,
-    ) => number | bigint;
-    const run = library.func('int32_t ba_run(void *params, const float *q, _Out_ float *out, int32_t nth)') as (
-      params: bigint,
-      q: Float32Array,
-      out: Float32Array,
-      threads: number,
-    ) => number;
-    const checksum: KoffiFunc<(payloads: BigUint64Array, bytes: BigInt64Array, n: number, sums: Uint32Array) => void> =
-      library.func('void ba_checksum(const uint64_t *payloads, const int64_t *bytes, int32_t n, _Out_ uint32_t *sums)');
-    const probeTensor = library.func('void ba_probe_tensor(void *tensor, _Out_ int64_t *fields)') as (
-      tensor: bigint,
-      fields: BigInt64Array,
-    ) => void;
-    const packedBytes = library.func(
-      'int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows)',
-    ) as (type: number, inputs: number, outputs: number, rows: number) => number | bigint;
-    return {
-      reason: undefined,
-      kernel: {
-        isa: isa(),
-        linearIsa: linearIsa(),
-        path,
-        attend: library.symbol('ba_attend') as bigint,
-        merge: library.symbol('ba_merge') as bigint,
-        linear: {
-          pack: library.symbol('ba_linear_pack') as bigint,
-          multiply: library.symbol('ba_linear_multiply') as bigint,
-          packedBytes: (type, inputs, outputs, rows) => Number(packedBytes(type, inputs, outputs, rows)),
-        },
-        probeTensor,
-        async checksum(payloads) {
-          const sums = new Uint32Array(payloads.length * sumLanes);
-          const addresses = BigUint64Array.from(payloads, addressOf);
-          const bytes = BigInt64Array.from(payloads, (payload) => BigInt(sizeOf(payload)));
-          await call(checksum, addresses, bytes, payloads.length, sums);
-          return sums;
-        },
-        scratchBytes(params, threads) {
-          const bytes = Number(scratchBytes(params, threads));
-          if (bytes < 0) throw contradiction(threads);
-          return bytes;
-        },
-        run(params, q, out, threads) {
-          const status = run(params, q, out, threads);
-          if (status === 1) throw contradiction(threads);
-          if (status !== 0) {
-            throw new BlockAttentionError(
-              'MODEL_TOO_LARGE',
-              'no memory for attention scratch: use fewer rows or threads',
-            );
-          }
-        },
+function bind({ library, path }: KernelLibrary): NativeKernelState {
+  const isa = library.func('const char *ba_isa(void)') as () => string;
+  const linearIsa = library.func('const char *ba_linear_isa(void)') as () => string;
+  const scratchBytes = library.func('int64_t ba_scratch_bytes(void *params, int32_t nth)') as (
+    params: bigint,
+    threads: number,
+  ) => number | bigint;
+  const run = library.func('int32_t ba_run(void *params, const float *q, _Out_ float *out, int32_t nth)') as (
+    params: bigint,
+    q: Float32Array,
+    out: Float32Array,
+    threads: number,
+  ) => number;
+  const checksum: KoffiFunc<(payloads: BigUint64Array, bytes: BigInt64Array, n: number, sums: Uint32Array) => void> =
+    library.func('void ba_checksum(const uint64_t *payloads, const int64_t *bytes, int32_t n, _Out_ uint32_t *sums)');
+  const probeTensor = library.func('void ba_probe_tensor(void *tensor, _Out_ int64_t *fields)') as (
+    tensor: bigint,
+    fields: BigInt64Array,
+  ) => void;
+  const packedBytes = library.func(
+    'int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows)',
+  ) as (type: number, inputs: number, outputs: number, rows: number) => number | bigint;
+  return {
+    code: undefined,
+    reason: undefined,
+    kernel: {
+      isa: isa(),
+      linearIsa: linearIsa(),
+      path,
+      attend: library.symbol('ba_attend') as bigint,
+      merge: library.symbol('ba_merge') as bigint,
+      linear: {
+        pack: library.symbol('ba_linear_pack') as bigint,
+        multiply: library.symbol('ba_linear_multiply') as bigint,
+        packedBytes: (type, inputs, outputs, rows) => Number(packedBytes(type, inputs, outputs, rows)),
       },
-    };
-  } catch (error) {
-    return absent(`${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
-  }
+      probeTensor,
+      async checksum(payloads) {
+        const sums = new Uint32Array(payloads.length * sumLanes);
+        const addresses = BigUint64Array.from(payloads, addressOf);
+        const bytes = BigInt64Array.from(payloads, (payload) => BigInt(sizeOf(payload)));
+        await call(checksum, addresses, bytes, payloads.length, sums);
+        return sums;
+      },
+      scratchBytes(params, threads) {
+        const bytes = Number(scratchBytes(params, threads));
+        if (bytes < 0) throw contradiction(threads);
+        return bytes;
+      },
+      run(params, q, out, threads) {
+        const status = run(params, q, out, threads);
+        if (status === 1) throw contradiction(threads);
+        if (status !== 0) {
+          throw new BlockAttentionError(
+            'MODEL_TOO_LARGE',
+            'no memory for attention scratch: use fewer rows or threads',
+          );
+        }
+      },
+    },
+  };
 }
 
 function contradiction(threads: number): BlockAttentionError {

@@ -2,7 +2,7 @@ import { readFile, truncate, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { loadLibrary } from '../ggml/library.ts';
-import { nativeVariable } from '../ggml/native-kernel.ts';
+import { nativeVariable } from '../ggml/native-file.ts';
 import type { BlockRequest } from './block-store.ts';
 import { createBlockStore } from './create-store.ts';
 import { blockPath } from './disk-files.ts';

@@ -3,7 +3,7 @@ import { readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { loadLibrary } from '../ggml/library.ts';
-import { nativeVariable } from '../ggml/native-kernel.ts';
+import { nativeVariable } from '../ggml/native-file.ts';
 import { exportFolder, importArchive } from './archive.ts';
 import { type BlockStoreOptions, createBlockStore } from './create-store.ts';
 import { blockPath, writeAtomically } from './disk-files.ts';

@@ -1,0 +1,172 @@
+#!/usr/bin/env node
+/**
+ * The release as users of each package manager get it: `npm run check:install`.
+ *
+ *   node scripts/check-install.mjs             npm without scripts, pnpm, Yarn 4 and 1, Bun
+ *   node scripts/check-install.mjs npm bun     these
+ *
+ * Publishes native/build/release (`npm run build:kernels && npm run release:pack`) to a registry on this machine that passes
+ * everything else on, installs the package into an empty project, and asks the embedded model with the installed command.
+ * No install script runs, and no compiler is on the path. Exit status 1 when one does not compute natively. Some
+ * minutes; needs the package registry.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { run } from './prebuild/tools.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const versions = { verdaccio: '6.2.0', pnpm: '12.21.0', '@yarnpkg/cli-dist': '4.18.1', yarn: '1.22.22', bun: '1.4.5' };
+const folder = mkdtempSync(join(tmpdir(), 'block-attention-install-'));
+const upstream = run(['npm', 'config', 'get', 'registry']);
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** A registry of this machine's own: ours are published to it, all others come from the one that npm is set to. */
+async function startRegistry(tools) {
+  const at = join(folder, 'registry');
+  mkdirSync(at);
+  const port = await freePort();
+  const ours = ['@block-attention/*', 'block-attention'].map(
+    (name) => `  '${name}': { access: $all, publish: $all }\n`,
+  );
+  writeFileSync(
+    join(at, 'config.yaml'),
+    `storage: ${join(at, 'storage')}\nuplinks:\n  up: { url: '${upstream}', maxage: 60m, timeout: 120s }\n` +
+      `packages:\n${ours.join('')}  '**': { access: $all, proxy: up }\nmax_body_size: 200mb\n` +
+      `log: { type: stdout, level: warn }\nserver: { keepAliveTimeout: 0 }\n`,
+  );
+  const command = join(tools, 'node_modules', 'verdaccio', 'bin', 'verdaccio');
+  const argv = [command, '--config', join(at, 'config.yaml'), '--listen', `127.0.0.1:${port}`];
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const url = `http://127.0.0.1:${port}/`;
+  for (let tries = 0; ; tries++) {
+    const alive = await fetch(`${url}-/ping`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (alive) return { url, child };
+    if (child.exitCode !== null || tries > 240) throw new Error('the registry did not start');
+    await sleep(250);
+  }
+}
+
+/** How a manager installs into the project it is started in, without scripts. */
+const managers = {
+  npm: () => [['npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', 'block-attention']],
+  pnpm: ({ bin }) => [[bin('pnpm'), 'add', '--config.minimumReleaseAge=0', 'block-attention']],
+  yarn4: ({ script }) => [[process.execPath, script('@yarnpkg/cli-dist/bin/yarn.js'), 'add', 'block-attention']],
+  yarn1: ({ script }) => [
+    [process.execPath, script('yarn/bin/yarn.js'), 'add', '--ignore-scripts', '--no-progress', 'block-attention'],
+  ],
+  bun: ({ bin }) => [[bin('bun'), 'add', '--ignore-scripts', 'block-attention']],
+};
+
+function project(name, url) {
+  const at = join(folder, name);
+  mkdirSync(at);
+  writeFileSync(join(at, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
+  writeFileSync(join(at, '.npmrc'), `registry=${url}\n`);
+  writeFileSync(
+    join(at, '.yarnrc.yml'),
+    `npmRegistryServer: '${url}'\nunsafeHttpWhitelist: ['127.0.0.1']\nenableScripts: false\nnodeLinker: node-modules\n` +
+      `npmMinimalAgeGate: 0\nenableTelemetry: false\nenableImmutableInstalls: false\n`,
+  );
+  return at;
+}
+
+/** The environment of an install: a home of its own, and of programs Node and npm alone. */
+function environment(url) {
+  const home = join(folder, 'home');
+  const programs = join(folder, 'programs');
+  mkdirSync(home, { recursive: true });
+  mkdirSync(programs, { recursive: true });
+  for (const name of ['node', 'npm', 'npx']) {
+    const from = join(dirname(process.execPath), name);
+    if (existsSync(from) && !existsSync(join(programs, name))) symlinkSync(from, join(programs, name));
+  }
+  for (const name of ['sh', 'env', 'uname', 'dirname', 'basename', 'sed', 'readlink', 'cat']) {
+    const from = ['/bin', '/usr/bin'].map((place) => join(place, name)).find((path) => existsSync(path));
+    if (from !== undefined && !existsSync(join(programs, name))) symlinkSync(from, join(programs, name));
+  }
+  const path = process.platform === 'win32' ? process.env.PATH : [programs].join(delimiter);
+  return {
+    PATH: path,
+    HOME: home,
+    USERPROFILE: home,
+    npm_config_registry: url,
+    BLOCK_ATTENTION_CACHE: join(folder, 'cache'),
+    BLOCK_ATTENTION_OFFLINE: '1',
+    CI: '1',
+  };
+}
+
+/** What the installed command says of itself. */
+function ask(at, env) {
+  const passages = join(at, 'passages.jsonl');
+  writeFileSync(passages, '{"title":"Vellmar Bridge","text":"The Vellmar Bridge was opened in 1911."}\n');
+  const installed = join(at, 'node_modules', 'block-attention');
+  if (existsSync(join(installed, 'native', 'build'))) throw new Error('the library was compiled at install');
+  const argv = ['ask', '--model', 'embedded', '--passages', passages, '--no-store', '--json', '--max-tokens', '8'];
+  const command = [process.execPath, join(installed, 'dist', 'cli', 'main.js'), ...argv];
+  const line = run([...command, 'When was the Vellmar Bridge opened?'], { cwd: at, env })
+    .split('\n')
+    .at(-1);
+  const { answer, attention } = JSON.parse(line);
+  if (answer !== '1911' || attention !== 'native') throw new Error(`it answers "${answer}", by ${attention} attention`);
+  return `answers "${answer}" by ${attention} attention`;
+}
+
+const named = process.argv.slice(2);
+const unknown = named.find((name) => managers[name] === undefined);
+let registry;
+try {
+  if (unknown !== undefined)
+    throw new Error(`unknown manager ${unknown}; known are ${Object.keys(managers).join(', ')}`);
+  const release = join(root, 'native', 'build', 'release');
+  if (!existsSync(release) || readdirSync(release).length === 0)
+    throw new Error('nothing is packed: npm run release:pack');
+  const tools = join(folder, 'tools');
+  mkdirSync(tools);
+  writeFileSync(join(tools, 'package.json'), '{"private":true}');
+  const wanted = Object.entries(versions).map(([name, version]) => `${name}@${version}`);
+  run(['npm', 'install', '--no-audit', '--no-fund', '--save-exact', ...wanted], { cwd: tools });
+  registry = await startRegistry(tools);
+  const { url } = registry;
+  // A name for the publisher: the registry takes anybody's.
+  writeFileSync(join(folder, 'npmrc'), `registry=${url}\n${url.replace(/^http:/, '')}:_authToken=anybody\n`);
+  const env = { ...process.env, npm_config_userconfig: join(folder, 'npmrc'), npm_config_registry: url };
+  console.log(run([process.execPath, join(root, 'scripts', 'publish-release.mjs')], { env }));
+  const places = {
+    bin: (name) => join(tools, 'node_modules', '.bin', name),
+    script: (path) => join(tools, 'node_modules', path),
+  };
+  for (const name of named.length > 0 ? named : Object.keys(managers)) {
+    try {
+      const at = project(name, url);
+      for (const argv of managers[name](places)) run(argv, { cwd: at, env: environment(url), timeout: 900_000 });
+      console.log(`${name}: ${ask(at, environment(url))}`);
+    } catch (error) {
+      console.error(`${name}: ${error.message}`);
+      process.exitCode = 1;
+    }
+  }
+} catch (error) {
+  console.error(`install: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  registry?.child.kill();
+  rmSync(folder, { recursive: true, force: true });
+}

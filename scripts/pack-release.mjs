@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+/**
+ * What is published: the package and the native library's packages, as archives: `npm run release:pack`.
+ *
+ *   node scripts/pack-release.mjs [--out FOLDER]     from dist/ and native/build/packages, into native/build/release
+ *
+ * The repository's own package.json names none of the library's packages, since they are on no registry before a release
+ * and `npm ci` must work without them; a clone compiles the library. The published one names them all as optional
+ * dependencies, in the version that belongs to its sources, and has no scripts to run at install.
+ * Needs `npm ci` and `npm run build:kernels`; refuses packages of other sources.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { packageName, packageVersion, platforms } from './prebuild/platforms.mjs';
+import { run } from './prebuild/tools.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const built = join(root, 'native', 'build', 'packages');
+
+/** @returns the archive's path */
+function pack(folder, to) {
+  const argv = ['npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', to];
+  const [{ filename }] = JSON.parse(run(argv, { cwd: folder, shell: process.platform === 'win32' }));
+  return join(to, filename);
+}
+
+/** The manifest of the package as it is published. */
+function published({ scripts: _scripts, devDependencies: _tools, ...manifest }) {
+  const kernels = platforms.map((platform) => [packageName(platform), packageVersion()]);
+  const optionalDependencies = { ...manifest.optionalDependencies, ...Object.fromEntries(kernels) };
+  return { ...manifest, optionalDependencies };
+}
+
+function packMain(out) {
+  if (!existsSync(join(root, 'dist', 'cli', 'main.js'))) throw new Error('dist/ is missing: npm run build');
+  const work = mkdtempSync(join(tmpdir(), 'block-attention-release-'));
+  try {
+    run(['tar', '-xzf', pack(root, work), '-C', work]);
+    const folder = join(work, 'package');
+    const file = join(folder, 'package.json');
+    const manifest = published(JSON.parse(readFileSync(file, 'utf8')));
+    writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
+    return pack(folder, out);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function packKernel(platform, out) {
+  const folder = join(built, `kernel-${platform.name}`);
+  if (!existsSync(join(folder, 'package.json'))) {
+    throw new Error(`${packageName(platform)} is not built: npm run build:kernels -- ${platform.name}`);
+  }
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  if (version !== packageVersion()) {
+    throw new Error(`${folder} is ${version}, of other sources: npm run build:kernels -- ${platform.name}`);
+  }
+  return pack(folder, out);
+}
+
+const { values } = parseArgs({ options: { out: { type: 'string' } } });
+try {
+  const out = resolve(values.out ?? join(root, 'native', 'build', 'release'));
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  for (const platform of platforms) console.log(packKernel(platform, out));
+  console.log(packMain(out));
+} catch (error) {
+  console.error(`release: ${error.message}`);
+  process.exitCode = 1;
+}
