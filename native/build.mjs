@@ -22,6 +22,7 @@ import {
   isasOf,
   libraryFlags,
   libraryName,
+  optionalFlags,
   perIsa,
   plainFlags,
   plain as plainSources,
@@ -128,14 +129,25 @@ async function compile(compiler, args) {
   }
 }
 
+/** Instruction sets that the compiler has no flag for. */
+async function unknownTo({ command: [program, ...first] }) {
+  const refused = [];
+  for (const [isa, flag] of Object.entries(optionalFlags[arch] ?? {})) {
+    const argv = [...first, flag, '-E', '-x', 'c++', 'src/export.h'];
+    await run(program, argv, { cwd: here }).catch(() => refused.push(isa));
+  }
+  return refused;
+}
+
 async function build(kind, compiler, stamp) {
   const product = products[kind];
+  const without = await unknownTo(compiler);
   const work = join(output, `${kind}-${process.pid}.tmp`);
   mkdirSync(work, { recursive: true });
   try {
     const object = (source, suffix) => join(work, `${source.replace(/\W/g, '-')}${suffix}.o`);
     const jobs = product.perIsa.flatMap((source) =>
-      variantsOf(source, arch).map(({ suffix, flags }) => ({
+      variantsOf(source, arch, without).map(({ suffix, flags }) => ({
         source,
         object: object(source, suffix),
         flags: [...common, ...product.flags, ...flags],
@@ -144,7 +156,7 @@ async function build(kind, compiler, stamp) {
     const shared = [...jobs.map((job) => job.object), ...product.plain.map((source) => object(source, ''))];
     const plain = [...product.plain, ...product.files.flatMap((file) => file.plain)];
     for (const source of plain)
-      jobs.push({ source, object: object(source, ''), flags: [...common, ...product.flags, ...plainFlags()] });
+      jobs.push({ source, object: object(source, ''), flags: [...common, ...product.flags, ...plainFlags(without)] });
     await Promise.all(jobs.map((job) => compile(compiler, [...job.flags, '-c', job.source, '-o', job.object])));
     for (const { name, plain, link } of product.files) {
       const objects = [...shared, ...plain.map((source) => object(source, ''))];

@@ -61,13 +61,18 @@ describe.skipIf(missing !== undefined).each([
   });
 });
 
-test.skipIf(missing !== undefined)(
-  'integer products have the same bits whatever the instruction set',
-  () => {
-    expect(node('build.mjs', ['--test']).status).toBe(0);
+test.skipIf(missing !== undefined).each([
+  { suffix: '', option: '--test', cases: 120 },
+  { suffix: '-sanitized', option: '--sanitize', cases: 20 },
+])(
+  'integer products have the same bits whatever the instruction set, programs built with $option',
+  ({ suffix, option, cases }) => {
+    expect(node('build.mjs', [option]).status).toBe(0);
     const builds = new Map<string, string>();
-    for (const isa of [...isas, 'avx512_vnni']) {
-      const [, name = '', digest = ''] = /^(\S+): .*integers (\S+)$/m.exec(program('linear', ['120'], isa).text) ?? [];
+    for (const isa of [...isas, 'avx512_vnni', 'avx_vnni']) {
+      const { status, text } = program(`linear${suffix}`, [String(cases)], isa);
+      expect(status, text).toBe(0);
+      const [, name = '', digest = ''] = /^(\S+): .*integers (\S+)$/m.exec(text) ?? [];
       expect(digest).toMatch(/^[0-9a-f]{16}$/);
       // These have no integer products of their own.
       if (name !== 'baseline' && name !== 'neon') builds.set(name, digest);

@@ -43,20 +43,22 @@ const isas = {
 /** Instruction sets that only some files have a use for. */
 const alone = {
   x64: {
-    'src/linear.cpp': { avx512_vnni: [...avx512, '-mavx512vnni'] },
+    'src/linear.cpp': { avx512_vnni: [...avx512, '-mavx512vnni'], avx_vnni: [...avx2, '-mavxvnni'] },
     'src/training.cpp': { avx512_bf16: [...avx512, '-mavx512bf16'] },
   },
 };
 
+/** Flags that not every compiler has, by the instruction set that is left out without them: GCC 11, Clang 12. */
+export const optionalFlags = { x64: { avx_vnni: '-mavxvnni' } };
+
 /** Flags by instruction set of a CPU, as Node names it. */
 export const isasOf = (arch) => isas[arch] ?? { baseline: [] };
 
-/** `source` for every instruction set of the CPU. */
-export function variantsOf(source, arch) {
-  return Object.entries({ ...isasOf(arch), ...alone[arch]?.[source] }).map(([isa, flags]) => ({
-    suffix: `-${isa}`,
-    flags: [...flags, `-DBA_NS=${isa}`],
-  }));
+/** `source` for every instruction set of the CPU but those of `without`. */
+export function variantsOf(source, arch, without = []) {
+  return Object.entries({ ...isasOf(arch), ...alone[arch]?.[source] })
+    .filter(([isa]) => !without.includes(isa))
+    .map(([isa, flags]) => ({ suffix: `-${isa}`, flags: [...flags, `-DBA_NS=${isa}`] }));
 }
 
 /** The digest of native/src that the library reports (ba_sources) and src/ggml/kernel-sources.ts expects. */
@@ -70,5 +72,8 @@ export function sourcesDigest() {
   return hash.digest('hex');
 }
 
-/** Flags of the plain sources. */
-export const plainFlags = () => [`-DBA_SOURCES=${sourcesDigest()}`];
+/** Flags of the plain sources, which choose among the instruction sets: all but those of `without`. */
+export const plainFlags = (without = []) => [
+  `-DBA_SOURCES=${sourcesDigest()}`,
+  ...without.map((isa) => `-DBA_WITHOUT_${isa}`),
+];

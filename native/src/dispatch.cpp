@@ -21,6 +21,12 @@
 namespace avx512_vnni {
 extern const ba::Linear linear;
 }
+#if !defined(BA_WITHOUT_avx_vnni)
+#define BA_AVX_VNNI 1
+namespace avx_vnni {
+extern const ba::Linear linear;
+}
+#endif
 namespace avx512 {
 extern const ba::Kernel kernel;
 }
@@ -52,17 +58,23 @@ const ba::Kernel *choose() {
   const char *wanted = getenv("BA_ISA");
   const auto is_wanted = [&](const ba::Kernel &k) { return wanted && strcmp(wanted, k.isa) == 0; };
   if (is_wanted(baseline::kernel) || !cpu.avx2) return &baseline::kernel;
-  if (is_wanted(avx2::kernel) || !cpu.avx512) return &avx2::kernel;
+  const bool with_avx_vnni = wanted && strcmp(wanted, "avx_vnni") == 0;
+  if (is_wanted(avx2::kernel) || with_avx_vnni || !cpu.avx512) return &avx2::kernel;
   if (is_wanted(avx512::kernel)) return &avx512::kernel;
   return is_wanted(avx512_256::kernel) || cpu.halves_avx512 ? &avx512_256::kernel : &avx512::kernel;
 }
 
-// The integer products of AVX-512 VNNI go with both AVX-512 builds, unless another one was named.
+// The integer products of VNNI go with the builds of their width, unless another one was named.
 const ba::Linear *choose_linear(const ba::Kernel *kernel) {
+  const ba::Cpu cpu = ba::this_cpu();
   const char *wanted = getenv("BA_ISA");
+  const auto is_wanted = [&](const ba::Linear &l) { return !wanted || !*wanted || strcmp(wanted, l.isa) == 0; };
   const bool is_avx512 = kernel == &avx512::kernel || kernel == &avx512_256::kernel;
-  const bool other = wanted && *wanted && strcmp(wanted, avx512_vnni::linear.isa) != 0;
-  return is_avx512 && !other && ba::this_cpu().avx512_vnni ? &avx512_vnni::linear : kernel->linear;
+  if (is_avx512 && cpu.avx512_vnni && is_wanted(avx512_vnni::linear)) return &avx512_vnni::linear;
+#if defined(BA_AVX_VNNI)
+  if (kernel == &avx2::kernel && cpu.avx_vnni && is_wanted(avx_vnni::linear)) return &avx_vnni::linear;
+#endif
+  return kernel->linear;
 }
 #elif defined(__aarch64__)
 const ba::Kernel *choose() { return &neon::kernel; }

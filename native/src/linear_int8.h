@@ -12,12 +12,19 @@
 namespace BA_NS {
 namespace {
 
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#define BA_VNNI 1
+#endif
+
 enum {
 #if defined(__AVX512VNNI__)
   LANES8 = 16,
-  SLOTS8 = 3,
 #else
   LANES8 = 8,
+#endif
+#if defined(BA_VNNI)
+  SLOTS8 = 3,
+#else
   SLOTS8 = 2,
 #endif
   // A packed group of a panel of rows: [8 quads][rows][4] bytes, then slots of [rows]: scale, sum; with VNNI two sums.
@@ -82,7 +89,7 @@ BA_INLINE void pack_group(Form form, int32_t shift, float inverse, float scale, 
   const float stored_scale = form == WIDE ? scale : round_to_half(scale);
   const float stored_sum = form == SCALE_SUM ? round_to_half(scale * (float)sum) : stored_scale * (float)sum;
   memcpy(to + SCALE8 + r * 4, &stored_scale, 4);
-#if defined(__AVX512VNNI__)
+#if defined(BA_VNNI)
   if (shift != 0) {
     // What the shift of the weights adds, taken off as integers: of the group, or of its halves with a scale each.
     const int32_t off[2] = {-shift * (shift == 128 ? sum : first), -shift * second};
@@ -144,7 +151,7 @@ struct Byte {  // -128..127: 2 * 128 * 127 < 2^15
 
 }  // namespace
 }  // namespace BA_NS
-#if defined(__AVX512VNNI__)
+#if defined(BA_VNNI)
 #include "multiply_vnni.h"
 #else
 #include "multiply_avx2.h"
@@ -163,7 +170,7 @@ static void multiply_int8_tile(const ba::Product &p, int64_t first, int32_t outs
     for (int32_t o = 0; o < outs; o++)
       unpack_bytes(p.type, p.weight + (first + o) * p.weight_row + k / f.group * f.bytes, n, w + o * INT_K,
                    scale + o * (INT_K / 32), minimum + o * (INT_K / 32));
-    if (LANES8 == 16 && KIND::SIGNED)
+    if (SLOTS8 == 3 && KIND::SIGNED)
       for (int32_t o = 0; o < outs; o++)
         for (int32_t i = 0; i < n; i++) w[o * INT_K + i] = (uint8_t)(w[o * INT_K + i] + shift_of(p.type));
     const int64_t x_panel = p.k / 32 * GROUP8, c_panel = (int64_t)outs * LANES8;

@@ -35,7 +35,7 @@ export async function runPrograms(platform, library, tools) {
     const cases = emulated ? [10, 40, 20] : [200, 200, 100];
     const programs = { contract: [], random: [cases[0]], linear: [cases[1]], training: [cases[2]] };
     for (const name of Object.keys(programs)) await compileProgram(name, platform, beside, folder, tools);
-    const isas = platform.cpu === 'x64' ? ['', 'avx512_256', 'avx2', 'baseline'] : [''];
+    const isas = platform.cpu === 'x64' ? ['', 'avx512_256', 'avx2', 'avx_vnni', 'baseline'] : [''];
     const digests = new Map();
     for (const isa of isas) {
       for (const [name, count] of Object.entries(programs)) {
