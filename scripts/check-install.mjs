@@ -66,7 +66,9 @@ async function startRegistry(tools) {
 /** How a manager installs into the project it is started in, without scripts. */
 const managers = {
   npm: () => [['npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', 'block-attention']],
-  pnpm: ({ bin }) => [[bin('pnpm'), 'add', '--config.minimumReleaseAge=0', 'block-attention']],
+  pnpm: ({ bin }) => [
+    [bin('pnpm'), 'add', '--config.minimumReleaseAge=0', '--config.strictDepBuilds=false', 'block-attention'],
+  ],
   yarn4: ({ script }) => [[process.execPath, script('@yarnpkg/cli-dist/bin/yarn.js'), 'add', 'block-attention']],
   yarn1: ({ script }) => [
     [process.execPath, script('yarn/bin/yarn.js'), 'add', '--ignore-scripts', '--no-progress', 'block-attention'],

@@ -3,6 +3,7 @@
  * What is published: the package and the native library's packages, as archives: `npm run release:pack`.
  *
  *   node scripts/pack-release.mjs [--out FOLDER]     from dist/ and native/build/packages, into native/build/release
+ *   node scripts/pack-release.mjs linux-x64 …        with the library for these platforms alone: to try, not to publish
  *
  * The repository's own package.json names none of the library's packages, since they are on no registry before a release
  * and `npm ci` must work without them; a clone compiles the library. The published one names them all as optional
@@ -28,20 +29,20 @@ function pack(folder, to) {
 }
 
 /** The manifest of the package as it is published. */
-function published({ scripts: _scripts, devDependencies: _tools, ...manifest }) {
-  const kernels = platforms.map((platform) => [packageName(platform), packageVersion()]);
+function published({ scripts: _scripts, devDependencies: _tools, ...manifest }, chosen) {
+  const kernels = chosen.map((platform) => [packageName(platform), packageVersion()]);
   const optionalDependencies = { ...manifest.optionalDependencies, ...Object.fromEntries(kernels) };
   return { ...manifest, optionalDependencies };
 }
 
-function packMain(out) {
+function packMain(out, chosen) {
   if (!existsSync(join(root, 'dist', 'cli', 'main.js'))) throw new Error('dist/ is missing: npm run build');
   const work = mkdtempSync(join(tmpdir(), 'block-attention-release-'));
   try {
     run(['tar', '-xzf', pack(root, work), '-C', work]);
     const folder = join(work, 'package');
     const file = join(folder, 'package.json');
-    const manifest = published(JSON.parse(readFileSync(file, 'utf8')));
+    const manifest = published(JSON.parse(readFileSync(file, 'utf8')), chosen);
     writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
     return pack(folder, out);
   } finally {
@@ -61,13 +62,15 @@ function packKernel(platform, out) {
   return pack(folder, out);
 }
 
-const { values } = parseArgs({ options: { out: { type: 'string' } } });
+const { values, positionals } = parseArgs({ options: { out: { type: 'string' } }, allowPositionals: true });
 try {
+  const chosen = platforms.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  if (chosen.length === 0) throw new Error(`unknown platform ${positionals[0]}`);
   const out = resolve(values.out ?? join(root, 'native', 'build', 'release'));
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  for (const platform of platforms) console.log(packKernel(platform, out));
-  console.log(packMain(out));
+  for (const platform of chosen) console.log(packKernel(platform, out));
+  console.log(packMain(out, chosen));
 } catch (error) {
   console.error(`release: ${error.message}`);
   process.exitCode = 1;
