@@ -142,7 +142,8 @@ try {
     throw new Error('nothing is packed: npm run release:pack');
   const tools = join(folder, 'tools');
   mkdirSync(tools);
-  writeFileSync(join(tools, 'package.json'), '{"private":true}');
+  // Verdaccio asks for this one by a tag, which not every mirror keeps.
+  writeFileSync(join(tools, 'package.json'), '{"private":true,"overrides":{"node-fetch":"2.7.0"}}');
   const wanted = Object.entries(versions).map(([name, version]) => `${name}@${version}`);
   run(['npm', 'install', '--no-audit', '--no-fund', '--save-exact', ...wanted], { cwd: tools });
   registry = await startRegistry(tools);
