@@ -6,6 +6,7 @@
 const benchmarks: Readonly<Record<string, string>> = {
   ttft: 'time to first token against full prefill, kept prefixes in the same and in shuffled order, and the floor',
   attention: "one layer's attention, 50 queries × 32,768 keys, against flash_attn_ext",
+  gpu: "the paper's table on a device, with a model of random weights made here: --device, --shape 8b|1b|tiny, --minutes",
   encode: "encoding of 512-token blocks against llama.cpp's prefill",
   decode: 'decoding after 8,192 tokens, one sequence and eight that share passages',
   linear: 'linear layers by the native kernel and by ggml, for every type of weights',

@@ -2,12 +2,12 @@
  * Models of known shapes with random weights, for measuring time before anything is downloaded: how long a first token
  * takes depends on the shape and the element type alone.
  *
- * All are written as `llama` in q4_0, embedding and head included; Qwen's biases, which cost nothing that shows, are left
+ * All are written as `llama`, in q4_0 unless told otherwise, embedding and head included; Qwen's biases, which cost nothing that shows, are left
  * out. One stretch of random weights is repeated through each matrix, so that writing takes as long as the disk does.
  */
 
 import { type GgufEntry, type GgufTensorSource, writeGguf } from '../src/ggml/gguf-writer.ts';
-import { loadLibrary } from '../src/ggml/library.ts';
+import { type Device, loadLibrary } from '../src/ggml/library.ts';
 import { quantize } from '../src/ggml/quantize.ts';
 import { byteSize, TensorType } from '../src/ggml/tensor.ts';
 import { createPrng } from '../tests/support/prng.ts';
@@ -29,6 +29,8 @@ interface ModelShape {
 
 /** By name, as in docs/scaling.md. */
 export const shapes: Readonly<Record<string, ModelShape>> = {
+  /** Right or wrong shows in it at once; no real model has it. */
+  tiny: shape([4, 256, 4, 2, 64, 512, 1024], { tied: true, trainedContext: 32_768, ropeBase: 1e5 }),
   'smollm2-135m': shape([30, 576, 9, 3, 64, 1536, 49_152], { tied: true, trainedContext: 8192, ropeBase: 1e5 }),
   'smollm2-360m': shape([32, 960, 15, 5, 64, 2560, 49_152], { tied: true, trainedContext: 8192, ropeBase: 1e5 }),
   'qwen2.5-0.5b': shape([24, 896, 14, 2, 64, 4864, 151_936], { tied: true, trainedContext: 32_768, ropeBase: 1e6 }),
@@ -52,12 +54,15 @@ function shape(numbers: Numbers, rest: Pick<ModelShape, 'tied' | 'trainedContext
   return { layers, embedding, heads, kvHeads, headDim, feedForward, vocabulary: size, ...rest };
 }
 
-const type = TensorType.Q4_0;
-
-/** Writes the model. @throws INVALID_ARGUMENT when names or shapes do not fit; what the file system says */
-export async function writeShape(path: string, name: string, model: ModelShape): Promise<void> {
-  await loadLibrary('cpu');
-  await writeGguf(path, metadata(name, model), [...tensors(model)]);
+/** Writes the model. @param type of all matrices. Defaults to q4_0 @throws INVALID_ARGUMENT when names or shapes do not fit; what the file system says */
+export async function writeShape(
+  path: string,
+  name: string,
+  model: ModelShape,
+  { type = TensorType.Q4_0, device = 'cpu' }: { readonly type?: TensorType; readonly device?: Device } = {},
+): Promise<void> {
+  await loadLibrary(device);
+  await writeGguf(path, metadata(name, model), [...tensors(model, type)]);
 }
 
 function metadata(name: string, model: ModelShape): Map<string, GgufEntry> {
@@ -98,7 +103,7 @@ function words(size: number): Map<string, GgufEntry> {
 /** Rows of weights that are made and then repeated. */
 const distinctRows = 64;
 
-function* tensors(model: ModelShape): Generator<GgufTensorSource> {
+function* tensors(model: ModelShape, type: TensorType): Generator<GgufTensorSource> {
   const { embedding, heads, kvHeads, headDim, feedForward } = model;
   const prng = createPrng(7);
   const made = new Map<number, Uint8Array>();

@@ -3,13 +3,13 @@
  *
  * Knows how a model's blocks are made; where they are kept is the store's business.
  */
-import type { TensorMemory } from '../ggml/backend.ts';
+import type { GraphAllocator, TensorMemory } from '../ggml/backend.ts';
 import { allocateMemory, type NativeMemory } from '../ggml/memory.ts';
 import type { Tokenizer } from '../ggml/tokenizer.ts';
 import { KvLayout, kvLayoutVersion } from '../model/kv-layout.ts';
 import type { Model } from '../model/model.ts';
 import { copyRows, rowsToBlock } from '../model/row-copies.ts';
-import { RowStates, rowsBytes } from '../model/row-states.ts';
+import { type RowStates, rowsBytes } from '../model/row-states.ts';
 import { Sequence } from '../model/sequence.ts';
 import { type PromptTemplate, promptVersion } from '../prompt/index.ts';
 import {
@@ -43,7 +43,7 @@ export interface BlockSourceOptions {
   readonly template: PromptTemplate;
   /** Whether attention reads rows that are gathered for each sequence. Defaults to false. */
   readonly gathers?: boolean | undefined;
-  /** Bytes of blocks in the memory of a device: of what is gathered from, or of copies. Defaults to 1 GiB. */
+  /** Bytes of blocks in a device's memory: of what is gathered from, or of copies. Defaults to 1 GiB, on the CPU 64 MiB. */
   readonly poolBytes?: number | undefined;
 }
 
@@ -65,7 +65,8 @@ export interface GatheredBlock {
 
 /** Of blocks encoded ahead. */
 const lowestPriority = 0;
-const defaultPoolBytes = 2 ** 30;
+/** On the CPU gathering is for tests. */
+const defaultPoolBytes = (isCpu: boolean) => (isCpu ? 2 ** 26 : 2 ** 30);
 
 export class BlockSource {
   readonly layout: KvLayout;
@@ -83,7 +84,8 @@ export class BlockSource {
   constructor(options: BlockSourceOptions) {
     this.#options = options;
     this.layout = options.layout;
-    const { layout, model, runner, gathers = false, poolBytes = defaultPoolBytes } = options;
+    const { layout, model, runner, gathers = false } = options;
+    const poolBytes = options.poolBytes ?? defaultPoolBytes(model.backend.isCpu);
     this.#residency = new DeviceResidency(model.backend, poolBytes);
     this.#pool = gathers ? new DevicePool(model, layout, (work) => runner.exclusive(work), poolBytes) : undefined;
     this.#tokenizerVersion = promptVersion(options.tokenizer);
@@ -122,9 +124,10 @@ export class BlockSource {
       readonly places?: { readonly starts: readonly number[]; readonly first: number } | undefined;
     } = {},
   ): Promise<Sequence> {
-    const { backend } = this.#options.model;
+    const { model, runner } = this.#options;
+    const { backend } = model;
     const total = blocks.reduce((sum, { tokens }) => sum + tokens, 0);
-    const rows = new RowStates(backend, this.layout, total + ownTokens);
+    const rows = await runner.rows(this.layout, total + ownTokens);
     try {
       const { memory } = rows;
       if (memory === undefined) throw new Error('rows have memory');
@@ -279,27 +282,33 @@ export class BlockSource {
     const memory = allocateMemory(request.bytes);
     const cleanup: (() => void)[] = [() => before.release()];
     try {
+      const places = { starts: before.starts, first: 0 };
+      const encode = async (own: TensorMemory | RowStates | undefined) => {
+        const sequence = new Sequence(backend, this.growingLayout, before.blocks, count, own, places);
+        cleanup.push(() => sequence.dispose());
+        const { computeMs } = await runner.prompt(sequence, request.tokens, {
+          logits: 'none',
+          writes: encoding.writes,
+          priority,
+          group: tenant,
+          signal,
+        });
+        return { sequence, ms: computeMs };
+      };
+      if (this.gathers) {
+        const rows = await this.#rowsBehind(before, count);
+        const { ms } = await encode(rows);
+        await runner.exclusive((allocator) => this.#takeBlock(allocator, rows, before.tokens, memory, count));
+        return { memory, ms };
+      }
       const copy = backend.isCpu ? undefined : backend.allocateMemory(request.bytes);
       if (copy) cleanup.push(() => copy.free());
       const target = { layout: this.layout, memory: copy ?? backend.hostMemory(memory.address) };
-      const direct = this.growingLayout === this.layout && !this.gathers;
-      const own = this.gathers ? await this.#rowsBehind(before, count) : direct ? target.memory : undefined;
-      const places = { starts: before.starts, first: 0 };
-      const sequence = new Sequence(backend, this.growingLayout, before.blocks, count, own, places);
-      cleanup.push(() => sequence.dispose());
-      const { computeMs } = await runner.prompt(sequence, request.tokens, {
-        logits: 'none',
-        writes: encoding.writes,
-        priority,
-        group: tenant,
-        signal,
-      });
-      const { rows } = sequence;
-      if (rows) {
-        await runner.exclusive((allocator) => rowsToBlock(model, allocator, rows, sequence.contextRows, target, count));
-      } else if (!direct) await runner.convert({ layout: sequence.layout, memory: sequence.memory }, target, count);
-      if (copy) backend.download(copy, memory.bytes);
-      return { memory, ms: computeMs };
+      const direct = this.growingLayout === this.layout;
+      const { sequence, ms } = await encode(direct ? target.memory : undefined);
+      if (!direct) await runner.convert({ layout: sequence.layout, memory: sequence.memory }, target, count);
+      if (copy) await runner.exclusive(() => Promise.resolve(backend.download(copy, memory.bytes)));
+      return { memory, ms };
     } catch (error) {
       memory.free();
       throw error;
@@ -308,10 +317,30 @@ export class BlockSource {
     }
   }
 
+  /** What rows hold behind the first `before` as a block in host memory. The backend is to be at hand. */
+  async #takeBlock(
+    allocator: GraphAllocator,
+    rows: RowStates,
+    before: number,
+    memory: NativeMemory,
+    count: number,
+  ): Promise<void> {
+    const { model } = this.#options;
+    const { backend } = model;
+    const copy = backend.isCpu ? undefined : backend.allocateMemory(memory.size);
+    try {
+      const target = { layout: this.layout, memory: copy ?? backend.hostMemory(memory.address) };
+      await rowsToBlock(model, allocator, rows, before, target, count);
+      if (copy) backend.download(copy, memory.bytes);
+    } finally {
+      copy?.free();
+    }
+  }
+
   /** Rows for a block of so many tokens, behind a copy of what it is encoded behind. */
   async #rowsBehind({ rows, starts, tokens }: StatesBefore, count: number): Promise<RowStates> {
     const { model, runner } = this.#options;
-    const target = new RowStates(model.backend, this.layout, tokens + count);
+    const target = await runner.rows(this.layout, tokens + count);
     if (rows === undefined) return target;
     try {
       const picked = Int32Array.from({ length: tokens }, (_, i) => i);

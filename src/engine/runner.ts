@@ -8,7 +8,9 @@ import { BlockAttentionError } from '../errors.ts';
 import type { GraphAllocator } from '../ggml/backend.ts';
 import { convertBlock, type StoredBlock } from '../model/convert-kv.ts';
 import { copyPrefix } from '../model/copy-prefix.ts';
+import type { KvLayout } from '../model/kv-layout.ts';
 import type { Model } from '../model/model.ts';
+import { RowStates } from '../model/row-states.ts';
 import type { Sequence } from '../model/sequence.ts';
 import { type AttentionFactory, DecodeGraph, forwardStep, type Step } from '../model/step.ts';
 import { Pace } from './pace.ts';
@@ -147,6 +149,16 @@ export class Runner {
   /** Runs work that is no scheduled pass but needs the backend to itself, when the batch in flight is done. */
   exclusive<T>(work: (allocator: GraphAllocator) => Promise<T>): Promise<T> {
     return this.#exclusive(() => work(this.#allocator));
+  }
+
+  /**
+   * Zeroed rows for a sequence. Drivers may not be called from two threads at once, and graphs compute on one of their
+   * own: of a device, memory is asked for between them. @throws MODEL_TOO_LARGE
+   */
+  rows(layout: KvLayout, count: number): Promise<RowStates> {
+    const { backend } = this.#model;
+    const make = () => new RowStates(backend, layout, count);
+    return backend.isCpu ? Promise.resolve().then(make) : this.exclusive(() => Promise.resolve(make()));
   }
 
   checkIntegrity(): void {

@@ -53,7 +53,7 @@ export interface EngineOptions {
   readonly attention?: 'auto' | AttentionName | undefined;
   /**
    * Bytes of the device's memory for blocks that were used before; on the CPU with `attention: 'gathered'`, of ordinary
-   * memory. Defaults to half of what weights leave, at most what the store keeps in memory; on the CPU to 1 GiB.
+   * memory. Defaults to half of what weights leave, at most what the store keeps in memory; on the CPU to 64 MiB.
    */
   readonly poolBytes?: number | undefined;
   /** Rearrange quantised weights for the CPU's widest kernels: faster, at the price of a copy. Defaults to true. */

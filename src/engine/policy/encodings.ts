@@ -159,7 +159,7 @@ export class Encodings {
     const { model, runner, layout, gathers } = this.#options;
     const { backend } = model;
     const states = gathers
-      ? new RowStates(backend, layout, tokens.length)
+      ? await runner.rows(layout, tokens.length)
       : backend.allocateMemory(layout.blockBytes(tokens.length));
     const sequence = new Sequence(backend, layout, [], tokens.length, states);
     try {

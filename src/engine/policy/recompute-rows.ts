@@ -12,7 +12,6 @@ import {
   KvLayout,
   type Model,
   markedRuns,
-  RowStates,
   type Run,
   recomputeFlops,
   rowDeviation,
@@ -70,7 +69,7 @@ async function deviating(
   const first = context[0]?.length ?? 0;
   const count = total - first;
   if (stored === undefined || count <= 0) return [];
-  const fresh = new RowStates(backend, layout, total);
+  const fresh = await runner.rows(layout, total);
   try {
     const rows = Int32Array.from({ length: total }, (_, i) => i);
     await runner.exclusive((allocator) => copyRows(part, allocator, { source: stored, rows, target: fresh, at: 0 }));
