@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { TopLevelSpec } from 'vega-lite';
-import { renderChart } from '../src/eval/render-chart.ts';
+import { renderChart } from '../src/eval/charts/render-chart.ts';
 
 const { values } = parseArgs({ options: { from: { type: 'string' }, out: { type: 'string' } } });
 if (values.from === undefined || values.out === undefined) throw new Error('give --from FILE and --out FOLDER');

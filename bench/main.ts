@@ -3,29 +3,35 @@
  *
  * Each prints a card for people and, as its last line, one line of JSON for machines.
  */
-const benchmarks: Readonly<Record<string, string>> = {
-  ttft: 'time to first token against full prefill, kept prefixes in the same and in shuffled order, and the floor',
-  attention: "one layer's attention, 50 queries × 32,768 keys, against flash_attn_ext",
-  gpu: "the paper's table on a device, with a model of random weights made here: --device, --shape 8b|1b|tiny, --minutes",
-  encode: "encoding of 512-token blocks against llama.cpp's prefill",
-  decode: 'decoding after 8,192 tokens, one sequence and eight that share passages',
-  linear: 'linear layers by the native kernel and by ggml, for every type of weights',
-  adapter: 'what a LoRA costs while the model runs',
-  store: 'the first answer after a restart; look-up, keys and pins',
-  start: 'a whole `ask` on a warm store, from process start',
-  serve: 'a server under load, against llama-server',
-  contention: 'beside busy loops: the threads that the default chooses against every fixed number',
-  train: 'a training step against PyTorch',
-  'break-even': 'loading a block against encoding it',
-  'kv-types': 'element types of stored states: bytes, error, time',
-  'sealed-store': 'what encryption at rest costs',
-  retrieval: 'recall of passages against plain BM25; with --embed by vectors and both',
-  'index-update': 'an update of 50,000 passages of which one file has changed',
-  languages: 'recall of passages in other languages and scripts',
-  citations: 'whether inDocuments and citations tell right answers from wrong ones',
-  manual: 'questions that people ask of a manual, as `ask` answers them',
-  state: 'a JSON state of 300 blocks of which few change',
-  chart: 'draws what was saved: --from FILE --out FOLDER',
+const benchmarks: Readonly<Record<string, readonly [folder: string, what: string]>> = {
+  ttft: [
+    'speed',
+    'time to first token against full prefill, kept prefixes in the same and in shuffled order, and the floor',
+  ],
+  attention: ['speed', "one layer's attention, 50 queries × 32,768 keys, against flash_attn_ext"],
+  gpu: [
+    'speed',
+    "the paper's table on a device, with a model of random weights made here: --device, --shape 8b|1b|tiny, --minutes",
+  ],
+  encode: ['speed', "encoding of 512-token blocks against llama.cpp's prefill"],
+  decode: ['speed', 'decoding after 8,192 tokens, one sequence and eight that share passages'],
+  linear: ['speed', 'linear layers by the native kernel and by ggml, for every type of weights'],
+  adapter: ['speed', 'what a LoRA costs while the model runs'],
+  store: ['store', 'the first answer after a restart; look-up, keys and pins'],
+  start: ['speed', 'a whole `ask` on a warm store, from process start'],
+  serve: ['speed', 'a server under load, against llama-server'],
+  contention: ['speed', 'beside busy loops: the threads that the default chooses against every fixed number'],
+  train: ['speed', 'a training step against PyTorch'],
+  'break-even': ['store', 'loading a block against encoding it'],
+  'kv-types': ['store', 'element types of stored states: bytes, error, time'],
+  'sealed-store': ['store', 'what encryption at rest costs'],
+  retrieval: ['quality', 'recall of passages against plain BM25; with --embed by vectors and both'],
+  'index-update': ['speed', 'an update of 50,000 passages of which one file has changed'],
+  languages: ['quality', 'recall of passages in other languages and scripts'],
+  citations: ['quality', 'whether inDocuments and citations tell right answers from wrong ones'],
+  manual: ['quality', 'questions that people ask of a manual, as `ask` answers them'],
+  state: ['speed', 'a JSON state of 300 blocks of which few change'],
+  chart: ['.', 'draws what was saved: --from FILE --out FOLDER'],
 };
 
 const [name] = process.argv.splice(2, 1);
@@ -34,7 +40,7 @@ if (save !== -1) process.env.BLOCK_ATTENTION_BENCH_FILE = process.argv.splice(sa
 if (name === undefined || !Object.hasOwn(benchmarks, name)) {
   if (name !== undefined && name !== '--help') console.error(`unknown benchmark ${name}`);
   console.log('npm run bench -- NAME [--model REF] [--threads N] [--runs N] [--save FILE]\n');
-  for (const [known, what] of Object.entries(benchmarks)) console.log(`  ${known.padEnd(14)}${what}`);
+  for (const [known, [, what]] of Object.entries(benchmarks)) console.log(`  ${known.padEnd(14)}${what}`);
   process.exit(name === undefined || name === '--help' ? 0 : 2);
 }
-await import(`./${name}.ts`);
+await import(`./${benchmarks[name]?.[0]}/${name}.ts`);

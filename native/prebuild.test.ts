@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { faultsOf, wantedExports } from '../scripts/prebuild/check-library.mjs';
 import { abiVersion, manifestOf, packageVersion, platforms } from '../scripts/prebuild/platforms.mjs';
-import { nativeKernelAbi } from '../src/ggml/kernel-library.ts';
-import { kernelSources } from '../src/ggml/kernel-sources.ts';
-import { libraryName as expectedName, platformPackages } from '../src/ggml/native-file.ts';
+import { nativeKernelAbi } from '../src/ggml/native/kernel-library.ts';
+import { kernelSources } from '../src/ggml/native/kernel-sources.ts';
+import { libraryName as expectedName, platformPackages } from '../src/ggml/native/native-file.ts';
 import { libraryName, sourcesDigest } from './recipe.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-prebuild-'));

@@ -61,7 +61,7 @@ export function variantsOf(source, arch, without = []) {
     .map(([isa, flags]) => ({ suffix: `-${isa}`, flags: [...flags, `-DBA_NS=${isa}`] }));
 }
 
-/** The digest of native/src that the library reports (ba_sources) and src/ggml/kernel-sources.ts expects. */
+/** The digest of native/src that the library reports (ba_sources) and src/ggml/native/kernel-sources.ts expects. */
 export function sourcesDigest() {
   const hash = createHash('sha256');
   for (const name of readdirSync(join(here, 'src')).sort()) {

@@ -1,6 +1,6 @@
 /** Accuracy over steps of block fine-tuning, in both modes, as an SVG. */
 import type { TopLevelSpec } from 'vega-lite';
-import { chartFrame, modeColours, renderChart } from '../src/eval/render-chart.ts';
+import { chartFrame, modeColours, renderChart } from '../src/eval/charts/render-chart.ts';
 import type { CurvePoint } from './train.ts';
 
 const modes = { full: 'Full attention', block: 'Block-Attention' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nameKinds, namesOf } from '../src/eval/task-names.ts';
+import { nameKinds, namesOf } from '../src/tasks/task-names.ts';
 import { type Exercise, makeExercise, unanswered } from './exercises.ts';
 
 const textOf = ({ passages, questions }: Exercise) =>

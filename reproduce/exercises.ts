@@ -6,10 +6,11 @@
  * filler sentences, questions of two hops, and some questions that the passages do not answer. Seeded: exercise i is the
  * same on every machine.
  */
-import { type DocumentTitles, generateDocumentTasks } from '../src/eval/document-tasks.ts';
-import { createRandom, type Random } from '../src/eval/random.ts';
-import { generateReadingTasks } from '../src/eval/reading-tasks.ts';
-import { capitalised, nameKinds, namesOf } from '../src/eval/task-names.ts';
+
+import { createRandom, type Random } from '../src/random.ts';
+import { type DocumentTitles, generateDocumentTasks } from '../src/tasks/document-tasks.ts';
+import { generateReadingTasks } from '../src/tasks/reading-tasks.ts';
+import { capitalised, nameKinds, namesOf } from '../src/tasks/task-names.ts';
 import { choose, nameOf } from './random-names.ts';
 import { type Fact, fillers, type Topic, topics } from './relations.ts';
 

@@ -12,9 +12,9 @@
  * contents at any distance.
  */
 
-import { createRandom, type Random } from '../src/eval/random.ts';
-import { type GgufEntry, type GgufTensorSource, writeGguf } from '../src/ggml/gguf-writer.ts';
-import { TensorType } from '../src/ggml/tensor.ts';
+import { type GgufEntry, type GgufTensorSource, writeGguf } from '../src/ggml/gguf/gguf-writer.ts';
+import { TensorType } from '../src/ggml/graph/tensor.ts';
+import { createRandom, type Random } from '../src/random.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 export interface ModelShape {

@@ -3,11 +3,11 @@
  * both modes and with positions that are not re-encoded.
  */
 import type { Mode } from '../src/engine/index.ts';
-import { bootstrapInterval, type Interval, mean } from '../src/eval/bootstrap.ts';
-import { type DocumentTaskKind, documentTaskKinds, generateDocumentTasks } from '../src/eval/document-tasks.ts';
-import { scoreAnswer } from '../src/eval/metrics.ts';
 import { Reader } from '../src/eval/reader.ts';
 import { runJobs } from '../src/eval/run-jobs.ts';
+import { bootstrapInterval, type Interval, mean } from '../src/scoring/bootstrap.ts';
+import { scoreAnswer } from '../src/scoring/metrics.ts';
+import { type DocumentTaskKind, documentTaskKinds, generateDocumentTasks } from '../src/tasks/document-tasks.ts';
 
 export const rowModes = [
   'full-ceiling',

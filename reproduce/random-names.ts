@@ -3,8 +3,8 @@
  *
  * None of them is a name that the validation or test tasks use.
  */
-import type { Random } from '../src/eval/random.ts';
-import { capitalised, type NameKind, nameKinds, namesOf, syllables } from '../src/eval/task-names.ts';
+import type { Random } from '../src/random.ts';
+import { capitalised, type NameKind, nameKinds, namesOf, syllables } from '../src/tasks/task-names.ts';
 import { colours, days, months, qualities, things, units } from './words.ts';
 
 const onsets =

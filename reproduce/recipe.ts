@@ -1,5 +1,5 @@
 /** Every number of the training run. */
-import type { DocumentTitles } from '../src/eval/document-tasks.ts';
+import type { DocumentTitles } from '../src/tasks/document-tasks.ts';
 import type { ModelShape } from './initial-weights.ts';
 
 export interface Stage {

@@ -1,5 +1,5 @@
 /** Exercises as tokens, in the layout of the engine's own prompts. */
-import type { Tokenizer } from '../src/ggml/tokenizer.ts';
+import type { Tokenizer } from '../src/ggml/llama/tokenizer.ts';
 import { planRag, tokenizePlan } from '../src/prompt/index.ts';
 import type { Exercise } from './exercises.ts';
 

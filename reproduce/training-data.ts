@@ -1,7 +1,8 @@
 /** Exercises as training sequences: a seeded stream that never repeats itself. */
-import type { DocumentTask, DocumentTitles } from '../src/eval/document-tasks.ts';
-import { createRandom, type Random } from '../src/eval/random.ts';
-import type { Tokenizer } from '../src/ggml/tokenizer.ts';
+
+import type { Tokenizer } from '../src/ggml/llama/tokenizer.ts';
+import { createRandom, type Random } from '../src/random.ts';
+import type { DocumentTask, DocumentTitles } from '../src/tasks/document-tasks.ts';
 import type { FinalBlock, TrainingMode, TrainingSequence } from '../src/train/types.ts';
 import { makeExercise } from './exercises.ts';
 import { choose } from './random-names.ts';

@@ -1,7 +1,7 @@
 /** The vocabulary of the embedded model: byte-level BPE learned from the training mixture and from common words. */
 
-import { nameKinds, namesOf, syllables } from '../src/eval/task-names.ts';
-import type { GgufEntry } from '../src/ggml/gguf-writer.ts';
+import type { GgufEntry } from '../src/ggml/gguf/gguf-writer.ts';
+import { nameKinds, namesOf, syllables } from '../src/tasks/task-names.ts';
 import { learnBytePairs } from './byte-pairs.ts';
 import { makeExercise } from './exercises.ts';
 import * as words from './words.ts';

@@ -8,10 +8,10 @@
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type GgufEntry, type GgufTensorSource, writeGguf } from '../src/ggml/gguf-writer.ts';
-import { loadLibrary } from '../src/ggml/library.ts';
-import { quantize } from '../src/ggml/quantize.ts';
-import { TensorType } from '../src/ggml/tensor.ts';
+import { loadLibrary } from '../src/ggml/ffi/library.ts';
+import { type GgufEntry, type GgufTensorSource, writeGguf } from '../src/ggml/gguf/gguf-writer.ts';
+import { quantize } from '../src/ggml/graph/quantize.ts';
+import { TensorType } from '../src/ggml/graph/tensor.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

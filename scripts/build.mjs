@@ -22,6 +22,6 @@ execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], {
 execFileSync(process.execPath, [vite, 'build', join(root, 'web'), '--logLevel', 'warn'], { stdio: 'inherit' });
 // Character maps that PDFs name without containing them: users need these of PDF.js's package, and nothing else.
 const pdfjs = dirname(require.resolve('pdfjs-dist/package.json'));
-cpSync(join(pdfjs, 'cmaps'), join(root, 'dist', 'rag', 'load', 'cmaps'), { recursive: true });
+cpSync(join(pdfjs, 'cmaps'), join(root, 'dist', 'rag', 'load', 'pdf', 'cmaps'), { recursive: true });
 const bin = join(root, 'dist', 'cli', 'main.js');
 if (existsSync(bin)) chmodSync(bin, 0o755);

@@ -11,7 +11,7 @@
  *   node scripts/cpu-variants.mjs … -- tests/adapter.test.ts     these files instead
  *
  * Prints a line per run: tests passed, failed and skipped, seconds, and how much of its bound the comparison took that
- * came closest (tests/support/rounding.ts). Exit status 1 when a test failed. Needs `npm ci` and nothing else.
+ * came closest (tests/support/oracle/rounding.ts). Exit status 1 when a test failed. Needs `npm ci` and nothing else.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -23,25 +23,25 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const quick = [
   'tests/full-mode.test.ts',
   'tests/adapter.test.ts',
-  'src/ggml/reference.test.ts',
-  'src/ggml/native-kernel.test.ts',
+  'src/ggml/llama/reference.test.ts',
+  'src/ggml/native/native-kernel.test.ts',
 ];
 const numerics = [
   ...quick,
   'tests/block-mode.test.ts',
   'tests/recompute.test.ts',
   'tests/embedded-model.test.ts',
-  'src/ggml/embedding-model.test.ts',
-  'src/ggml/quantize.test.ts',
+  'src/ggml/llama/embedding-model.test.ts',
+  'src/ggml/graph/quantize.test.ts',
   'src/engine/engine.test.ts',
-  'src/engine/prefix-cache.test.ts',
+  'src/engine/blocks/prefix-cache.test.ts',
   'src/engine/adapter.test.ts',
   'src/eval/reader.test.ts',
   'src/eval/verify.test.ts',
   'src/rag/state/plan-state.test.ts',
   'src/server/api.test.ts',
-  'src/cli/ask.test.ts',
-  'src/cli/finetune.test.ts',
+  'src/cli/commands/ask.test.ts',
+  'src/cli/commands/finetune.test.ts',
   'src/train/gradients.test.ts',
   'src/train/training-session.test.ts',
   'src/train/micro-run.test.ts',
@@ -50,8 +50,8 @@ const numerics = [
 
 /** What a process with these variables computes with: the names of both libraries, or why it cannot. */
 const probe = `
-const { loadLibrary, cpuVariants, library } = await import('./src/ggml/library.ts');
-const { nativeKernelState } = await import('./src/ggml/native-kernel.ts');
+const { loadLibrary, cpuVariants, library } = await import('./src/ggml/ffi/library.ts');
+const { nativeKernelState } = await import('./src/ggml/native/native-kernel.ts');
 try {
   await loadLibrary('cpu');
   const maps = process.platform === 'linux' ? (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8') : '';

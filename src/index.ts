@@ -1,6 +1,5 @@
 /** The package's door. */
 export { type AdaptOptions, type AdaptPlan, type AdaptProgress, type AdaptReport, adapt } from './adapt/index.ts';
-export type { ModeChoice, ModeRequest } from './engine/choose-mode.ts';
 export { createEngine } from './engine/engine.ts';
 export { type ContextPolicy, type PolicyInput, parsePolicy } from './engine/policy/policy.ts';
 export type {
@@ -29,9 +28,10 @@ export type {
   TokenReport,
   Turn,
 } from './engine/types.ts';
-export type { StoredVerdict, VerdictIdentity } from './engine/verdict-store.ts';
+export type { ModeChoice, ModeRequest } from './engine/verdict/choose-mode.ts';
+export type { StoredVerdict, VerdictIdentity } from './engine/verdict/verdict-store.ts';
 export { BlockAttentionError, type ErrorCode, errorCodes } from './errors.ts';
-export type { Device } from './ggml/library.ts';
+export type { Device } from './ggml/ffi/library.ts';
 export {
   listModels,
   modelAliases,
@@ -39,9 +39,14 @@ export {
   type PullProgress,
   pullModel,
   resolveModel,
-} from './models/index.ts';
+} from './hub/index.ts';
 export { readPassages } from './prompt/index.ts';
-export type { BlockAttentionAccount, BlockAttentionFields, WithAccount, WithDocuments } from './server/client-types.ts';
+export type {
+  BlockAttentionAccount,
+  BlockAttentionFields,
+  WithAccount,
+  WithDocuments,
+} from './server/requests/client-types.ts';
 export * from './store/index.ts';
 export {
   type FinetuneOptions,

@@ -8,10 +8,10 @@ import { anchorTokens } from '../src/engine/policy/anchor-tokens.ts';
 import { openTokenizer } from '../src/ggml/index.ts';
 import { type Passage, planRag, tokenizePlan } from '../src/prompt/index.ts';
 import { type BlockKey, createBlockStore, createMemoryStore, listStore } from '../src/store/index.ts';
-import { anchoredLogits } from './support/anchored-oracle.ts';
-import { attentionPaths, gatheredPath } from './support/attention-paths.ts';
-import { ForwardHarness, relativeError } from './support/forward-harness.ts';
-import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
+import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
+import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
+import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
+import { ForwardHarness, relativeError } from './support/oracle/forward-harness.ts';
 import { readPrompt } from './support/read-prompt.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-policies-'));

@@ -9,12 +9,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KvType } from '../src/model/index.ts';
-import { anchoredLogits } from './support/anchored-oracle.ts';
-import { attentionPaths, gatheredPath } from './support/attention-paths.ts';
-import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/forward-harness.ts';
-import { attentionVariants, usesGelu } from './support/model-variants.ts';
+import { attentionVariants, usesGelu } from './support/models/model-variants.ts';
+import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
+import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
+import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
+import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/oracle/forward-harness.ts';
 import { createPrng } from './support/prng.ts';
-import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-anchored-'));
 afterAll(() => rmSync(folder, { recursive: true }));

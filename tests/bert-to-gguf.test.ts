@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { openEmbeddingModel } from '../src/ggml/index.ts';
-import { encodeByDefinition, encoderShape, vocabulary, writeRandomEncoder } from './support/random-encoder.ts';
+import { encodeByDefinition, encoderShape, vocabulary, writeRandomEncoder } from './support/models/random-encoder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-bert-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

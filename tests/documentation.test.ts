@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BuiltCommand } from './support/built-command.ts';
+import { BuiltCommand } from './support/cli/built-command.ts';
 import { type Example, examples } from './support/documentation.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine, type Engine } from '../src/engine/index.ts';
-import { scoreAnswer } from '../src/eval/metrics.ts';
-import { generateReadingTasks } from '../src/eval/reading-tasks.ts';
-import { modelAliases, resolveModel } from '../src/models/index.ts';
-import { capture } from './support/cli-capture.ts';
+import { modelAliases, resolveModel } from '../src/hub/index.ts';
+import { scoreAnswer } from '../src/scoring/metrics.ts';
+import { generateReadingTasks } from '../src/tasks/reading-tasks.ts';
+import { capture } from './support/cli/cli-capture.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-embedded-'));
 const root = fileURLToPath(new URL('..', import.meta.url));

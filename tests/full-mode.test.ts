@@ -6,11 +6,11 @@ import { afterAll, beforeAll, describe, it } from 'vitest';
 import { loadNativeKernel } from '../src/ggml/index.ts';
 import { portableAttention } from '../src/model/index.ts';
 import { expectAlong, measureYardstick } from './support/continuations.ts';
-import { ForwardHarness, randomTokens } from './support/forward-harness.ts';
-import { deepVariants, modelVariants, weightVariants } from './support/model-variants.ts';
+import { deepVariants, modelVariants, weightVariants } from './support/models/model-variants.ts';
+import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
+import { realModels } from './support/models/real-models.ts';
+import { ForwardHarness, randomTokens } from './support/oracle/forward-harness.ts';
 import { createPrng } from './support/prng.ts';
-import { type RandomModelSpec, writeRandomModel } from './support/random-model.ts';
-import { realModels } from './support/real-models.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -7,13 +7,13 @@ import { type AnswerRequest, createEngine, type Engine, type EngineOptions, pars
 import { tokensBefore } from '../src/engine/policy/anchor-tokens.ts';
 import { openTokenizer } from '../src/ggml/index.ts';
 import { type Passage, planRag, tokenizePlan } from '../src/prompt/index.ts';
-import { anchoredLogits } from './support/anchored-oracle.ts';
-import { attentionPaths, gatheredPath } from './support/attention-paths.ts';
-import { ForwardHarness, relativeError } from './support/forward-harness.ts';
-import { explainedErrors } from './support/oracle-rounding.ts';
-import { writeRandomModel } from './support/random-model.ts';
+import { writeRandomModel } from './support/models/random-model.ts';
+import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
+import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
+import { ForwardHarness, relativeError } from './support/oracle/forward-harness.ts';
+import { explainedErrors } from './support/oracle/oracle-rounding.ts';
+import { expectWithin } from './support/oracle/rounding.ts';
 import { readPrompt } from './support/read-prompt.ts';
-import { expectWithin } from './support/rounding.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-hide-'));
 const modelPath = join(folder, 'model.gguf');

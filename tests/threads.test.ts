@@ -6,11 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { TensorType, typeName } from '../src/ggml/tensor.ts';
-import { attentionPaths } from './support/attention-paths.ts';
-import { ForwardHarness, randomTokens } from './support/forward-harness.ts';
+import { TensorType, typeName } from '../src/ggml/graph/tensor.ts';
+import { writeRandomModel } from './support/models/random-model.ts';
+import { attentionPaths } from './support/oracle/attention-paths.ts';
+import { ForwardHarness, randomTokens } from './support/oracle/forward-harness.ts';
 import { createPrng } from './support/prng.ts';
-import { writeRandomModel } from './support/random-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,5 +1,5 @@
 /** Loss over the steps of both stages, as an SVG. */
-import { chartFrame, modeColours, renderChart } from '../../src/eval/render-chart.ts';
+import { chartFrame, modeColours, renderChart } from '../../src/eval/charts/render-chart.ts';
 
 export interface LossPoint {
   readonly stage: string;

@@ -1,6 +1,6 @@
 /** How the two modes came together while the writer was trained, as an SVG: divergence and agreement on held-out contexts. */
 import type { TopLevelSpec } from 'vega-lite';
-import { chartFrame, modeColours, renderChart } from '../eval/render-chart.ts';
+import { chartFrame, modeColours, renderChart } from '../eval/charts/render-chart.ts';
 import type { AdaptPlan } from './adapt-options.ts';
 
 /** Of held-out contexts, at the tokens of full attention's answers. */

@@ -3,10 +3,10 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeRandomAdapter } from '../../tests/support/random-adapter.ts';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { writeRandomAdapter } from '../../tests/support/models/random-adapter.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { createEngine } from '../engine/index.ts';
-import { openGguf } from '../ggml/gguf-file.ts';
+import { openGguf } from '../ggml/gguf/gguf-file.ts';
 import { adapt } from './adapt.ts';
 import type { AdaptOptions, AdaptProgress } from './adapt-options.ts';
 

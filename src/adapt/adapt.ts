@@ -9,12 +9,12 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder } from '../cache-folder.ts';
 import { createEngine, type Engine, type EngineOptions } from '../engine/index.ts';
 import { encodingPart, parsePolicy } from '../engine/policy/policy.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { documentQuestions, type Question, readQuestions, type VerificationReport, verify } from '../eval/index.ts';
 import { adapterIdentity, weightsDigest } from '../model/index.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
 import {
   type EvaluationReport,
   type FinetuneOptions,

@@ -1,8 +1,8 @@
 /** `--adapter` on the commands that load a model. */
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Workspace } from '../../tests/support/cli-workspace.ts';
-import { writeRandomAdapter } from '../../tests/support/random-adapter.ts';
+import { Workspace } from '../../tests/support/cli/cli-workspace.ts';
+import { writeRandomAdapter } from '../../tests/support/models/random-adapter.ts';
 
 let workspace: Workspace;
 let adapter: string;

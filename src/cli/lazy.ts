@@ -4,15 +4,15 @@
  * Here and not where they are used, because the compiler leaves the paths of imports untouched, `.ts` included, in
  * functions that contain `await using`.
  */
-export const loadOpenEngine = () => import('./open-engine.ts');
-export const loadOpenStore = () => import('./open-store.ts');
+export const loadOpenEngine = () => import('./runtime/open-engine.ts');
+export const loadOpenStore = () => import('./runtime/open-store.ts');
 export const loadEval = () => import('../eval/index.ts');
-export const loadDemoFacts = () => import('./demo-facts.ts');
+export const loadDemoFacts = () => import('./demo/demo-facts.ts');
 export const loadTraining = () => import('../train/index.ts');
 export const loadAdapt = () => import('../adapt/index.ts');
 export const loadQueue = () => import('../queue/index.ts');
 export const loadRag = () => import('../rag/index.ts');
 export const loadTokenCounter = () => import('../engine/index.ts');
 export const loadTokenizerAhead = () => import('../engine/tokenizer-ahead.ts');
-export const loadMcpServer = () => import('./mcp-server.ts');
-export const loadAskSource = () => import('./ask-source.ts');
+export const loadMcpServer = () => import('./runtime/mcp-server.ts');
+export const loadAskSource = () => import('./options/ask-source.ts');

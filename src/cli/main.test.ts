@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BuiltCommand } from '../../tests/support/built-command.ts';
-import { Workspace } from '../../tests/support/cli-workspace.ts';
+import { BuiltCommand } from '../../tests/support/cli/built-command.ts';
+import { Workspace } from '../../tests/support/cli/cli-workspace.ts';
 
 let workspace: Workspace;
 let command: BuiltCommand;

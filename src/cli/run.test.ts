@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { capture } from '../../tests/support/cli-capture.ts';
+import { capture } from '../../tests/support/cli/cli-capture.ts';
 
 const commands = ['pull', 'models', 'ask', 'encode', 'store', 'bench', 'demo'];
 const leaves = [

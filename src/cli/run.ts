@@ -4,8 +4,8 @@
 import { Command } from 'commander';
 import { packageVersion } from '../version.ts';
 import { loadCommands } from './commands.ts';
-import { reportError } from './errors.ts';
-import type { CliIo, CommandContext } from './io.ts';
+import { reportError } from './terminal/errors.ts';
+import type { CliIo, CommandContext } from './terminal/io.ts';
 
 /** Runs one command. @param argv arguments without node and script */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {

@@ -9,12 +9,12 @@ import {
   type WitnessedAnswer,
   witnessedAnswer,
 } from '../../tests/support/answers.ts';
-import { writeMerged, writeRandomAdapter } from '../../tests/support/random-adapter.ts';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { writeMerged, writeRandomAdapter } from '../../tests/support/models/random-adapter.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { createMemoryStore } from '../store/index.ts';
 import { createEngine } from './engine.ts';
 import type { Engine, EngineOptions } from './types.ts';
-import { verdictBeside, verdictIdentity, verdictPath, writeVerdict } from './verdict-store.ts';
+import { verdictBeside, verdictIdentity, verdictPath, writeVerdict } from './verdict/verdict-store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-adapter-'));
 const [model, adapter, other, merged] = ['model', 'adapter', 'other', 'merged'].map((name) =>

@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { nativeKernelState } from '../ggml/index.ts';
 import { createBlockStore } from '../store/index.ts';
 import { createEngine } from './engine.ts';

@@ -8,8 +8,8 @@ import {
   type WitnessedAnswer,
   witnessedAnswer,
 } from '../../tests/support/answers.ts';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
-import { embedded, stories260k } from '../../tests/support/real-models.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
+import { embedded, stories260k } from '../../tests/support/models/real-models.ts';
 import { BlockAttentionError, type ErrorCode } from '../errors.ts';
 import { createMemoryStore } from '../store/index.ts';
 import { createEngine } from './engine.ts';

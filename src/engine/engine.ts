@@ -3,9 +3,8 @@
  * life; each step of it is a module beside this one.
  */
 import { join } from 'node:path';
-import { cacheFolder } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
-import { openGguf } from '../ggml/gguf-file.ts';
+import { openGguf } from '../ggml/gguf/gguf-file.ts';
 import { Backend, typeName, type VocabTokenizer } from '../ggml/index.ts';
 import {
   type Adapter,
@@ -18,23 +17,22 @@ import {
   modelWarnings,
   readHyperParameters,
 } from '../model/index.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
 import { createTokenMemo, type PromptLayout, promptLayout, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
-import { answer } from './answer.ts';
-import { reportPlan } from './answer-plan.ts';
-import { answerStream } from './answer-stream.ts';
+import { answer } from './answer/answer.ts';
+import { reportPlan } from './answer/answer-plan.ts';
+import { answerStream } from './answer/answer-stream.ts';
 import { type AttentionName, chooseAttention } from './attention-choice.ts';
-import { BlockSource } from './block-source.ts';
-import { checkMode, chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './choose-mode.ts';
-import { type DeviceMemoryPlan, planDeviceMemory, scratchBytes, weightBytes } from './device-memory.ts';
-import { encodePassages, forgetPassages, passageKeys, removeBlocks } from './encode-passages.ts';
-import { KvBudget } from './kv-budget.ts';
-import { Pace } from './pace.ts';
+import { BlockSource } from './blocks/block-source.ts';
+import { type DeviceMemoryPlan, planDeviceMemory, scratchBytes, weightBytes } from './blocks/device-memory.ts';
+import { encodePassages, forgetPassages, passageKeys, removeBlocks } from './blocks/encode-passages.ts';
+import { KvBudget } from './blocks/kv-budget.ts';
+import { PrefixCache } from './blocks/prefix-cache.ts';
 import { defaultPolicy, trainedPolicy } from './policy/default-policy.ts';
 import { checkPolicy } from './policy/policy.ts';
-import { PrefixCache } from './prefix-cache.ts';
-import { Runner } from './runner.ts';
-import { shippedVerdicts } from './shipped-verdicts.ts';
+import { Pace } from './schedule/pace.ts';
+import { Runner } from './schedule/runner.ts';
 import { tokenCounter } from './token-counter.ts';
 import { takeTokenizer } from './tokenizer-ahead.ts';
 import type {
@@ -55,7 +53,9 @@ import type {
   RequestedMode,
   TokenCounter,
 } from './types.ts';
-import { readVerdict, type StoredVerdict, verdictIdentity, verdictPolicy } from './verdict-store.ts';
+import { checkMode, chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './verdict/choose-mode.ts';
+import { shippedVerdicts } from './verdict/shipped-verdicts.ts';
+import { readVerdict, type StoredVerdict, verdictIdentity, verdictPolicy } from './verdict/verdict-store.ts';
 
 const kvTypes: readonly KvType[] = ['f32', 'f16', 'q8_0'];
 const defaultStoreBytes = 2 * 2 ** 30;

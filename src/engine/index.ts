@@ -1,6 +1,5 @@
 /** The door of the engine. */
-export { BlockSource, type BlockSourceOptions } from './block-source.ts';
-export { chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './choose-mode.ts';
+export { BlockSource, type BlockSourceOptions } from './blocks/block-source.ts';
 export { createEngine } from './engine.ts';
 export {
   type ContextPolicy,
@@ -12,10 +11,11 @@ export {
   plainPolicy,
   recomputedShare,
 } from './policy/policy.ts';
-export { Runner, type RunnerOptions } from './runner.ts';
-export { shippedPath, shippedVerdicts } from './shipped-verdicts.ts';
+export { Runner, type RunnerOptions } from './schedule/runner.ts';
 export { openTokenCounter } from './token-counter.ts';
 export * from './types.ts';
+export { chooseMode, type ModeChoice, type ModeDefaults, type ModeRequest } from './verdict/choose-mode.ts';
+export { shippedPath, shippedVerdicts } from './verdict/shipped-verdicts.ts';
 export {
   readVerdict,
   type StoredVerdict,
@@ -25,4 +25,4 @@ export {
   verdictIdentity,
   verdictPath,
   writeVerdict,
-} from './verdict-store.ts';
+} from './verdict/verdict-store.ts';

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { openTokenizer } from '../ggml/index.ts';
 import { planRag, splitQuestion, tokenizePlan, tokenizePlanAside } from '../prompt/index.ts';
-import { createTokenMemo } from '../prompt/token-memo.ts';
+import { createTokenMemo } from '../prompt/plan/token-memo.ts';
 import { createEngine, type Engine } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-long-'));

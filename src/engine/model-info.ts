@@ -1,5 +1,5 @@
 /** What an engine says of its model and its adapters. */
-import type { AdapterKind } from '../model/adapter-file.ts';
+import type { AdapterKind } from '../model/weights/adapter-file.ts';
 
 export interface ModelInfo {
   readonly path: string;

@@ -1,7 +1,7 @@
 /** A tokenizer as document pipelines see it: how long a text is, and whether another one cuts alike. */
 import { createHash } from 'node:crypto';
 import { openTokenizer } from '../ggml/index.ts';
-import type { Tokenizer } from '../ggml/tokenizer.ts';
+import type { Tokenizer } from '../ggml/llama/tokenizer.ts';
 import { promptVersion } from '../prompt/index.ts';
 import type { TokenCounter } from './types.ts';
 

@@ -2,8 +2,8 @@
  * Reading a model's vocabulary before its engine is created: libllama takes its time, on a thread of its own, in which
  * the process can load modules and read passages.
  */
-import { type Device, loadLibrary } from '../ggml/library.ts';
-import { openTokenizer, type VocabTokenizer } from '../ggml/vocab.ts';
+import { type Device, loadLibrary } from '../ggml/ffi/library.ts';
+import { openTokenizer, type VocabTokenizer } from '../ggml/llama/vocab.ts';
 
 const opening = new Map<string, Promise<VocabTokenizer>>();
 

@@ -1,19 +1,19 @@
 /**
  * The public vocabulary of the engine: what goes in, what comes out. No tensor, no pointer.
  */
-import type { Device } from '../ggml/library.ts';
-import type { KvType } from '../model/kv-layout.ts';
-import type { LinearDecision } from '../model/linear-choice.ts';
+import type { Device } from '../ggml/ffi/library.ts';
+import type { KvType } from '../model/kv/kv-layout.ts';
+import type { LinearDecision } from '../model/weights/linear-choice.ts';
 import type { AgentRequest, BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
 import type { AttentionName } from './attention-choice.ts';
-import type { ModeChoice, ModeRequest } from './choose-mode.ts';
-import type { PoolStats } from './device-pool.ts';
+import type { PoolStats } from './blocks/device-pool.ts';
+import type { PrefixStats } from './blocks/prefix-cache.ts';
 import type { ModelInfo } from './model-info.ts';
-import type { ThreadNotice } from './pace.ts';
 import type { PolicyInput } from './policy/policy.ts';
-import type { PrefixStats } from './prefix-cache.ts';
-import type { StoredVerdict } from './verdict-store.ts';
+import type { ThreadNotice } from './schedule/pace.ts';
+import type { ModeChoice, ModeRequest } from './verdict/choose-mode.ts';
+import type { StoredVerdict } from './verdict/verdict-store.ts';
 
 export type { AdapterInfo, ModelInfo } from './model-info.ts';
 export type { KvType, Passage, PromptTemplate, ThreadNotice, Turn };

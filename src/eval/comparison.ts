@@ -3,14 +3,14 @@
  * measurement, which it only reads, and which may grow between two calls.
  */
 import type { ContextPolicy } from '../engine/index.ts';
-import { abstains } from './abstention.ts';
-import { type Difference, mean } from './bootstrap.ts';
-import { type EvaluationRow, scoreRows } from './evaluation-rows.ts';
+import { abstains } from '../scoring/abstention.ts';
+import { type Difference, mean } from '../scoring/bootstrap.ts';
+import { median } from '../scoring/median.ts';
+import { normalizeAnswer, tokenF1 } from '../scoring/metrics.ts';
+import { decide, decideOwn } from '../scoring/verdict.ts';
 import type { Answer, Measurement } from './measurement.ts';
-import { median } from './median.ts';
-import { normalizeAnswer, tokenF1 } from './metrics.ts';
-import type { Question } from './questions.ts';
-import { decide, decideOwn } from './verdict.ts';
+import type { Question } from './questions/questions.ts';
+import { type EvaluationRow, scoreRows } from './scores/evaluation-rows.ts';
 
 /** How like the two modes are. */
 export interface Agreement {

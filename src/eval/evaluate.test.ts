@@ -2,12 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { createEngine, type Engine, parsePolicy } from '../engine/index.ts';
-import { accuracyChart } from './accuracy-chart.ts';
+import { accuracyChart } from './charts/accuracy-chart.ts';
 import { type EvaluateOptions, evaluate } from './evaluate.ts';
-import { scoreRows } from './evaluation-rows.ts';
-import type { Question } from './questions.ts';
+import type { Question } from './questions/questions.ts';
+import { scoreRows } from './scores/evaluation-rows.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-evaluate-'));
 let engine: Engine;

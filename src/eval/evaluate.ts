@@ -5,18 +5,16 @@
  * question run side by side, so that what an interrupted run leaves compares the same questions.
  */
 import { join } from 'node:path';
-
-import { cacheFolder } from '../cache-folder.ts';
-
 import { type ContextPolicy, type Engine, type Mode, type PromptTemplate, plainPolicy } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { weightsDigest } from '../model/index.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
 import { promptFormat } from '../prompt/index.ts';
-import type { Difference } from './bootstrap.ts';
-import { type EvaluationRow, scoreRows } from './evaluation-rows.ts';
-import { describeMachine, type Machine } from './machine.ts';
+import type { Difference } from '../scoring/bootstrap.ts';
 import { Measurement, openAnswers, readsOf } from './measurement.ts';
-import type { Question } from './questions.ts';
+import type { Question } from './questions/questions.ts';
+import { type EvaluationRow, scoreRows } from './scores/evaluation-rows.ts';
+import { describeMachine, type Machine } from './ttft/machine.ts';
 
 export interface EvaluateOptions {
   readonly engine: Engine;

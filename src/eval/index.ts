@@ -1,9 +1,17 @@
 /** The door of measurements. */
 
-export { abstains } from './abstention.ts';
-export { accuracyChart } from './accuracy-chart.ts';
-export { bootstrapInterval, type Difference, type Interval, pairedDifference } from './bootstrap.ts';
-export { type DocumentQuestion, type DocumentQuestionOptions, documentQuestions } from './document-questions.ts';
+export { abstains } from '../scoring/abstention.ts';
+export { bootstrapInterval, type Difference, type Interval, pairedDifference } from '../scoring/bootstrap.ts';
+export { type FirstToken, firstTokenKl } from '../scoring/first-token.ts';
+export { normalizeAnswer, type Scores, scoreAnswer, tokenF1 } from '../scoring/metrics.ts';
+export {
+  decide,
+  decideOwn,
+  type Evidence,
+  leastOwnQuestions,
+  neededQuestions,
+  type OwnCheck,
+} from '../scoring/verdict.ts';
 export {
   type DocumentTask,
   type DocumentTaskKind,
@@ -11,25 +19,28 @@ export {
   type DocumentTitles,
   documentTaskKinds,
   generateDocumentTasks,
-} from './document-tasks.ts';
-export { type EvaluateOptions, type EvaluationReport, evaluate } from './evaluate.ts';
-export type { EvaluationRow } from './evaluation-rows.ts';
-export { rowName } from './evaluation-rows.ts';
-export { type FirstToken, firstTokenKl } from './first-token.ts';
-export type { Machine } from './machine.ts';
-export { normalizeAnswer, type Scores, scoreAnswer, tokenF1 } from './metrics.ts';
-export type { ModeScores } from './mode-scores.ts';
-export { type PaperRow, paperRows } from './paper.ts';
-export { type PaperAccuracyRow, paperAccuracyRows } from './paper-accuracy.ts';
-export { parseQuestion, type Question, type QuestionReadOptions, readQuestions } from './questions.ts';
+} from '../tasks/document-tasks.ts';
 export {
   generateReadingTasks,
   type ReadingTask,
   type ReadingTaskOptions,
   type TaskSplit,
   taskVocabulary,
-} from './reading-tasks.ts';
-export { benchTtft, type TtftOptions, type TtftReport, type TtftRow } from './ttft.ts';
-export { ttftChart } from './ttft-chart.ts';
-export { decide, decideOwn, type Evidence, leastOwnQuestions, neededQuestions, type OwnCheck } from './verdict.ts';
+} from '../tasks/reading-tasks.ts';
+export { accuracyChart } from './charts/accuracy-chart.ts';
+export { ttftChart } from './charts/ttft-chart.ts';
+export { type EvaluateOptions, type EvaluationReport, evaluate } from './evaluate.ts';
+export {
+  type DocumentQuestion,
+  type DocumentQuestionOptions,
+  documentQuestions,
+} from './questions/document-questions.ts';
+export { parseQuestion, type Question, type QuestionReadOptions, readQuestions } from './questions/questions.ts';
+export type { EvaluationRow } from './scores/evaluation-rows.ts';
+export { rowName } from './scores/evaluation-rows.ts';
+export type { ModeScores } from './scores/mode-scores.ts';
+export { type PaperAccuracyRow, paperAccuracyRows } from './scores/paper-accuracy.ts';
+export type { Machine } from './ttft/machine.ts';
+export { type PaperRow, paperRows } from './ttft/paper.ts';
+export { benchTtft, type TtftOptions, type TtftReport, type TtftRow } from './ttft/ttft.ts';
 export { type VerificationReport, type VerifyOptions, type VerifyProgress, verify } from './verify.ts';

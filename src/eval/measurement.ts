@@ -9,9 +9,9 @@
 import { z } from 'zod';
 import { type ContextPolicy, type Engine, plainPolicy } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
-import { abstains } from './abstention.ts';
-import { firstTokenKl } from './first-token.ts';
-import type { Question } from './questions.ts';
+import { abstains } from '../scoring/abstention.ts';
+import { firstTokenKl } from '../scoring/first-token.ts';
+import type { Question } from './questions/questions.ts';
 import { ResultsFile, resultKey } from './results-file.ts';
 import { runJobs } from './run-jobs.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineRounding } from '../../tests/support/answers.ts';
 import { tieBound } from '../../tests/support/continuations.ts';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { createEngine } from '../engine/index.ts';
 import { type Places, Reader } from './reader.ts';
 

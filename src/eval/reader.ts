@@ -5,16 +5,16 @@
  */
 
 import { join } from 'node:path';
-import { cacheFolder } from '../cache-folder.ts';
+import { generate } from '../engine/answer/generate.ts';
 import { chooseAttention } from '../engine/attention-choice.ts';
-import { generate } from '../engine/generate.ts';
 import { BlockSource, type EngineOptions, type Mode, type PromptTemplate, Runner } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { Backend, createSampler, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
 import { KvLayout, type KvType, Model, Sequence, weightsDigest } from '../model/index.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
 import { planRag, tokenizePlan } from '../prompt/index.ts';
 import { type BlockStore, createMemoryStore } from '../store/index.ts';
-import type { Question } from './questions.ts';
+import type { Question } from './questions/questions.ts';
 
 export type ReaderOptions = Pick<
   EngineOptions,

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { createEngine, type Engine, parsePolicy, readVerdict } from '../engine/index.ts';
-import type { Question } from './questions.ts';
+import type { Question } from './questions/questions.ts';
 import { type VerifyOptions, verify } from './verify.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-verify-'));

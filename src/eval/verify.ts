@@ -5,7 +5,6 @@
  * question; without (`own`), each stops as soon as its interval decides, and all stop when the time is up.
  */
 
-import { cacheFolder } from '../cache-folder.ts';
 import {
   type ContextPolicy,
   type Engine,
@@ -20,14 +19,15 @@ import {
   writeVerdict,
 } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
-import type { Difference } from './bootstrap.ts';
+import { cacheFolder } from '../platform/cache-folder.ts';
+import type { Difference } from '../scoring/bootstrap.ts';
 import { type Agreement, Comparison, type FirstTokens, type Judged } from './comparison.ts';
 import { answerSettings } from './evaluate.ts';
-import type { EvaluationRow } from './evaluation-rows.ts';
-import { describeMachine, type Machine } from './machine.ts';
 import { Measurement, openAnswers } from './measurement.ts';
-import type { ModeScores } from './mode-scores.ts';
-import type { Question } from './questions.ts';
+import type { Question } from './questions/questions.ts';
+import type { EvaluationRow } from './scores/evaluation-rows.ts';
+import type { ModeScores } from './scores/mode-scores.ts';
+import { describeMachine, type Machine } from './ttft/machine.ts';
 
 export interface VerifyOptions {
   /** The engine that will serve: its model, template and KV type are what the verdict is about. */

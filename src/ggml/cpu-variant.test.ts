@@ -1,13 +1,13 @@
 /** The choice of ggml's build for the CPU, in processes of their own: libraries are loaded once. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { cpuVariants, cpuVariantVariable, library, loadLibrary } from './library.ts';
+import { cpuVariants, cpuVariantVariable, library, loadLibrary } from './ffi/library.ts';
 
 await loadLibrary('cpu');
 const variants = cpuVariants(library().directory);
 
 const script = `
-const { Backend } = await import('./src/ggml/backend.ts');
+const { Backend } = await import('./src/ggml/device/backend.ts');
 const { readFileSync } = await import('node:fs');
 try {
   const backend = await Backend.open({ device: 'cpu', threads: 1 });

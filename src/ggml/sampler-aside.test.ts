@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { createPrng } from '../../tests/support/prng.ts';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
-import { createSampler } from './sampler.ts';
-import type { SamplerOptions } from './sampler-options.ts';
-import { openTokenizer, type VocabTokenizer } from './vocab.ts';
+import { createSampler } from './llama/sampler.ts';
+import type { SamplerOptions } from './llama/sampler-options.ts';
+import { openTokenizer, type VocabTokenizer } from './llama/vocab.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-sampler-'));
 let tokenizer: VocabTokenizer;

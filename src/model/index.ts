@@ -1,23 +1,13 @@
 /** The door of the models: loading one, laying out its states, running tokens through it. */
-export { type Adapter, type AdapterOptions, adapterIdentity } from './adapter.ts';
-export type { AdapterKind } from './adapter-file.ts';
-export { convertBlock, type StoredBlock } from './convert-kv.ts';
-export { denseForward } from './dense.ts';
-export { rowDeviation, type StatePair, stateDeviation } from './deviation.ts';
+
+export { encodeFlops, type Flops, promptFlops, recomputeFlops } from './architecture/flops.ts';
+export { type HyperParameters, readHyperParameters } from './architecture/hyper-parameters.ts';
+export { modelWarnings } from './architecture/model-warnings.ts';
+export { gatheredRefusal } from './attention/gathered-support.ts';
 export { type FamilyAbilities, familyAbilities } from './families/abilities.ts';
 export type { Family } from './families/index.ts';
-export { encodeFlops, type Flops, promptFlops, recomputeFlops } from './flops.ts';
-export { gatheredRefusal } from './gathered-support.ts';
-export { concatenate } from './graph-run.ts';
-export { type HyperParameters, readHyperParameters } from './hyper-parameters.ts';
-export { KvLayout, type KvType } from './kv-layout.ts';
-export type { LinearDecision } from './linear-choice.ts';
-export { Model } from './model.ts';
-export { modelWarnings } from './model-warnings.ts';
-export { batchRuns, type ContextStates, markedRuns, type Run, recomputeSteps } from './recompute.ts';
-export { blockToRows, copyRows, rowsToBlock } from './row-copies.ts';
-export { RowStates, rowsBytes } from './row-states.ts';
-export { type ContextBlock, Sequence } from './sequence.ts';
+export { denseForward } from './graph/dense.ts';
+export { concatenate } from './graph/graph-run.ts';
 export {
   type AttentionFactory,
   DecodeGraph,
@@ -26,5 +16,16 @@ export {
   nativeAttention,
   portableAttention,
   type Step,
-} from './step.ts';
-export { weightsDigest } from './weights-digest.ts';
+} from './graph/step.ts';
+export { convertBlock, type StoredBlock } from './kv/convert-kv.ts';
+export { rowDeviation, type StatePair, stateDeviation } from './kv/deviation.ts';
+export { KvLayout, type KvType } from './kv/kv-layout.ts';
+export { batchRuns, type ContextStates, markedRuns, type Run, recomputeSteps } from './kv/recompute.ts';
+export { blockToRows, copyRows, rowsToBlock } from './kv/row-copies.ts';
+export { RowStates, rowsBytes } from './kv/row-states.ts';
+export { type ContextBlock, Sequence } from './kv/sequence.ts';
+export { Model } from './model.ts';
+export { type Adapter, type AdapterOptions, adapterIdentity } from './weights/adapter.ts';
+export type { AdapterKind } from './weights/adapter-file.ts';
+export type { LinearDecision } from './weights/linear-choice.ts';
+export { weightsDigest } from './weights/weights-digest.ts';

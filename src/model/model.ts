@@ -3,21 +3,21 @@
  */
 
 import { BlockAttentionError } from '../errors.ts';
-import type { Backend } from '../ggml/backend.ts';
-import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
-import type { GraphContext } from '../ggml/graph-context.ts';
-import { loadNativeKernel, type NativeKernel } from '../ggml/native-kernel.ts';
-import { type Tensor, typeName } from '../ggml/tensor.ts';
-import { type Adapter, type AdapterOptions, loadAdapters } from './adapter.ts';
-import { bindWeights } from './bind-weights.ts';
-import type { ForwardModel } from './forward.ts';
-import { type HyperParameters, readHyperParameters } from './hyper-parameters.ts';
-import type { NamedWeights } from './layers.ts';
-import { chooseLinear, type LinearClass, type LinearDecision } from './linear-choice.ts';
-import { type LinearPath, nativeLinear } from './linear-native.ts';
-import { LinearTimer, linearClasses, linearMachine } from './measure-linear.ts';
-import { ropeContextLimit } from './rope.ts';
-import { Weights } from './weights.ts';
+import type { Backend } from '../ggml/device/backend.ts';
+import { type GgufFile, openGguf } from '../ggml/gguf/gguf-file.ts';
+import type { GraphContext } from '../ggml/graph/graph-context.ts';
+import { type Tensor, typeName } from '../ggml/graph/tensor.ts';
+import { loadNativeKernel, type NativeKernel } from '../ggml/native/native-kernel.ts';
+import { type HyperParameters, readHyperParameters } from './architecture/hyper-parameters.ts';
+import { ropeContextLimit } from './architecture/rope.ts';
+import type { ForwardModel } from './graph/forward.ts';
+import { type Adapter, type AdapterOptions, loadAdapters } from './weights/adapter.ts';
+import { bindWeights } from './weights/bind-weights.ts';
+import type { NamedWeights } from './weights/layers.ts';
+import { chooseLinear, type LinearClass, type LinearDecision } from './weights/linear-choice.ts';
+import { type LinearPath, nativeLinear } from './weights/linear-native.ts';
+import { LinearTimer, linearClasses, linearMachine } from './weights/measure-linear.ts';
+import { Weights } from './weights/weights.ts';
 
 export interface ModelOptions {
   /** Rearrange quantised weights for the CPU's widest kernels, as llama.cpp does. Defaults to true. */

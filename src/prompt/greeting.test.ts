@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Tokenizer } from '../ggml/tokenizer.ts';
-import { planRag } from './plans.ts';
-import { beginAnswer, turnsIntoFinal } from './reshape.ts';
+import type { Tokenizer } from '../ggml/llama/tokenizer.ts';
+import { planRag } from './plan/plans.ts';
+import { beginAnswer, turnsIntoFinal } from './segment/reshape.ts';
 import { familyNames } from './testing/chat-templates.ts';
 import { openFamilies, show } from './testing/open-family.ts';
 import { blockText, promptText } from './types.ts';

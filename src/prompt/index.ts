@@ -1,9 +1,9 @@
 /** Messages and passages to block plans, block plans to tokens. */
-export type { AgentMessage, AgentRequest, ToolCall, ToolDefinition } from './agent-messages.ts';
-export { checkRow, invalidData, rowPassage } from './data-rows.ts';
+export type { AgentMessage, AgentRequest, ToolCall, ToolDefinition } from './chat/agent-messages.ts';
 export { requirePassages, requireText } from './input-checks.ts';
-export { type PassageReadOptions, readPassages } from './passages.ts';
-export { planText, type TextRequest } from './plan-text.ts';
+export { checkRow, invalidData, rowPassage } from './passages/data-rows.ts';
+export { type PassageReadOptions, readPassages } from './passages/passages.ts';
+export { planText, type TextRequest } from './plan/plan-text.ts';
 export {
   type DemonstrationsRequest,
   type DialogueRequest,
@@ -16,15 +16,16 @@ export {
   promptLayout,
   type RagRequest,
   type TemplateOptions,
-} from './plans.ts';
-export { promptFormat, promptVersion } from './prompt-version.ts';
-export { beginAnswer, beginMarkup, splitQuestion, turnsIntoFinal } from './reshape.ts';
-export { type CodeSegmentOptions, segmentCode } from './segment-code.ts';
-export { segmentText } from './segment-text.ts';
-export { askShort, openAnswer } from './short-answer.ts';
-export { splitSources } from './split-sources.ts';
-export { createTokenMemo, type TokenMemo } from './token-memo.ts';
-export { tokenizePlan, tokenizePlanAside } from './tokenize-plan.ts';
+} from './plan/plans.ts';
+export { askShort, openAnswer } from './plan/short-answer.ts';
+export { createTokenMemo, type TokenMemo } from './plan/token-memo.ts';
+export { tokenizePlan, tokenizePlanAside } from './plan/tokenize-plan.ts';
+export { notInDocuments } from './plan/wording.ts';
+export { beginAnswer, beginMarkup, splitQuestion, turnsIntoFinal } from './segment/reshape.ts';
+export { type CodeSegmentOptions, segmentCode } from './segment/segment-code.ts';
+export { segmentText } from './segment/segment-text.ts';
+export { splitSources } from './segment/split-sources.ts';
+export { promptFormat, promptVersion } from './template/prompt-version.ts';
 export {
   type BlockKind,
   type BlockPlan,
@@ -39,4 +40,3 @@ export {
   type TokenizedPlan,
   type Turn,
 } from './types.ts';
-export { notInDocuments } from './wording.ts';

@@ -5,9 +5,9 @@ import { writeFileSync } from 'node:fs';
 import { QueueEvents } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BuiltCommand } from '../../tests/support/built-command.ts';
-import { Workspace } from '../../tests/support/cli-workspace.ts';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { BuiltCommand } from '../../tests/support/cli/built-command.ts';
+import { Workspace } from '../../tests/support/cli/cli-workspace.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { RedisServer, redisInstalled } from '../../tests/support/redis-server.ts';
 import { chatTemplate } from '../server/testing/workplace.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { RedisServer, redisInstalled } from '../../tests/support/redis-server.ts';
 import { createEngine, type Engine } from '../engine/index.ts';
 import { type BlockStore, createBlockStore } from '../store/index.ts';

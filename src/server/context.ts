@@ -3,16 +3,16 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Engine } from '../engine/index.ts';
 import type { Embedder } from '../rag/embed/embedder.ts';
 import type { FileCutter } from '../rag/index.ts';
-import type { Admission } from './admission.ts';
-import type { BlockJobs } from './block-jobs.ts';
-import type { BodyLease } from './body-budget.ts';
 import type { FileForms } from './documents/file-form.ts';
 import type { Library } from './documents/library.ts';
-import type { Learning } from './learning.ts';
-import type { Metrics } from './metrics.ts';
+import type { Admission } from './operate/admission.ts';
+import type { BlockJobs } from './operate/block-jobs.ts';
+import type { Learning } from './operate/learning.ts';
+import type { Metrics } from './operate/metrics.ts';
+import type { ShadowChecks } from './operate/shadow.ts';
+import type { Tenant, Tenants } from './operate/tenants.ts';
 import type { Limits } from './options.ts';
-import type { ShadowChecks } from './shadow.ts';
-import type { Tenant, Tenants } from './tenants.ts';
+import type { BodyLease } from './requests/body-budget.ts';
 
 export interface ServerEnv {
   Variables: {

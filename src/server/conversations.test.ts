@@ -1,7 +1,7 @@
 /** Conversations in the shapes that clients send them: greetings, gaps, instructions alone, answers to go on with. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { conversationOf } from './messages.ts';
-import type { ChatRequest } from './request-schemas.ts';
+import { conversationOf } from './requests/messages.ts';
+import type { ChatRequest } from './requests/request-schemas.ts';
 import { chat, eventsOf, jsonOf, post, Workplace } from './testing/workplace.ts';
 
 const workplace = new Workplace();

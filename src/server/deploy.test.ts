@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { capture } from '../../tests/support/cli-capture.ts';
+import { capture } from '../../tests/support/cli/cli-capture.ts';
 import { Workplace } from './testing/workplace.ts';
 
 const folder = fileURLToPath(new URL('../../deploy', import.meta.url));

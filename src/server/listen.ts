@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
 import { BlockAttentionError } from '../errors.ts';
-import { errorBody, RequestError } from './request-error.ts';
+import { errorBody, RequestError } from './requests/request-error.ts';
 import type { Server } from './server.ts';
 
 export interface Listening {

@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import type { Engine } from '../engine/index.ts';
 import type { Embedder } from '../rag/embed/embedder.ts';
 import type { DocumentsOptions } from './documents/library.ts';
-import type { LearnOptions } from './learning.ts';
-import type { ShadowOptions } from './shadow.ts';
-import type { ApiKey } from './tenants.ts';
+import type { LearnOptions } from './operate/learning.ts';
+import type { ShadowOptions } from './operate/shadow.ts';
+import type { ApiKey } from './operate/tenants.ts';
 
 export interface ServerOptions {
   /** Not closed by the server. */

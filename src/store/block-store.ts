@@ -4,7 +4,7 @@
  * A block's payload is opaque to the store: `bytes` in the layout that attention reads (model/kv-layout.ts). Payloads
  * are immutable once committed: any number of requests read the same bytes at once, at any position.
  */
-import type { NativeMemory } from '../ggml/memory.ts';
+import type { NativeMemory } from '../ggml/ffi/memory.ts';
 
 /** Hex SHA-256 that names a block: see identity.ts. */
 export type BlockKey = string & { readonly __brand: 'BlockKey' };

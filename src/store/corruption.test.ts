@@ -1,11 +1,11 @@
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { loadLibrary } from '../ggml/library.ts';
-import { nativeVariable } from '../ggml/native-file.ts';
+import { loadLibrary } from '../ggml/ffi/library.ts';
+import { nativeVariable } from '../ggml/native/native-file.ts';
 import type { BlockRequest } from './block-store.ts';
 import { createBlockStore } from './create-store.ts';
-import { blockPath } from './disk-files.ts';
+import { blockPath } from './disk/disk-files.ts';
 import { Allocations, block, encoder, release, use, withFolder } from './testing/blocks.ts';
 
 const blockBytes = 3000;

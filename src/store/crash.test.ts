@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import { loadLibrary } from '../ggml/library.ts';
+import { loadLibrary } from '../ggml/ffi/library.ts';
 import { createBlockStore } from './create-store.ts';
-import { cleanFolder, listStore, verifyFolder } from './lifecycle.ts';
+import { cleanFolder, listStore, verifyFolder } from './disk/lifecycle.ts';
 import { block, collector, never, use } from './testing/blocks.ts';
 import { crashBlockBytes } from './testing/crash-writer.ts';
 

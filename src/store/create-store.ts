@@ -2,17 +2,17 @@
  * Builds a block store from options: memory, then a folder, then servers that machines share.
  */
 import { join, resolve } from 'node:path';
-import { cacheFolder, type Environment } from '../cache-folder.ts';
 import { BlockAttentionError } from '../errors.ts';
+import { cacheFolder, type Environment } from '../platform/cache-folder.ts';
+import { nativeMemory } from './block/memory-source.ts';
+import { createSeal } from './block/seal.ts';
 import type { BlockStore } from './block-store.ts';
-import type { Claims } from './claims.ts';
-import { DiskTier } from './disk-tier.ts';
+import { DiskTier } from './disk/disk-tier.ts';
 import { type ClaimWait, placesOf } from './lower-tiers.ts';
-import { nativeMemory } from './memory-source.ts';
-import { checkBytes } from './memory-store.ts';
-import { RemoteTier } from './remote-tier.ts';
-import { createSeal } from './seal.ts';
-import { backendOf, parseSharedUrl, type SharedOptions } from './shared-options.ts';
+import { checkBytes } from './memory/memory-store.ts';
+import type { Claims } from './remote/claims.ts';
+import { RemoteTier } from './remote/remote-tier.ts';
+import { backendOf, parseSharedUrl, type SharedOptions } from './remote/shared-options.ts';
 import type { BlockTier } from './tier.ts';
 import { TieredStore } from './tiered-store.ts';
 import { type StoreWarning, Warnings } from './warnings.ts';
@@ -132,7 +132,7 @@ async function claimsOf(
     const options = optionsOf(server);
     const leaseMs = limit('claims.leaseMs', claims.leaseMs, 10_000);
     if (!('redis' in options)) continue;
-    const { RedisClaims } = await import('./claims.ts');
+    const { RedisClaims } = await import('./remote/claims.ts');
     return new RedisClaims({ ...options.redis, ...common, leaseMs });
   }
   throw new BlockAttentionError('INVALID_ARGUMENT', 'claims need a Redis: name one in shared, or in claims.url');

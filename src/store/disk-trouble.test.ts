@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { loadLibrary } from '../ggml/library.ts';
+import { loadLibrary } from '../ggml/ffi/library.ts';
 import type { BlockStore } from './block-store.ts';
 import { createBlockStore } from './create-store.ts';
 import { Allocations, block, collector, encoder, never, release, use, withFolder } from './testing/blocks.ts';

@@ -1,5 +1,7 @@
 /** The door of the block store. */
-export { type ExportReport, exportFolder, type ImportReport, importArchive } from './archive.ts';
+
+export { type BlockIdentity, blockKey, createIdentity, isBlockKey, modelDigest } from './block/identity.ts';
+export { parseStoreKey } from './block/seal.ts';
 export type {
   BlockHandle,
   BlockKey,
@@ -13,7 +15,7 @@ export type {
   TierStats,
 } from './block-store.ts';
 export { type BlockStoreOptions, type ClaimOptions, createBlockStore, defaultDirectory } from './create-store.ts';
-export { type BlockIdentity, blockKey, createIdentity, isBlockKey, modelDigest } from './identity.ts';
+export { type ExportReport, exportFolder, type ImportReport, importArchive } from './disk/archive.ts';
 export {
   type CleanReport,
   checkFolder,
@@ -27,9 +29,8 @@ export {
   type StoredBlockInfo,
   type VerifyReport,
   verifyFolder,
-} from './lifecycle.ts';
-export { createMemoryStore } from './memory-store.ts';
-export { parseStoreKey } from './seal.ts';
-export { parseSharedUrl, type SharedOptions } from './shared-options.ts';
+} from './disk/lifecycle.ts';
+export { createMemoryStore } from './memory/memory-store.ts';
+export { parseSharedUrl, type SharedOptions } from './remote/shared-options.ts';
 export type { BlockTier, LoadContext, LoadedBlock, StoredBlock } from './tier.ts';
 export type { StoreWarning } from './warnings.ts';

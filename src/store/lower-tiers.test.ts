@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { storeFolder } from '../cli/open-store.ts';
-import { loadLibrary } from '../ggml/library.ts';
-import { allocateMemory } from '../ggml/memory.ts';
+import { storeFolder } from '../cli/runtime/open-store.ts';
+import { loadLibrary } from '../ggml/ffi/library.ts';
+import { allocateMemory } from '../ggml/ffi/memory.ts';
 import type { BlockKey, BlockRequest } from './block-store.ts';
 import { createBlockStore, defaultDirectory } from './create-store.ts';
 import { Allocations, block, collector, encoder, fill, idOf, never, release, settle, use } from './testing/blocks.ts';

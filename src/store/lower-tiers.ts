@@ -4,9 +4,9 @@
  * A block found in one tier is written to the faster ones that lacked it. Nothing here fails a request.
  */
 import type { BlockKey, TierPlace, TierStats } from './block-store.ts';
-import type { Claims } from './claims.ts';
-import type { Acquisition, Found, Lower, Wanted } from './flights.ts';
-import type { ResidentSet } from './resident-set.ts';
+import type { Acquisition, Found, Lower, Wanted } from './memory/flights.ts';
+import type { ResidentSet } from './memory/resident-set.ts';
+import type { Claims } from './remote/claims.ts';
 import { Speed } from './speed.ts';
 import type { BlockTier, LoadedBlock } from './tier.ts';
 import { causeOf, type Warnings } from './warnings.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { loadLibrary } from '../ggml/library.ts';
+import { loadLibrary } from '../ggml/ffi/library.ts';
 import type { BlockStore } from './block-store.ts';
 import { type BlockStoreOptions, createBlockStore } from './create-store.ts';
 import { Allocations, block, collector, encoder, never, release, use, withFolder } from './testing/blocks.ts';

@@ -2,11 +2,11 @@ import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { loadLibrary } from '../ggml/library.ts';
+import { loadLibrary } from '../ggml/ffi/library.ts';
 import type { BlockStore } from './block-store.ts';
 import { createBlockStore } from './create-store.ts';
-import { blockPath } from './disk-files.ts';
-import { parseSharedUrl } from './shared-options.ts';
+import { blockPath } from './disk/disk-files.ts';
+import { parseSharedUrl } from './remote/shared-options.ts';
 import { Allocations, block, collector, encoder, never, use } from './testing/blocks.ts';
 
 const credentials = { AWS_ACCESS_KEY_ID: 'AKIATEST', AWS_SECRET_ACCESS_KEY: 'secret/key+1' };

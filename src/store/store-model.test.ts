@@ -3,10 +3,10 @@
  */
 import fc from 'fast-check';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { loadLibrary } from '../ggml/library.ts';
+import { loadLibrary } from '../ggml/ffi/library.ts';
 import type { BlockStore, EncodeMisses } from './block-store.ts';
 import { createBlockStore } from './create-store.ts';
-import { createMemoryStore } from './memory-store.ts';
+import { createMemoryStore } from './memory/memory-store.ts';
 import {
   Allocations,
   block,

@@ -4,7 +4,7 @@
  * A tier never throws and never takes unbounded time: whatever goes wrong is a miss, or a block not kept, and is
  * counted and reported through Warnings. It may be shared with other processes, so blocks come and go by themselves.
  */
-import type { NativeMemory } from '../ggml/memory.ts';
+import type { NativeMemory } from '../ggml/ffi/memory.ts';
 import type { BlockKey, BlockRequest, TierStats } from './block-store.ts';
 
 export interface BlockTier {

@@ -5,12 +5,12 @@
  * those are tiers, searched in the order given.
  */
 import { BlockAttentionError } from '../errors.ts';
-import type { NativeMemory } from '../ggml/memory.ts';
+import type { NativeMemory } from '../ggml/ffi/memory.ts';
 import type { BlockHandle, BlockKey, BlockRequest, BlockStore, EncodeMisses, StoreStats, Tier } from './block-store.ts';
-import type { Claims } from './claims.ts';
-import { type Acquisition, Flights, type Outcome, throwIfAborted, type Wanted } from './flights.ts';
 import { type ClaimWait, LowerTiers } from './lower-tiers.ts';
-import { ResidentSet } from './resident-set.ts';
+import { type Acquisition, Flights, type Outcome, throwIfAborted, type Wanted } from './memory/flights.ts';
+import { ResidentSet } from './memory/resident-set.ts';
+import type { Claims } from './remote/claims.ts';
 import type { BlockTier } from './tier.ts';
 import { Counters, Warnings } from './warnings.ts';
 

@@ -3,7 +3,7 @@
  * bounded, and what exceeds it is not written: serving goes first.
  */
 import type { BlockKey, TierPlace } from './block-store.ts';
-import type { Entry, ResidentSet } from './resident-set.ts';
+import type { Entry, ResidentSet } from './memory/resident-set.ts';
 import type { BlockTier, StoredBlock } from './tier.ts';
 import { causeOf, type Warnings } from './warnings.ts';
 

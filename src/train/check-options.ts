@@ -1,10 +1,10 @@
 /** What a fine-tuning run is told, checked before anything is read or written. */
 import { BlockAttentionError } from '../errors.ts';
-import type { GgufFile } from '../ggml/gguf-file.ts';
-import { AdapterFile, type AdapterKind } from '../model/adapter-file.ts';
+import type { GgufFile } from '../ggml/gguf/gguf-file.ts';
+import { AdapterFile, type AdapterKind } from '../model/weights/adapter-file.ts';
 import type { FinetuneOptions } from './finetune-options.ts';
-import { type LowRankOptions, lowRankOf } from './low-rank-parameters.ts';
-import { checkDistill } from './teacher.ts';
+import { checkDistill } from './graph/teacher.ts';
+import { type LowRankOptions, lowRankOf } from './optimizer/low-rank-parameters.ts';
 import { noMerging } from './training-session.ts';
 
 /** What is trained beside frozen weights. */

@@ -1,10 +1,10 @@
 /** What a fine-tuning run is told, and what it tells. */
 import type { PolicyInput } from '../engine/policy/policy.ts';
-import type { Device } from '../ggml/library.ts';
+import type { Device } from '../ggml/ffi/library.ts';
 import type { PromptTemplate } from '../prompt/index.ts';
-import type { Precision } from './low-rank-parameters.ts';
+import type { SaveOptions } from './files/write-model.ts';
+import type { Precision } from './optimizer/low-rank-parameters.ts';
 import type { EvaluationReport, TrainingMode } from './types.ts';
-import type { SaveOptions } from './write-model.ts';
 
 export interface FinetuneOptions {
   /** Path of the GGUF to start from. */

@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeRandomAdapter } from '../../tests/support/random-adapter.ts';
-import { writeRandomModel } from '../../tests/support/random-model.ts';
-import { openGguf } from '../ggml/gguf-file.ts';
-import type { GgufTensorSource } from '../ggml/gguf-writer.ts';
+import { writeRandomAdapter } from '../../tests/support/models/random-adapter.ts';
+import { writeRandomModel } from '../../tests/support/models/random-model.ts';
+import { openGguf } from '../ggml/gguf/gguf-file.ts';
+import type { GgufTensorSource } from '../ggml/gguf/gguf-writer.ts';
 import { finetune } from './finetune.ts';
 import type { FinetuneOptions, FinetuneProgress } from './finetune-options.ts';
 

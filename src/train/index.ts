@@ -18,6 +18,9 @@
  *
  * `finetune()` is the whole run from a data file to an adapter or a model: what the command `finetune` does.
  */
+
+export { type QuestionAnswer, readTrainingData, type TrainingSample } from './data/training-data.ts';
+export type { SaveOptions } from './files/write-model.ts';
 export { finetune } from './finetune.ts';
 export type {
   FinetuneOptions,
@@ -26,9 +29,7 @@ export type {
   FinetuneStart,
   Validation,
 } from './finetune-options.ts';
-export { type InitialModelShape, type InitialVocabulary, writeInitialModel } from './initial-model.ts';
-export { learningRateAt, type Schedule } from './schedule.ts';
-export { type QuestionAnswer, readTrainingData, type TrainingSample } from './training-data.ts';
+export { type InitialModelShape, type InitialVocabulary, writeInitialModel } from './optimizer/initial-model.ts';
+export { learningRateAt, type Schedule } from './optimizer/schedule.ts';
 export { type TrainingOptions, TrainingSession } from './training-session.ts';
 export type { EvaluationReport, StepReport, TrainingMode, TrainingSequence } from './types.ts';
-export type { SaveOptions } from './write-model.ts';

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { writeInitialModel } from './initial-model.ts';
-import { createUniform } from './random.ts';
-import { learningRateAt } from './schedule.ts';
+import { writeInitialModel } from './optimizer/initial-model.ts';
+import { createUniform } from './optimizer/random.ts';
+import { learningRateAt } from './optimizer/schedule.ts';
 import { TrainingSession } from './training-session.ts';
 import type { TrainingMode, TrainingSequence } from './types.ts';
 

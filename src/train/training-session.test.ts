@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { type RandomModelSpec, writeRandomModel } from '../../tests/support/models/random-model.ts';
+import { expectWithin } from '../../tests/support/oracle/rounding.ts';
 import { createPrng } from '../../tests/support/prng.ts';
-import { type RandomModelSpec, writeRandomModel } from '../../tests/support/random-model.ts';
-import { expectWithin } from '../../tests/support/rounding.ts';
-import { openReference } from '../ggml/reference.ts';
-import { TensorType } from '../ggml/tensor.ts';
+import { TensorType } from '../ggml/graph/tensor.ts';
+import { openReference } from '../ggml/llama/reference.ts';
 import { TrainingSession } from './training-session.ts';
 import type { TrainingSequence } from './types.ts';
 

@@ -3,27 +3,27 @@
  * text, epochs or schedules: finetune.ts is made of it, and so can other loops be.
  */
 import { BlockAttentionError } from '../errors.ts';
-import { Backend } from '../ggml/backend.ts';
-import { type GgufFile, openGguf } from '../ggml/gguf-file.ts';
-import type { Device } from '../ggml/library.ts';
-import { elementCount } from '../ggml/tensor.ts';
-import { type Adapter, loadAdapters } from '../model/adapter.ts';
-import { bindWeights } from '../model/bind-weights.ts';
+import { Backend } from '../ggml/device/backend.ts';
+import type { Device } from '../ggml/ffi/library.ts';
+import { type GgufFile, openGguf } from '../ggml/gguf/gguf-file.ts';
+import { elementCount } from '../ggml/graph/tensor.ts';
+import { type HyperParameters, readHyperParameters } from '../model/architecture/hyper-parameters.ts';
 import { withoutGradient } from '../model/families/abilities.ts';
-import type { ForwardModel } from '../model/forward.ts';
-import { type HyperParameters, readHyperParameters } from '../model/hyper-parameters.ts';
-import { AdamW, type AdamWSettings } from './adamw.ts';
-import { type Batch, type BatchShape, makeBatch } from './batch.ts';
-import { KeptGraphs } from './kept-graphs.ts';
-import { type LowRankOptions, LowRankParameters } from './low-rank-parameters.ts';
-import { contextTokens, finalBlocks, packParts, sequenceTokens } from './packing.ts';
-import { FullParameters, readTensor, type TrainableWeights } from './parameters.ts';
-import { readState, writeState } from './state-file.ts';
-import { checkDistill, FrozenTeacher } from './teacher.ts';
-import { TrainingGraph } from './training-graph.ts';
+import type { ForwardModel } from '../model/graph/forward.ts';
+import { type Adapter, loadAdapters } from '../model/weights/adapter.ts';
+import { bindWeights } from '../model/weights/bind-weights.ts';
+import { type Batch, type BatchShape, makeBatch } from './data/batch.ts';
+import { contextTokens, finalBlocks, packParts, sequenceTokens } from './data/packing.ts';
+import { readState, writeState } from './files/state-file.ts';
+import { writeAdapter } from './files/write-adapter.ts';
+import { type SaveOptions, saveModel } from './files/write-model.ts';
+import { KeptGraphs } from './graph/kept-graphs.ts';
+import { checkDistill, FrozenTeacher } from './graph/teacher.ts';
+import { TrainingGraph } from './graph/training-graph.ts';
+import { AdamW, type AdamWSettings } from './optimizer/adamw.ts';
+import { type LowRankOptions, LowRankParameters } from './optimizer/low-rank-parameters.ts';
+import { FullParameters, readTensor, type TrainableWeights } from './optimizer/parameters.ts';
 import type { EvaluationReport, StepReport, TrainingSequence } from './types.ts';
-import { writeAdapter } from './write-adapter.ts';
-import { type SaveOptions, saveModel } from './write-model.ts';
 
 export interface TrainingOptions extends Partial<AdamWSettings> {
   /** Path of the GGUF to start from. */

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTokenCounter } from '../../src/engine/index.ts';
-import { normalizeAnswer } from '../../src/eval/metrics.ts';
-import { modelAliases } from '../../src/models/index.ts';
+import { modelAliases } from '../../src/hub/index.ts';
 import { type DocumentIndex, defaultMinCoverage, notInDocuments, openIndex } from '../../src/rag/index.ts';
+import { normalizeAnswer } from '../../src/scoring/metrics.ts';
 import {
   holdsAnswer,
   isRight,

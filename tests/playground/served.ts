@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine, type Engine } from '../../src/engine/index.ts';
 import { createServer, type Listening, listen, type ServerOptions } from '../../src/server/index.ts';
-import { writeRandomModel } from '../support/random-model.ts';
+import { writeRandomModel } from '../support/models/random-model.ts';
 
 const chatTemplate =
   "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}";

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { AnswerRequest, AnswerResult, Engine } from '../../src/engine/index.ts';
 import { expectSameChoices, measureYardstick, tieBound } from './continuations.ts';
-import { randomTokens } from './forward-harness.ts';
+import { randomTokens } from './oracle/forward-harness.ts';
 import { createPrng } from './prng.ts';
 
 export interface WitnessedAnswer extends AnswerResult {

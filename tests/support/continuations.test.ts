@@ -1,7 +1,7 @@
 /** That the judge of continuations says no: to a wrong token, to a wrong logit, and to having compared nothing. */
 import { describe, expect, it } from 'vitest';
 import { expectAlong, expectSameChoices, tieBound, type Yardstick } from './continuations.ts';
-import { argmax } from './forward-harness.ts';
+import { argmax } from './oracle/forward-harness.ts';
 import { createPrng } from './prng.ts';
 
 const rounding = 1e-3;

@@ -7,9 +7,9 @@
  * and the logits of all of them must be as close as rounding explains (rounding.ts).
  */
 import { expect } from 'vitest';
-import { openReference, type Reference, type ReferenceOptions } from '../../src/ggml/reference.ts';
-import { argmax, relativeError } from './forward-harness.ts';
-import { expectWithin, rms, roundingMargin, withPerturbed } from './rounding.ts';
+import { openReference, type Reference, type ReferenceOptions } from '../../src/ggml/llama/reference.ts';
+import { argmax, relativeError } from './oracle/forward-harness.ts';
+import { expectWithin, rms, roundingMargin, withPerturbed } from './oracle/rounding.ts';
 
 /** Standard deviations of the difference of two logits within which they may change places. */
 const tieDeviations = 8;

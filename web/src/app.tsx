@@ -1,11 +1,11 @@
 /** The page: who is served by what, and the views: questions to the documents, and the race. */
 import { useState } from 'preact/hooks';
 import type { ModelInfo } from './api/types.ts';
-import { AskView } from './components/ask-view.tsx';
+import { AskView } from './components/ask/ask-view.tsx';
 import { FailureNote } from './components/failure-note.tsx';
 import { KeyForm } from './components/key-form.tsx';
 import { PageHeader } from './components/page-header.tsx';
-import { RaceView } from './components/race-view.tsx';
+import { RaceView } from './components/race/race-view.tsx';
 import { useDocuments } from './state/use-documents.ts';
 import { useServer } from './state/use-server.ts';
 import { useView } from './state/use-view.ts';

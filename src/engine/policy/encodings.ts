@@ -6,11 +6,11 @@
  * holds and no prompt reads. Invariant: memory that somebody uses is not freed.
  */
 import { createHash } from 'node:crypto';
-import type { OwnedMemory } from '../../ggml/backend.ts';
+import type { OwnedMemory } from '../../ggml/device/backend.ts';
 import type { Tokenizer } from '../../ggml/index.ts';
 import { type ContextBlock, type KvLayout, type Model, RowStates, Sequence } from '../../model/index.ts';
 import type { PromptTemplate } from '../../prompt/index.ts';
-import type { Runner } from '../runner.ts';
+import type { Runner } from '../schedule/runner.ts';
 import { type Anchor, formatAnchor } from './anchor.ts';
 import { anchorTokens } from './anchor-tokens.ts';
 import { type ContextPolicy, plainPolicy } from './policy.ts';

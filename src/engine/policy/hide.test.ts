@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { BlockKind } from '../../prompt/index.ts';
-import { chooseMode } from '../choose-mode.ts';
-import type { StoredVerdict } from '../verdict-store.ts';
+import { chooseMode } from '../verdict/choose-mode.ts';
+import type { StoredVerdict } from '../verdict/verdict-store.ts';
 import { asRead } from './context-work.ts';
 import { encodesAlike, encodingPart, parsePolicy, plainPolicy, readingPart } from './policy.ts';
 

@@ -7,7 +7,7 @@
  */
 
 import { requestAborted } from '../../abort.ts';
-import type { TensorMemory } from '../../ggml/backend.ts';
+import type { TensorMemory } from '../../ggml/device/backend.ts';
 import {
   type AttentionFactory,
   batchRuns,
@@ -23,7 +23,7 @@ import {
   recomputeSteps,
   stateDeviation,
 } from '../../model/index.ts';
-import type { Runner } from '../runner.ts';
+import type { Runner } from '../schedule/runner.ts';
 import type { Recomputation } from './recompute.ts';
 
 export interface RecomputeOptions {

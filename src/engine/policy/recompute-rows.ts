@@ -18,7 +18,7 @@ import {
   rowsBytes,
   Sequence,
 } from '../../model/index.ts';
-import type { Runner } from '../runner.ts';
+import type { Runner } from '../schedule/runner.ts';
 import type { Recomputation } from './recompute.ts';
 import { headRuns, markMost, probedLayer, type RecomputedContext, recomputeBatch } from './recompute-context.ts';
 

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { writeRandomModel } from '../../../tests/support/random-model.ts';
-import { type GgufFile, openGguf } from '../../ggml/gguf-file.ts';
-import { readHyperParameters } from '../hyper-parameters.ts';
+import { writeRandomModel } from '../../../tests/support/models/random-model.ts';
+import { type GgufFile, openGguf } from '../../ggml/gguf/gguf-file.ts';
+import { readHyperParameters } from '../architecture/hyper-parameters.ts';
 import { families, familyOf } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-families-'));

@@ -4,7 +4,7 @@
  *
  * Values that a model's file leaves out get llama.cpp's defaults, since files are written with it in mind.
  */
-import type { MetadataReader } from '../metadata-reader.ts';
+import type { MetadataReader } from '../architecture/metadata-reader.ts';
 
 export interface Shapes {
   readonly layers: number;

@@ -1,5 +1,5 @@
 /** Gemma 1 to 4: norms on both sides, scaled embeddings, from 2 on windows on most layers. */
-import type { MetadataReader } from '../metadata-reader.ts';
+import type { MetadataReader } from '../architecture/metadata-reader.ts';
 import { byHeadDim, type Family, type Shapes } from './family.ts';
 
 /** The largest of each scales by embedding length per head, the others by head dimension. */

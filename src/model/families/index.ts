@@ -3,7 +3,7 @@
  * reason before any weight is read.
  */
 import { BlockAttentionError } from '../../errors.ts';
-import type { GgufFile } from '../../ggml/gguf-file.ts';
+import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
 import { cohere2, commandR } from './cohere.ts';
 import { ernie45, ernie45moe } from './ernie.ts';
 import { exaone4 } from './exaone.ts';

@@ -1,9 +1,9 @@
 /** libllama tokenizers of the template families, and how to show a plan in a snapshot. */
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { loadLibrary } from '../../ggml/library.ts';
-import type { Tokenizer } from '../../ggml/tokenizer.ts';
-import { openTokenizer } from '../../ggml/vocab.ts';
+import { loadLibrary } from '../../ggml/ffi/library.ts';
+import type { Tokenizer } from '../../ggml/llama/tokenizer.ts';
+import { openTokenizer } from '../../ggml/llama/vocab.ts';
 import type { BlockPlan } from '../types.ts';
 import { type FamilyName, families, familyNames } from './chat-templates.ts';
 import { type VocabularySpec, writeVocabulary } from './vocabulary-file.ts';

@@ -4,10 +4,10 @@
  * Readers take no lock: each search sees one committed state. Writers, in however many processes, take turns.
  */
 import { join, resolve } from 'node:path';
-import { cacheFolder, type Environment } from '../../cache-folder.ts';
 import type { Engine, KeyOptions } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
-import { withFolderLock } from '../../models/index.ts';
+import { withFolderLock } from '../../hub/index.ts';
+import { cacheFolder, type Environment } from '../../platform/cache-folder.ts';
 import type { BlockStore } from '../../store/index.ts';
 import { checkDimensions } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';

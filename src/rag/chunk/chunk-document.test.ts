@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseMarkdown } from '../load/markdown.ts';
+import { parseMarkdown } from '../load/markup/markdown.ts';
 import { parsePlainText } from '../load/plain-text.ts';
 import { parseTable } from '../load/table.ts';
 import { chunkDocument } from './chunk-document.ts';

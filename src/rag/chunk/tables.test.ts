@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ParsedDocument } from '../load/document.ts';
-import { parseHtml } from '../load/html.ts';
-import { parseMarkdown } from '../load/markdown.ts';
+import { parseHtml } from '../load/markup/html.ts';
+import { parseMarkdown } from '../load/markup/markdown.ts';
 import { parseTable } from '../load/table.ts';
 import { chunkDocument } from './chunk-document.ts';
 import { namedCells } from './named-cells.ts';

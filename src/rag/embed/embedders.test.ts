@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { writeRandomEncoder } from '../../../tests/support/random-encoder.ts';
+import { writeRandomEncoder } from '../../../tests/support/models/random-encoder.ts';
 import { openTokenCounter } from '../../engine/index.ts';
 import { bridgePage, Corpus, keysPage } from '../testing/corpus.ts';
 import { openEmbedder } from './open-embedder.ts';

@@ -2,10 +2,10 @@
 
 import { basename, join } from 'node:path';
 import { throwIfAborted } from '../../abort.ts';
-import { cacheFolder } from '../../cache-folder.ts';
 import { openEmbeddingModel } from '../../ggml/index.ts';
+import { resolveModel } from '../../hub/index.ts';
 import { weightsDigest } from '../../model/index.ts';
-import { resolveModel } from '../../models/index.ts';
+import { cacheFolder } from '../../platform/cache-folder.ts';
 import type { Embedder } from './embedder.ts';
 import type { OpenEmbedderOptions } from './open-embedder.ts';
 import { prefixesOf } from './prefixes.ts';

@@ -1,6 +1,6 @@
 /** A reference to an embedder: a GGUF model, or the address of a server. */
-import { cpuBudget } from '../../ggml/cpu-budget.ts';
-import type { PullProgress } from '../../models/index.ts';
+import { cpuBudget } from '../../ggml/device/cpu-budget.ts';
+import type { PullProgress } from '../../hub/index.ts';
 import type { Embedder } from './embedder.ts';
 import { openGgufEmbedder } from './gguf-embedder.ts';
 

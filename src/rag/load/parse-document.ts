@@ -2,21 +2,21 @@
 import { extname } from 'node:path';
 import { decodeText } from './decode-text.ts';
 import { type ParsedDocument, UnreadableFile } from './document.ts';
-import { parseDocx } from './docx.ts';
-import { parseEpub } from './epub.ts';
 import { type FileType, fileType } from './file-types.ts';
-import { declaredEncoding, parseHtml } from './html.ts';
-import { parseJsonLines } from './json-lines.ts';
-import { parseMail } from './mail.ts';
-import { parseMarkdown } from './markdown.ts';
-import { parseNotebook } from './notebook.ts';
-import { parsePdf } from './pdf.ts';
+import { declaredEncoding, parseHtml } from './markup/html.ts';
+import { parseMarkdown } from './markup/markdown.ts';
+import { parseDocx } from './office/docx.ts';
+import { parseEpub } from './office/epub.ts';
+import { parseJsonLines } from './office/json-lines.ts';
+import { parseMail } from './office/mail.ts';
+import { parseNotebook } from './office/notebook.ts';
+import { parsePptx } from './office/pptx.ts';
+import { parseRtf } from './office/rtf.ts';
+import { parseXlsx } from './office/xlsx.ts';
+import { parsePdf } from './pdf/pdf.ts';
 import { parsePlainText } from './plain-text.ts';
-import { parsePptx } from './pptx.ts';
-import { parseRtf } from './rtf.ts';
 import { parseSource } from './source.ts';
 import { parseTable } from './table.ts';
-import { parseXlsx } from './xlsx.ts';
 
 /**
  * Parses a file.

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { writeRandomModel } from '../../../tests/support/random-model.ts';
+import { writeRandomModel } from '../../../tests/support/models/random-model.ts';
 import { createEngine, type Engine } from '../../engine/index.ts';
 import { type DocumentIndex, type IndexOptions, openIndex } from '../index.ts';
 

@@ -2,8 +2,8 @@
 import type { Context } from 'hono';
 import { BlockAttentionError } from '../../errors.ts';
 import type { ServerEnv } from '../context.ts';
-import { readBody } from '../read-json.ts';
-import { RequestError } from '../request-error.ts';
+import { readBody } from '../requests/read-json.ts';
+import { RequestError } from '../requests/request-error.ts';
 
 export interface SentFile {
   /** As the client has it. */

@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import type { Engine } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import { type DocumentIndex, type IndexSummary, type KeepOptions, openIndex } from '../../rag/index.ts';
-import type { Tenant } from '../tenants.ts';
+import type { Tenant } from '../operate/tenants.ts';
 import { Collection } from './collection.ts';
 import { defaultUploadLimits, type UploadLimits } from './uploads.ts';
 

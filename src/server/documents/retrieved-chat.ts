@@ -3,9 +3,9 @@ import type { Context } from 'hono';
 import type { AnswerRequest } from '../../engine/index.ts';
 import type { DocumentAnswer } from '../../rag/index.ts';
 import type { ServerContext, ServerEnv } from '../context.ts';
-import { conversationOf } from '../messages.ts';
-import { RequestError } from '../request-error.ts';
-import type { ChatRequest } from '../request-schemas.ts';
+import { conversationOf } from '../requests/messages.ts';
+import { RequestError } from '../requests/request-error.ts';
+import type { ChatRequest } from '../requests/request-schemas.ts';
 import type { Answering, Collection } from './collection.ts';
 import { retrievalOf, retrievedBody } from './retrieval-schemas.ts';
 

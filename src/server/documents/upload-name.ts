@@ -1,7 +1,7 @@
 /** Names of uploaded files: what a client sends becomes a name that every file system takes, and that is no way out. */
 import { extname } from 'node:path';
 import { fileType } from '../../rag/index.ts';
-import { RequestError } from '../request-error.ts';
+import { RequestError } from '../requests/request-error.ts';
 
 const mostBytes = 200;
 /** Devices of Windows, whatever their ending. */

@@ -1,5 +1,5 @@
 /** Errors as Ollama's clients read them: one text. */
-import type { ErrorBody } from '../request-error.ts';
+import type { ErrorBody } from '../requests/request-error.ts';
 
 /** Where Ollama's API lies. */
 export const ollamaPaths = '/api/';

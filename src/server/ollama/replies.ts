@@ -1,10 +1,10 @@
 /** Answers as Ollama's clients read them: a line per piece, and a last one with counts and times in nanoseconds. */
 import type { AnswerResult } from '../../engine/index.ts';
 import type { DocumentAnswer } from '../../rag/index.ts';
-import { accountOf, finishReason, usageOf } from '../accounting.ts';
-import type { GenerationEvent } from '../generation.ts';
-import { type ReplyPart, type ReplyReader, readWhole, type WholeReply, wholeReply } from '../reply.ts';
-import type { AnswerEnd, Answering } from '../run-request.ts';
+import { accountOf, finishReason, usageOf } from '../replies/accounting.ts';
+import type { GenerationEvent } from '../replies/generation.ts';
+import { type ReplyPart, type ReplyReader, readWhole, type WholeReply, wholeReply } from '../replies/reply.ts';
+import type { AnswerEnd, Answering } from '../replies/run-request.ts';
 
 /** What a line of an answer holds. */
 export interface OllamaWords {

@@ -3,9 +3,9 @@
  * Knows no engine.
  */
 import { z } from '@hono/zod-openapi';
-import { isIdle } from '../foreign-fields.ts';
-import { RequestError } from '../request-error.ts';
-import { type ChatRequest, chatRequestSchema, documentsSchema } from '../request-schemas.ts';
+import { isIdle } from '../requests/foreign-fields.ts';
+import { RequestError } from '../requests/request-error.ts';
+import { type ChatRequest, chatRequestSchema, documentsSchema } from '../requests/request-schemas.ts';
 
 const images = z
   .unknown()

@@ -2,7 +2,7 @@
  * The output items of a response, built from an answer's parts, with the events that tell of them. Whole answers are
  * built in the same way and the events dropped, so both are the same.
  */
-import type { ReplyPart } from '../reply.ts';
+import type { ReplyPart } from '../replies/reply.ts';
 
 export type ResponseEvent = { readonly type: string } & Readonly<Record<string, unknown>>;
 

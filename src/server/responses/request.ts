@@ -3,9 +3,9 @@
  * an earlier one is refused by name.
  */
 import { z } from '@hono/zod-openapi';
-import { isIdle } from '../foreign-fields.ts';
-import { RequestError } from '../request-error.ts';
-import { type ChatRequest, chatRequestSchema, documentsSchema } from '../request-schemas.ts';
+import { isIdle } from '../requests/foreign-fields.ts';
+import { RequestError } from '../requests/request-error.ts';
+import { type ChatRequest, chatRequestSchema, documentsSchema } from '../requests/request-schemas.ts';
 
 const text = z.object({ type: z.enum(['input_text', 'output_text', 'text']), text: z.string() }).loose();
 const refusal = z.object({ type: z.literal('refusal'), refusal: z.string() });

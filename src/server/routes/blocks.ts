@@ -1,10 +1,11 @@
 /** /v1/blocks: documents encoded ahead of questions, and forgotten. */
-import { checkDocuments } from '../answer-request.ts';
+
 import type { App, ServerContext } from '../context.ts';
-import { describeRoute } from '../openapi.ts';
-import { readJson } from '../read-json.ts';
-import { blocksRequestSchema } from '../request-schemas.ts';
-import { deletedSchema, jobSchema } from '../response-schemas.ts';
+import { describeRoute } from '../pages/openapi.ts';
+import { deletedSchema, jobSchema } from '../replies/response-schemas.ts';
+import { checkDocuments } from '../requests/answer-request.ts';
+import { readJson } from '../requests/read-json.ts';
+import { blocksRequestSchema } from '../requests/request-schemas.ts';
 
 export function addBlocks(app: App, server: ServerContext): void {
   describeRoute(app, {

@@ -1,16 +1,17 @@
 /** POST /v1/completions: prompts as they are, or, over documents, put into the model's template as a question is. */
-import { accountOf, finishReason, usageOf, withAccount } from '../accounting.ts';
-import { answerFormat } from '../answer-format.ts';
-import { checkDocuments, sharedFields } from '../answer-request.ts';
+
 import type { App, ServerContext } from '../context.ts';
-import { unheard } from '../foreign-fields.ts';
-import { completionLogprobs } from '../logprobs.ts';
-import { describeRoute } from '../openapi.ts';
-import { readJson } from '../read-json.ts';
-import { RequestError } from '../request-error.ts';
-import { type CompletionRequest, completionRequestSchema } from '../request-schemas.ts';
-import { completionResponseSchema } from '../response-schemas.ts';
-import { respond } from '../run-request.ts';
+import { describeRoute } from '../pages/openapi.ts';
+import { accountOf, finishReason, usageOf, withAccount } from '../replies/accounting.ts';
+import { completionLogprobs } from '../replies/logprobs.ts';
+import { completionResponseSchema } from '../replies/response-schemas.ts';
+import { respond } from '../replies/run-request.ts';
+import { answerFormat } from '../requests/answer-format.ts';
+import { checkDocuments, sharedFields } from '../requests/answer-request.ts';
+import { unheard } from '../requests/foreign-fields.ts';
+import { readJson } from '../requests/read-json.ts';
+import { RequestError } from '../requests/request-error.ts';
+import { type CompletionRequest, completionRequestSchema } from '../requests/request-schemas.ts';
 
 /** Answers of one request: prompts times `n`. */
 const mostChoices = 128;

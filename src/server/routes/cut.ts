@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { App, ServerContext } from '../context.ts';
 import { uploadName } from '../documents/upload-name.ts';
-import { describeRoute } from '../openapi.ts';
+import { describeRoute } from '../pages/openapi.ts';
 
 const cutSchema = z
   .object({

@@ -1,7 +1,8 @@
 /** GET /docs: the description of the API as a page for people, drawn from /openapi.json. Fetches nothing from anywhere. */
-import { apiExamples } from '../api-examples.ts';
+
 import type { App, ServerContext } from '../context.ts';
-import { type ApiDocument, apiPage } from '../docs-page.ts';
+import { apiExamples } from '../pages/api-examples.ts';
+import { type ApiDocument, apiPage } from '../pages/docs-page.ts';
 
 const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 

@@ -4,8 +4,8 @@ import { type KeptFolder, skipCodes } from '../../rag/index.ts';
 import type { App, ServerContext } from '../context.ts';
 import type { Collection } from '../documents/collection.ts';
 import { collectionOf, libraryOf } from '../documents/of-request.ts';
-import { describeRoute } from '../openapi.ts';
-import { errorBody } from '../request-error.ts';
+import { describeRoute } from '../pages/openapi.ts';
+import { errorBody } from '../requests/request-error.ts';
 
 const note = z.object({ path: z.string(), reason: z.string() });
 const folderSchema = z.object({

@@ -1,9 +1,9 @@
 /** POST /v1/embeddings: vectors of texts, by the embedding model that the server was started with. */
 import { z } from '@hono/zod-openapi';
 import type { App, ServerContext } from '../context.ts';
-import { embedTexts, mostTexts } from '../embedding.ts';
-import { describeRoute } from '../openapi.ts';
-import { readJson } from '../read-json.ts';
+import { describeRoute } from '../pages/openapi.ts';
+import { embedTexts, mostTexts } from '../requests/embedding.ts';
+import { readJson } from '../requests/read-json.ts';
 
 const embeddingsRequestSchema = z
   .object({

@@ -2,12 +2,12 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { BlockAttentionError } from '../../errors.ts';
-import { Cancellation } from '../cancellation.ts';
 import type { App, ServerContext, ServerEnv } from '../context.ts';
 import type { Collection } from '../documents/collection.ts';
 import { collectionOf, libraryOf } from '../documents/of-request.ts';
 import type { StoredFile } from '../documents/uploads.ts';
-import { describeRoute } from '../openapi.ts';
+import { Cancellation } from '../operate/cancellation.ts';
+import { describeRoute } from '../pages/openapi.ts';
 
 const fileSchema = z
   .object({

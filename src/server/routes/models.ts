@@ -2,9 +2,9 @@
 import type { AdapterInfo } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { App, ServerContext } from '../context.ts';
-import { embedderName } from '../embedding.ts';
-import { describeRoute } from '../openapi.ts';
-import { modelsSchema } from '../response-schemas.ts';
+import { describeRoute } from '../pages/openapi.ts';
+import { modelsSchema } from '../replies/response-schemas.ts';
+import { embedderName } from '../requests/embedding.ts';
 
 export function addModels(app: App, server: ServerContext): void {
   const { engine, embedder, modelNames, created, shadow, learning, library } = server;

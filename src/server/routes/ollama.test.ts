@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Ollama } from 'ollama';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeRandomEncoder } from '../../../tests/support/random-encoder.ts';
+import { writeRandomEncoder } from '../../../tests/support/models/random-encoder.ts';
 import { type Embedder, openEmbedder } from '../../rag/index.ts';
 import { type Listening, listen } from '../index.ts';
 import { documents, jsonOf, post, Workplace } from '../testing/workplace.ts';

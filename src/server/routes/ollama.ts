@@ -2,8 +2,6 @@
 import type { Context } from 'hono';
 import type { App, ServerContext, ServerEnv } from '../context.ts';
 import { retrievalFor, toldOf } from '../documents/retrieved-chat.ts';
-import { embedderName, embedTexts } from '../embedding.ts';
-import { lines } from '../event-stream.ts';
 import { ollamaError, ollamaPaths } from '../ollama/errors.ts';
 import { describeModel, listModel, listRunning, spokenVersion } from '../ollama/models.ts';
 import { type OllamaWords, ollamaReplies } from '../ollama/replies.ts';
@@ -17,11 +15,13 @@ import {
   questionOf,
   rawOf,
 } from '../ollama/requests.ts';
-import { describeRoute } from '../openapi.ts';
-import { readJson } from '../read-json.ts';
-import { RequestError } from '../request-error.ts';
-import type { ChatRequest } from '../request-schemas.ts';
-import { respond } from '../run-request.ts';
+import { describeRoute } from '../pages/openapi.ts';
+import { lines } from '../replies/event-stream.ts';
+import { respond } from '../replies/run-request.ts';
+import { embedderName, embedTexts } from '../requests/embedding.ts';
+import { readJson } from '../requests/read-json.ts';
+import { RequestError } from '../requests/request-error.ts';
+import type { ChatRequest } from '../requests/request-schemas.ts';
 import { chatAnswers } from './chat.ts';
 
 type Handler = (c: Context<ServerEnv>) => Promise<Response>;

@@ -1,8 +1,8 @@
 /** /health, /ready and /metrics: for whoever runs the server. */
 import { BlockAttentionError } from '../../errors.ts';
 import type { App, ServerContext } from '../context.ts';
-import { describeRoute } from '../openapi.ts';
-import { sameSecret } from '../tenants.ts';
+import { sameSecret } from '../operate/tenants.ts';
+import { describeRoute } from '../pages/openapi.ts';
 
 export function addOperations(app: App, server: ServerContext): void {
   describeRoute(app, { method: 'get', path: '/health', summary: 'Whether the process lives', open: true });

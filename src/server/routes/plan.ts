@@ -1,10 +1,10 @@
 /** POST /v1/plan: what a chat request would be cut into, and which blocks are there. Runs nothing. */
 import type { App, ServerContext } from '../context.ts';
-import { overrideOf } from '../mode-override.ts';
-import { describeRoute } from '../openapi.ts';
-import { readJson } from '../read-json.ts';
-import { chatRequestSchema } from '../request-schemas.ts';
-import { planResponseSchema } from '../response-schemas.ts';
+import { overrideOf } from '../operate/mode-override.ts';
+import { describeRoute } from '../pages/openapi.ts';
+import { planResponseSchema } from '../replies/response-schemas.ts';
+import { readJson } from '../requests/read-json.ts';
+import { chatRequestSchema } from '../requests/request-schemas.ts';
 import { chatAnswers } from './chat.ts';
 
 export function addPlan(app: App, server: ServerContext): void {

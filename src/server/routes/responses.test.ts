@@ -2,8 +2,8 @@ import OpenAI from 'openai';
 import { zodTextFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { WithAccount } from '../client-types.ts';
 import { type Listening, listen } from '../index.ts';
+import type { WithAccount } from '../requests/client-types.ts';
 import { documents, Workplace } from '../testing/workplace.ts';
 
 const workplace = new Workplace();

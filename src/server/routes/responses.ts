@@ -1,15 +1,15 @@
 /** POST /v1/responses: OpenAI's newer door to the same answers. Nothing is kept between requests. */
 import { z } from '@hono/zod-openapi';
-import { accountOf, accountSchema, usageOf } from '../accounting.ts';
 import type { App, ServerContext } from '../context.ts';
 import { retrievalFor, toldOf } from '../documents/retrieved-chat.ts';
-import { namedEvents } from '../event-stream.ts';
-import { describeRoute } from '../openapi.ts';
-import { readJson } from '../read-json.ts';
-import { readWhole } from '../reply.ts';
+import { describeRoute } from '../pages/openapi.ts';
+import { accountOf, accountSchema, usageOf } from '../replies/accounting.ts';
+import { namedEvents } from '../replies/event-stream.ts';
+import { readWhole } from '../replies/reply.ts';
+import { type AnswerEnd, respond } from '../replies/run-request.ts';
+import { readJson } from '../requests/read-json.ts';
 import { type ResponseEvent, ResponseOutput } from '../responses/output.ts';
 import { chatOfResponses, type ResponsesRequest, responsesRequestSchema } from '../responses/request.ts';
-import { type AnswerEnd, respond } from '../run-request.ts';
 import { chatAnswers } from './chat.ts';
 
 const responsesResponseSchema = z

@@ -3,8 +3,8 @@ import { z } from '@hono/zod-openapi';
 import type { App, ServerContext } from '../context.ts';
 import { collectionOf } from '../documents/of-request.ts';
 import { hitBody, hitSchema, retrievalFields, searchOptionsOf } from '../documents/retrieval-schemas.ts';
-import { describeRoute } from '../openapi.ts';
-import { RequestError } from '../request-error.ts';
+import { describeRoute } from '../pages/openapi.ts';
+import { RequestError } from '../requests/request-error.ts';
 
 const { top, budget, paths, types, since, until, by } = retrievalFields;
 const count = z

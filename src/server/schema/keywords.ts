@@ -1,5 +1,5 @@
 /** What keywords and values of JSON schemas mean, apart from any grammar. */
-import { RequestError } from '../request-error.ts';
+import { RequestError } from '../requests/request-error.ts';
 import { isObject, type Schema } from './merge.ts';
 
 /** What a value begins with: an object, an array, a string, a number, true or false, null. */

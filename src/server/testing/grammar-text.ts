@@ -1,8 +1,8 @@
 /** Texts of a grammar, by libllama's own reading of it: drawn at random, or checked byte by byte. For tests. */
 import { createPrng } from '../../../tests/support/prng.ts';
-import { createSampler } from '../../ggml/sampler.ts';
-import type { Tokenizer } from '../../ggml/tokenizer.ts';
-import type { VocabTokenizer } from '../../ggml/vocab.ts';
+import { createSampler } from '../../ggml/llama/sampler.ts';
+import type { Tokenizer } from '../../ggml/llama/tokenizer.ts';
+import type { VocabTokenizer } from '../../ggml/llama/vocab.ts';
 import { openVocabulary } from '../../prompt/testing/open-family.ts';
 
 const favour = 100;

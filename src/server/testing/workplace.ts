@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeRandomModel } from '../../../tests/support/random-model.ts';
+import { writeRandomModel } from '../../../tests/support/models/random-model.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../engine/index.ts';
 import { createServer, type ServerOptions } from '../index.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { plainReader, type ReplyReader, wholeReply } from '../reply.ts';
+import { plainReader, type ReplyReader, wholeReply } from '../replies/reply.ts';
 import { callFormat } from './formats.ts';
 import { callReader, reasoningReader } from './reader.ts';
 

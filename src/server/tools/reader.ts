@@ -3,7 +3,7 @@
  * their name comes first and their arguments are the rest; a call that the token limit cuts off ends where it is.
  */
 import { randomBytes } from 'node:crypto';
-import type { ReplyPart, ReplyReader } from '../reply.ts';
+import type { ReplyPart, ReplyReader } from '../replies/reply.ts';
 import type { CallFormat } from './formats.ts';
 
 const thinkOpen = '<think>';

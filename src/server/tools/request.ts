@@ -2,11 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
 import type { AgentMessage, AgentRequest, ToolCall, ToolDefinition } from '../../prompt/index.ts';
-import type { Warning } from '../accounting.ts';
-import { isIdle } from '../foreign-fields.ts';
-import { jsonSchemaGrammar } from '../json-schema.ts';
-import { RequestError } from '../request-error.ts';
-import type { ChatRequest } from '../request-schemas.ts';
+import type { Warning } from '../replies/accounting.ts';
+import { isIdle } from '../requests/foreign-fields.ts';
+import { RequestError } from '../requests/request-error.ts';
+import type { ChatRequest } from '../requests/request-schemas.ts';
+import { jsonSchemaGrammar } from '../schema/json-schema.ts';
 import type { Calling } from './calling.ts';
 import { type CallFormat, callFormat } from './formats.ts';
 import { callId } from './reader.ts';

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { allocateMemory, type NativeMemory } from '../../ggml/memory.ts';
+import { allocateMemory, type NativeMemory } from '../../ggml/ffi/memory.ts';
 import type { BlockHandle, BlockKey, BlockRequest, BlockStore, EncodeMisses } from '../block-store.ts';
 import type { StoreWarning } from '../warnings.ts';
 

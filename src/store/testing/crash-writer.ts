@@ -3,8 +3,8 @@
  * Prints a line per block that is safely written.
  */
 import { writeSync } from 'node:fs';
-import { DiskTier } from '../disk-tier.ts';
-import { nativeMemory } from '../memory-source.ts';
+import { nativeMemory } from '../block/memory-source.ts';
+import { DiskTier } from '../disk/disk-tier.ts';
 import { Warnings } from '../warnings.ts';
 import { block, fill } from './blocks.ts';
 

@@ -3,7 +3,7 @@ import { integer, milliseconds, ratio } from '../lib/format.ts';
 import { curve, type Measurement } from '../state/measurements.ts';
 import type { Sweep } from '../state/use-sweep.ts';
 import { FailureNote } from './failure-note.tsx';
-import { TtftChart } from './ttft-chart.tsx';
+import { TtftChart } from './race/ttft-chart.tsx';
 
 interface Props {
   readonly measurements: readonly Measurement[];

@@ -1,0 +1,112 @@
+/** `enqueue`: hands a corpus to the workers, and follows it to its end. */
+import { type Command, Option } from 'commander';
+import { type ContextPolicy, parsePolicy } from '../../engine/policy/policy.ts';
+import type { Passage } from '../../prompt/index.ts';
+import type { EnqueueSummary } from '../../queue/index.ts';
+import { loadOpenEngine, loadQueue, loadRag } from '../lazy.ts';
+import { numberOption } from '../options/numbers.ts';
+import { addQueueOptions, type QueueFlags } from '../options/queue-options.ts';
+import { invalid } from '../terminal/errors.ts';
+import { formatBytes, formatCount, formatMs } from '../terminal/format.ts';
+import type { CliIo, CommandContext } from '../terminal/io.ts';
+import { Output } from '../terminal/output.ts';
+
+interface EnqueueFlags extends QueueFlags {
+  readonly passages?: string;
+  readonly index?: string;
+  readonly tenant?: string;
+  readonly policy?: ContextPolicy;
+  readonly batch?: number;
+  readonly window?: number;
+  readonly wait: boolean;
+  readonly json?: boolean;
+}
+
+const shownFailures = 20;
+
+export function addEnqueue(program: Command, context: CommandContext): void {
+  const whole = (flag: string) => numberOption(flag, { min: 1, whole: true });
+  const command = program
+    .command('enqueue')
+    .description('hand a corpus to the workers, and follow it to its end')
+    .option('--passages <source>', 'JSONL file of {id?, title?, text}, folder of .txt and .md files, or - for stdin')
+    .option('--index <dir>', 'the chunks of a document index instead')
+    .option('--tenant <salt>', 'share the blocks only with requests of the same salt')
+    .addOption(
+      new Option('--policy <policy>', "how passages are encoded (default: as the workers' --policy says)").argParser(
+        parsePolicy,
+      ),
+    )
+    .option('--batch <n>', 'passages of one job (default: 16)', whole('--batch'))
+    .option('--window <n>', 'jobs in the queue at a time (default: 512)', whole('--window'))
+    .option('--no-wait', 'queue everything at once and do not follow it')
+    .option('--json', 'result as one line of JSON');
+  addQueueOptions(command).action((flags: EnqueueFlags) => enqueue(flags, context));
+}
+
+async function enqueue(flags: EnqueueFlags, context: CommandContext): Promise<void> {
+  const { io } = context;
+  if ((flags.passages === undefined) === (flags.index === undefined)) {
+    throw invalid('give what to encode: either --passages or --index');
+  }
+  const output = new Output(io, flags);
+  const { enqueuePassages } = await loadQueue();
+  const corpus = await openCorpus(flags, io, output);
+  try {
+    const summary = await enqueuePassages(corpus.passages, {
+      queue: { url: flags.queue, name: flags.queueName },
+      tenant: flags.tenant,
+      policy: flags.policy?.name,
+      batch: flags.batch,
+      window: flags.window,
+      wait: flags.wait,
+      signal: io.signal,
+      onProgress: ({ queued, done, encoded, failedJobs }) => {
+        const failed = failedJobs > 0 ? `, ${formatCount(failedJobs)} jobs failed` : '';
+        const detail = `${formatCount(done)} of ${formatCount(corpus.total ?? queued)} passages, ${formatCount(encoded)} blocks encoded${failed}`;
+        output.progress.show({ label: 'encoding', done, total: corpus.total ?? queued, detail });
+      },
+    });
+    tell(summary, flags, output);
+    output.result(summary);
+    if (summary.failed.length > 0) context.exitCode = 1;
+  } finally {
+    await corpus.close();
+  }
+}
+
+interface Corpus {
+  readonly passages: Iterable<Passage> | AsyncIterable<Passage>;
+  readonly total?: number;
+  close(): Promise<void>;
+}
+
+async function openCorpus({ passages, index }: EnqueueFlags, io: CliIo, output: Output): Promise<Corpus> {
+  if (index !== undefined) {
+    const { openIndex, passageOf } = await loadRag();
+    const opened = await openIndex({ directory: index });
+    async function* all() {
+      for await (const chunk of opened.chunks()) yield passageOf(chunk);
+    }
+    return { passages: all(), close: () => opened.close() };
+  }
+  const { passagesOf } = await loadOpenEngine();
+  const list = await passagesOf(passages ?? '-', { io, output });
+  return { passages: list, total: list.length, close: async () => {} };
+}
+
+function tell(summary: EnqueueSummary, { wait }: EnqueueFlags, output: Output): void {
+  const { passages, jobs, encoded, present, bytes, ms, workers, failed } = summary;
+  if (!wait) {
+    output.print(`${formatCount(passages)} passages queued in ${formatCount(jobs)} jobs`);
+    return;
+  }
+  output.print(
+    `${formatCount(encoded)} blocks encoded by ${formatCount(workers.length)} workers, ${formatCount(present)} were there already, in ${formatMs(ms)}`,
+  );
+  output.print(`${formatCount(passages)} passages in ${formatCount(jobs)} jobs, ${formatBytes(bytes)} written`);
+  if (failed.length === 0) return;
+  output.print(`${formatCount(failed.length)} jobs failed:`);
+  for (const { job, reason } of failed.slice(0, shownFailures)) output.print(`  ${job}: ${reason}`);
+  if (failed.length > shownFailures) output.print(`  and ${formatCount(failed.length - shownFailures)} more`);
+}

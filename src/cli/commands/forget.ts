@@ -1,0 +1,45 @@
+/** `forget`: passages out of the store, with every copy of their states. */
+import { type Command, Option } from 'commander';
+import { type ContextPolicy, parsePolicy } from '../../engine/policy/policy.ts';
+import { loadOpenEngine, loadOpenStore } from '../lazy.ts';
+import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from '../options/model-options.ts';
+import { invalid } from '../terminal/errors.ts';
+import { formatCount } from '../terminal/format.ts';
+import type { CommandContext } from '../terminal/io.ts';
+import { Output } from '../terminal/output.ts';
+
+interface ForgetFlags extends ModelOptions, StoreFlags {
+  readonly passages: string;
+  readonly tenant?: string;
+  readonly policy?: ContextPolicy;
+  readonly json?: boolean;
+}
+
+export function addForget(program: Command, context: CommandContext): void {
+  const command = program
+    .command('forget')
+    .description('remove the blocks of passages from every tier, as they were encoded')
+    .requiredOption('--passages <source>', 'the passages to forget: JSONL file, folder, or - for stdin')
+    .option('--tenant <salt>', 'whose blocks')
+    .addOption(
+      new Option('--policy <policy>', 'what they may have been encoded under besides the usual policies').argParser(
+        parsePolicy,
+      ),
+    )
+    .option('--json', 'result as one line of JSON');
+  addStoreOptions(addModelOptions(command));
+  command.action((options: ForgetFlags) => forget(options, context));
+}
+
+async function forget(options: ForgetFlags, { io }: CommandContext): Promise<void> {
+  if (options.store === false) throw invalid('--no-store: there is nothing to forget without a store; leave it out');
+  const output = new Output(io, options);
+  const { openEngine, passagesOf } = await loadOpenEngine();
+  const { openStore } = await loadOpenStore();
+  const passages = await passagesOf(options.passages, { io, output });
+  const store = await openStore(options, io.env, output);
+  await using opened = await openEngine(options, { io, output, store });
+  const removed = await opened.engine.forget(passages, { tenant: options.tenant, policy: options.policy });
+  output.print(`${formatCount(removed)} of ${formatCount(passages.length)} passages had a block; forgotten`);
+  output.result({ passages: passages.length, removed });
+}

@@ -1,0 +1,51 @@
+/** `search`: what the index has on a question, without asking a model. */
+import type { Command } from 'commander';
+import type { SearchHit } from '../../rag/index.ts';
+import { addRetrievalOptions, openDocuments, type RetrievalFlags, retrievalOf } from '../options/index-options.ts';
+import { formatMs } from '../terminal/format.ts';
+import type { CliIo, CommandContext } from '../terminal/io.ts';
+import { printable, printableLine } from '../terminal/io.ts';
+import { Output } from '../terminal/output.ts';
+
+interface SearchFlags extends RetrievalFlags {
+  readonly text?: boolean;
+  readonly json?: boolean;
+}
+
+export function addSearch(program: Command, context: CommandContext): void {
+  const command = program
+    .command('search')
+    .description('passages of the index on a question, best first')
+    .argument('<question>', 'the question')
+    .option('--text', 'print the passages whole')
+    .option('--json', 'result as one line of JSON');
+  addRetrievalOptions(command).action((question: string, flags: SearchFlags) => search(question, flags, context.io));
+}
+
+async function search(question: string, flags: SearchFlags, io: CliIo): Promise<void> {
+  const output = new Output(io, flags);
+  const retrieval = await retrievalOf(flags);
+  await using opened = await openDocuments(flags, { io, output, create: false });
+  const started = performance.now();
+  const hits = await opened.index.search(question, { ...retrieval, signal: io.signal });
+  const ms = performance.now() - started;
+  for (const { chunk, rank } of hits) {
+    output.print(`${output.bold(`[${rank}] ${printableLine(chunk.source)}`)}  ${printableLine(chunk.title)}`);
+    if (flags.text === true) output.print(`${printable(chunk.text)}\n`);
+    else output.print(output.faint(`    ${excerpt(chunk.text)}`));
+  }
+  output.note(`${hits.length} passages in ${formatMs(ms)} from ${opened.index.directory}`);
+  output.result({ hits: hits.map(reportHit), ms, index: opened.index.directory });
+}
+
+/** A hit for programs. */
+export function reportHit({ chunk, rank, score, ranks, coverage }: SearchHit) {
+  const { root, path, type, title, text, startLine, endLine, page, place: part, tokens } = chunk;
+  const place = { source: chunk.source, root, path, type, title, startLine, endLine, page, place: part };
+  return { rank, ...place, score, ranks, coverage, tokens, text };
+}
+
+function excerpt(text: string): string {
+  const line = printable(text.replaceAll(/\s+/g, ' ').trim());
+  return line.length <= 100 ? line : `${line.slice(0, 99)}…`;
+}

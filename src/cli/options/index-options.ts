@@ -1,0 +1,197 @@
+/** Options of commands that work with an index of documents, and what they become. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { defaultEmbedder, defaultModel } from '../../hub/aliases.ts';
+import type { PullProgress } from '../../hub/index.ts';
+import { localModel } from '../../hub/pull.ts';
+import { cacheFolder, type Environment } from '../../platform/cache-folder.ts';
+import type { ChunkFilter, DocumentIndex, DocumentType, Embedder, SearchOptions } from '../../rag/index.ts';
+import { showPull } from '../commands/pull.ts';
+import { loadRag } from '../lazy.ts';
+import { invalid } from '../terminal/errors.ts';
+import type { CliIo } from '../terminal/io.ts';
+import type { Output } from '../terminal/output.ts';
+import { bytesOption, durationOption, numberOption } from './numbers.ts';
+
+export interface IndexFlags {
+  readonly index?: string;
+  readonly embed?: string;
+}
+
+export interface RetrievalFlags extends IndexFlags {
+  readonly top?: number;
+  readonly budget?: number;
+  readonly path?: readonly string[];
+  readonly type?: readonly string[];
+  readonly since?: number;
+  readonly until?: number;
+  readonly by?: 'text' | 'vector' | 'hybrid';
+}
+
+/** Said of `--model` where it may be left out. */
+export const modelOfIndex = "the index's own, else BLOCK_ATTENTION_MODEL, else reader";
+
+const noEmbeddings = 'none';
+const indexHelp = 'name or folder of the index (default: index in the cache folder)';
+
+export function addIndexOptions(command: Command, help = indexHelp): Command {
+  return command
+    .option('--index <index>', help)
+    .option(
+      '--embed <ref>',
+      `embedding model: alias, GGUF, or URL of an OpenAI-compatible /v1/embeddings?model=NAME; ${noEmbeddings} for none (default: the index's own; of a new one ${defaultEmbedder}, once that is pulled)`,
+    );
+}
+
+/** How documents are read: of commands that index. @param help of --index */
+export function addDocumentOptions(command: Command, help?: string): Command {
+  return addIndexOptions(command, help)
+    .option(
+      '--chunk-tokens <n>',
+      'longest passage (default: 256)',
+      numberOption('--chunk-tokens', { min: 16, whole: true }),
+    )
+    .addOption(
+      new Option(
+        '--tables <form>',
+        'rows of tables in passages: each with the names of its columns (rows, the default), or below them (markdown)',
+      ).choices(['rows', 'markdown']),
+    )
+    .option('--max-file <bytes>', 'larger files are left out (default: 32MiB)', bytesOption('--max-file'))
+    .option('--no-ignore', 'also what .gitignore and .blockignore leave out')
+    .option(
+      '--language <name>',
+      "of the documents, e.g. german or de: of endings and function words (default: the index's own, else English)",
+    );
+}
+
+/** A folder, or a name: of a folder in the cache folder's `indexes`. */
+export function indexDirectory(asked: string | undefined, env: Environment): string {
+  if (asked === undefined) return join(cacheFolder(env), 'index');
+  const isName = /^[\w-][\w.-]{0,63}$/.test(asked) && !existsSync(asked);
+  return isName ? join(cacheFolder(env), 'indexes', asked) : asked;
+}
+
+export function addRetrievalOptions(command: Command): Command {
+  const repeated = (text: string, before: readonly string[] = []) => [...before, text];
+  return addIndexOptions(command)
+    .addOption(
+      new Option('--top <n>', 'most passages (default: 8)').argParser(
+        numberOption('--top', { min: 1, max: 1000, whole: true }),
+      ),
+    )
+    .addOption(
+      new Option('--budget <tokens>', 'most tokens of all passages together').argParser(
+        numberOption('--budget', { min: 1, whole: true }),
+      ),
+    )
+    .option('--path <glob>', 'only files that match, e.g. guides/**; may be repeated', repeated)
+    .option(
+      '--type <type>',
+      'only files of a type: markdown, html, text, pdf, source, table, word, slides, sheet, book, notebook or mail; may be repeated',
+      repeated,
+    )
+    .addOption(
+      new Option('--since <time>', 'only files changed since: 2026-01-31, or 30d, 12h ago').argParser(
+        timeOption('--since'),
+      ),
+    )
+    .addOption(new Option('--until <time>', 'only files changed before that').argParser(timeOption('--until')))
+    .addOption(
+      new Option('--by <kind>', 'how to search (default: hybrid where the index has embeddings)').choices([
+        'text',
+        'vector',
+        'hybrid',
+      ]),
+    );
+}
+
+/** A date, or how long ago, in ms since 1970. */
+function timeOption(name: string): (text: string) => number {
+  return (text) => {
+    if (/^[\d.]+[smhd]$/.test(text)) return Date.now() - durationOption(name)(text);
+    const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+    if (Number.isFinite(time)) return time;
+    throw invalid(`${name} is ${JSON.stringify(text)}: give a date such as 2026-01-31, or 30d, 12h, 90m`);
+  };
+}
+
+/** @throws INVALID_ARGUMENT for a type that is none */
+export async function retrievalOf({
+  top,
+  budget,
+  path,
+  type,
+  since,
+  until,
+  by,
+}: RetrievalFlags): Promise<SearchOptions> {
+  const { documentTypes } = await loadRag();
+  const types = type?.map((name): DocumentType => {
+    const known = documentTypes.find((candidate) => candidate === name);
+    if (known !== undefined) return known;
+    throw invalid(`--type is ${JSON.stringify(name)}: give one of ${documentTypes.join(', ')}`);
+  });
+  const filter: ChunkFilter = { paths: path, types, since, until };
+  return { ...filter, top, maxTokens: budget, by };
+}
+
+export interface OpenedIndex extends AsyncDisposable {
+  readonly index: DocumentIndex;
+  readonly directory: string;
+}
+
+/** Opens the index that the flags name. @throws INDEX_NOT_FOUND with `create: false` */
+export async function openDocuments(
+  flags: IndexFlags & Pick<RetrievalFlags, 'by'> & { readonly language?: string; readonly threads?: number | 'auto' },
+  { io, output, create }: { readonly io: CliIo; readonly output: Output; readonly create: boolean },
+): Promise<OpenedIndex> {
+  const { describeIndex, openIndex } = await loadRag();
+  const directory = indexDirectory(flags.index, io.env);
+  const recorded = await describeIndex(directory);
+  // A search by text needs no vectors, and works when their server does not.
+  const reference = flags.by === 'text' ? undefined : await embedderReference(flags.embed, recorded, io.env);
+  const embedder = await openEmbedderFor(reference, flags, { io, output });
+  try {
+    const index = await openIndex({ directory, create, embedder, language: flags.language });
+    const close = async () => {
+      await index.close();
+      await embedder?.[Symbol.asyncDispose]();
+    };
+    return { index, directory: index.directory, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await embedder?.[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/**
+ * What gives an index its embeddings: what was asked for, else what it was made with; a new one gets the default model's
+ * where that is on the machine. `none`, or undefined, for none.
+ */
+export async function embedderReference(
+  asked: string | undefined,
+  recorded: { readonly embedder?: string | undefined } | undefined,
+  env: Environment,
+): Promise<string | undefined> {
+  if (asked !== undefined) return asked;
+  if (recorded !== undefined) return recorded.embedder;
+  return (await localModel(defaultEmbedder, { env })) === undefined ? undefined : defaultEmbedder;
+}
+
+export async function openEmbedderFor(
+  reference: string | undefined,
+  { threads }: { readonly threads?: number | 'auto' },
+  { io, output }: { readonly io: CliIo; readonly output: Output },
+): Promise<Embedder | undefined> {
+  if (reference === undefined || reference === noEmbeddings) return undefined;
+  const { openEmbedder } = await loadRag();
+  const onProgress = (progress: PullProgress) => showPull(output, progress);
+  return openEmbedder(reference, { env: io.env, threads, signal: io.signal, onProgress });
+}
+
+/** The model to use: what was asked for, else what the index was made for, else the default one. */
+export function modelReference(asked: string | undefined, env: Environment, recorded?: string): string {
+  return asked ?? recorded ?? defaultModel(env);
+}

@@ -1,0 +1,255 @@
+/**
+ * Blocks in the memory of a device, as rows in pages of a fixed number of tokens: a cache over the store, by block key,
+ * from which every sequence gathers a copy of its context (docs/gpu.md).
+ *
+ * It changes only while it has the backend to itself, and what it places is copied before it lets go: so the least
+ * recently used blocks can always make room, pages need no pins, and a context larger than the pool is gathered in parts.
+ * Invariant: a page is free or belongs to one block.
+ */
+import { throwIfAborted } from '../../abort.ts';
+import { BlockAttentionError } from '../../errors.ts';
+import type { GraphAllocator, OwnedMemory } from '../../ggml/device/backend.ts';
+import type { NativeMemory } from '../../ggml/ffi/memory.ts';
+import { blockToRows, copyRows, type KvLayout, type Model, RowStates } from '../../model/index.ts';
+import type { BlockKey } from '../../store/index.ts';
+
+/** Tokens of a page: half of one is lost per block. */
+export const pageTokens = 64;
+/** Bytes uploaded before others get a turn on the device. */
+const uploadBytes = 256 * 2 ** 20;
+
+/** A block of a context, pinned in host memory. */
+export interface PooledBlock {
+  readonly key: BlockKey;
+  readonly memory: NativeMemory;
+  readonly tokens: number;
+  /** Positions by which its keys are turned: those of its first token. */
+  readonly start: number;
+}
+
+export interface PoolStats {
+  readonly budgetBytes: number;
+  readonly usedBytes: number;
+  readonly blocks: number;
+  /** Blocks that a context found here, those it had uploaded, those that had to go. */
+  readonly hits: number;
+  readonly uploads: number;
+  readonly evictions: number;
+  readonly uploadMs: number;
+  readonly gatherMs: number;
+}
+
+/** Runs work that needs the backend to itself. */
+type Exclusive = <T>(work: (allocator: GraphAllocator) => Promise<T>) => Promise<T>;
+
+/** What is read before it is turned and copied: rows somewhere. */
+interface Found {
+  readonly block: PooledBlock;
+  readonly rows: Int32Array;
+}
+
+export class DevicePool {
+  readonly #model: Model;
+  readonly #layout: KvLayout;
+  readonly #exclusive: Exclusive;
+  readonly #states: RowStates | undefined;
+  readonly #pages: number;
+  readonly #free: number[];
+  /** Pages of each block, least recently used first. */
+  readonly #blocks = new Map<BlockKey, readonly number[]>();
+  /** Where a block lies as it is stored, until it has become rows. */
+  #staging: OwnedMemory | undefined;
+  readonly #counts = { hits: 0, uploads: 0, evictions: 0, uploadMs: 0, gatherMs: 0 };
+
+  /**
+   * @param budgetBytes of the pages; below one of them nothing is kept
+   * @throws INVALID_ARGUMENT; MODEL_TOO_LARGE when the device has no room
+   */
+  constructor(model: Model, layout: KvLayout, exclusive: Exclusive, budgetBytes: number) {
+    if (!(budgetBytes >= 0)) {
+      throw new BlockAttentionError('INVALID_ARGUMENT', `poolBytes is ${budgetBytes}: give a number of bytes >= 0`);
+    }
+    this.#model = model;
+    this.#layout = layout;
+    this.#exclusive = exclusive;
+    this.#pages = Math.floor(budgetBytes / (layout.bytesPerToken * pageTokens));
+    this.#free = Array.from({ length: this.#pages }, (_, page) => this.#pages - 1 - page);
+    this.#states = this.#pages > 0 ? new RowStates(model.backend, layout, this.#pages * pageTokens) : undefined;
+  }
+
+  /**
+   * Copies blocks, in order, to the first rows of `target`, their keys turned to their places.
+   * @throws ABORTED; MODEL_TOO_LARGE when the device has no memory left; BLOCK_DAMAGED
+   */
+  async gather(blocks: readonly PooledBlock[], target: RowStates, signal?: AbortSignal): Promise<void> {
+    let done = 0;
+    let row = 0;
+    while (done < blocks.length) {
+      throwIfAborted(signal);
+      const [first, rest] = [done, blocks.slice(done)];
+      done += await this.#exclusive((allocator) => this.#gatherSome(allocator, rest, target, row));
+      row += blocks.slice(first, done).reduce((sum, { tokens }) => sum + tokens, 0);
+    }
+  }
+
+  /** Forgets blocks. */
+  forget(keys: readonly BlockKey[]): Promise<void> {
+    return this.#exclusive(() => {
+      for (const key of keys) this.#drop(key);
+      return Promise.resolve();
+    });
+  }
+
+  #drop(key: BlockKey): void {
+    this.#free.push(...(this.#blocks.get(key) ?? []));
+    this.#blocks.delete(key);
+  }
+
+  stats(): PoolStats {
+    const page = pageTokens * this.#layout.bytesPerToken;
+    return {
+      budgetBytes: this.#pages * page,
+      usedBytes: (this.#pages - this.#free.length) * page,
+      blocks: this.#blocks.size,
+      ...this.#counts,
+    };
+  }
+
+  /** @throws Error naming the first violation */
+  checkIntegrity(): void {
+    const owned = [...this.#blocks.values()].flat();
+    const all = [...owned, ...this.#free];
+    if (new Set(all).size !== all.length) throw new Error('a page has two owners');
+    if (all.length !== this.#pages) throw new Error(`${all.length} of ${this.#pages} pages are accounted for`);
+  }
+
+  dispose(): void {
+    this.#states?.free();
+    this.#staging?.free();
+    this.#blocks.clear();
+  }
+
+  /** As many of the blocks, from the first on, as fit at once. @returns how many */
+  async #gatherSome(
+    allocator: GraphAllocator,
+    blocks: readonly PooledBlock[],
+    target: RowStates,
+    at: number,
+  ): Promise<number> {
+    const found: Found[] = [];
+    const using = new Set<BlockKey>();
+    let uploaded = 0;
+    for (const block of blocks) {
+      const known = this.#blocks.get(block.key);
+      if (known === undefined && uploaded > 0 && uploaded + block.memory.size > uploadBytes) break;
+      const pages = known ?? this.#take(pagesOf(block.tokens), using);
+      if (pages === undefined) break;
+      if (known === undefined) {
+        await this.#fill(allocator, block, pages);
+        uploaded += block.memory.size;
+      } else this.#counts.hits += 1;
+      using.add(block.key);
+      this.#blocks.delete(block.key);
+      this.#blocks.set(block.key, pages);
+      found.push({ block, rows: rowsOf(pages, block.tokens) });
+    }
+    const [first] = blocks;
+    if (found.length === 0 && first !== undefined) return this.#pass(allocator, first, target, at);
+    const { source, started } = { source: this.#states, started: performance.now() };
+    if (source !== undefined) await this.#copy(allocator, source, found, target, at);
+    this.#counts.gatherMs += performance.now() - started;
+    return found.length;
+  }
+
+  /** A block that is larger than all pages: through rows of its own. */
+  async #pass(allocator: GraphAllocator, block: PooledBlock, target: RowStates, at: number): Promise<number> {
+    const own = new RowStates(this.#model.backend, this.#layout, block.tokens);
+    try {
+      const rows = Int32Array.from({ length: block.tokens }, (_, i) => i);
+      await this.#upload(allocator, block, own, rows);
+      await this.#copy(allocator, own, [{ block, rows }], target, at);
+    } finally {
+      own.free();
+    }
+    return 1;
+  }
+
+  async #copy(
+    allocator: GraphAllocator,
+    source: RowStates,
+    found: readonly Found[],
+    target: RowStates,
+    at: number,
+  ): Promise<void> {
+    const rows = new Int32Array(found.reduce((sum, { block }) => sum + block.tokens, 0));
+    const turns = new Int32Array(rows.length);
+    let row = 0;
+    for (const { block, rows: own } of found) {
+      rows.set(own, row);
+      turns.fill(block.start, row, row + block.tokens);
+      row += block.tokens;
+    }
+    await copyRows(this.#model, allocator, { source, rows, turns, target, at });
+  }
+
+  /** Pages for a block, others' if need be, but of none in use. */
+  #take(count: number, using: ReadonlySet<BlockKey>): number[] | undefined {
+    if (count > this.#pages) return undefined;
+    for (const key of this.#blocks.keys()) {
+      if (this.#free.length >= count) break;
+      if (using.has(key)) continue;
+      this.#drop(key);
+      this.#counts.evictions += 1;
+    }
+    if (this.#free.length < count) return undefined;
+    return this.#free.splice(this.#free.length - count);
+  }
+
+  async #fill(allocator: GraphAllocator, block: PooledBlock, pages: readonly number[]): Promise<void> {
+    try {
+      if (this.#states) await this.#upload(allocator, block, this.#states, rowsOf(pages, block.tokens));
+    } catch (error) {
+      this.#free.push(...pages);
+      throw error;
+    }
+  }
+
+  async #upload(allocator: GraphAllocator, block: PooledBlock, target: RowStates, rows: Int32Array): Promise<void> {
+    const started = performance.now();
+    const { backend } = this.#model;
+    const { memory } = block;
+    const stored = backend.isCpu ? backend.hostMemory(memory.address) : this.#stage(memory);
+    await blockToRows(this.#model, allocator, { layout: this.#layout, memory: stored }, target, rows);
+    if (memory.damaged === true) {
+      throw new BlockAttentionError(
+        'BLOCK_DAMAGED',
+        "a stored block's file lost a part of its bytes while it was read: ask again, the block is encoded anew",
+      );
+    }
+    this.#counts.uploads += 1;
+    this.#counts.uploadMs += performance.now() - started;
+  }
+
+  #stage(memory: NativeMemory): OwnedMemory {
+    const { backend } = this.#model;
+    if (this.#staging === undefined || this.#staging.bytes < memory.size) {
+      this.#staging?.free();
+      this.#staging = undefined;
+      this.#staging = backend.allocateMemory(memory.size);
+    }
+    backend.upload(this.#staging, memory.bytes);
+    return this.#staging;
+  }
+}
+
+function pagesOf(tokens: number): number {
+  return Math.ceil(tokens / pageTokens);
+}
+
+/** Row of each token of a block. */
+function rowsOf(pages: readonly number[], tokens: number): Int32Array {
+  return Int32Array.from(
+    { length: tokens },
+    (_, i) => (pages[Math.floor(i / pageTokens)] ?? 0) * pageTokens + (i % pageTokens),
+  );
+}

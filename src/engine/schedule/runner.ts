@@ -1,0 +1,342 @@
+/**
+ * Runs what the scheduler picks, one batch at a time, and gives results back to whoever asked. Knows sequences and
+ * logits; no text, no store.
+ */
+import { setMaxListeners } from 'node:events';
+import { requestAborted } from '../../abort.ts';
+import { BlockAttentionError } from '../../errors.ts';
+import type { GraphAllocator } from '../../ggml/device/backend.ts';
+import { type AttentionFactory, DecodeGraph, forwardStep, type Step } from '../../model/graph/step.ts';
+import { convertBlock, type StoredBlock } from '../../model/kv/convert-kv.ts';
+import { copyPrefix } from '../../model/kv/copy-prefix.ts';
+import type { KvLayout } from '../../model/kv/kv-layout.ts';
+import { RowStates } from '../../model/kv/row-states.ts';
+import type { Sequence } from '../../model/kv/sequence.ts';
+import type { Model } from '../../model/model.ts';
+import { Pace } from './pace.ts';
+import { type DecodeTask, type PromptTask, Scheduler } from './scheduler.ts';
+
+interface Settled<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Prompt extends PromptTask<Sequence>, Settled<PromptResult> {
+  readonly logits: 'all' | 'last' | 'none';
+  readonly writes: boolean;
+  /** Of the chunks so far. */
+  readonly rows: Float32Array[];
+  cancelled: boolean;
+  computeMs: number;
+}
+
+interface Decode extends DecodeTask<Sequence>, Settled<Float32Array> {
+  cancelled: boolean;
+}
+
+export interface PromptResult {
+  /** Logits of the last token, [vocabulary], or of all, [tokens, vocabulary]; empty when none were asked for. */
+  readonly logits: Float32Array;
+  /** This prompt's share of the time its batches took, in ms. */
+  readonly computeMs: number;
+}
+
+/** The store drops the block, so that another attempt does not meet it. */
+export function blockDamaged(): BlockAttentionError {
+  return new BlockAttentionError(
+    'BLOCK_DAMAGED',
+    "a stored block's file lost a part of its bytes while it was read: ask again, the block is encoded anew",
+  );
+}
+
+export interface RunnerOptions {
+  readonly model: Model;
+  readonly attention: AttentionFactory;
+  /** Most tokens of one prompt batch. Defaults to 512. */
+  readonly batchTokens?: number | undefined;
+  /** The same while others wait for their next token or get their first one. Defaults to 128. */
+  readonly busyBatchTokens?: number | undefined;
+  /** Bytes that one sequence's score matrix may take. Defaults to 256 MiB. */
+  readonly scoreBytes?: number | undefined;
+  /** Chooses the threads of every step. Defaults to as many as the backend has. */
+  readonly pace?: Pace | undefined;
+}
+
+export class Runner {
+  readonly #model: Model;
+  readonly #attention: AttentionFactory;
+  readonly #allocator: GraphAllocator;
+  readonly #scoreBytes: number;
+  readonly #pace: Pace;
+  readonly #scheduler: Scheduler<Sequence, Prompt, Decode>;
+  /** Work that is no forward pass but needs the backend to itself. */
+  readonly #exclusives: (() => Promise<void>)[] = [];
+  readonly #inFlight = new Set<Prompt | Decode>();
+  #decodeGraph: DecodeGraph | undefined;
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: RunnerOptions) {
+    this.#model = options.model;
+    this.#attention = options.attention;
+    this.#allocator = options.model.backend.allocator();
+    this.#pace = options.pace ?? new Pace(options.model);
+    this.#scoreBytes = options.scoreBytes ?? 256 * 2 ** 20;
+    this.#scheduler = new Scheduler({
+      batchTokens: options.batchTokens ?? 512,
+      busyBatchTokens: options.busyBatchTokens ?? 128,
+      batchSequences: 64,
+      chunkTokens: ({ sequence, tokens }) => this.mostTokens(sequence.keys + tokens.length),
+      givesToken: ({ logits }) => logits !== 'none',
+    });
+  }
+
+  /**
+   * Runs tokens through the model, appending their keys and values to the sequence.
+   * @throws ABORTED when the signal fires; the sequence may then hold a part of the tokens
+   */
+  prompt(
+    sequence: Sequence,
+    tokens: Int32Array,
+    options: {
+      readonly logits: 'all' | 'last' | 'none';
+      /** Whether the model's writer acts on the tokens, which then give no logits. Defaults to false. */
+      readonly writes?: boolean | undefined;
+      readonly priority?: number;
+      /** Who it is for: groups get equal shares. Defaults to one that all share. */
+      readonly group?: string | undefined;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<PromptResult> {
+    const { logits, writes = false, priority = 0, group = '', signal } = options;
+    return this.#submit(signal, (settled): Prompt => {
+      const asked = { sequence, tokens, logits, writes, priority, group };
+      const task = { ...asked, rows: [], cancelled: false, computeMs: 0, ...settled };
+      this.#scheduler.addPrompt(task);
+      return task;
+    });
+  }
+
+  /** Runs one token of a sequence. @returns its logits, [vocabulary], valid until the next call for the sequence */
+  decode(
+    sequence: Sequence,
+    token: number,
+    options: { readonly group?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Float32Array> {
+    const { group = '', signal } = options;
+    return this.#submit(signal, (settled): Decode => {
+      const task = { sequence, token, group, cancelled: false, ...settled };
+      this.#scheduler.addDecode(task);
+      return task;
+    });
+  }
+
+  /** Converts a finished block between element types. */
+  async convert(source: StoredBlock, target: StoredBlock, tokens: number): Promise<void> {
+    await this.#exclusive(() => convertBlock(this.#model, this.#allocator, source, target, tokens));
+  }
+
+  /** Copies the first own tokens of one sequence into another, empty one: see copy-prefix.ts. */
+  async copyPrefix(source: Sequence, target: Sequence, tokens: number): Promise<void> {
+    await this.#exclusive(() => copyPrefix(this.#model, this.#allocator, source, target, tokens));
+  }
+
+  /** Most tokens of one sequence in a batch whose scores of so many keys stay within the bound. At least 1. */
+  mostTokens(keys: number): number {
+    return Math.max(1, Math.floor(this.#scoreBytes / (4 * this.#model.hyperParameters.heads * keys)));
+  }
+
+  /** Runs work that is no scheduled pass but needs the backend to itself, when the batch in flight is done. */
+  exclusive<T>(work: (allocator: GraphAllocator) => Promise<T>): Promise<T> {
+    return this.#exclusive(() => work(this.#allocator));
+  }
+
+  /**
+   * Zeroed rows for a sequence. Drivers may not be called from two threads at once, and graphs compute on one of their
+   * own: of a device, memory is asked for between them. @throws MODEL_TOO_LARGE
+   */
+  rows(layout: KvLayout, count: number): Promise<RowStates> {
+    const { backend } = this.#model;
+    const make = () => new RowStates(backend, layout, count);
+    return backend.isCpu ? Promise.resolve().then(make) : this.exclusive(() => Promise.resolve(make()));
+  }
+
+  checkIntegrity(): void {
+    this.#scheduler.checkIntegrity();
+  }
+
+  /** Waits for the batch in flight and frees graphs. Waiting tasks are rejected. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    this.#decodeGraph?.dispose();
+    this.#decodeGraph = undefined;
+    this.#allocator.dispose();
+  }
+
+  #exclusive<T>(task: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#exclusives.push(() => task().then(resolve, reject));
+      this.#start();
+    });
+  }
+
+  #submit<T>(signal: AbortSignal | undefined, add: (settled: Settled<T>) => Prompt | Decode): Promise<T> {
+    if (this.#closed)
+      return Promise.reject(new BlockAttentionError('DISPOSED', 'the engine is closed: create a new one'));
+    if (signal?.aborted) return Promise.reject(requestAborted(signal));
+    return new Promise<T>((resolve, reject) => {
+      const onAbort = () => {
+        task.cancelled = true;
+        // A batch in flight still writes to the sequence, whose memory the caller frees once we reject: wait for it.
+        if (this.#inFlight.has(task)) return;
+        this.#scheduler.remove(task);
+        task.reject(requestAborted(signal));
+      };
+      const settle =
+        <V>(how: (value: V) => void) =>
+        (value: V) => {
+          signal?.removeEventListener('abort', onAbort);
+          how(value);
+        };
+      const task = add({ resolve: settle(resolve), reject: settle(reject) });
+      if (signal) {
+        // Every block of a prompt listens to the one signal of its request: that many are no leak.
+        setMaxListeners(0, signal);
+        signal.addEventListener('abort', onAbort, { once: true });
+      }
+      this.#start();
+    });
+  }
+
+  #start(): void {
+    this.#running ??= this.#loop().finally(() => {
+      this.#running = undefined;
+      if (!this.#closed && this.#scheduler.pending + this.#exclusives.length > 0) this.#start();
+    });
+  }
+
+  async #loop(): Promise<void> {
+    let exclusiveBefore = false;
+    for (;;) {
+      // Sequences that were just given a token ask for the next one within this turn of the event loop.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      // They take turns with what is scheduled: neither waits for more than one of the other kind.
+      const yields: boolean = exclusiveBefore && this.#scheduler.pending > 0;
+      const exclusive: (() => Promise<void>) | undefined = yields ? undefined : this.#exclusives.shift();
+      exclusiveBefore = exclusive !== undefined;
+      if (exclusive) {
+        await exclusive();
+        continue;
+      }
+      const work = this.#scheduler.next();
+      if (work === undefined) return;
+      const tasks = work.kind === 'decode' ? work.tasks : work.chunks.map((chunk) => chunk.task);
+      for (const task of tasks) this.#inFlight.add(task);
+      if (work.kind === 'decode') await this.#decode(work.tasks);
+      else await this.#prompt(work.chunks);
+      this.#inFlight.clear();
+    }
+  }
+
+  async #decode(tasks: readonly Decode[]): Promise<void> {
+    const sequences = tasks.map((task) => task.sequence);
+    try {
+      const graph = this.#graphFor(sequences);
+      const parts = sequences.map((sequence) => ({ sequence, tokens: 1 }));
+      const tokens = Int32Array.from(tasks, (task) => task.token);
+      const logits = await this.#pace.run({ kind: 'decode', parts }, () => graph.run(tokens));
+      for (const [i, task] of tasks.entries()) {
+        const damage = this.#damageOf(task.sequence);
+        if (damage) task.reject(damage);
+        else task.resolve(logits[i] ?? new Float32Array(0));
+      }
+    } catch (error) {
+      for (const task of tasks) task.reject(error);
+    }
+  }
+
+  /** Why what was just computed for a sequence is wrong: a mapped file has lost what it was computed from. */
+  #damageOf({ blocks }: Sequence): BlockAttentionError | undefined {
+    const { damaged, file } = this.#model;
+    if (damaged) {
+      return new BlockAttentionError(
+        'MODEL_INVALID',
+        `${file.path} has lost a part of its bytes since it was loaded: put the whole file back, and start again`,
+      );
+    }
+    return blocks.some(({ memory }) => memory.isDamaged?.() === true) ? blockDamaged() : undefined;
+  }
+
+  #graphFor(sequences: readonly Sequence[]): DecodeGraph {
+    if (this.#decodeGraph?.serves(sequences)) return this.#decodeGraph;
+    this.#decodeGraph?.dispose();
+    this.#decodeGraph = undefined;
+    this.#decodeGraph = new DecodeGraph(this.#model, this.#attention, sequences);
+    return this.#decodeGraph;
+  }
+
+  /** What a writer acts on and what it does not in a pass each: neither meets an operation of the other. */
+  async #forward(steps: readonly Written[]): Promise<Float32Array[]> {
+    const logits = new Map<Written, Float32Array>();
+    for (const writes of [false, true]) {
+      const part = steps.filter((step) => step.writes === writes);
+      if (part.length === 0) continue;
+      const found = await forwardStep(this.#model, this.#attention, this.#allocator, part, writes);
+      for (const [i, step] of part.entries()) logits.set(step, found[i] ?? new Float32Array(0));
+    }
+    return steps.map((step) => logits.get(step) ?? new Float32Array(0));
+  }
+
+  async #prompt(
+    chunks: readonly { readonly task: Prompt; readonly first: number; readonly count: number }[],
+  ): Promise<void> {
+    const started = performance.now();
+    const isLast = ({ task, first, count }: (typeof chunks)[number]) => first + count === task.tokens.length;
+    try {
+      const steps = chunks.map((chunk) => ({
+        sequence: chunk.task.sequence,
+        tokens: chunk.task.tokens.subarray(chunk.first, chunk.first + chunk.count),
+        logits: isLast(chunk) ? chunk.task.logits : ('none' as const),
+        writes: chunk.task.writes,
+      }));
+      const parts = steps.map(({ sequence, tokens }) => ({ sequence, tokens: tokens.length }));
+      const logits = await this.#pace.run({ kind: 'prompt', parts }, () => this.#forward(steps));
+      const elapsed = performance.now() - started;
+      const total = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
+      chunks.forEach((chunk, i) => {
+        const { task } = chunk;
+        task.computeMs += (elapsed * chunk.count) / total;
+        task.rows.push(logits[i] ?? new Float32Array(0));
+        const damage = this.#damageOf(task.sequence);
+        if (task.cancelled || damage) {
+          this.#scheduler.remove(task);
+          task.reject(damage ?? requestAborted());
+        } else if (isLast(chunk)) task.resolve({ logits: joinRows(task.rows), computeMs: task.computeMs });
+      });
+    } catch (error) {
+      for (const { task } of chunks) {
+        this.#scheduler.remove(task);
+        task.reject(error);
+      }
+    }
+  }
+}
+
+/** A step, and whether the writer acts on it. */
+interface Written extends Step {
+  readonly writes: boolean;
+}
+
+/** Logits of several chunks as one; those of one chunk as they are. */
+function joinRows(rows: readonly Float32Array[]): Float32Array {
+  const [only, ...more] = rows.filter(({ length }) => length > 0);
+  if (only === undefined || more.length === 0) return only ?? new Float32Array(0);
+  const all = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of rows) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

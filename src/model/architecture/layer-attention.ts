@@ -1,0 +1,62 @@
+/**
+ * How one layer attends, as a description: whatever a family's attention has of its own (a window, a scale, a cap) has
+ * its one home here, and in each attention path. Layers of one model may differ; paths never ask which layer it is.
+ */
+import type { Tensor } from '../../ggml/graph/tensor.ts';
+import type { Rope } from './rope.ts';
+
+/** What a model's file says about one layer's attention. */
+export interface AttentionParameters {
+  readonly heads: number;
+  /** Divides `heads`. */
+  readonly kvHeads: number;
+  /** Elements of one head's query and key. */
+  readonly headDim: number;
+  /** Elements of one head's value. */
+  readonly valueDim: number;
+  /** Absent for layers without rotary embedding (NoPE). */
+  readonly rope: Rope | undefined;
+  /** Sliding window in tokens, 0 for none: a key is seen while query position - key position < window. */
+  readonly window: number;
+  /** Factor of the scores before the softmax. */
+  readonly scale: number;
+  /** Scores s become cap * tanh(s / cap), after `scale`; 0 is off (Gemma 2). */
+  readonly softcap: number;
+  /** Factor of queries that grows with their position; undefined for none. */
+  readonly temperature: Temperature | undefined;
+  /** Place of the layer's keys and values in a KvLayout. */
+  readonly slot: number;
+  /** Whether what lies there is an earlier layer's, and this one has no keys and values of its own (Gemma 4). */
+  readonly borrows: boolean;
+}
+
+/** A query at position p is multiplied by 1 + scale * ln(1 + floor(p / length)) (Ministral 3). */
+export interface Temperature {
+  readonly scale: number;
+  readonly length: number;
+}
+
+/** The same, with what lies among the weights. */
+export interface LayerAttention extends AttentionParameters {
+  /** Divisors of the rotary embedding's frequencies, f32 [dims / 2]. */
+  readonly ropeFactors: Tensor | undefined;
+  /** A logit per head that takes part in the softmax and attends to nothing, f32 [heads] (gpt-oss). */
+  readonly sinks: Tensor | undefined;
+  /** Factors of a query's elements after its rotation, f32 [headDim] (Hunyuan). */
+  readonly queryGain: Tensor | undefined;
+}
+
+/** The sliding windows among layers, each once, in ascending order; 0, for layers without, is not among them. */
+export function windowsOf(layers: readonly Pick<AttentionParameters, 'window'>[]): number[] {
+  return [...new Set(layers.map(({ window }) => window))].filter((window) => window > 0).sort((a, b) => a - b);
+}
+
+/** What lies in each slot of a KvLayout. */
+export type SlotShape = Pick<AttentionParameters, 'kvHeads' | 'headDim' | 'valueDim'>;
+
+/** The slots of layers in their order: one for each that does not borrow. */
+export function slotsOf(layers: readonly AttentionParameters[]): SlotShape[] {
+  return layers
+    .filter(({ borrows }) => !borrows)
+    .map(({ kvHeads, headDim, valueDim }) => ({ kvHeads, headDim, valueDim }));
+}

@@ -1,0 +1,128 @@
+/**
+ * How each layer attends, read from GGUF metadata and checked: heads, windows, rotary embeddings, scales, and whose states
+ * a layer uses. Knows the file's keys, no tensor.
+ */
+import { BlockAttentionError } from '../../errors.ts';
+import type { Family } from '../families/index.ts';
+import type { AttentionParameters, Temperature } from './layer-attention.ts';
+import type { MetadataReader } from './metadata-reader.ts';
+import { readRope } from './rope.ts';
+
+interface Request {
+  readonly family: Family;
+  readonly layers: number;
+  readonly embeddingLength: number;
+  readonly trainedContext: number;
+}
+
+/** @throws MODEL_UNSUPPORTED, MODEL_INVALID */
+export function readAttention(reader: MetadataReader, request: Request): AttentionParameters[] {
+  const { family, layers, embeddingLength, trainedContext } = request;
+  const heads = perLayer(reader, 'attention.head_count', layers) ?? reader.missing('attention.head_count');
+  const kvHeads = perLayer(reader, 'attention.head_count_kv', layers) ?? heads;
+  const window =
+    family.sliding === undefined ? 0 : (reader.number('attention.sliding_window') ?? family.sliding.window);
+  const windowed = windowPattern(reader, family, layers, window);
+  const dims = headDims(reader, embeddingLength / (heads[0] ?? 1));
+  const ropes = readRope(reader, { family, layers, headDims: dims, trainedContext, windowed });
+  const softcap = capOf(reader, 'attn_logit_softcapping', family.attentionSoftcap);
+  const temperature = readTemperature(reader, family, trainedContext);
+  const own = layers - (family.sharedStates === true ? sharedLayers(reader, windowed) : 0);
+  return ropes.map((rope, layer) => {
+    const isWindowed = windowed[layer] === true;
+    const of = heads[layer] ?? 1;
+    const kv = kvHeads[layer] ?? of;
+    if (of < 1 || kv < 1 || of % kv !== 0) {
+      reader.fail('attention.head_count_kv', kv, `a divisor of the ${of} query heads`);
+    }
+    const headDim = isWindowed ? dims.windowed : dims.full;
+    return {
+      heads: of,
+      kvHeads: kv,
+      headDim,
+      valueDim: headDim,
+      rope,
+      window: isWindowed ? window : 0,
+      scale: family.attentionScale(reader, { layers, embeddingLength, heads: of, headDim }),
+      softcap,
+      temperature,
+      // Of the last layers with states of their own, one has a window and the last has none.
+      slot: layer < own ? layer : own - (isWindowed ? 2 : 1),
+      borrows: layer >= own,
+    };
+  });
+}
+
+/** Elements of a head in layers with full attention, and in those with a window. */
+export interface HeadDims {
+  readonly full: number;
+  readonly windowed: number;
+}
+
+function headDims(reader: MetadataReader, otherwise: number): HeadDims {
+  const read = (suffix: string, fallback: number) => {
+    const key = reader.number(`attention.key_length${suffix}`) ?? fallback;
+    const value = reader.number(`attention.value_length${suffix}`) ?? fallback;
+    if (!Number.isInteger(key) || key < 2 || key % 2 !== 0) {
+      reader.fail(`attention.key_length${suffix}`, key, 'an even integer');
+    }
+    if (value === key) return key;
+    throw new BlockAttentionError(
+      'MODEL_UNSUPPORTED',
+      `${reader.file.path}: keys have ${key} dimensions and values ${value}: models whose two differ (such as MLA) are not supported`,
+    );
+  };
+  const full = read('', otherwise);
+  return { full, windowed: read('_swa', full) };
+}
+
+/** How many of the last layers use the states of earlier ones. */
+function sharedLayers(reader: MetadataReader, windowed: readonly boolean[]): number {
+  const layers = windowed.length;
+  const key = 'attention.shared_kv_layers';
+  const shared = reader.number(key) ?? 0;
+  if (shared === 0) return 0;
+  const last = layers - shared - 1;
+  if (!Number.isInteger(shared) || last < 1 || windowed[last] === true || windowed[last - 1] !== true) {
+    reader.fail(key, shared, 'a number of layers before which stand one with a sliding window and one without');
+  }
+  return shared;
+}
+
+function readTemperature(reader: MetadataReader, family: Family, trainedContext: number): Temperature | undefined {
+  const scale = family.temperature === true ? (reader.number('attention.temperature_scale') ?? 0) : 0;
+  if (scale === 0) return undefined;
+  return { scale, length: reader.number('rope.scaling.original_context_length') ?? trainedContext };
+}
+
+/** A cap of a family that has one: the file's, else its default; 0 for none. */
+export function capOf(reader: MetadataReader, key: string, otherwise: number | undefined): number {
+  if (otherwise === undefined) return 0;
+  const cap = reader.number(key) ?? otherwise;
+  if (cap < 0) reader.fail(key, cap, 'a number >= 0');
+  return cap;
+}
+
+/** Integers of each layer: the file has one for all, or an array. */
+export function perLayer(reader: MetadataReader, key: string, layers: number): number[] | undefined {
+  const list = reader.numbers(key);
+  const value = list === undefined ? reader.number(key) : undefined;
+  const all = list?.slice(0, layers) ?? (value === undefined ? undefined : Array.from({ length: layers }, () => value));
+  if (all === undefined) return undefined;
+  if (all.length < layers) reader.fail(key, `an array of ${all.length}`, `one value, or ${layers}`);
+  for (const one of all) if (!Number.isInteger(one)) reader.fail(key, one, 'an integer');
+  return all;
+}
+
+function windowPattern(reader: MetadataReader, family: Family, layers: number, window: number): boolean[] {
+  const { sliding } = family;
+  if (sliding === undefined || window === 0 || sliding.when?.({ layers }) === false) {
+    return Array.from({ length: layers }, () => false);
+  }
+  if (!Number.isInteger(window) || window < 1) reader.fail('attention.sliding_window', window, 'a positive integer');
+  const key = 'attention.sliding_window_pattern';
+  const list = reader.numbers(key);
+  if (list !== undefined && list.length >= layers) return list.slice(0, layers).map((flag) => flag !== 0);
+  const period = reader.number(key) ?? sliding.period;
+  return Array.from({ length: layers }, (_, layer) => period === 0 || layer % period < period - 1);
+}

@@ -1,0 +1,58 @@
+/**
+ * Attention of a whole prompt under any mask, at ordinary positions: the oracle that block mode is tested against, and
+ * the form that training uses (the paper's block fine-tuning: a dense block mask gives the same scores as re-encoding).
+ */
+import type { GraphContext } from '../../ggml/graph/graph-context.ts';
+import type { Tensor } from '../../ggml/graph/tensor.ts';
+import { type LayerAttention, windowsOf } from '../architecture/layer-attention.ts';
+import { QueryTemperature } from '../architecture/query-temperature.ts';
+import type { Attention, ForwardModel } from '../graph/forward.ts';
+import type { GraphInputs } from '../graph/graph-inputs.ts';
+import { blockMask } from '../graph/mask.ts';
+import { attentionWeights, byHead, mergeHeads, PromptStates, rotate, rotateQuery } from './attention-heads.ts';
+
+export class DenseAttention implements Attention {
+  readonly #g: GraphContext;
+  readonly #positions: Tensor;
+  readonly #states = new PromptStates();
+  readonly #temperature: QueryTemperature;
+  /** By sliding window, 0 for none. */
+  readonly #masks = new Map<number, Tensor>();
+
+  /** @param lengths token counts of the blocks, the final block last; one entry is plain causal attention. */
+  constructor(g: GraphContext, inputs: GraphInputs, model: ForwardModel, lengths: readonly number[]) {
+    this.#g = g;
+    const total = lengths.reduce((sum, n) => sum + n, 0);
+    this.#positions = inputs.integers(total, () => Int32Array.from({ length: total }, (_, i) => i));
+    const { attention } = model.hyperParameters;
+    this.#temperature = new QueryTemperature(g, inputs, attention, total, () => blockPositions(lengths));
+    const windows = windowsOf(attention).filter((window) => window < total);
+    for (const window of [0, ...windows]) {
+      this.#masks.set(
+        window,
+        inputs.half(total, total, () => blockMask(lengths, window)),
+      );
+    }
+  }
+
+  attend(layer: LayerAttention, q: Tensor, ownK: Tensor | undefined, ownV: Tensor | undefined): Tensor {
+    const g = this.#g;
+    const { k, v } = this.#states.of(layer, ownK, ownV);
+    const mask = this.#masks.get(layer.window) ?? this.#masks.get(0) ?? null;
+    const keys = g.cont(byHead(g, rotate(g, layer, k, this.#positions)));
+    const scores = g.mulMat(keys, byHead(g, rotateQuery(g, layer, this.#temperature.apply(layer, q), this.#positions)));
+    const weights = attentionWeights(g, layer, scores, mask);
+    return mergeHeads(g, g.mulMat(g.cont(g.permute(v, 1, 2, 0, 3)), weights));
+  }
+}
+
+/** Positions from the start of each token's block; in the last block, from the start of the prompt. */
+function blockPositions(lengths: readonly number[]): Int32Array {
+  let start = 0;
+  const all = lengths.flatMap((length, block) => {
+    const first = block === lengths.length - 1 ? start : 0;
+    start += length;
+    return Array.from({ length }, (_, i) => first + i);
+  });
+  return Int32Array.from(all);
+}

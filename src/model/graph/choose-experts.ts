@@ -1,0 +1,49 @@
+/** Which experts a token meets, and how much each counts. */
+import type { GraphContext } from '../../ggml/graph/graph-context.ts';
+import type { Tensor } from '../../ggml/graph/tensor.ts';
+import type { HyperParameters } from '../architecture/hyper-parameters.ts';
+import type { ExpertFeedForward } from '../weights/layers.ts';
+import type { LinearMap } from './feed-forward.ts';
+import { normalised } from './norm.ts';
+
+export interface ChosenExperts {
+  readonly chosen: Tensor; // i32 [used, tokens]
+  readonly weights: Tensor; // f32 [used, tokens]
+}
+
+/**
+ * @param h [embedding, tokens], normalised
+ * @param x the residual that `h` is made of
+ */
+export function chooseExperts(
+  g: GraphContext,
+  linear: LinearMap,
+  layer: ExpertFeedForward,
+  h: Tensor,
+  x: Tensor,
+  hp: HyperParameters,
+): ChosenExperts {
+  if (hp.experts === undefined) throw new Error('a layer with a router belongs to a model with experts');
+  const { count, used, routing, normalised: divided, scale } = hp.experts;
+  const tokens = h.ne[1];
+  const logits = linear(layer.router, routerInput(g, layer, h, x, hp)); // [count, tokens]
+  const scores = routing === 'chosen' ? logits : routing === 'sigmoid' ? g.sigmoid(logits) : g.softMax(logits, null, 1);
+  const by = layer.choiceBias === undefined ? scores : g.add(scores, layer.choiceBias);
+  const chosen = g.topK(by, used);
+  const at = (values: Tensor) => g.reshape(g.getRows(g.reshape(values, 1, count, tokens), chosen), used, tokens);
+  let weights = at(scores);
+  if (routing === 'chosen') weights = g.softMax(weights, null, 1);
+  // As llama.cpp has it: no sum below the least that 16 bits hold.
+  if (divided) weights = g.div(weights, g.clamp(g.sumRows(weights), 2 ** -14, Number.POSITIVE_INFINITY));
+  if (scale !== 1) weights = g.scale(weights, scale);
+  const { downScale } = layer;
+  if (downScale !== undefined) {
+    weights = g.mul(weights, at(g.cont(g.repeat(g.reshape(downScale, count, 1), count, tokens, 1))));
+  }
+  return { chosen, weights };
+}
+
+function routerInput(g: GraphContext, { routerScale }: ExpertFeedForward, h: Tensor, x: Tensor, hp: HyperParameters) {
+  if (routerScale === undefined) return h;
+  return g.mul(g.scale(normalised(g, x, hp), 1 / Math.sqrt(x.ne[0])), routerScale);
+}

@@ -1,0 +1,90 @@
+/**
+ * The feed-forward of a layer: one for all tokens, or experts of which a router chooses some for each token.
+ *
+ * Of the experts only the chosen ones are computed. Shapes are ggml's, innermost first.
+ */
+import type { GraphContext } from '../../ggml/graph/graph-context.ts';
+import type { Tensor } from '../../ggml/graph/tensor.ts';
+import type { HyperParameters } from '../architecture/hyper-parameters.ts';
+import type { DenseFeedForward, ExpertFeedForward, ExpertLinear, FeedForward, Linear } from '../weights/layers.ts';
+import { chooseExperts } from './choose-experts.ts';
+import { norm } from './norm.ts';
+
+export type LinearMap = (linear: Linear, x: Tensor) => Tensor;
+
+/**
+ * @param h [embedding, tokens], normalised
+ * @param x the residual that `h` is made of
+ * @returns the same shape
+ */
+export function feedForward(
+  g: GraphContext,
+  linear: LinearMap,
+  layer: FeedForward,
+  h: Tensor,
+  x: Tensor,
+  hp: HyperParameters,
+): Tensor {
+  if (!('router' in layer)) return dense(g, linear, layer, h, hp);
+  const routed = experts(g, linear, layer, h, x, hp);
+  if (layer.shared === undefined) return routed;
+  const { gate, postNorm } = layer.shared;
+  let shared = dense(g, linear, layer.shared.feedForward, h, hp);
+  if (gate !== undefined) shared = g.mul(shared, g.sigmoid(linear(gate, h))); // [1, tokens]
+  if (postNorm !== undefined) shared = norm(g, shared, postNorm, hp);
+  return g.add(routed, shared);
+}
+
+function dense(g: GraphContext, linear: LinearMap, { gateUp, down }: DenseFeedForward, h: Tensor, hp: HyperParameters) {
+  if ('gate' in gateUp) return linear(down, activate(g, linear(gateUp.gate, h), linear(gateUp.up, h), hp));
+  if ('up' in gateUp) return linear(down, ungated(g, linear(gateUp.up, h), hp));
+  return linear(down, activate(g, ...halves(g, linear(gateUp.fused, h)), hp));
+}
+
+/** @param both [2 * width, …] @returns gate and up, [width, …] each */
+function halves(g: GraphContext, both: Tensor): [Tensor, Tensor] {
+  const width = both.ne[0] / 2;
+  const { ne, nb } = both;
+  const half = (first: number) => g.view(both, [width, ne[1], ne[2], ne[3]], nb[1], nb[2], nb[3], first * 4);
+  return [half(0), half(width)];
+}
+
+function activate(g: GraphContext, gate: Tensor, up: Tensor, { family }: HyperParameters): Tensor {
+  if (family.activation === 'gelu') return g.geglu(gate, up);
+  return family.activation === 'clamped' ? g.swigluClamped(gate, up, 1.702, 7) : g.swiglu(gate, up);
+}
+
+function ungated(g: GraphContext, up: Tensor, { family }: HyperParameters): Tensor {
+  return family.activation === 'squared relu' ? g.square(g.relu(up)) : g.gelu(up);
+}
+
+function experts(
+  g: GraphContext,
+  linear: LinearMap,
+  layer: ExpertFeedForward,
+  h: Tensor,
+  x: Tensor,
+  hp: HyperParameters,
+): Tensor {
+  const { gateUp, down, postNorm } = layer;
+  const [width, tokens] = h.ne;
+  const { chosen, weights } = chooseExperts(g, linear, layer, h, x, hp);
+  const used = chosen.ne[0];
+  const product = (expert: ExpertLinear, input: Tensor) => {
+    const y = g.mulMatId(expert.weight, input, chosen);
+    return expert.bias === undefined ? y : g.addId(y, expert.bias, chosen);
+  };
+  const read = layer.norm === undefined ? h : norm(g, x, layer.norm, hp);
+  const input = g.reshape(read, width, 1, tokens);
+  const [gate, up] =
+    'fused' in gateUp
+      ? halves(g, product(gateUp.fused, input))
+      : [product(gateUp.gate, input), product(gateUp.up, input)];
+  const hidden = activate(g, gate, up, hp); // [expert width, used, tokens]
+  const weighted = g.mul(product(down, hidden), g.reshape(weights, 1, used, tokens)); // [embedding, used, tokens]
+  const { nb } = weighted;
+  const of = (i: number) => g.view(weighted, [width, tokens, 1, 1], nb[2], nb[3], nb[3], i * nb[1]);
+  let sum = used === 1 ? g.cont(of(0)) : of(0);
+  for (let i = 1; i < used; i++) sum = g.add(sum, of(i));
+  return postNorm === undefined ? sum : norm(g, sum, postNorm, hp);
+}

@@ -1,0 +1,125 @@
+/**
+ * The transformer as one ggml graph, for every family and every use: encoding, final block, decoding, reference.
+ *
+ * What differs between uses is attention alone, so that is an argument: the graph hands it q, k and v before the
+ * rotary embedding and takes back the attended values. Shapes are ggml's, innermost first.
+ */
+import type { GraphContext } from '../../ggml/graph/graph-context.ts';
+import type { Tensor } from '../../ggml/graph/tensor.ts';
+import type { HyperParameters } from '../architecture/hyper-parameters.ts';
+import type { LayerAttention } from '../architecture/layer-attention.ts';
+import type { Layer, LowRank, NamedWeights } from '../weights/layers.ts';
+import type { LinearPath } from '../weights/linear-native.ts';
+import { feedForward, type LinearMap } from './feed-forward.ts';
+import { norm } from './norm.ts';
+import { projections } from './projections.ts';
+import { addTokenInput, tokenInputs } from './token-inputs.ts';
+
+/** How queries meet keys in one graph. */
+export interface Attention {
+  /**
+   * @param q [headDim, heads, tokens] after QK-norm, before the rotary embedding
+   * @param k [headDim, kvHeads, tokens] likewise; undefined, like `v`, for a layer that borrows its states
+   * @param v [valueDim, kvHeads, tokens]
+   * @returns [valueDim * heads, tokens]
+   */
+  attend(layer: LayerAttention, q: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor;
+}
+
+/**
+ * Rows that a writer acts on: all of them, or each as far as a number of its own says, f32 [1, tokens]. Rows whose logits
+ * are wanted are none of them.
+ */
+export type WriterGate = 'all' | Tensor;
+
+export interface ForwardModel {
+  readonly hyperParameters: HyperParameters;
+  readonly weights: NamedWeights;
+}
+
+/**
+ * Builds the forward pass.
+ * @param tokens i32 [tokens]
+ * @param outputs i32 [outputs]: rows whose logits are wanted; null when only keys and values matter (encoding), in which
+ *   case the last layer that has any stops once they are written.
+ * @param path multiplies all rows; what only the wanted rows meet, usually one, stays ggml's
+ * @param gate where the model's writer acts. Defaults to nowhere: then it is as if there were none, to the bit
+ * @returns logits f32 [vocabulary, outputs], or null
+ */
+export function buildForward(
+  g: GraphContext,
+  model: ForwardModel,
+  tokens: Tensor,
+  outputs: Tensor | null,
+  attention: Attention,
+  path?: LinearPath,
+  gate?: WriterGate,
+): Tensor | null {
+  const { hyperParameters: hp, weights } = model;
+  let linear = linearMap(g, path, gate);
+  let x = g.getRows(weights.embedding, tokens);
+  if (hp.embeddingScale !== 1) x = g.scale(x, hp.embeddingScale);
+  const inputs = weights.tokenInputs && tokenInputs(g, linear, weights.tokenInputs, x, tokens, hp);
+  const lastStates = hp.attention.findLastIndex(({ borrows }) => !borrows);
+  for (const [index, layer] of weights.layers.entries()) {
+    let h = layer.attentionNorm ? norm(g, x, layer.attentionNorm, hp) : x;
+    const { q, k, v } = projections(g, linear, layer, h, hp);
+    const attended = attention.attend(layer.attention, q, k, v);
+    // Keys and values are all that an encoded block keeps: the rest feeds nothing.
+    if (index === lastStates && outputs === null) return null;
+    let a = linear(layer.attentionOutput, attended);
+    const wanted = index === hp.layers - 1 ? outputs : null;
+    if (wanted !== null) {
+      a = g.getRows(a, wanted);
+      x = g.getRows(x, wanted);
+      if (layer.parallel) h = g.getRows(h, wanted);
+      linear = linearMap(g);
+    }
+    x = residual(g, linear, layer, { x, h, a }, hp);
+    if (inputs !== undefined && layer.tokenInput !== undefined) {
+      const own = inputs(index);
+      x = addTokenInput(g, linear, layer.tokenInput, x, wanted === null ? own : g.getRows(own, wanted), hp);
+    }
+    if (layer.outputScale) x = g.mul(x, layer.outputScale);
+  }
+  let logits = linear(weights.output, norm(g, x, weights.outputNorm, hp));
+  if (hp.logitScale !== 1) logits = g.scale(logits, hp.logitScale);
+  if (hp.logitSoftcap !== 0) {
+    logits = g.scale(g.tanh(g.scale(logits, 1 / hp.logitSoftcap)), hp.logitSoftcap);
+  }
+  return logits;
+}
+
+/** The residual after a layer. @param at it before, what attention read, and what attention gave: [embedding, tokens] */
+function residual(
+  g: GraphContext,
+  linear: LinearMap,
+  layer: Layer,
+  at: { readonly x: Tensor; readonly h: Tensor; readonly a: Tensor },
+  hp: HyperParameters,
+): Tensor {
+  const scaled = (part: Tensor) => (hp.residualScale === 1 ? part : g.scale(part, hp.residualScale));
+  const { feedForwardNorm, feedForwardPostNorm } = layer;
+  const a = scaled(layer.attentionPostNorm ? norm(g, at.a, layer.attentionPostNorm, hp) : at.a);
+  const x = layer.parallel ? at.x : g.add(a, at.x);
+  const h = feedForwardNorm ? norm(g, x, feedForwardNorm, hp) : layer.parallel ? at.h : x;
+  let f = feedForward(g, linear, layer.feedForward, h, x, hp);
+  if (feedForwardPostNorm) f = norm(g, f, feedForwardPostNorm, hp);
+  const sum = g.add(scaled(f), x);
+  return layer.parallel ? g.add(sum, a) : sum;
+}
+
+function linearMap(g: GraphContext, path?: LinearPath, gate?: WriterGate): LinearMap {
+  const product = (stored: Tensor, weight: Tensor, x: Tensor) => path?.(stored, x) ?? g.mulMat(weight, x);
+  const change = ({ a, b, scale }: LowRank, x: Tensor, rows: WriterGate) => {
+    const low = product(a, a, x); // [rank, tokens]
+    const scaled = scale === 1 ? low : g.scale(low, scale);
+    return product(b, b, rows === 'all' ? scaled : g.mul(scaled, rows));
+  };
+  return ({ weight, stored, bias, adapter, writer }, x) => {
+    let y = product(stored, weight, x);
+    if (adapter) y = g.add(y, change(adapter, x, 'all'));
+    if (writer && gate) y = g.add(y, change(writer, x, gate));
+    return bias ? g.add(y, bias) : y;
+  };
+}

@@ -1,0 +1,49 @@
+/** Queries, keys and values of a layer, normalised where it normalises them, before the rotary embedding. */
+import type { GraphContext } from '../../ggml/graph/graph-context.ts';
+import type { Tensor } from '../../ggml/graph/tensor.ts';
+import type { HyperParameters } from '../architecture/hyper-parameters.ts';
+import type { Layer } from '../weights/layers.ts';
+import type { LinearMap } from './feed-forward.ts';
+import { type Norm, norm, normalised } from './norm.ts';
+
+export interface Projected {
+  readonly q: Tensor; // [headDim, heads, tokens]
+  readonly k: Tensor | undefined; // [headDim, kvHeads, tokens]
+  readonly v: Tensor | undefined; // [valueDim, kvHeads, tokens]
+}
+
+/** @param h [embedding, tokens] */
+export function projections(
+  g: GraphContext,
+  linear: LinearMap,
+  layer: Layer,
+  h: Tensor,
+  hp: HyperParameters,
+): Projected {
+  const { heads, kvHeads, headDim, valueDim } = layer.attention;
+  const tokens = h.ne[1];
+  const maps = layer.projections;
+  const whole = hp.family.queryKeyNorm === 'whole';
+  const byHead = (x: Tensor, dims: number, count: number, weights: Norm | undefined) => {
+    if (weights === undefined) return g.reshape(x, dims, count, tokens);
+    if (whole) return g.reshape(norm(g, x, weights, hp), dims, count, tokens);
+    return norm(g, g.reshape(x, dims, count, tokens), weights, hp);
+  };
+  if ('fused' in maps) {
+    const qkv = linear(maps.fused, h); // [(heads + kvHeads) * headDim + kvHeads * valueDim, tokens]
+    const part = (dims: number, count: number, first: number) =>
+      g.view(qkv, [dims, count, tokens, 1], dims * 4, qkv.nb[1], qkv.nb[2], first * 4);
+    const normed = (x: Tensor, weights: Norm | undefined) => (weights === undefined ? x : norm(g, x, weights, hp));
+    return {
+      q: normed(part(headDim, heads, 0), layer.queryNorm),
+      k: normed(part(headDim, kvHeads, heads * headDim), layer.keyNorm),
+      v: part(valueDim, kvHeads, (heads + kvHeads) * headDim),
+    };
+  }
+  const q = byHead(linear(maps.q, h), headDim, heads, layer.queryNorm);
+  if (!('k' in maps)) return { q, k: undefined, v: undefined };
+  const key = linear(maps.k, h);
+  const k = byHead(key, headDim, kvHeads, layer.keyNorm);
+  const v = g.reshape('v' in maps ? linear(maps.v, h) : key, valueDim, kvHeads, tokens);
+  return { q, k, v: hp.family.valueNorm === true ? normalised(g, v, hp) : v };
+}

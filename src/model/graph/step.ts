@@ -1,0 +1,177 @@
+/**
+ * Running new tokens of sequences: prompts in one-off graphs, single tokens in graphs that are kept.
+ */
+import type { GraphAllocator } from '../../ggml/device/backend.ts';
+import type { GraphContext } from '../../ggml/graph/graph-context.ts';
+import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
+import { GatheredAttention, gatheredTensors } from '../attention/attention-gathered.ts';
+import { KernelModel, NativeAttention } from '../attention/attention-native.ts';
+import { PortableAttention, type SequenceRows } from '../attention/attention-portable.ts';
+import type { KvLayout } from '../kv/kv-layout.ts';
+import type { Sequence } from '../kv/sequence.ts';
+import type { Model } from '../model.ts';
+import type { Attention } from './forward.ts';
+import type { GraphInputs } from './graph-inputs.ts';
+import { concatenate, ForwardGraph, runOnce } from './graph-run.ts';
+
+/** How new tokens attend: chosen per engine. */
+export interface AttentionFactory {
+  (g: GraphContext, inputs: GraphInputs, rows: readonly SequenceRows[], reuseUpTo?: number): Attention;
+  /** Whether sequences are to lie as rows, and then the most tensors per layer and sequence. Defaults to no. */
+  readonly readsRows?: { readonly tensors: number };
+}
+
+/** The path of stock operations. */
+export function portableAttention(model: Model, layout: KvLayout): AttentionFactory {
+  return (g, inputs, rows, reuseUpTo) =>
+    new PortableAttention(g, inputs, model, model.backend, layout, rows, reuseUpTo);
+}
+
+/** The path of the fused kernel. CPU only. */
+export function nativeAttention(kernel: NativeKernel): (model: Model, layout: KvLayout) => AttentionFactory {
+  return (model, layout) => {
+    const source = new KernelModel(kernel, model);
+    return (g, inputs, rows, reuseUpTo) =>
+      new NativeAttention(g, inputs, source, layout, rows, reuseUpTo !== undefined);
+  };
+}
+
+/** The path of devices, over sequences of rows. Runs on the CPU, too. */
+export function gatheredAttention(model: Model): AttentionFactory {
+  const factory: AttentionFactory = (g, inputs, rows, reuseUpTo) =>
+    new GatheredAttention(g, inputs, model, model.backend, rows, reuseUpTo);
+  return Object.assign(factory, { readsRows: { tensors: gatheredTensors } });
+}
+
+/** New tokens of one sequence, and which of them want logits. */
+export interface Step {
+  readonly sequence: Sequence;
+  readonly tokens: Int32Array;
+  /** `last`: logits of the last token. `all`: of every token. */
+  readonly logits: 'none' | 'last' | 'all';
+  /** Where the tokens lie, if they are none of its own: see SequenceRows. The sequence is not advanced then. */
+  readonly anew?: Int32Array | undefined;
+}
+
+/** Upper bound of tensors per layer. */
+function tensorBound({ readsRows }: AttentionFactory, sequences: readonly Sequence[]): number {
+  if (readsRows !== undefined) return sequences.length * readsRows.tensors;
+  return sequences.reduce((sum, { blocks }) => sum + blocks.length * 16 + 48, 0);
+}
+
+/**
+ * Runs new tokens of several sequences in one batch and advances the sequences.
+ * @param writes whether the model's writer acts, on all of them: no step wants logits then. Defaults to false
+ * @returns per step its logits, [vocabulary] per wanted token, concatenated
+ */
+export async function forwardStep(
+  model: Model,
+  attention: AttentionFactory,
+  allocator: GraphAllocator,
+  steps: readonly Step[],
+  writes = false,
+): Promise<Float32Array[]> {
+  const tokens = concatenate(steps.map((step) => step.tokens));
+  const rows: SequenceRows[] = [];
+  const wanted: number[] = [];
+  let row = 0;
+  for (const { sequence, tokens: own, logits, anew } of steps) {
+    rows.push({ sequence, row, tokens: own.length, anew });
+    if (logits === 'all') for (let i = 0; i < own.length; i++) wanted.push(row + i);
+    if (logits === 'last') wanted.push(row + own.length - 1);
+    row += own.length;
+  }
+  const values = await runOnce(
+    {
+      model,
+      attentionTensors: tensorBound(
+        attention,
+        steps.map((step) => step.sequence),
+      ),
+      tokens: { length: tokens.length, data: () => tokens },
+      prompt: true,
+      outputs: wanted.length > 0 ? Int32Array.from(wanted) : null,
+      attention: (g, inputs) => attention(g, inputs, rows),
+      gate: writes ? 'all' : undefined,
+    },
+    allocator,
+  );
+  for (const { sequence, tokens: own, anew } of steps) if (anew === undefined) sequence.advance(own.length);
+  const { vocabulary } = model.hyperParameters;
+  let at = 0;
+  return steps.map(({ tokens: own, logits }) => {
+    const count = logits === 'none' ? 0 : logits === 'last' ? 1 : own.length;
+    const part = values.subarray(at, at + count * vocabulary);
+    at += count * vocabulary;
+    return part;
+  });
+}
+
+/** Own tokens by which a kept graph may grow before it is built anew. */
+const growth = 128;
+
+/** A graph that runs one token of each of a fixed list of sequences, again and again. */
+export class DecodeGraph {
+  readonly #model: Model;
+  readonly #sequences: readonly Sequence[];
+  readonly #graph: ForwardGraph;
+  readonly #allocator: GraphAllocator;
+  readonly #tokens: Int32Array;
+  readonly #limit: number;
+
+  constructor(model: Model, attention: AttentionFactory, sequences: readonly Sequence[]) {
+    this.#model = model;
+    this.#sequences = sequences;
+    this.#tokens = new Int32Array(sequences.length);
+    const longest = Math.max(...sequences.map((sequence) => sequence.length));
+    this.#limit = Math.ceil((longest + 1) / growth) * growth;
+    this.#allocator = model.backend.allocator();
+    try {
+      this.#graph = new ForwardGraph(
+        {
+          model,
+          attentionTensors: tensorBound(attention, sequences),
+          tokens: { length: sequences.length, data: () => this.#tokens },
+          prompt: false,
+          outputs: Int32Array.from(sequences, (_, row) => row),
+          attention: (g, inputs) =>
+            attention(
+              g,
+              inputs,
+              sequences.map((sequence, row) => ({ sequence, row, tokens: 1 })),
+              this.#limit,
+            ),
+        },
+        this.#allocator,
+      );
+    } catch (error) {
+      this.#allocator.dispose();
+      throw error;
+    }
+  }
+
+  /** Whether the graph fits the next step of exactly these sequences. */
+  serves(sequences: readonly Sequence[]): boolean {
+    return (
+      sequences.length === this.#sequences.length &&
+      sequences.every((sequence, i) => sequence === this.#sequences[i] && sequence.length < this.#limit)
+    );
+  }
+
+  /**
+   * Runs one token per sequence and advances them.
+   * @returns logits per sequence, [vocabulary]
+   */
+  async run(tokens: Int32Array): Promise<Float32Array[]> {
+    this.#tokens.set(tokens);
+    const values = await this.#graph.run();
+    for (const sequence of this.#sequences) sequence.advance(1);
+    const { vocabulary } = this.#model.hyperParameters;
+    return this.#sequences.map((_, i) => values.subarray(i * vocabulary, (i + 1) * vocabulary));
+  }
+
+  dispose(): void {
+    this.#graph.dispose();
+    this.#allocator.dispose();
+  }
+}

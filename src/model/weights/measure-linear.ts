@@ -1,0 +1,130 @@
+/**
+ * Times products of linear layers by the native kernel and by ggml on weights of no meaning, of the type and row length of
+ * a model's, to choose between them (linear-choice.ts). Some milliseconds for each. CPU only.
+ */
+import { statSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+import { BlockAttentionError } from '../../errors.ts';
+import type { Backend } from '../../ggml/device/backend.ts';
+import { nativeRelease } from '../../ggml/ffi/library.ts';
+import { allocateMemory } from '../../ggml/ffi/memory.ts';
+import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
+import { GraphContext } from '../../ggml/graph/graph-context.ts';
+import { rowBytes, type Tensor, TensorType, typeName } from '../../ggml/graph/tensor.ts';
+import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
+import type { LinearClass, LinearPathName } from './linear-choice.ts';
+import { nativeLinear } from './linear-native.ts';
+
+/**
+ * Rows and outputs of a measured product: enough that what is done once per row, or once per weight, counts about as much
+ * as in a model.
+ */
+const rows = 128;
+const outputs = 1024;
+
+/** The classes of a model's matrices that the native kernel takes, and how many weights they have. */
+export function linearClasses(file: GgufFile, kernel: NativeKernel): { classes: LinearClass[]; weights: number } {
+  const classes = new Map<string, LinearClass>();
+  let weights = 0;
+  for (const { name, type, ne } of file.tensors.values()) {
+    if (!name.startsWith('blk.') || ne[1] <= 1 || ne[2] !== 1) continue;
+    if (kernel.linear.packedBytes(type, ne[0], outputs, rows) < 0) continue;
+    weights += ne[0] * ne[1];
+    const one = { type: typeName(type), inputs: ne[0] };
+    classes.set(`${one.type} ${one.inputs}`, one);
+  }
+  return { classes: [...classes.values()], weights };
+}
+
+/** What times depend on besides the class. */
+export function linearMachine(backend: Backend, kernel: NativeKernel, repack: boolean): string {
+  const { size, mtimeMs } = statSync(kernel.path);
+  const library = `${size} ${Math.round(mtimeMs)}`;
+  const parts = [
+    cpus()[0]?.model.trim(),
+    kernel.isa,
+    kernel.linearIsa,
+    library,
+    nativeRelease,
+    backend.description,
+    backend.threads,
+    repack,
+  ];
+  return JSON.stringify(parts);
+}
+
+/** One product of each class and path, made ready once. */
+export class LinearTimer implements Disposable {
+  readonly #backend: Backend;
+  readonly #kernel: NativeKernel;
+  readonly #repack: boolean;
+  readonly #ready = new Map<string, () => Promise<number>>();
+  readonly #release: (() => void)[] = [];
+
+  constructor(backend: Backend, kernel: NativeKernel, repack: boolean) {
+    this.#backend = backend;
+    this.#kernel = kernel;
+    this.#repack = repack;
+  }
+
+  /** Runs one product. @returns ms */
+  readonly time = (path: LinearPathName, of: LinearClass): Promise<number> => {
+    const name = `${path} ${of.type} ${of.inputs}`;
+    const run = this.#ready.get(name) ?? this.#prepare(path, of);
+    this.#ready.set(name, run);
+    return run();
+  };
+
+  #prepare(path: LinearPathName, { type, inputs }: LinearClass): () => Promise<number> {
+    const tensorType = typeOf(type);
+    const backend = this.#backend;
+    const bytes = rowBytes(tensorType, inputs) * outputs;
+    const weights = this.#memory(bytes);
+    const values = this.#memory(rows * inputs * 4);
+    const placed = new GraphContext(8);
+    const g = new GraphContext(16);
+    const allocator = backend.allocator();
+    this.#release.push(
+      () => g.dispose(),
+      () => placed.dispose(),
+      () => allocator.dispose(),
+    );
+    const stored = backend.placed(placed, tensorType, [inputs, outputs, 1, 1], backend.hostMemory(weights.address), 0);
+    const x = backend.placed(placed, TensorType.F32, [inputs, rows, 1, 1], backend.hostMemory(values.address), 0);
+    let weight: Tensor = stored;
+    if (path === 'ggml' && this.#repack) {
+      const copy = backend.repacker()?.repack(placed, tensorType, stored.ne, weights.bytes);
+      if (copy) {
+        weight = copy.tensor;
+        this.#release.push(() => copy.release());
+      }
+    }
+    const y = (path === 'native' ? nativeLinear(this.#kernel, g)(weight, x) : undefined) ?? g.mulMat(weight, x);
+    g.output(y);
+    allocator.place(g);
+    return async () => {
+      const started = performance.now();
+      await allocator.compute(g);
+      return performance.now() - started;
+    };
+  }
+
+  /** Filled so that every type reads small numbers of ordinary size. */
+  #memory(bytes: number) {
+    const memory = allocateMemory(bytes, 'unset');
+    memory.bytes.fill(0x31);
+    this.#release.push(() => memory.free());
+    return memory;
+  }
+
+  [Symbol.dispose](): void {
+    for (const release of this.#release.splice(0).reverse()) release();
+  }
+}
+
+function typeOf(name: string): TensorType {
+  const type = Object.values(TensorType).find((one) => typeName(one) === name);
+  if (type === undefined) throw new BlockAttentionError('INVALID_ARGUMENT', `no type of tensors is called ${name}`);
+  return type;
+}

@@ -1,0 +1,139 @@
+/**
+ * The weights of a model as tensors: mapped from the file where the device reads host memory, uploaded elsewhere.
+ *
+ * Immutable and shared by every graph. Owns the mapping, the device buffer and the adapters; valid until `dispose()`.
+ */
+import { totalmem } from 'node:os';
+import { BlockAttentionError } from '../../errors.ts';
+import type { Backend } from '../../ggml/device/backend.ts';
+import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
+import { TensorData } from '../../ggml/gguf/tensor-data.ts';
+import { GraphContext } from '../../ggml/graph/graph-context.ts';
+import { type Shape, type Tensor, typeName } from '../../ggml/graph/tensor.ts';
+import type { Adapter } from './adapter.ts';
+import type { AdapterKind } from './adapter-file.ts';
+import type { LowRank } from './layers.ts';
+
+export class Weights {
+  readonly #path: string;
+  readonly #tensors = new Map<string, Tensor>();
+  /** Copies that matrix products read faster, by name. */
+  readonly #repacked = new Map<string, Tensor>();
+  readonly #release: (() => void)[] = [];
+  #isDamaged = () => false;
+  /** Number of weights, the embedding counted once. */
+  readonly parameters: number;
+  /** What changes them while they are used: at most one of each kind. */
+  readonly applied: readonly Adapter[];
+
+  /**
+   * @param repack rearrange matrices for the CPU's widest kernels, at the price of a copy in memory
+   * @param applied at most one of each kind; taken over, to be freed with the weights. Defaults to none
+   * @param guarded whoever computes with them asks for `damaged` afterwards. Defaults to false
+   * @throws MODEL_TOO_LARGE when the file is larger than the machine's memory.
+   */
+  constructor(file: GgufFile, backend: Backend, repack: boolean, applied: readonly Adapter[] = [], guarded = false) {
+    if (file.bytes > totalmem()) {
+      throw new BlockAttentionError(
+        'MODEL_TOO_LARGE',
+        `${file.path} has ${file.bytes} bytes, this machine has ${totalmem()} of memory: take a smaller quantisation`,
+      );
+    }
+    this.#path = file.path;
+    this.applied = applied;
+    const data = new TensorData(file.paths, { guarded: guarded && backend.isCpu });
+    const context = new GraphContext(2 * file.tensors.size + 8);
+    this.#release.push(() => context.dispose());
+    let parameters = 0;
+    for (const entry of file.tensors.values()) {
+      const tensor = backend.isCpu
+        ? backend.placed(context, entry.type, entry.ne, backend.hostMemory(data.addressOf(entry)), 0)
+        : context.tensor(entry.type, ...entry.ne);
+      this.#tensors.set(entry.name, tensor);
+      parameters += entry.ne[0] * entry.ne[1] * entry.ne[2] * entry.ne[3];
+    }
+    this.parameters = parameters;
+    if (backend.isCpu) {
+      this.#isDamaged = () => data.damaged;
+      this.#release.push(() => data[Symbol.dispose]());
+      if (repack) this.#repack(file, backend, context, data);
+      return;
+    }
+    this.#release.push(backend.allocate(context));
+    for (const entry of file.tensors.values()) {
+      const tensor = this.#tensors.get(entry.name);
+      if (tensor) backend.write(tensor, data.bytes(entry));
+    }
+    data[Symbol.dispose]();
+  }
+
+  #repack(file: GgufFile, backend: Backend, context: GraphContext, data: TensorData): void {
+    const repacker = backend.repacker();
+    const ownHead = file.tensors.has('output.weight');
+    for (const entry of file.tensors.values()) {
+      const { name, type, ne } = entry;
+      const isMatrix = name.endsWith('.weight') && ne[0] > 1 && ne[1] > 1 && ne[2] === 1;
+      if (!isMatrix || (name === 'token_embd.weight' && ownHead)) continue;
+      const copy = repacker?.repack(context, type, ne, data.bytes(entry));
+      if (copy === undefined) continue;
+      this.#repacked.set(name, copy.tensor);
+      this.#release.push(() => copy.release());
+    }
+  }
+
+  /** Whether the mapped file has lost a part that was read since: what is computed is wrong. */
+  get damaged(): boolean {
+    return this.#isDamaged();
+  }
+
+  /** The tensor to multiply with: `require()`d, or its repacked copy. */
+  matrix(name: string, input: number, output: number): Tensor {
+    const plain = this.require(name, input, output);
+    return this.#repacked.get(name) ?? plain;
+  }
+
+  /** What an ordinary adapter adds to a matrix, by the matrix's name in the file. */
+  adapter(name: string): LowRank | undefined {
+    return this.#change('lora', name);
+  }
+
+  /** What a writer adds to it. */
+  writer(name: string): LowRank | undefined {
+    return this.#change('writer', name);
+  }
+
+  #change(kind: AdapterKind, name: string): LowRank | undefined {
+    return this.applied.find((adapter) => adapter.kind === kind)?.find(name);
+  }
+
+  /** A tensor by its name in the file. */
+  find(name: string): Tensor | undefined {
+    return this.#tensors.get(name);
+  }
+
+  /** A tensor of exactly this shape. @throws MODEL_INVALID when it is missing or has another shape. */
+  require(name: string, ne0: number, ne1 = 1, ne2 = 1, ne3 = 1): Tensor {
+    const tensor = this.optional(name, ne0, ne1, ne2, ne3);
+    if (tensor === undefined)
+      throw new BlockAttentionError('MODEL_INVALID', `${this.#path}: tensor ${name} is missing`);
+    return tensor;
+  }
+
+  /** Like require(), but absence is fine. */
+  optional(name: string, ne0: number, ne1 = 1, ne2 = 1, ne3 = 1): Tensor | undefined {
+    const tensor = this.#tensors.get(name);
+    const wanted: Shape = [ne0, ne1, ne2, ne3];
+    if (tensor !== undefined && wanted.some((n, i) => n !== tensor.ne[i])) {
+      throw new BlockAttentionError(
+        'MODEL_INVALID',
+        `${this.#path}: tensor ${name} is ${typeName(tensor.type)} [${tensor.ne.join(',')}], its header asks for [${wanted.join(',')}]`,
+      );
+    }
+    return tensor;
+  }
+
+  dispose(): void {
+    for (const adapter of this.applied) adapter.dispose();
+    for (const release of this.#release.splice(0).reverse()) release();
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * A conversation with tools cut into blocks: what stands before the tools, a block per tool, the rest of the instruction,
+ * a block per finished exchange, and the exchange under way. The template is rendered once and everything found by marks.
+ *
+ * Invariants: the blocks' texts joined are the rendering; nothing that a caller wrote (messages, definitions, arguments,
+ * names) spells a control token; a tool's block holds the tool alone, and the separator before it, so it is the same in any
+ * order and company. Where a template does not write a tool's definition as JSON, tools have no blocks of their own.
+ */
+import { BlockAttentionError } from '../../errors.ts';
+import type { ChatTemplate, RenderOptions, TemplateMessage } from '../template/chat-template.ts';
+import { type BlockKind, type BlockPlan, block, type PlannedBlock, type Segment } from '../types.ts';
+import type { AgentMessage, AgentRequest } from './agent-messages.ts';
+import { createMarks, type Marks } from './chat-marks.ts';
+import { chatShape } from './chat-shape.ts';
+
+/** Text that may spell a control token: those of all families have one of these. */
+const spelling = /[<>[\]|\uFF5C\u2581]/;
+const mostDepth = 64;
+
+/** @throws INVALID_TEMPLATE where the template fails or loses a content; INVALID_ARGUMENT for names that spell markup */
+export function agentPlan(
+  { messages, tools }: AgentRequest,
+  template: ChatTemplate,
+  context: Pick<RenderOptions, 'variables' | 'now'>,
+): BlockPlan {
+  const options = { ...context, generationPrompt: true };
+  const cleaned = messages.map((message) => withoutReasoning(message, template));
+  const marker = new Marker(createMarks([template.source, JSON.stringify(cleaned), JSON.stringify(tools)]));
+  const values = tools.map(({ name, description, parameters }) =>
+    marker.taint({
+      type: 'function',
+      function: {
+        name,
+        ...(description !== undefined && { description }),
+        parameters: parameters ?? { type: 'object', properties: {} },
+      },
+    }),
+  );
+  const marked = cleaned.map((message, index) => marker.message(message, index));
+  const rendered = template.render(marked, {
+    ...options,
+    tools: { values: values as object[], frame: (index) => marker.frame({ tool: index }) },
+  });
+  const pieces = marker.read(rendered);
+  if (pieces === undefined) {
+    throw new BlockAttentionError(
+      'INVALID_TEMPLATE',
+      'the chat template cuts or repeats what a message or a tool says, so it cannot be told from markup: leave tools out',
+    );
+  }
+  const shape = chatShape(template, options);
+  const cuts = [
+    ...toolCuts(
+      pieces,
+      tools.map(({ name }) => name),
+    ),
+    ...turnCuts(pieces, cleaned, shape.tail),
+  ];
+  return { blocks: blocksOf(pieces.text, pieces.plain, cuts), bos: 'auto' };
+}
+
+interface Place {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A rendering without its marks. */
+interface Pieces {
+  readonly text: string;
+  /** Where callers' text stands, ascending. */
+  readonly plain: readonly Place[];
+  /** Where each tool's definition stands, by its number: each once, or none at all. */
+  readonly tools: readonly Place[];
+  /** Where each message's content stands, by its number; absent for those without. */
+  readonly contents: ReadonlyMap<number, Place>;
+}
+
+interface Meaning {
+  readonly opens: boolean;
+  readonly tool?: number;
+  readonly message?: number;
+}
+
+/** Marks what callers wrote, and finds it again. */
+class Marker {
+  readonly #marks: Marks;
+  readonly #meanings: Meaning[] = [];
+
+  constructor(marks: Marks) {
+    this.#marks = marks;
+  }
+
+  frame(about: Omit<Meaning, 'opens'>): readonly [string, string] {
+    this.#meanings.push({ ...about, opens: true }, { ...about, opens: false });
+    const count = this.#meanings.length;
+    return [this.#marks.at(count - 2), this.#marks.at(count - 1)];
+  }
+
+  #framed(text: string, about: Omit<Meaning, 'opens'> = {}): string {
+    const [before, behind] = this.frame(about);
+    return before + text + behind;
+  }
+
+  /** Texts that may spell markup, marked. Others stay as they are: templates compare them. @throws INVALID_ARGUMENT */
+  taint(value: unknown, depth = 0): unknown {
+    if (depth > mostDepth)
+      throw new BlockAttentionError('INVALID_ARGUMENT', `tools: nested more than ${mostDepth} deep`);
+    if (typeof value === 'string') return spelling.test(value) ? this.#framed(value) : value;
+    if (Array.isArray(value)) return value.map((item) => this.taint(item, depth + 1));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) => {
+        if (!spelling.test(name)) return [name, this.taint(item, depth + 1)];
+        throw new BlockAttentionError(
+          'INVALID_ARGUMENT',
+          `tools: ${JSON.stringify(name)} is no name: use letters and digits`,
+        );
+      }),
+    );
+  }
+
+  message(message: AgentMessage, index: number): TemplateMessage {
+    const content = message.content === '' ? '' : this.#framed(message.content, { message: index });
+    if (message.role === 'tool') {
+      const { id, name } = message;
+      return {
+        role: 'tool',
+        content,
+        tool_call_id: this.taint(id),
+        ...(name !== undefined && { name: this.taint(name) }),
+      };
+    }
+    if (message.role !== 'assistant') return { role: message.role, content };
+    const { calls = [], reasoning } = message;
+    const tool_calls = calls.map(({ id, name, arguments: given }) => ({
+      id: this.taint(id),
+      type: 'function',
+      function: { name: this.taint(name), arguments: this.taint(given) },
+    }));
+    return {
+      role: 'assistant',
+      content,
+      ...(reasoning && { reasoning_content: this.#framed(reasoning) }),
+      ...(tool_calls.length > 0 && { tool_calls }),
+    };
+  }
+
+  /** Undefined where marks are lost, doubled or crossed. */
+  read(rendered: string): Pieces | undefined {
+    const plain: Place[] = [];
+    const tools: Place[] = [];
+    const contents = new Map<number, Place>();
+    const open: { readonly meaning: Meaning; readonly start: number }[] = [];
+    let text = '';
+    for (const { index, before } of this.#marks.all(rendered)) {
+      text += before;
+      if (index === undefined) break;
+      const meaning = this.#meanings[index];
+      if (meaning === undefined) return undefined;
+      if (meaning.opens) {
+        open.push({ meaning, start: text.length });
+        continue;
+      }
+      const last = open.pop();
+      if (last?.meaning.tool !== meaning.tool || last?.meaning.message !== meaning.message) return undefined;
+      const place = { start: last?.start ?? 0, end: text.length };
+      if (open.length === 0) plain.push(place);
+      if (meaning.tool !== undefined) {
+        if (tools[meaning.tool] !== undefined) return undefined;
+        tools[meaning.tool] = place;
+      }
+      if (meaning.message !== undefined) {
+        if (contents.has(meaning.message)) return undefined;
+        contents.set(meaning.message, place);
+      }
+    }
+    return open.length > 0 ? undefined : { text, plain, tools, contents };
+  }
+}
+
+interface Cut {
+  readonly at: number;
+  readonly id: string;
+  readonly kind: BlockKind;
+}
+
+/** A block per tool, the separator in front of it; what follows the last is a block of its own. */
+function toolCuts({ text, tools }: Pieces, names: readonly string[]): Cut[] {
+  const [first] = tools;
+  const inOrder =
+    tools.length === names.length &&
+    tools.every((tool, i) => tool && (i === 0 || tool.start >= (tools[i - 1]?.end ?? 0)));
+  if (first === undefined || !inOrder) return [];
+  const second = tools[1];
+  const separator = second ? text.slice(first.end, second.start) : '';
+  // Where the first has the same in front of it as the others, its block does not depend on its place.
+  const start =
+    separator !== '' && text.endsWith(separator, first.start) ? first.start - separator.length : first.start;
+  const starts = tools.map((_, i) => (i === 0 ? start : (tools[i - 1]?.end ?? 0)));
+  const cuts: Cut[] = starts.map((at, i) => ({ at, id: `tool:${names[i]}`, kind: 'tool' }));
+  return [...cuts, { at: tools.at(-1)?.end ?? text.length, id: 'system-end', kind: 'system' }];
+}
+
+/** A block per exchange; the last begins the final block. */
+function turnCuts(
+  { text, contents }: Pieces,
+  messages: readonly AgentMessage[],
+  tail: Readonly<Record<'system' | 'user' | 'assistant', string | undefined>>,
+): Cut[] {
+  const users = messages.flatMap(({ role }, index) => (role === 'user' && contents.has(index) ? [index] : []));
+  return users.map((index, turn): Cut => {
+    const start = contents.get(index)?.start ?? 0;
+    const before = messages[index - 1];
+    const from = contents.get(index - 1)?.end ?? 0;
+    const end = before?.role === 'assistant' ? tail.assistant : tail.system;
+    const found = end ? text.lastIndexOf(end, start) : -1;
+    let at = found >= from && end ? found + end.length : start;
+    while (text[at] === '\n' && at < start) at++;
+    return turn === users.length - 1 ? { at, id: 'final', kind: 'final' } : { at, id: `turn-${turn}`, kind: 'turn' };
+  });
+}
+
+function blocksOf(text: string, plain: readonly Place[], given: readonly Cut[]): PlannedBlock[] {
+  const last = given.at(-1);
+  // Without a question, what goes on after the tools is the final block.
+  const closed: readonly Cut[] = last?.kind === 'final' ? given : [{ at: 0, id: 'final', kind: 'final' }];
+  const cuts = [{ at: 0, id: 'system', kind: 'system' as const }, ...closed];
+  const blocks = cuts.map(({ at, id, kind }, i) => {
+    const end = cuts[i + 1]?.at ?? text.length;
+    return block(id, kind, segmentsOf(text, plain, at, Math.max(at, end)));
+  });
+  return blocks.filter(({ segments }) => segments.length > 0);
+}
+
+function segmentsOf(text: string, plain: readonly Place[], start: number, end: number): Segment[] {
+  const segments: Segment[] = [];
+  let at = start;
+  for (const place of plain) {
+    const from = Math.max(place.start, start);
+    const to = Math.min(place.end, end);
+    if (from >= to) continue;
+    segments.push({ text: text.slice(at, from), special: true }, { text: text.slice(from, to), special: false });
+    at = to;
+  }
+  return [...segments, { text: text.slice(at, end), special: true }];
+}
+
+/** Templates of reasoning models cut the reasoning out of earlier answers; done here, so that no mark is lost. */
+function withoutReasoning(message: AgentMessage, { source }: ChatTemplate): AgentMessage {
+  const content = message.content.trim();
+  const end = '</think>';
+  if (message.role !== 'assistant' || !source.includes(end)) return { ...message, content };
+  const at = content.lastIndexOf(end);
+  return { ...message, content: at < 0 ? content : content.slice(at + end.length).trimStart() };
+}

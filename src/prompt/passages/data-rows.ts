@@ -1,0 +1,27 @@
+/** What readers of data in JSON lines have in common: checking a row against its schema, and the error that names the field. */
+import type { z } from 'zod';
+import { BlockAttentionError } from '../../errors.ts';
+import type { Passage } from '../types.ts';
+
+/** @param where what errors call the row, such as `file:3`. @throws INVALID_DATA naming the first field that does not fit */
+export function checkRow<T>(schema: z.ZodType<T>, value: object, where: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const field = issue?.path.reduce<string>(
+    (name, step) =>
+      typeof step === 'number' ? `${name}[${step}]` : name === '' ? String(step) : `${name}.${String(step)}`,
+    '',
+  );
+  const reason = issue?.message.replace(/^Invalid input: /, '') ?? 'is invalid';
+  throw invalidData(`${where}: field "${field ?? ''}": ${reason}`);
+}
+
+/** A row's passage; a title that says nothing is none. */
+export function rowPassage({ title, text }: { title?: string | null | undefined; text: string }): Passage {
+  return { ...(title === undefined || title === null || title.trim() === '' ? {} : { title }), text };
+}
+
+export function invalidData(message: string, cause?: unknown): BlockAttentionError {
+  return new BlockAttentionError('INVALID_DATA', message, { cause });
+}

@@ -1,0 +1,20 @@
+/** What clients of the API add to OpenAI's own types: fields of the request and of the answer. Types alone. */
+import type { z } from '@hono/zod-openapi';
+import type { accountSchema } from '../replies/accounting.ts';
+import type { BlockAttentionOptions, documentSchema } from './request-schemas.ts';
+
+/** Fields that a request has beside OpenAI's. */
+export interface BlockAttentionFields {
+  /** Passages, each a block that is encoded once. */
+  readonly documents?: z.input<typeof documentSchema>[] | null;
+  readonly block_attention?: BlockAttentionOptions | null;
+}
+
+/** What an answer cost and reused, per block. */
+export type BlockAttentionAccount = z.output<typeof accountSchema>;
+
+/** A request of an OpenAI client with documents: `WithDocuments<OpenAI.ChatCompletionCreateParamsNonStreaming>`. */
+export type WithDocuments<Request> = Request & BlockAttentionFields;
+
+/** An answer, or a chunk of one, with its account: `WithAccount<OpenAI.ChatCompletion>`. */
+export type WithAccount<Answer> = Answer & { readonly block_attention?: BlockAttentionAccount };

@@ -1,0 +1,202 @@
+/** Every family and RoPE variant the engine promises to run, as small random models; and every type of weights. */
+import { TensorType } from '../../../src/ggml/graph/tensor.ts';
+import { type FamilyTraits, familyTraits } from './random-families.ts';
+import type { RandomModelSpec } from './random-model.ts';
+
+export const modelVariants = {
+  llama: { family: 'llama' },
+  'llama, tied head': { family: 'llama', tiedHead: true },
+  'llama, biases': { family: 'llama', attentionBias: true, outputBias: true },
+  'llama, no shared heads': { family: 'llama', heads: 4, kvHeads: 4 },
+  'llama, one kv head': { family: 'llama', heads: 4, kvHeads: 1 },
+  'llama, wide heads': { family: 'llama', headDim: 32 },
+  'llama, linear rope': { family: 'llama', ropeScaling: { type: 'linear', factor: 4 } },
+  'llama, yarn': { family: 'llama', ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 } },
+  'llama 3.1': {
+    family: 'llama',
+    ropeBase: 500_000,
+    tiedHead: true,
+    vocabulary: 'bpe',
+    ropeScaling: { type: 'llama3', factor: 8, originalContext: 64 },
+  },
+  mistral: { family: 'llama', ropeBase: 1_000_000, headDim: 32, feedForward: 224 },
+  qwen2: { family: 'qwen2', ropeBase: 1_000_000, tiedHead: true },
+  'qwen2, yarn': { family: 'qwen2', ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 } },
+  qwen3: { family: 'qwen3', headDim: 32, ropeBase: 1_000_000, tiedHead: true },
+  smollm3: { family: 'smollm3', layers: 5, ropeBase: 2_000_000, tiedHead: true },
+  gemma3: { family: 'gemma3', layers: 7, headDim: 32, ropeBase: 1_000_000, tiedHead: true },
+  'gemma3, linear rope': {
+    family: 'gemma3',
+    layers: 7,
+    ropeBase: 1_000_000,
+    slidingRopeBase: 5_000,
+    slidingWindow: 16,
+    ropeScaling: { type: 'linear', factor: 8 },
+  },
+  phi3: { family: 'phi3', kvHeads: 4 },
+  'phi3, partial rope': { family: 'phi3', ropeDims: 12 },
+  gemma2: { family: 'gemma2', layers: 4, headDim: 32, tiedHead: true },
+  'gemma2, tight caps': {
+    family: 'gemma2',
+    layers: 4,
+    tiedHead: true,
+    slidingWindow: 16,
+    caps: { logits: 8, scores: 3 },
+  },
+  'gpt-oss': {
+    family: 'gpt-oss',
+    layers: 4,
+    headDim: 32,
+    slidingWindow: 12,
+    ropeBase: 150_000,
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+  },
+  qwen3moe: { family: 'qwen3moe', headDim: 32, ropeBase: 1_000_000 },
+  'qwen3moe, many experts': { family: 'qwen3moe', headDim: 32, experts: { count: 32, used: 8 }, feedForward: 32 },
+  qwen2moe: { family: 'qwen2moe', ropeBase: 1_000_000 },
+  mixtral: { family: 'llama', experts: { count: 8, used: 2 } },
+  gemma: { family: 'gemma', headDim: 32 },
+  // E2B and E4B: inputs of each layer's own, states shared by the last layers; heads of two kinds.
+  gemma4: {
+    family: 'gemma4',
+    layers: 9,
+    headDim: 32,
+    kvHeads: 1,
+    slidingHeads: { kvHeads: 2, headDim: 16 },
+    borrowingLayers: 3,
+    tokenInput: 16,
+    ropeBase: 1_000_000,
+    ropeScaling: { type: 'proportional', share: 0.25 },
+  },
+  'gemma4 with experts': {
+    family: 'gemma4',
+    layers: 3,
+    headDim: 32,
+    experts: { count: 8, used: 2 },
+    keysAsValues: true,
+    slidingWindow: 12,
+    ropeScaling: { type: 'proportional', share: 1 },
+  },
+  qwen2vl: { family: 'qwen2vl' },
+  qwen3vl: { family: 'qwen3vl', headDim: 32 },
+  qwen3vlmoe: { family: 'qwen3vlmoe', headDim: 32 },
+  'glm4, sections': {
+    family: 'glm4',
+    headDim: 32,
+    entries: { 'rope.dimension_sections': { array: { i32: [2, 3, 3, 0] } } },
+  },
+  mistral3: {
+    family: 'mistral3',
+    headDim: 32,
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+    entries: { 'rope.scaling.yarn_log_multiplier': { f32: 1 }, 'rope.scaling.yarn_beta_fast': { f32: 16 } },
+  },
+  granite: { family: 'granite', tiedHead: true },
+  'granite, no rope': { family: 'granite', entries: { 'rope.scaling.finetuned': { bool: false } } },
+  granitemoe: { family: 'granitemoe' },
+  olmo2: { family: 'olmo2' },
+  olmo3: {
+    family: 'olmo2',
+    layers: 4,
+    slidingWindow: 12,
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+  },
+  olmoe: { family: 'olmoe', kvHeads: 4, experts: { count: 8, used: 3 } },
+  'command-r': { family: 'command-r' },
+  cohere2: { family: 'cohere2', layers: 4, slidingWindow: 12 },
+  glm4: { family: 'glm4' },
+  glm4moe: { family: 'glm4moe', denseLayers: 1 },
+  exaone4: { family: 'exaone4' },
+  ernie4_5: { family: 'ernie4_5', tiedHead: true },
+  'ernie4_5-moe': { family: 'ernie4_5-moe', denseLayers: 1 },
+  seed_oss: { family: 'seed_oss', headDim: 32 },
+  nemotron: { family: 'nemotron' },
+  starcoder2: { family: 'starcoder2', tiedHead: true },
+  falcon: { family: 'falcon', kvHeads: 1 },
+  'falcon 40b': { family: 'falcon', twoInputs: true },
+  phi2: { family: 'phi2', kvHeads: 4 },
+  stablelm: { family: 'stablelm' },
+  'stablelm 12b': { family: 'stablelm', norms: 'parallel', queryKeyNorm: 'each' },
+  'phi3, longrope': { family: 'phi3', ropeScaling: { type: 'longrope', originalContext: 256, attnFactor: 1.19 } },
+} as const satisfies Record<string, RandomModelSpec>;
+
+/** Whether tokens are routed over experts. */
+export function isRouted({ family, experts }: RandomModelSpec): boolean {
+  const traits: FamilyTraits = familyTraits[family];
+  return experts !== undefined || traits.experts === 'always';
+}
+
+/** Whether ggml looks the activation up in a table of halves. */
+export function usesGelu({ family }: RandomModelSpec): boolean {
+  return family.startsWith('gemma') || ['starcoder2', 'falcon', 'phi2'].includes(family);
+}
+
+/** Rows whose attention is another row's: anchored and recomputed blocks are not compared with them once more. */
+const familiarAttention: readonly string[] = [
+  'qwen2vl',
+  'qwen3vl',
+  'qwen3vlmoe',
+  'glm4, sections',
+  'granite',
+  'granitemoe',
+  'olmoe',
+  'command-r',
+  'glm4moe',
+  'exaone4',
+  'ernie4_5',
+  'ernie4_5-moe',
+  'seed_oss',
+  'nemotron',
+  'starcoder2',
+  'falcon',
+  'falcon 40b',
+  'phi2',
+  'stablelm',
+  'stablelm 12b',
+];
+
+/** The rows that differ in how they attend. Queries that grow with their position are compared in full and block mode. */
+export const attentionVariants: Readonly<Record<string, RandomModelSpec>> = Object.fromEntries(
+  Object.entries(modelVariants).filter(([name]) => !familiarAttention.includes(name) && name !== 'mistral3'),
+);
+
+/** What only models with many layers have: compared in full mode. */
+export const deepVariants: Readonly<Record<string, RandomModelSpec>> = {
+  'exaone4, windows': { family: 'exaone4', layers: 64, embedding: 32, heads: 2, kvHeads: 1, feedForward: 32 },
+};
+
+/** Types of weights: plain ones, with 32 elements to a block, and with 256. */
+/** Mixtures of experts in the types that their files have. */
+const expertVariants: Record<string, RandomModelSpec> = {
+  'gpt-oss in MXFP4': { family: 'gpt-oss', layers: 2, headDim: 64, weights: TensorType.MXFP4 },
+  'qwen3moe in Q4_K': { family: 'qwen3moe', layers: 2, embedding: 256, headDim: 64, weights: TensorType.Q4_K },
+  'mixtral in Q8_0': { family: 'llama', layers: 2, experts: { count: 8, used: 2 }, weights: TensorType.Q8_0 },
+};
+
+export const weightVariants: Record<string, RandomModelSpec> = Object.assign(
+  Object.fromEntries(
+    (
+      [
+        'F32',
+        'F16',
+        'BF16',
+        'Q8_0',
+        'Q4_0',
+        'Q4_1',
+        'Q5_0',
+        'Q5_1',
+        'Q2_K',
+        'Q3_K',
+        'Q4_K',
+        'Q5_K',
+        'Q6_K',
+        'IQ4_NL',
+        'IQ4_XS',
+      ] as const
+    ).map((name): [string, RandomModelSpec] => [
+      `llama in ${name}`,
+      { family: 'llama', layers: 2, embedding: 256, feedForward: 512, weights: TensorType[name] },
+    ]),
+  ),
+  expertVariants,
+);

@@ -1,0 +1,87 @@
+/**
+ * A forward pass over any tokens at any positions, each seeing what it is told to: the most obvious reference there is.
+ */
+import type { GraphContext } from '../../../src/ggml/graph/graph-context.ts';
+import type { Tensor } from '../../../src/ggml/graph/tensor.ts';
+import { type LayerAttention, windowsOf } from '../../../src/model/architecture/layer-attention.ts';
+import {
+  attentionWeights,
+  byHead,
+  mergeHeads,
+  PromptStates,
+  rotate,
+  rotateQuery,
+} from '../../../src/model/attention/attention-heads.ts';
+import type { Attention } from '../../../src/model/graph/forward.ts';
+import type { GraphInputs } from '../../../src/model/graph/graph-inputs.ts';
+import { runOnce } from '../../../src/model/graph/graph-run.ts';
+import type { Model } from '../../../src/model/index.ts';
+import type { ForwardHarness } from './forward-harness.ts';
+
+export interface MaskedRow {
+  readonly token: number;
+  readonly position: number;
+}
+
+/**
+ * @param written rows that the model's writer acts on. Defaults to none
+ * @returns logits of the last row, [vocabulary]; sliding windows are applied on top of `sees`
+ */
+export function maskedForward<R extends MaskedRow>(
+  { model, allocator }: ForwardHarness,
+  rows: readonly R[],
+  sees: (query: R, key: R) => boolean,
+  written: (row: R) => boolean = () => false,
+): Promise<Float32Array> {
+  return runOnce(
+    {
+      model,
+      attentionTensors: 24,
+      tokens: { length: rows.length, data: () => Int32Array.from(rows, ({ token }) => token) },
+      outputs: Int32Array.of(rows.length - 1),
+      prompt: true,
+      attention: (g, inputs) => new MaskedAttention(g, inputs, model, rows, sees),
+      gate: (inputs) => inputs.floats([1, rows.length], () => Float32Array.from(rows, (row) => Number(written(row)))),
+    },
+    allocator,
+  );
+}
+
+class MaskedAttention<R extends MaskedRow> implements Attention {
+  readonly #g: GraphContext;
+  readonly #positions: Tensor;
+  readonly #states = new PromptStates();
+  /** By sliding window, 0 for none. */
+  readonly #masks: ReadonlyMap<number, Tensor>;
+
+  constructor(
+    g: GraphContext,
+    inputs: GraphInputs,
+    model: Model,
+    rows: readonly R[],
+    sees: (query: R, key: R) => boolean,
+  ) {
+    this.#g = g;
+    this.#positions = inputs.integers(rows.length, () => Int32Array.from(rows, ({ position }) => position));
+    const mask = (window: number) =>
+      inputs.half(rows.length, rows.length, () =>
+        Uint16Array.from({ length: rows.length ** 2 }, (_, at) => {
+          const query = rows[Math.floor(at / rows.length)];
+          const key = rows[at % rows.length];
+          const seen = query && key && sees(query, key) && (window === 0 || query.position - key.position < window);
+          return seen ? 0 : 0xfc00;
+        }),
+      );
+    const windows = [0, ...windowsOf(model.hyperParameters.attention)];
+    this.#masks = new Map(windows.map((window) => [window, mask(window)]));
+  }
+
+  attend(layer: LayerAttention, q: Tensor, ownK: Tensor | undefined, ownV: Tensor | undefined): Tensor {
+    const g = this.#g;
+    const { k, v } = this.#states.of(layer, ownK, ownV);
+    const keys = g.cont(byHead(g, rotate(g, layer, k, this.#positions)));
+    const scores = g.mulMat(keys, byHead(g, rotateQuery(g, layer, q, this.#positions)));
+    const weights = attentionWeights(g, layer, scores, this.#masks.get(layer.window) ?? null);
+    return mergeHeads(g, g.mulMat(g.cont(g.permute(v, 1, 2, 0, 3)), weights));
+  }
+}
