@@ -1,7 +1,10 @@
 /** The package's door. */
 export { type AdaptOptions, type AdaptPlan, type AdaptProgress, type AdaptReport, adapt } from './adapt/index.ts';
+// What the above take and give, to be named by callers.
+export type { PrefixStats } from './engine/blocks/prefix-cache.ts';
 export { createEngine } from './engine/engine.ts';
 export { type ContextPolicy, type PolicyInput, parsePolicy } from './engine/policy/policy.ts';
+export type { ThreadNotice } from './engine/schedule/pace.ts';
 export type {
   AdapterInfo,
   AnswerRequest,
@@ -14,6 +17,7 @@ export type {
   EngineOptions,
   EngineUsage,
   FlopsReport,
+  KeyOptions,
   KvType,
   Mode,
   ModelInfo,
@@ -24,14 +28,20 @@ export type {
   PromptTemplate,
   RequestedMode,
   SamplingOptions,
+  TextScore,
   TokenChance,
+  TokenCounter,
   TokenReport,
   Turn,
 } from './engine/types.ts';
 export type { ModeChoice, ModeRequest } from './engine/verdict/choose-mode.ts';
 export type { StoredVerdict, VerdictIdentity } from './engine/verdict/verdict-store.ts';
 export { BlockAttentionError, type ErrorCode, errorCodes } from './errors.ts';
+export type { Question } from './eval/questions/questions.ts';
+export type { VerificationReport } from './eval/verify.ts';
 export type { Device } from './ggml/ffi/library.ts';
+export type { ModelAlias } from './hub/aliases.ts';
+export type { CachedModel } from './hub/cache.ts';
 export {
   listModels,
   modelAliases,
@@ -40,7 +50,14 @@ export {
   pullModel,
   resolveModel,
 } from './hub/index.ts';
+export type { ResolvedModel } from './hub/pull.ts';
+export type { NetworkLimits } from './hub/retry.ts';
+export type { AdapterKind } from './model/weights/adapter-file.ts';
+export type { LinearDecision } from './model/weights/linear-choice.ts';
+export type { AgentRequest } from './prompt/chat/agent-messages.ts';
 export { readPassages } from './prompt/index.ts';
+export type { PassageReadOptions } from './prompt/passages/passages.ts';
+export type { BlockKind } from './prompt/types.ts';
 export type {
   BlockAttentionAccount,
   BlockAttentionFields,
@@ -48,6 +65,9 @@ export type {
   WithDocuments,
 } from './server/requests/client-types.ts';
 export * from './store/index.ts';
+export type { DataReadOptions, QuestionAnswer } from './train/data/training-data.ts';
+export type { SaveOptions } from './train/files/write-model.ts';
+export type { Validation } from './train/finetune-options.ts';
 export {
   type FinetuneOptions,
   type FinetuneProgress,
@@ -57,3 +77,5 @@ export {
   readTrainingData,
   type TrainingSample,
 } from './train/index.ts';
+export type { Precision } from './train/optimizer/low-rank-parameters.ts';
+export type { TrainingMode } from './train/types.ts';

@@ -12,23 +12,11 @@ export {
   neededQuestions,
   type OwnCheck,
 } from '../scoring/verdict.ts';
-export {
-  type DocumentTask,
-  type DocumentTaskKind,
-  type DocumentTaskOptions,
-  type DocumentTitles,
-  documentTaskKinds,
-  generateDocumentTasks,
-} from '../tasks/document-tasks.ts';
-export {
-  generateReadingTasks,
-  type ReadingTask,
-  type ReadingTaskOptions,
-  type TaskSplit,
-  taskVocabulary,
-} from '../tasks/reading-tasks.ts';
+export type { AccuracyChartOptions } from './charts/accuracy-chart.ts';
 export { accuracyChart } from './charts/accuracy-chart.ts';
+export type { TtftChartOptions } from './charts/ttft-chart.ts';
 export { ttftChart } from './charts/ttft-chart.ts';
+export type { Agreement, FirstTokens } from './comparison.ts';
 export { type EvaluateOptions, type EvaluationReport, evaluate } from './evaluate.ts';
 export {
   type DocumentQuestion,
@@ -43,4 +31,5 @@ export { type PaperAccuracyRow, paperAccuracyRows } from './scores/paper-accurac
 export type { Machine } from './ttft/machine.ts';
 export { type PaperRow, paperRows } from './ttft/paper.ts';
 export { benchTtft, type TtftOptions, type TtftReport, type TtftRow } from './ttft/ttft.ts';
+export type { PolicyScores } from './verify.ts';
 export { type VerificationReport, type VerifyOptions, type VerifyProgress, verify } from './verify.ts';

@@ -1,5 +1,5 @@
 /** How alike two answers are. Pure. */
-import { normalizeAnswer, tokenF1 } from '../eval/index.ts';
+import { normalizeAnswer, tokenF1 } from './metrics.ts';
 
 /** 1 for equal texts, else the F1 of their words; two texts without words agree when they are equal. */
 export function textAgreement(a: string, b: string): number {

@@ -1,7 +1,10 @@
 /** The door of the server: Block-Attention behind the OpenAI API. */
 
+export type { DocumentsOptions } from './documents/library.ts';
+export type { ListenOptions } from './listen.ts';
 export { type Listening, listen } from './listen.ts';
 export { keepLearned } from './operate/keep-learned.ts';
+export type { LearnedVerdict } from './operate/learning.ts';
 export { defaultLearn, type LearnOptions } from './operate/learning.ts';
 export { defaultShadow, type ShadowOptions } from './operate/shadow.ts';
 export { type ApiKey, parseApiKey } from './operate/tenants.ts';

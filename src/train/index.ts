@@ -19,7 +19,12 @@
  * `finetune()` is the whole run from a data file to an adapter or a model: what the command `finetune` does.
  */
 
-export { type QuestionAnswer, readTrainingData, type TrainingSample } from './data/training-data.ts';
+export {
+  type DataReadOptions,
+  type QuestionAnswer,
+  readTrainingData,
+  type TrainingSample,
+} from './data/training-data.ts';
 export type { SaveOptions } from './files/write-model.ts';
 export { finetune } from './finetune.ts';
 export type {
@@ -29,7 +34,9 @@ export type {
   FinetuneStart,
   Validation,
 } from './finetune-options.ts';
+export type { AdamWSettings } from './optimizer/adamw.ts';
 export { type InitialModelShape, type InitialVocabulary, writeInitialModel } from './optimizer/initial-model.ts';
+export type { LowRankOptions, Precision } from './optimizer/low-rank-parameters.ts';
 export { learningRateAt, type Schedule } from './optimizer/schedule.ts';
 export { type TrainingOptions, TrainingSession } from './training-session.ts';
-export type { EvaluationReport, StepReport, TrainingMode, TrainingSequence } from './types.ts';
+export type { EvaluationReport, FinalBlock, StepReport, TrainingMode, TrainingSequence } from './types.ts';

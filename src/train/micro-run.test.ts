@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { createRandom } from '../random.ts';
 import { writeInitialModel } from './optimizer/initial-model.ts';
-import { createUniform } from './optimizer/random.ts';
 import { learningRateAt } from './optimizer/schedule.ts';
 import { TrainingSession } from './training-session.ts';
 import type { TrainingMode, TrainingSequence } from './types.ts';
@@ -22,7 +22,7 @@ const vocabulary = keys * names + keys + names;
 
 /** Three blocks of two facts each, and a question about one of them. */
 function makeSamples(count: number, seed: number, modes: readonly TrainingMode[]): TrainingSequence[] {
-  const uniform = createUniform(seed);
+  const { uniform } = createRandom(seed);
   const below = (n: number) => Math.floor(uniform() * n);
   return Array.from({ length: count }, () => {
     const order = Array.from({ length: keys }, (_, key) => [uniform(), key] as const).sort(([a], [b]) => a - b);

@@ -1,8 +1,7 @@
 /** `data`: synthetic reading tasks, to train on and to evaluate with. */
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import type { DocumentTitles, ReadingTaskOptions, TaskSplit } from '../../eval/index.ts';
-import { loadEval } from '../lazy.ts';
+import type { DocumentTitles, ReadingTaskOptions, TaskSplit } from '../../tasks/index.ts';
 import { numberOption } from '../options/numbers.ts';
 import { invalid } from '../terminal/errors.ts';
 import { formatCount } from '../terminal/format.ts';
@@ -60,7 +59,7 @@ export function addData(program: Command, context: CommandContext): void {
 
 async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { generateDocumentTasks, generateReadingTasks, taskVocabulary } = await loadEval();
+  const { generateDocumentTasks, generateReadingTasks, taskVocabulary } = await import('../../tasks/index.ts');
   const { hops, out, documents = false, json: _, ...rest } = flags;
   const tasks = documents ? generateDocumentTasks(rest) : generateReadingTasks({ ...rest, hops: hopsOf[hops] });
   try {

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 /** `0` switches the native library off; anything else but nothing and `1` is the path of the one to load, and no other. */
 export const nativeVariable = 'BLOCK_ATTENTION_NATIVE';
 
-/** The package's folder: the same two folders up from src/ggml and from dist/ggml. */
-export const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+/** The package's folder: as far up from src/ggml/native as from dist/ggml/native. */
+export const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 
 /** Places to look, the first one first. */
 export interface KernelPlaces {

@@ -17,8 +17,10 @@ import {
   type StoredVerdict,
   type TextScore,
 } from '../../engine/index.ts';
-import { abstains, decideOwn, firstTokenKl, leastOwnQuestions, type OwnCheck } from '../../eval/index.ts';
+import { abstains } from '../../scoring/abstention.ts';
+import { firstTokenKl } from '../../scoring/first-token.ts';
 import { textAgreement } from '../../scoring/text-agreement.ts';
+import { decideOwn, leastOwnQuestions, type OwnCheck } from '../../scoring/verdict.ts';
 import { IdleChecks } from './idle-checks.ts';
 
 export interface LearnOptions {

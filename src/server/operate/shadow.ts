@@ -7,7 +7,7 @@
  */
 import type { Logger } from 'pino';
 import type { AnswerRequest, AnswerResult, Engine } from '../../engine/index.ts';
-import { firstTokenKl } from '../../eval/index.ts';
+import { firstTokenKl } from '../../scoring/first-token.ts';
 import { textAgreement } from '../../scoring/text-agreement.ts';
 import { IdleChecks } from './idle-checks.ts';
 

@@ -6,6 +6,7 @@
  * many rules it makes, and how many readings of a text may stay open at once (anyOf within anyOf).
  */
 import type { Warning } from '../replies/accounting.ts';
+import { enumeration } from './enumeration.ts';
 import { literal } from './gbnf-literal.ts';
 import {
   anywhere,
@@ -87,7 +88,7 @@ class Converter implements Host {
     }
     if (value.allOf !== undefined) return this.#schema(this.#merged(value, at), at, depth + 1);
     if (value.$ref !== undefined) return this.#reference(value, at, depth);
-    if (value.enum !== undefined || value.const !== undefined) return this.#enumeration(value, at);
+    if (value.enum !== undefined || value.const !== undefined) return enumeration(this, value, at);
     if (value.anyOf !== undefined) return this.#options(value, 'anyOf', at, depth);
     if (value.oneOf !== undefined) return this.#options(value, 'oneOf', at, depth);
     const { type } = value;
@@ -287,23 +288,6 @@ class Converter implements Host {
       .join(' comma ');
     const readings = items.reduce((most, rule) => Math.max(most, rule.readings), 1);
     return { name: this.rule(`"[" ${text} "]"`, at), readings, starts: ['array'] };
-  }
-
-  #enumeration(schema: Schema, at: string): Rule {
-    const listed = schema.enum ?? [schema.const];
-    if (!Array.isArray(listed) || listed.length === 0) throw refuse(`${at}.enum`, 'give a list of values');
-    const only = schema.enum !== undefined && schema.const !== undefined ? JSON.stringify(schema.const) : undefined;
-    const typed = listed.filter((value) => isOfType(value, schema.type));
-    const texts = [...new Set(typed.map((value) => JSON.stringify(value)))].filter(
-      (text) => only === undefined || text === only,
-    );
-    if (texts.length === 0) throw refuse(`${at}.enum`, 'none of its values satisfies what stands beside it');
-    for (const [keyword, value] of Object.entries(schema)) {
-      if (!['enum', 'const', 'type', 'format'].includes(keyword) && !isAnnotation(keyword))
-        this.leave(`${at}.${keyword}`, value);
-    }
-    const starts = [...new Set(typed.map(startOf))];
-    return { name: this.rule(texts.map(literal).join(' | '), at), readings: 1, starts };
   }
 
   #options(schema: Schema, keyword: 'anyOf' | 'oneOf', at: string, depth: number): Rule {

@@ -4,7 +4,7 @@
  *
  * A function of the numbers given: a resumed run opens the same ones.
  */
-import { createUniform } from '../optimizer/random.ts';
+import { createRandom } from '../../random.ts';
 import type { TrainingSequence } from '../types.ts';
 
 /**
@@ -17,7 +17,7 @@ export function openBlocks(
   [seed, step]: readonly [number, number],
 ): readonly TrainingSequence[] {
   if (probability === 0) return sequences;
-  const uniform = createUniform(Math.imul(seed, 0x9e3779b1) ^ Math.imul(step + 1, 0x85ebca6b));
+  const { uniform } = createRandom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(step + 1, 0x85ebca6b));
   return sequences.map((sequence) => {
     if (sequence.mode === 'full') return sequence;
     const open = Array.from({ length: sequence.blocks.length - 1 }, (_, i) => uniform() < probability && i > 0);

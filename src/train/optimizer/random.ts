@@ -1,19 +1,9 @@
 /** Seeded randomness of training: the same seed gives the same numbers on every machine. */
-
-/** Uniform in [0, 1): Mulberry32. */
-export function createUniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { createRandom } from '../../random.ts';
 
 /** `count` normal numbers around 0, by the Box-Muller transform. */
 export function createNormal(seed: number): (count: number, deviation: number) => Float32Array<ArrayBuffer> {
-  const uniform = createUniform(seed);
+  const { uniform } = createRandom(seed);
   return (count, deviation) => {
     const values = new Float32Array(count);
     for (let i = 0; i < count; i += 2) {
@@ -28,7 +18,7 @@ export function createNormal(seed: number): (count: number, deviation: number) =
 
 /** The values in random order, as a new array (Fisher-Yates). */
 export function shuffled<T>(values: readonly T[], seed: number): T[] {
-  const uniform = createUniform(seed);
+  const { uniform } = createRandom(seed);
   const out = [...values];
   for (let i = out.length - 1; i > 0; i--) {
     const j = Math.floor(uniform() * (i + 1));
