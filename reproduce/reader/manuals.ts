@@ -34,8 +34,13 @@ export function manualUnits(count: number, random: Random): Unit[] {
   });
 }
 
-/** Whether a text holds another but for Markdown's marks, which the parser may write otherwise. */
+/**
+ * Whether a text holds another but for Markdown's marks, which the parser may write otherwise. A row of a table is held
+ * by a line that has all its cells, whatever else it says of them.
+ */
 function holds(text: string, evidence: string): boolean {
   const plain = (value: string) => value.replaceAll(/[^\p{L}\p{N}]+/gu, ' ').trim();
-  return plain(text).includes(plain(evidence));
+  if (!evidence.startsWith('|')) return plain(text).includes(plain(evidence));
+  const cells = evidence.split('|').map(plain).filter(Boolean);
+  return text.split('\n').some((line) => cells.every((cell) => plain(line).includes(cell)));
 }

@@ -13,7 +13,9 @@ const ofLinker = ['_mh_dylib_header', '__dso_handle'];
 /** Names of the functions that src/ggml looks up in the library. */
 export function wantedExports() {
   const folder = join(here, '..', 'src', 'ggml');
-  const sources = readdirSync(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+  const sources = readdirSync(folder, { recursive: true }).filter(
+    (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),
+  );
   const named = sources.flatMap((name) => {
     const text = readFileSync(join(folder, name), 'utf8');
     return [...text.matchAll(/\.func\(\s*'[^'(]*?\b(ba_\w+)\(|\bsymbol\('(ba_\w+)'\)/g)].map(([, a, b]) => a ?? b);

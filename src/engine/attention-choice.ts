@@ -47,7 +47,7 @@ export function chooseAttention(wanted: string, model: Model, layout: KvLayout):
   } as const;
   if (wanted === 'portable') return portable;
   if (wanted === 'gathered' || (wanted === 'auto' && !model.backend.isCpu)) {
-    const refusal = gatheredRefusal(model, layout);
+    const refusal = gatheredRefusal(model, layout) ?? (wanted === 'auto' ? softwareDevice(model) : undefined);
     if (refusal === undefined)
       return { name: 'gathered', reason: null, factory: gatheredAttention(model), keepsScores: false };
     if (wanted === 'gathered') throw unavailable(wanted, refusal);
@@ -61,6 +61,13 @@ export function chooseAttention(wanted: string, model: Model, layout: KvLayout):
   }
   if (wanted === 'auto') return { ...portable, reason: code === 'off' ? null : (refusal ?? null) };
   throw unavailable(wanted, refusal);
+}
+
+/** Drivers that compute on the CPU: there a whole engine on gathered rows ended the process (docs/gpu.md). */
+function softwareDevice({ backend }: Model): string | undefined {
+  return /llvmpipe|lavapipe|swiftshader/i.test(backend.description)
+    ? `${backend.description} is no device of its own, and gathered rows crash there`
+    : undefined;
 }
 
 function unavailable(wanted: string, refusal: string | undefined): BlockAttentionError {
