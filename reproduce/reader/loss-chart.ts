@@ -1,4 +1,4 @@
-/** Loss over the steps of both stages, as an SVG. */
+/** Loss over the steps of all stages, as an SVG. */
 import { chartFrame, modeColours, renderChart } from '../../src/eval/charts/render-chart.ts';
 
 export interface LossPoint {
@@ -22,7 +22,7 @@ export function lossChart(points: readonly LossPoint[]): Promise<string> {
       color: {
         field: 'stage',
         type: 'nominal',
-        scale: { domain: stages, range: [...modeColours] },
+        scale: { domain: stages, range: [...modeColours, '#009e73', '#8a4f7d'] },
         legend: { title: null, orient: 'top-right', offset: 8 },
       },
     },
