@@ -5,17 +5,18 @@
  *   node scripts/api.mjs           writes the reports
  *   node scripts/api.mjs --check   fails where they differ from what is built; run `npm run build` before
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
+import { readManifest } from './read-manifest.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const check = process.argv.includes('--check');
 const folder = join(root, 'docs', 'api');
 const scratch = mkdtempSync(join(tmpdir(), 'block-attention-api-'));
-const { exports: doors } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const { exports: doors } = readManifest();
 const silent = { default: { logLevel: 'none' } };
 mkdirSync(folder, { recursive: true });
 try {

@@ -6,13 +6,14 @@
  * a strict program against the types, and runs the command line. Takes a minute or two; needs the package registry.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readManifest } from './read-manifest.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const manifest = readManifest();
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-package-'));
 const environment = { ...process.env, BLOCK_ATTENTION_CACHE: join(folder, 'cache') };
 

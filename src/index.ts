@@ -40,6 +40,7 @@ export { BlockAttentionError, type ErrorCode, errorCodes } from './errors.ts';
 export type { Question } from './eval/questions/questions.ts';
 export type { VerificationReport } from './eval/verify.ts';
 export type { Device } from './ggml/ffi/library.ts';
+export type { SamplerOptions } from './ggml/llama/sampler-options.ts';
 export type { ModelAlias } from './hub/aliases.ts';
 export type { CachedModel } from './hub/cache.ts';
 export {

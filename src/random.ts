@@ -6,7 +6,9 @@ export interface Random {
   integer(below: number): number;
   /** One of the values, which must not be empty. */
   pick<T>(values: readonly [T, ...T[]]): T;
-  /** The values in random order, as a new array. */
+  /** The numbers from 0 to count − 1 in random order (Fisher-Yates). */
+  permutation(count: number): number[];
+  /** The values in random order, as a new array. Takes quadratic time, and draws otherwise than `permutation`. */
   shuffle<T>(values: readonly T[]): T[];
 }
 
@@ -24,6 +26,14 @@ export function createRandom(seed: number): Random {
     uniform,
     integer,
     pick: (values) => values[integer(values.length)] ?? values[0],
+    permutation: (count) => {
+      const order = Array.from({ length: count }, (_, i) => i);
+      for (let i = count - 1; i > 0; i--) {
+        const j = integer(i + 1);
+        [order[i], order[j]] = [order[j] ?? j, order[i] ?? i];
+      }
+      return order;
+    },
     shuffle: (values) => {
       const rest = [...values];
       return values.flatMap(() => rest.splice(integer(rest.length), 1));

@@ -97,18 +97,8 @@ static void pack(const Matrix &m, bool across, int64_t x0, int nx, int64_t p0, i
   }
 }
 
-// c[i + j * ldc] = or += sum over p of a[p][i] b[p][j], for i < m, j < n.
-static void multiply(int depth, const float *a, const float *b, float *c, int64_t ldc, int m, int n, bool add) {
-  vf sum[NR][2] = {};
-  for (int p = 0; p < depth; p++, a += MR, b += NR) {
-    const vf a0 = load(a), a1 = load(a + L);
-    BA_UNROLL
-    for (int j = 0; j < NR; j++) {
-      const vf x = splat(b[j]);
-      sum[j][0] += a0 * x;
-      sum[j][1] += a1 * x;
-    }
-  }
+// c[i + j * ldc] = or += a tile of sums, for i < m, j < n.
+BA_INLINE void store_tile(const vf (&sum)[NR][2], float *c, int64_t ldc, int m, int n, bool add) {
   if (m >= MR && n >= NR) {
     BA_UNROLL
     for (int j = 0; j < NR; j++) {
@@ -125,6 +115,21 @@ static void multiply(int depth, const float *a, const float *b, float *c, int64_
   }
   for (int j = 0; j < smaller(n, (int)NR); j++)
     for (int i = 0; i < smaller(m, (int)MR); i++) c[i + j * ldc] = (add ? c[i + j * ldc] : 0) + edge[j][i];
+}
+
+// c[i + j * ldc] = or += sum over p of a[p][i] b[p][j], for i < m, j < n.
+static void multiply(int depth, const float *a, const float *b, float *c, int64_t ldc, int m, int n, bool add) {
+  vf sum[NR][2] = {};
+  for (int p = 0; p < depth; p++, a += MR, b += NR) {
+    const vf a0 = load(a), a1 = load(a + L);
+    BA_UNROLL
+    for (int j = 0; j < NR; j++) {
+      const vf x = splat(b[j]);
+      sum[j][0] += a0 * x;
+      sum[j][1] += a1 * x;
+    }
+  }
+  store_tile(sum, c, ldc, m, n, add);
 }
 
 // All panels of a packed block: a [m / MR][depth][MR], b [n / NR][depth][NR].

@@ -73,31 +73,16 @@ static void pack_pairs_of_rows(const Matrix &m, int64_t x0, int nx, int64_t p0, 
 // c[i + j * ldc] = or += sum over pairs of a[p][i] b[p][j], for i < m, j < n.
 static void multiply_pairs(int pairs, const uint32_t *a, const uint32_t *b, float *c, int64_t ldc, int m, int n,
                            bool add) {
-  __m512 sum[NR][2];
-  BA_UNROLL for (int j = 0; j < NR; j++) sum[j][0] = sum[j][1] = _mm512_setzero_ps();
+  vf sum[NR][2] = {};
   for (int p = 0; p < pairs; p++, a += MR, b += NR) {
     const __m512bh a0 = (__m512bh)_mm512_loadu_si512(a), a1 = (__m512bh)_mm512_loadu_si512(a + L);
     BA_UNROLL for (int j = 0; j < NR; j++) {
       const __m512bh x = (__m512bh)_mm512_set1_epi32((int32_t)b[j]);
-      sum[j][0] = _mm512_dpbf16_ps(sum[j][0], a0, x);
-      sum[j][1] = _mm512_dpbf16_ps(sum[j][1], a1, x);
+      sum[j][0] = (vf)_mm512_dpbf16_ps((__m512)sum[j][0], a0, x);
+      sum[j][1] = (vf)_mm512_dpbf16_ps((__m512)sum[j][1], a1, x);
     }
   }
-  if (m >= MR && n >= NR) {
-    BA_UNROLL for (int j = 0; j < NR; j++) {
-      float *to = c + j * ldc;
-      _mm512_storeu_ps(to, add ? _mm512_add_ps(_mm512_loadu_ps(to), sum[j][0]) : sum[j][0]);
-      _mm512_storeu_ps(to + L, add ? _mm512_add_ps(_mm512_loadu_ps(to + L), sum[j][1]) : sum[j][1]);
-    }
-    return;
-  }
-  float edge[NR][MR];
-  for (int j = 0; j < NR; j++) {
-    _mm512_storeu_ps(edge[j], sum[j][0]);
-    _mm512_storeu_ps(edge[j] + L, sum[j][1]);
-  }
-  for (int j = 0; j < smaller(n, (int)NR); j++)
-    for (int i = 0; i < smaller(m, (int)MR); i++) c[i + j * ldc] = (add ? c[i + j * ldc] : 0) + edge[j][i];
+  store_tile(sum, c, ldc, m, n, add);
 }
 
 static void product_of_pairs(ggml_tensor *dst, int ith, int nth, const ba_training_matrix &op) {

@@ -45,7 +45,7 @@ class Deck {
   }
 
   next(): Drawn | undefined {
-    if (this.#order.length === 0) this.#order = permutation(this.#units.length, this.#random);
+    if (this.#order.length === 0) this.#order = this.#random.permutation(this.#units.length);
     return this.at(this.#order.pop() ?? -1);
   }
 
@@ -141,14 +141,4 @@ export class ContextStream {
 
 function titleOf(unit: Unit): string | undefined {
   return unit.passages[0]?.title;
-}
-
-/** Fisher and Yates: `Random.shuffle` takes quadratic time, too much for 20,000 paragraphs. */
-function permutation(count: number, random: Random): number[] {
-  const order = Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j] ?? j, order[i] ?? i];
-  }
-  return order;
 }

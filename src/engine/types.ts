@@ -2,6 +2,7 @@
  * The public vocabulary of the engine: what goes in, what comes out. No tensor, no pointer.
  */
 import type { Device } from '../ggml/ffi/library.ts';
+import type { SamplerOptions } from '../ggml/llama/sampler-options.ts';
 import type { KvType } from '../model/kv/kv-layout.ts';
 import type { LinearDecision } from '../model/weights/linear-choice.ts';
 import type { AgentRequest, BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
@@ -104,28 +105,8 @@ export interface TokenChance {
   readonly logprob: number;
 }
 
-export interface SamplingOptions {
-  /** 0 (the default) is greedy. */
-  readonly temperature?: number | undefined;
-  /** Keep the k likeliest tokens; 0 (the default) keeps all. */
-  readonly topK?: number | undefined;
-  /** Nucleus mass in (0, 1]. Defaults to 1. */
-  readonly topP?: number | undefined;
-  /** Keep tokens with at least this share of the likeliest one's probability, in [0, 1]. Defaults to 0. */
-  readonly minP?: number | undefined;
-  /** 1 (the default) is off. */
-  readonly repeatPenalty?: number | undefined;
-  /** Defaults to 0. */
-  readonly frequencyPenalty?: number | undefined;
-  /** Defaults to 0. */
-  readonly presencePenalty?: number | undefined;
-  /** Tokens the penalties look back on. Defaults to 64. */
-  readonly penaltyLastN?: number | undefined;
-  /** Defaults to a random one. */
-  readonly seed?: number | undefined;
-  /** GBNF grammar with a rule `root`. */
-  readonly grammar?: string | undefined;
-}
+/** What the sampler takes, under its public name. */
+export type SamplingOptions = SamplerOptions;
 
 export interface AnswerRequest extends SamplingOptions {
   /** Defaults to the template's own instruction. */

@@ -12,6 +12,7 @@ import type { GraphAllocator, OwnedMemory } from '../../ggml/device/backend.ts';
 import type { NativeMemory } from '../../ggml/ffi/memory.ts';
 import { blockToRows, copyRows, type KvLayout, type Model, RowStates } from '../../model/index.ts';
 import type { BlockKey } from '../../store/index.ts';
+import { blockDamaged } from '../schedule/runner.ts';
 
 /** Tokens of a page: half of one is lost per block. */
 export const pageTokens = 64;
@@ -155,8 +156,8 @@ export class DevicePool {
     }
     const [first] = blocks;
     if (found.length === 0 && first !== undefined) return this.#pass(allocator, first, target, at);
-    const { source, started } = { source: this.#states, started: performance.now() };
-    if (source !== undefined) await this.#copy(allocator, source, found, target, at);
+    const started = performance.now();
+    if (this.#states !== undefined) await this.#copy(allocator, this.#states, found, target, at);
     this.#counts.gatherMs += performance.now() - started;
     return found.length;
   }
@@ -220,12 +221,7 @@ export class DevicePool {
     const { memory } = block;
     const stored = backend.isCpu ? backend.hostMemory(memory.address) : this.#stage(memory);
     await blockToRows(this.#model, allocator, { layout: this.#layout, memory: stored }, target, rows);
-    if (memory.damaged === true) {
-      throw new BlockAttentionError(
-        'BLOCK_DAMAGED',
-        "a stored block's file lost a part of its bytes while it was read: ask again, the block is encoded anew",
-      );
-    }
+    if (memory.damaged === true) throw blockDamaged();
     this.#counts.uploads += 1;
     this.#counts.uploadMs += performance.now() - started;
   }

@@ -3,7 +3,14 @@
  *
  * Same rules as graph-context.ts: shapes are checked before ggml sees them. Gradients are f32.
  */
-import { broadcasts, GraphContext, isContiguous, type RopeOperation, sameShape } from './graph-context.ts';
+import {
+  broadcasts,
+  GraphContext,
+  isContiguous,
+  type RopeOperation,
+  ropeArguments,
+  sameShape,
+} from './graph-context.ts';
 import { type Tensor, TensorType } from './tensor.ts';
 
 export class GradientGraph extends GraphContext {
@@ -102,21 +109,7 @@ export class GradientGraph extends GraphContext {
   ropeBack(gradient: Tensor, positions: Tensor, factors: Tensor | null, p: RopeOperation): Tensor {
     const ok = positions.type === TensorType.I32 && positions.ne[0] === gradient.ne[2] && p.dims <= gradient.ne[0];
     return this.#f32('ropeBack', ok, gradient, [gradient], (calls, ctx) =>
-      calls.rope_ext_back(
-        ctx,
-        gradient.address,
-        positions.address,
-        factors?.address ?? null,
-        p.dims,
-        p.mode,
-        p.originalContext,
-        p.base,
-        p.scale,
-        p.extFactor,
-        p.attnFactor,
-        p.betaFast,
-        p.betaSlow,
-      ),
+      calls.rope_ext_back(ctx, gradient.address, positions.address, factors?.address ?? null, ...ropeArguments(p)),
     );
   }
 

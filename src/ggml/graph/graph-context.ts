@@ -25,6 +25,12 @@ export interface RopeOperation {
   readonly betaSlow: number;
 }
 
+/** The parameters in the order in which every rotation of ggml takes them, behind its tensors. */
+export function ropeArguments(p: RopeOperation) {
+  const { dims, mode, originalContext, base, scale, extFactor, attnFactor, betaFast, betaSlow } = p;
+  return [dims, mode, originalContext, base, scale, extFactor, attnFactor, betaFast, betaSlow] as const;
+}
+
 const onAllThreads = -1;
 /** GGML_PREC_F32. */
 const preciseFlash = 10;
@@ -185,15 +191,7 @@ export class GraphContext extends ExpertGraph {
       a.address,
       positions.address,
       factors?.address ?? null,
-      p.dims,
-      p.mode,
-      p.originalContext,
-      p.base,
-      p.scale,
-      p.extFactor,
-      p.attnFactor,
-      p.betaFast,
-      p.betaSlow,
+      ...ropeArguments(p),
     );
     return this.wrap(address, a.type, a.ne, call === 'rope_ext_inplace' ? a.nb : undefined);
   }

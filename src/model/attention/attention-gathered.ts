@@ -183,9 +183,9 @@ function firstRowSeen(rows: SequenceRows, window: number): number {
 }
 
 /** Whether positions grow by one from row to row. */
-export function inOrder({ blocks, contextTokens, contextRows }: Sequence): boolean {
-  let position = contextTokens - contextRows;
-  return blocks.every(({ start, tokens }) => {
+export function inOrder(sequence: Sequence): boolean {
+  let position = firstPosition(sequence);
+  return sequence.blocks.every(({ start, tokens }) => {
     const fits = start === position;
     position += tokens;
     return fits;

@@ -16,17 +16,9 @@ export function createNormal(seed: number): (count: number, deviation: number) =
   };
 }
 
-/** The values in random order, as a new array (Fisher-Yates). */
+/** The values in random order, as a new array. */
 export function shuffled<T>(values: readonly T[], seed: number): T[] {
-  const { uniform } = createRandom(seed);
-  const out = [...values];
-  for (let i = out.length - 1; i > 0; i--) {
-    const j = Math.floor(uniform() * (i + 1));
-    const [a, b] = [out[i], out[j]];
-    if (a !== undefined && b !== undefined) {
-      out[i] = b;
-      out[j] = a;
-    }
-  }
-  return out;
+  return createRandom(seed)
+    .permutation(values.length)
+    .flatMap((i) => values.slice(i, i + 1));
 }

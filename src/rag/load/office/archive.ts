@@ -31,7 +31,7 @@ export class Archive {
 
   /** @param what the file ought to be, for messages @throws UnreadableFile for what is no archive, encrypted, or too large */
   static async open(bytes: Uint8Array, what: string): Promise<Archive> {
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const buffer = bufferOf(bytes);
     if (buffer.subarray(0, compoundFile.length).equals(compoundFile)) {
       if (buffer.includes(Buffer.from('EncryptedPackage', 'utf16le'))) throw encrypted();
       throw new UnreadableFile(`it is of a format before 2007: save it as ${what}`, 'UNSUPPORTED');
@@ -80,6 +80,17 @@ export class Archive {
       throw damaged(error);
     }
   }
+}
+
+/** The same bytes, as libraries want them. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The title in an Office file's properties; undefined where they cannot be had. */
+export async function declaredTitle(archive: Archive): Promise<string | undefined> {
+  const properties = await archive.xml('docProps/core.xml').catch(() => undefined);
+  return properties && plain(elements(properties, 'title')[0]?.textContent);
 }
 
 /** Descendants of that name, in any namespace, in the order of the document. */

@@ -4,7 +4,7 @@
 import mammoth from 'mammoth';
 import type { ParsedDocument } from '../document.ts';
 import { parseHtml } from '../markup/html.ts';
-import { Archive, damaged, elements, plain } from './archive.ts';
+import { Archive, bufferOf, damaged, declaredTitle } from './archive.ts';
 
 /** The style of a document's title is no heading of sections; mammoth leaves the name of the tag to us. */
 const styles = ["p[style-name='Title'] => p.document-title:fresh", "p[style-name='Subtitle'] => p:fresh"];
@@ -24,7 +24,7 @@ export async function parseDocx(bytes: Uint8Array): Promise<ParsedDocument> {
 async function convert(bytes: Uint8Array): Promise<string> {
   try {
     const { value } = await mammoth.convertToHtml(
-      { buffer: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) },
+      { buffer: bufferOf(bytes) },
       {
         styleMap: styles,
         // Pictures have no text but what describes them.
@@ -42,9 +42,4 @@ function textOf(html: string): string {
   return parseHtml(html)
     .sections.flatMap(({ trail, units }) => [...trail, ...units.map(({ text }) => text)])
     .join(' ');
-}
-
-async function declaredTitle(archive: Archive): Promise<string | undefined> {
-  const properties = await archive.xml('docProps/core.xml').catch(() => undefined);
-  return properties && plain(elements(properties, 'title')[0]?.textContent);
 }

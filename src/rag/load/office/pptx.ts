@@ -7,7 +7,7 @@
 import { dirname } from 'node:path/posix';
 import type { Document, Element } from '@xmldom/xmldom';
 import type { ParsedDocument, Section, Unit } from '../document.ts';
-import { Archive, damaged, elements, plain, resolveName } from './archive.ts';
+import { Archive, damaged, declaredTitle, elements, plain, resolveName } from './archive.ts';
 import { namesColumns, rowUnits } from './table-rows.ts';
 
 const titles = /^(title|ctrTitle)$/;
@@ -34,8 +34,7 @@ export async function parsePptx(bytes: Uint8Array): Promise<ParsedDocument> {
     const section = slideSection(slide, index + 1, spoken && (await archive.xml(spoken.name)));
     if (section.units.length > 0) sections.push(section);
   }
-  const properties = await archive.xml('docProps/core.xml').catch(() => undefined);
-  const title = properties && plain(elements(properties, 'title')[0]?.textContent);
+  const title = await declaredTitle(archive);
   // What PowerPoint puts there itself.
   const named = title && !/^(PowerPoint Presentation|Presentation)$/i.test(title);
   return { ...(named && { title }), sections, notes };

@@ -7,7 +7,7 @@
 import { TextDecoder as WebDecoder } from '@exodus/bytes/encoding.js';
 import { type ParsedDocument, type Unit, UnreadableFile } from '../document.ts';
 import { closeSections, type OpenSection } from '../sections.ts';
-import { damaged } from './archive.ts';
+import { bufferOf, damaged } from './archive.ts';
 import { headerText, namesColumns, rowText } from './table-rows.ts';
 
 /** Groups whose content is no text of the document. */
@@ -39,7 +39,7 @@ interface Group {
 }
 
 export function parseRtf(bytes: Uint8Array): ParsedDocument {
-  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  const source = bufferOf(bytes).toString('latin1');
   if (!/^\s*\{\\rtf/.test(source)) throw new UnreadableFile('it is no RTF', 'DAMAGED');
   return new RtfReader(source).read();
 }

@@ -5,12 +5,12 @@
  */
 import readExcel, { type CellValue, type SheetData } from 'read-excel-file/node';
 import type { ParsedDocument, Unit } from '../document.ts';
-import { Archive, damaged } from './archive.ts';
+import { Archive, bufferOf, damaged } from './archive.ts';
 import { type Cells, namesColumns, rowUnits, type TableRow } from './table-rows.ts';
 
 export async function parseXlsx(bytes: Uint8Array): Promise<ParsedDocument> {
   await Archive.open(bytes, 'an Excel workbook (.xlsx)');
-  const sheets = await readExcel(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).catch((error) => {
+  const sheets = await readExcel(bufferOf(bytes)).catch((error) => {
     throw damaged(error);
   });
   const sections = sheets.map(({ sheet, data }) => ({ trail: [sheet], units: unitsOf(sheet, data) }));
