@@ -52,7 +52,7 @@ function one<T>(random: Random, values: readonly T[]): T {
   return value;
 }
 
-function productName(random: Random): string {
+export function productName(random: Random): string {
   const name = some(random, syllables, 2 + random.integer(2)).join('');
   const model = one(random, [
     '',

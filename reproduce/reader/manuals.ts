@@ -3,35 +3,52 @@
 import { chunkDocument } from '../../src/rag/chunk/chunk-document.ts';
 import { parseMarkdown } from '../../src/rag/load/markup/markdown.ts';
 import type { Random } from '../../src/random.ts';
-import { manualPage } from './manual-pages.ts';
+import { type ManualPage, manualPage, productName } from './manual-pages.ts';
+import { tablePage } from './manual-tables.ts';
 import type { Asked, Passage, Unit } from './sources.ts';
 
 export const manualSet = 'manuals';
+export const tableSet = 'tables';
 
 /** Long enough to matter, short enough that pages become several passages. */
 const chunkTokens = 160;
 const charactersPerToken = 4;
 
 export function manualUnits(count: number, random: Random): Unit[] {
+  return Array.from({ length: count }, () => unitOf(manualSet, manualPage(random)));
+}
+
+/** Pages with tables of more kinds, whose questions are partly written as people type them. */
+export function tableUnits(count: number, random: Random): Unit[] {
   return Array.from({ length: count }, () => {
-    const { kind, markdown, questions } = manualPage(random);
-    const chunks = chunkDocument(parseMarkdown(markdown), {
-      path: 'page.md',
-      type: 'markdown',
-      count: (text) => Math.ceil(text.length / charactersPerToken),
-      targetTokens: chunkTokens,
-    });
-    const asked: Asked[] = questions.map(({ question, answer }) => ({ question, answer }));
-    const gold = (text: string) => questions.some(({ evidence }) => evidence !== undefined && holds(text, evidence));
-    const bare = ({ title, text }: Passage): Passage => ({ title, text });
-    return {
-      set: manualSet,
-      kind,
-      passages: chunks.filter(({ text }) => gold(text)).map(bare),
-      distractors: chunks.filter(({ text }) => !gold(text)).map(bare),
-      asked,
-    };
+    const unit = unitOf(tableSet, tablePage(random, productName(random)));
+    return { ...unit, asked: unit.asked.map((one) => ({ ...one, question: asTyped(one.question, random) })) };
   });
+}
+
+function unitOf(set: string, { kind, markdown, questions }: ManualPage): Unit {
+  const chunks = chunkDocument(parseMarkdown(markdown), {
+    path: 'page.md',
+    type: 'markdown',
+    count: (text) => Math.ceil(text.length / charactersPerToken),
+    targetTokens: chunkTokens,
+  });
+  const asked: Asked[] = questions.map(({ question, answer }) => ({ question, answer }));
+  const gold = (text: string) => questions.some(({ evidence }) => evidence !== undefined && holds(text, evidence));
+  const bare = ({ title, text }: Passage): Passage => ({ title, text });
+  return {
+    set,
+    kind,
+    passages: chunks.filter(({ text }) => gold(text)).map(bare),
+    distractors: chunks.filter(({ text }) => !gold(text)).map(bare),
+    asked,
+  };
+}
+
+/** A question without its capital in a third of the cases, and without its mark in a sixth. */
+function asTyped(question: string, random: Random): string {
+  const lower = random.uniform() < 1 / 3 ? question.charAt(0).toLowerCase() + question.slice(1) : question;
+  return random.uniform() < 1 / 6 ? lower.replace(/\?$/, '') : lower;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Every number of the reader's training: sets, contexts, stages. Changing one changes the adapter. */
 import type { ContextRecipe } from './contexts.ts';
-import { manualSet } from './manuals.ts';
+import { manualSet, tableSet } from './manuals.ts';
 
 /** What is trained: the alias, whose file all sources hold alike. */
 export const baseModel = 'smollm2-135m';
@@ -121,6 +121,33 @@ export const stages: readonly Stage[] = [
         'train-squadshifts-new-wiki': 0.08,
         'train-hotpotqa-10p': 0.06,
         'train-quoref': 0.02,
+        'train-boolq-yesno': 0.02,
+        'train-squad2.0-unanswerable-10-articles': 0.01,
+      },
+    },
+  },
+  {
+    name: 'natural',
+    contexts: 700,
+    seed: 5,
+    pages: 1500,
+    learningRate: 8e-4,
+    maxTokens: 3000,
+    evaluateEvery: 60,
+    recipe: {
+      ...common,
+      perUnit: 5,
+      perContext: 40,
+      distractors: 5,
+      passages: [3, 4, 5, 6, 8, 10, 10, 10],
+      shares: {
+        'train-nq-open-10p': 0.32,
+        'train-squad1.1': 0.29,
+        [manualSet]: 0.1,
+        [tableSet]: 0.12,
+        'train-2wikimultihopqa-10p': 0.05,
+        'train-hotpotqa-10p': 0.05,
+        'train-squadshifts-new-wiki': 0.04,
         'train-boolq-yesno': 0.02,
         'train-squad2.0-unanswerable-10-articles': 0.01,
       },
