@@ -64,6 +64,12 @@ export async function withFolderLock<T>(
   }
 }
 
+/** Whether somebody holds the lock of `folder`: whose process has not ended, as far as can be told, and who touched it lately. */
+export async function isLocked(folder: string, timings: LockTimings = defaultTimings): Promise<boolean> {
+  const held = await lookAt(join(folder, 'lock'));
+  return held !== undefined && !holderEnded(held.token) && held.idleMs < timings.staleAfterMs;
+}
+
 async function create(path: string, token: string): Promise<boolean> {
   await makeFolder(dirname(path));
   let handle: FileHandle;
@@ -100,14 +106,9 @@ async function makeFolder(folder: string): Promise<void> {
 }
 
 async function takeOverIfStale(path: string, timings: LockTimings): Promise<void> {
-  let before: string;
-  let idleMs: number;
-  try {
-    before = await readFile(path, 'utf8');
-    idleMs = Date.now() - (await stat(path)).mtimeMs;
-  } catch {
-    return; // Released meanwhile.
-  }
+  const held = await lookAt(path);
+  if (held === undefined) return; // Released meanwhile.
+  const { token: before, idleMs } = held;
   if (idleMs < (holderEnded(before) ? timings.deadAfterMs : timings.staleAfterMs)) return;
   // Moving it away first lets one of several waiters win; a fresh lock moved by mistake is put back.
   const aside = `${path}.${randomUUID()}`;
@@ -119,6 +120,16 @@ async function takeOverIfStale(path: string, timings: LockTimings): Promise<void
   const moved = await readFile(aside, 'utf8').catch(() => before);
   if (moved !== before) await create(path, moved);
   await rm(aside, { force: true });
+}
+
+/** A lock's holder, and for how long it has not touched it; undefined where there is none. */
+async function lookAt(path: string): Promise<{ readonly token: string; readonly idleMs: number } | undefined> {
+  try {
+    const token = await readFile(path, 'utf8');
+    return { token, idleMs: Date.now() - (await stat(path)).mtimeMs };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether the holder ran on this host and is there no more. */

@@ -15,15 +15,16 @@ export {
   createDialogue,
   type DialogueOptions,
 } from './answer/conversation.ts';
-export { defaultMinCoverage, notInDocuments } from './answer/not-in-documents.ts';
+export { defaultMinCoverage, notInDocuments, withoutAnswer } from './answer/not-in-documents.ts';
+export { describeIndex } from './catalog/describe-index.ts';
 export {
   type DocumentIndex,
   defaultIndexDirectory,
-  describeIndex,
   type IndexedFolder,
   type IndexOptions,
   openIndex,
 } from './catalog/document-index.ts';
+export type { DocumentsState } from './catalog/documents-state.ts';
 export { IndexKeeper, type KeepOptions, type KeepState, type KeptFolder } from './catalog/keep-index.ts';
 export { rootName, type UpdateOptions, type UpdateProgress } from './catalog/update-folder.ts';
 export { type WatchOptions, watchFolder } from './catalog/watch-folder.ts';

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withFolderLock } from '../../src/hub/index.ts';
 import { accessibilityFaults, Browser, browserMissing, sidewaysScroll } from './browser.ts';
 
 if (browserMissing) console.log(browserMissing);
@@ -108,10 +109,27 @@ describe.skipIf(browserMissing)('asking documents on the page', { timeout: 180_0
     await turn(2).getByText('no model was asked').waitFor();
   });
 
+  it('says what it has read where it has not read everything', async () => {
+    await withFolderLock(join(folder, 'cache', 'index', 'writer'), async () => {
+      writeFileSync(join(docs, 'mole.md'), '# The mole\n\nThe mole of Quist was built in 1820.\n');
+      await panel().getByText('Waiting for another program').waitFor();
+      await ask('When was the mole of Quist built?');
+      await turn(3).getByText('The documents are still being read').waitFor();
+      await ask('When was the bridge over the Arve opened?');
+      await turn(4)
+        .getByText(/^Looked up in \d of \d files: the rest was still to be read/)
+        .waitFor();
+      expect(await accessibilityFaults(page)).toEqual([]);
+    });
+    await panel().getByText('3 files, 3 passages').waitFor();
+    await ask('When was the mole of Quist built?');
+    await turn(5).locator('.citation').waitFor();
+  });
+
   it('keeps conversations, begins new ones, and deletes them', async () => {
     await page.reload();
     await page.getByRole('button', { name: 'When was the bridge over the Arve opened?', exact: true }).click();
-    expect(await page.locator('.turn').count()).toBe(3);
+    expect(await page.locator('.turn').count()).toBe(6);
     await turn(0).locator('.citation summary').click();
     expect(await turn(0).locator('mark').textContent()).toContain('1934');
     await page.getByRole('button', { name: 'New', exact: true }).click();

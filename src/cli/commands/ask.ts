@@ -25,7 +25,7 @@ import { formatBytes, formatCount, formatMs, formatReduction } from '../terminal
 import { type CliIo, type CommandContext, exitCodes, printableLine } from '../terminal/io.ts';
 import { linesOf } from '../terminal/lines.ts';
 import { Output } from '../terminal/output.ts';
-import { reportHit } from './search.ts';
+import { incomplete, reportHit } from './search.ts';
 
 export interface AskOptions extends ModelOptions, ModeFlags, SamplingFlags, StoreFlags, RetrievalFlags {
   readonly passages?: string;
@@ -142,8 +142,9 @@ async function* questionsOf(
   }
 }
 
-function printCitations({ citations = [], inDocuments }: SourceResult, output: Output): void {
-  if (inDocuments === false && citations.length === 0) output.note('not in the documents, as far as can be told');
+function printCitations({ citations = [], inDocuments, documents }: SourceResult, output: Output): void {
+  const certain = inDocuments === false && documents?.state === 'ready';
+  if (certain && citations.length === 0) output.note('not in the documents, as far as can be told');
   if (citations.length > 0) output.print();
   for (const { index, source, title } of citations) {
     output.print(`${output.bold(`[${index}] ${printableLine(source)}`)}  ${output.faint(printableLine(title))}`);
@@ -157,8 +158,12 @@ function report({ text: answer, hits, ...rest }: SourceResult) {
 
 /** What an answer cost, and what was left out of what was found. */
 function accountOf(result: SourceResult): string[] {
-  if (result.asked === false)
-    return ['no model was asked: what was found speaks too little of the question (--min-coverage)'];
+  const { documents } = result;
+  const unread = documents === undefined ? [] : incomplete(documents);
+  if (result.asked === false) {
+    const found = 'no model was asked: what was found speaks too little of the question (--min-coverage)';
+    return documents?.state === 'empty' ? unread : [found, ...unread];
+  }
   const { passages, turns } = result.leftOut ?? { passages: 0, turns: 0 };
   const left = [
     ...(passages > 0
@@ -171,7 +176,7 @@ function accountOf(result: SourceResult): string[] {
     ...(turns > 0 ? [turns === 1 ? 'the oldest turn' : `the oldest ${formatCount(turns)} turns`] : []),
   ];
   const note = `left out for want of context: ${left.join(' and ')} (--context, --top, --max-tokens)`;
-  return [...(left.length > 0 ? [note] : []), ...account(result)];
+  return [...(left.length > 0 ? [note] : []), ...unread, ...account(result)];
 }
 
 /** What an answer cost, in two or three lines. */

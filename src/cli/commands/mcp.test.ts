@@ -1,9 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Workspace } from '../../../tests/support/cli/cli-workspace.ts';
+import { withFolderLock } from '../../hub/index.ts';
+import { forgetReading, noteReading, writerFolder } from '../../rag/catalog/documents-state.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 let workspace: Workspace;
@@ -90,6 +93,37 @@ describe('the client of the Model Context Protocol, over stdio', () => {
       model: workspace.model,
       embeddings: null,
       folders: [{ root: workspace.path('docs'), files: 2, passages: 2, skipped: 0 }],
+    });
+  });
+
+  it('is told of documents that another process adds, and that are still being read', async () => {
+    const directory = join(workspace.env.BLOCK_ATTENTION_CACHE, 'index');
+    writeFileSync(workspace.path('docs/ferry.md'), 'The ferry leaves at noon.\n');
+    const again = ['index', workspace.path('docs'), '--model', workspace.model, ...machine, '--no-encode'];
+    expect((await workspace.run(again)).code).toBe(0);
+    expect((await call('index_state')).structuredContent).toMatchObject({ folders: [{ files: 3 }] });
+    const ferry = await call('search', { question: 'ferry', paths: ['ferry*'] });
+    expect(ferry.structuredContent).toMatchObject({
+      passages: [{ source: 'ferry.md:1' }],
+      documents: { state: 'ready' },
+    });
+    await withFolderLock(writerFolder(directory), async () => {
+      await noteReading(directory, workspace.path('more'), 7);
+      const documents = { state: 'reading', files: { done: 3, total: 10 } };
+      const text =
+        'The documents are still being read: 3 of 10 files so far, and none of them answers this. Ask again in a moment.';
+      for (const name of ['search', 'ask']) {
+        const told = await call(name, { question: 'zebra' });
+        expect(told).toMatchObject({ content: [{ text }], structuredContent: { documents } });
+      }
+      expect((await call('index_state')).structuredContent).toMatchObject({ documents });
+      const asked = await workspace.run(['ask', 'zebra', '--model', workspace.model, ...machine]);
+      expect(asked.stdout).toBe(`${text}\n`);
+      expect(asked.stderr).toContain('still being read: 3 of 10 files so far');
+      expect(asked.stderr).not.toContain('not in the documents');
+      const found = await workspace.run(['search', 'zebra', '--json']);
+      expect(found.json()).toMatchObject({ hits: [], documents });
+      await forgetReading(directory, workspace.path('more'));
     });
   });
 

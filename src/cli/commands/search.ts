@@ -1,8 +1,8 @@
 /** `search`: what the index has on a question, without asking a model. */
 import type { Command } from 'commander';
-import type { SearchHit } from '../../rag/index.ts';
+import type { DocumentsState, SearchHit } from '../../rag/index.ts';
 import { addRetrievalOptions, openDocuments, type RetrievalFlags, retrievalOf } from '../options/index-options.ts';
-import { formatMs } from '../terminal/format.ts';
+import { formatCount, formatMs } from '../terminal/format.ts';
 import type { CliIo, CommandContext } from '../terminal/io.ts';
 import { printable, printableLine } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
@@ -27,6 +27,7 @@ async function search(question: string, flags: SearchFlags, io: CliIo): Promise<
   const retrieval = await retrievalOf(flags);
   await using opened = await openDocuments(flags, { io, output, create: false });
   const started = performance.now();
+  const documents = await opened.index.documents();
   const hits = await opened.index.search(question, { ...retrieval, signal: io.signal });
   const ms = performance.now() - started;
   for (const { chunk, rank } of hits) {
@@ -35,7 +36,23 @@ async function search(question: string, flags: SearchFlags, io: CliIo): Promise<
     else output.print(output.faint(`    ${excerpt(chunk.text)}`));
   }
   output.note(`${hits.length} passages in ${formatMs(ms)} from ${opened.index.directory}`);
-  output.result({ hits: hits.map(reportHit), ms, index: opened.index.directory });
+  for (const line of incomplete(documents)) output.note(line);
+  output.result({ hits: hits.map(reportHit), documents, ms, index: opened.index.directory });
+}
+
+/** What is to be said of documents that are not read to their end. */
+export function incomplete({ state, files: { done, total } }: DocumentsState): string[] {
+  const far = total === 0 ? '' : `: ${formatCount(done)} of ${formatCount(total)} files so far`;
+  switch (state) {
+    case 'ready':
+      return [];
+    case 'empty':
+      return ['the index has no passages: `block-attention index FOLDER` adds some'];
+    case 'reading':
+      return [`the documents are still being read${far}`];
+    case 'unfinished':
+      return [`reading the documents ended early${far}; \`block-attention index FOLDER\` goes on`];
+  }
 }
 
 /** A hit for programs. */

@@ -3,7 +3,7 @@ import type { AnswerRequest, AnswerResult, Engine } from '../../engine/index.ts'
 import type { Passage } from '../../prompt/index.ts';
 // Not through the door, which brings the index: answers over passages that are given need none.
 import { createConversation, createDialogue } from '../../rag/answer/conversation.ts';
-import type { Citation, SearchHit } from '../../rag/index.ts';
+import type { Citation, DocumentsState, SearchHit } from '../../rag/index.ts';
 import { planState } from '../../rag/state/plan-state.ts';
 import type { AskOptions } from '../commands/ask.ts';
 import { passagesOf } from '../runtime/open-engine.ts';
@@ -20,6 +20,7 @@ export interface SourceResult extends AnswerResult {
   readonly hits?: readonly SearchHit[];
   readonly inDocuments?: boolean;
   readonly asked?: boolean;
+  readonly documents?: DocumentsState;
   readonly leftOut?: { readonly passages: number; readonly turns: number };
   readonly searchMs?: number;
 }

@@ -8,8 +8,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { z } from 'zod';
 import { BlockAttentionError } from '../../errors.ts';
 import { createConversation } from '../../rag/answer/conversation.ts';
-import type { SearchOptions } from '../../rag/index.ts';
-import { type DocumentIndex, documentTypes } from '../../rag/index.ts';
+import { type DocumentIndex, documentTypes, type SearchOptions, withoutAnswer } from '../../rag/index.ts';
 import { packageVersion } from '../../version.ts';
 import type { McpFlags } from '../commands/mcp.ts';
 import { reportHit } from '../commands/search.ts';
@@ -34,6 +33,12 @@ const passageShape = z.object({
   text: z.string(),
   score: z.number(),
 });
+const documentsShape = z
+  .object({
+    state: z.enum(['ready', 'reading', 'unfinished', 'empty']),
+    files: z.object({ done: z.number(), total: z.number() }),
+  })
+  .describe('How far the documents are read. Unless ready, more may be found later.');
 const citationShape = z.object({ index: z.number(), source: z.string(), title: z.string() });
 const folderShape = z.object({
   root: z.string(),
@@ -115,15 +120,17 @@ function addTools(server: McpServer, { index, model, retrieval, flags }: Parts):
       title: 'Search the documents',
       description: 'Passages of the indexed documents that speak of a question, best first, with file and lines.',
       inputSchema: { question, ...filters },
-      outputSchema: { passages: z.array(passageShape) },
+      outputSchema: { passages: z.array(passageShape), documents: documentsShape },
       annotations: readOnly,
     },
     ({ question: asked, ...filter }, { signal }) =>
       answered(async () => {
+        const documents = await index.documents();
         const hits = await index.search(asked, { ...optionsOf(filter), signal });
         const passages = hits.map(reportHit).map(({ source, title, text, score }) => ({ source, title, text, score }));
         const told = passages.map(({ source, title, text }, i) => `[${i + 1}] ${source}  ${title}\n${text}`);
-        return { text: told.join('\n\n') || 'No passage speaks of this.', structured: { passages } };
+        const none = documents.state === 'ready' ? 'No passage speaks of this.' : withoutAnswer(documents);
+        return { text: told.join('\n\n') || none, structured: { passages, documents } };
       }),
   );
   server.registerTool(
@@ -136,6 +143,7 @@ function addTools(server: McpServer, { index, model, retrieval, flags }: Parts):
         answer: z.string(),
         citations: z.array(citationShape),
         inDocuments: z.boolean().describe('Whether the documents bear the answer out, as far as can be told.'),
+        documents: documentsShape,
         ttftMs: z.number().describe('Time to the first token, in ms.'),
       },
       annotations: readOnly,
@@ -162,9 +170,12 @@ function addTools(server: McpServer, { index, model, retrieval, flags }: Parts):
           source,
           title,
         }));
-        const { text: answer, inDocuments, ttftMs } = result;
+        const { text: answer, inDocuments, documents, ttftMs } = result;
         const cited = citations.map(({ index: number, source, title }) => `[${number}] ${source}  ${title}`);
-        return { text: [answer, ...cited].join('\n'), structured: { answer, citations, inDocuments, ttftMs } };
+        return {
+          text: [answer, ...cited].join('\n'),
+          structured: { answer, citations, inDocuments, documents, ttftMs },
+        };
       }),
   );
   server.registerTool(
@@ -178,12 +189,14 @@ function addTools(server: McpServer, { index, model, retrieval, flags }: Parts):
         language: z.string(),
         model: z.string().nullable(),
         embeddings: z.string().nullable(),
+        documents: documentsShape,
         folders: z.array(folderShape),
       },
       annotations: readOnly,
     },
     () =>
-      answered(() => {
+      answered(async () => {
+        const documents = await index.documents();
         const folders = index.folders.map(({ root, files, skipped, chunks, updatedAt }) => ({
           root,
           files,
@@ -193,8 +206,8 @@ function addTools(server: McpServer, { index, model, retrieval, flags }: Parts):
         }));
         const { directory, words } = index;
         const about = { model: index.model ?? null, embeddings: index.embedderReference ?? null };
-        const state = { directory, language: words.language, ...about, folders };
-        return Promise.resolve({ text: JSON.stringify(state, undefined, 2), structured: state });
+        const state = { directory, language: words.language, ...about, documents, folders };
+        return { text: JSON.stringify(state, undefined, 2), structured: state };
       }),
   );
 }

@@ -1,10 +1,11 @@
 /** A question over an index: find passages, answer over them as blocks in the order of the search, cite. */
 import type { AnswerRequest, AnswerResult, AnswerStream, Engine, KeyOptions, ModeChoice } from '../../engine/index.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
+import type { DocumentsState } from '../catalog/documents-state.ts';
 import { passageOf, type SearchHit, type SearchOptions } from '../types.ts';
 import { type Citation, judgeAnswer } from './cite.ts';
 import { fitContext } from './fit-context.ts';
-import { defaultMinCoverage, mayAnswer, notInDocuments } from './not-in-documents.ts';
+import { defaultMinCoverage, mayAnswer, withoutAnswer } from './not-in-documents.ts';
 
 export interface DocumentQuestion extends Omit<AnswerRequest, 'passages'> {
   readonly index: DocumentIndex;
@@ -16,6 +17,8 @@ export interface DocumentQuestion extends Omit<AnswerRequest, 'passages'> {
    * 0 always asks. Defaults to 0.4.
    */
   readonly minCoverage?: number | undefined;
+  /** How far the documents are read, where the caller knows. Defaults to what the index knows. */
+  readonly documents?: DocumentsState | undefined;
 }
 
 export interface DocumentAnswer extends AnswerResult {
@@ -28,6 +31,8 @@ export interface DocumentAnswer extends AnswerResult {
   readonly asked: boolean;
   /** False when the documents do not answer the question: by what was found, or by what the model said. */
   readonly inDocuments: boolean;
+  /** How far the documents were read when they were searched: unless `ready`, more may be found later. */
+  readonly documents: DocumentsState;
   /** Time of the search, in ms; part of `ttftMs`. */
   readonly searchMs: number;
 }
@@ -62,7 +67,7 @@ interface Prepared {
 async function prepare(request: DocumentQuestion): Promise<Prepared> {
   const { engine, ...question } = request;
   const { answer: asked, finish, unasked } = await retrieve(request);
-  if (asked === undefined) return { stream: only(notInDocuments), finish: () => Promise.resolve(finish(unasked)) };
+  if (asked === undefined) return { stream: only(unasked.text), finish: () => Promise.resolve(finish(unasked)) };
   if (engine.chooseMode(question).mode === 'block')
     await asked.note({ tenant: request.tenant, policy: question.policy });
   const stream: AnswerStream = engine.answer(asked.request);
@@ -89,16 +94,17 @@ export interface Retrieved {
 /** The first half of an answer from documents. @throws EMPTY_QUESTION, INVALID_ARGUMENT, ABORTED */
 export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
   const started = performance.now();
-  const { index, engine, retrieval, minCoverage = defaultMinCoverage, ...rest } = request;
+  const { index, engine, retrieval, minCoverage = defaultMinCoverage, documents: known, ...rest } = request;
   const { question, history = [], signal } = rest;
   const previous = history.at(-1)?.user;
+  const documents = known ?? (await index.documents());
   const found = await find(index, question, previous, { ...retrieval, signal });
   const searchMs = performance.now() - started;
-  const unasked = unaskedAnswer(engine.chooseMode(rest), searchMs);
+  const unasked = unaskedAnswer(withoutAnswer(documents), engine.chooseMode(rest), searchMs);
   // A question that leans on the one before it names only a part of what it asks about.
   if (!mayAnswer(found, history.length > 0 ? minCoverage / 2 : minCoverage)) {
     const leftOut = { passages: 0, turns: 0 };
-    const judged = { citations: [], hits: found, leftOut, inDocuments: false, asked: false, searchMs };
+    const judged = { citations: [], hits: found, leftOut, inDocuments: false, documents, asked: false, searchMs };
     return { answer: undefined, hits: found, unasked, finish: (result) => ({ ...result, ...judged }) };
   }
   const fitted = found.length === 0 ? { hits: found, history } : await fitContext(engine, rest, found);
@@ -115,7 +121,16 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
     unasked,
     finish: (result) => {
       const judged = judgeAnswer({ answer: result.text, question, previous }, hits, index.words);
-      return { ...result, ttftMs: result.ttftMs + preparedMs, ...judged, hits, leftOut, asked: true, searchMs };
+      return {
+        ...result,
+        ttftMs: result.ttftMs + preparedMs,
+        ...judged,
+        hits,
+        leftOut,
+        documents,
+        asked: true,
+        searchMs,
+      };
     },
   };
 }
@@ -137,9 +152,9 @@ async function* only(text: string): AsyncGenerator<string> {
   yield text;
 }
 
-function unaskedAnswer({ mode, requested, reason }: ModeChoice, searchMs: number): AnswerResult {
+function unaskedAnswer(text: string, { mode, requested, reason }: ModeChoice, searchMs: number): AnswerResult {
   return {
-    text: notInDocuments,
+    text,
     mode,
     requested,
     reason,

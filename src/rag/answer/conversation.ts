@@ -11,7 +11,8 @@ export interface ConversationLimits {
 }
 
 /** A conversation over an index: passages are found for each question. */
-export type ConversationOptions = Omit<DocumentQuestion, 'question' | 'history' | 'signal'> & ConversationLimits;
+export type ConversationOptions = Omit<DocumentQuestion, 'question' | 'history' | 'signal' | 'documents'> &
+  ConversationLimits;
 
 /** A conversation over passages that stay the same. */
 export type DialogueOptions = Omit<AnswerRequest, 'question' | 'history' | 'signal'> &

@@ -26,10 +26,11 @@ import { openWords, type Words, wordsVersion } from '../words/words.ts';
 import type { BlockTable } from './block-table.ts';
 import { chunkOf } from './chunk-rows.ts';
 import { type ChunkTable, filterSql } from './chunk-table.ts';
+import { type DocumentsState, documentsState, forgetReading, writerFolder } from './documents-state.ts';
 import { type EncodeChunksOptions, type EncodeTotals, encodeChunks } from './encode-chunks.ts';
 import { forgetBlocks } from './forget-blocks.ts';
 import { oneOf } from './lance.ts';
-import { type KnownFile, type Manifest, readManifest, writeManifest } from './manifest.ts';
+import { type KnownFile, type Manifest, manifestVersion, readManifest, writeManifest } from './manifest.ts';
 import { makeFolder, openTables } from './open-tables.ts';
 import { hasOtherWords, type UpdateOptions, updateFolder } from './update-folder.ts';
 
@@ -129,6 +130,8 @@ export class DocumentIndex implements AsyncDisposable {
   readonly directory: string;
   readonly #parts: Parts;
   #manifest: Manifest;
+  /** Version of the manifest that was read last. */
+  #seen: string | undefined;
   #closed = false;
 
   constructor(directory: string, manifest: Manifest, parts: Parts) {
@@ -152,6 +155,7 @@ export class DocumentIndex implements AsyncDisposable {
     return this.#parts.words;
   }
 
+  /** As of the last update here, search or look at the state: other processes may have written since. */
   get folders(): IndexedFolder[] {
     return Object.entries(this.#manifest.folders).map(([root, { files, updatedAt }]) => {
       const known = Object.values(files);
@@ -211,6 +215,12 @@ export class DocumentIndex implements AsyncDisposable {
     }, options);
   }
 
+  /** How far the folders are read, by whichever process. To be asked before a search: what it misses may be found then. */
+  async documents(): Promise<DocumentsState> {
+    await this.#refresh();
+    return documentsState(this.directory, this.folders);
+  }
+
   /**
    * Drops a folder from the index, and its blocks from the store.
    * @param root as `folders` names it
@@ -235,6 +245,7 @@ export class DocumentIndex implements AsyncDisposable {
       const { unsettled: _, ...rest } = this.#manifest;
       this.#manifest = { ...rest, folders };
       await writeManifest(this.directory, this.#manifest);
+      await forgetReading(this.directory, root);
       const forgotten = store === undefined ? 0 : await forgetBlocks(chunks, blocks, (keys) => store.remove(keys));
       await blocks.settle();
       return { chunks: before - (await chunks.count()), blocks: forgotten };
@@ -250,7 +261,7 @@ export class DocumentIndex implements AsyncDisposable {
     question: string,
     options: SearchOptions & { signal?: AbortSignal | undefined } = {},
   ): Promise<SearchHit[]> {
-    this.#check();
+    await this.#refresh();
     const { chunks, embedder, words } = this.#parts;
     if (hasOtherWords(this.#manifest, words)) throw outdated(this.directory, this.#manifest, words);
     const run = () => {
@@ -336,6 +347,19 @@ export class DocumentIndex implements AsyncDisposable {
     if (this.#closed) throw new BlockAttentionError('DISPOSED', 'the index is closed: open it again');
   }
 
+  /** Learns what other processes have written. Tables are refreshed by those who read them. */
+  async #refresh(): Promise<void> {
+    this.#check();
+    const own = this.#manifest;
+    const version = await manifestVersion(this.directory);
+    if (version === undefined || version === this.#seen) return;
+    const manifest = await readManifest(this.directory);
+    // What was written here meanwhile is newer.
+    if (this.#manifest !== own) return;
+    this.#seen = version;
+    this.#manifest = { ...own, ...manifest };
+  }
+
   #exclusively<T>(
     work: () => Promise<T>,
     { signal, onWait }: { signal?: AbortSignal | undefined; onWait?: () => void } = {},
@@ -348,7 +372,7 @@ export class DocumentIndex implements AsyncDisposable {
       await this.#parts.chunks.refresh();
       return work();
     };
-    return withFolderLock(join(this.directory, 'writer'), body, { signal, ...(onWait !== undefined && { onWait }) });
+    return withFolderLock(writerFolder(this.directory), body, { signal, ...(onWait !== undefined && { onWait }) });
   }
 }
 
@@ -368,19 +392,4 @@ function outdated(directory: string, { language }: Manifest, words: Words): Bloc
     'INDEX_INVALID',
     `the index in ${directory} has the words of ${why}: run \`block-attention index FOLDER\` once more, which makes them anew and encodes nothing that is there`,
   );
-}
-
-export interface IndexDescription {
-  readonly model: string | undefined;
-  readonly embedder: string | undefined;
-  /** Roots of the folders in it. */
-  readonly folders: readonly string[];
-}
-
-/** What an index says of itself, without opening it; undefined when there is none. @throws INDEX_INVALID */
-export async function describeIndex(directory: string): Promise<IndexDescription | undefined> {
-  const manifest = await readManifest(resolve(directory));
-  if (manifest === undefined) return undefined;
-  const { model, embedder, folders } = manifest;
-  return { model, embedder: embedder?.reference, folders: Object.keys(folders) };
 }

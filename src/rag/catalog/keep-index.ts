@@ -9,6 +9,7 @@ import type { Engine } from '../../engine/index.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { IndexSummary } from '../types.ts';
 import type { DocumentIndex } from './document-index.ts';
+import { type DocumentsState, stateOf } from './documents-state.ts';
 import { folderChanges } from './folder-changes.ts';
 import { rootOf, type UpdateOptions, type UpdateProgress } from './update-folder.ts';
 
@@ -86,6 +87,18 @@ export class IndexKeeper implements AsyncDisposable {
     return { ...this.#progress, encoded: this.#encoded, error: this.#encodeError, folders };
   }
 
+  /** How far the folders are read. To be asked before a search: what it misses may be found then. */
+  get documents(): DocumentsState {
+    const known = new Map(this.#index.folders.map((folder) => [folder.root, folder]));
+    const nothing = { files: 0, skipped: 0, chunks: 0 };
+    const folders = this.roots.map((root) => ({ ...nothing, ...known.get(root), root }));
+    return stateOf(folders, {
+      notes: this.#busy === undefined ? {} : { [this.#busy]: this.#progress.total },
+      reading: !this.#isCurrent,
+      failed: [...this.#folders.values()].some(({ error }) => error !== undefined),
+    });
+  }
+
   /** Real paths of the folders. */
   get roots(): string[] {
     return [...this.#folders.keys()];
@@ -120,7 +133,7 @@ export class IndexKeeper implements AsyncDisposable {
 
   /** Waits until everything that changed so far was read, or has failed. @throws ABORTED */
   async current(signal?: AbortSignal): Promise<void> {
-    while (this.#busy !== undefined || [...this.#folders.values()].some(({ touched }) => touched)) {
+    while (!this.#isCurrent) {
       if (this.#end.signal.aborted || signal?.aborted) {
         throw new BlockAttentionError('ABORTED', 'the documents are no longer waited for');
       }
@@ -147,6 +160,11 @@ export class IndexKeeper implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Whether everything that changed so far was read, or has failed. */
+  get #isCurrent(): boolean {
+    return this.#busy === undefined && ![...this.#folders.values()].some(({ touched }) => touched);
   }
 
   async #watch(root: string): Promise<void> {

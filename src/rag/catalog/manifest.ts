@@ -6,7 +6,7 @@
  * know is read again, and gives the same chunks.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlockAttentionError } from '../../errors.ts';
 import type { TableForm } from '../chunk/tables.ts';
@@ -96,6 +96,12 @@ export async function readManifest(directory: string): Promise<Manifest | undefi
   }
   if (!isManifest(value)) throw damaged(path);
   return value;
+}
+
+/** Differs whenever the manifest was written anew; undefined where there is none. */
+export async function manifestVersion(directory: string): Promise<string | undefined> {
+  const found = await stat(join(directory, fileName), { bigint: true }).catch(() => undefined);
+  return found && `${found.ino} ${found.mtimeNs} ${found.size}`;
 }
 
 /** What is used of it has the form it is used in. */

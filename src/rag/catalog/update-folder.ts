@@ -20,6 +20,7 @@ import { type Words, wordsVersion } from '../words/words.ts';
 import type { BlockTable } from './block-table.ts';
 import type { ChunkRow } from './chunk-rows.ts';
 import type { ChunkTable } from './chunk-table.ts';
+import { forgetReading, noteReading } from './documents-state.ts';
 import { encodeChunks } from './encode-chunks.ts';
 import { forgetBlocks } from './forget-blocks.ts';
 import { literal } from './lance.ts';
@@ -104,6 +105,11 @@ export async function updateFolder(
   const before = recorded.folders[root];
   const usable = before !== undefined && JSON.stringify(before.cut) === JSON.stringify(cut) ? before.files : {};
 
+  await noteReading(directory, root, 0);
+  // Whoever asks meanwhile finds an index that is being read, not none.
+  if (before === undefined) {
+    await writeManifest(directory, { ...recorded, ...(options.model !== undefined && { model: options.model }) });
+  }
   const skipped: SkippedFile[] = [];
   const onSkip = (path: string, reason: string) => skipped.push({ path, reason });
   const unreadable: string[] = [];
@@ -111,6 +117,7 @@ export async function updateFolder(
   const others = new OtherFiles();
   const onOther = (path: string) => others.add(path);
   const found = await walkFolder(root, { ignoreFiles: options.ignoreFiles, signal, onSkip, onUnreadable, onOther });
+  await noteReading(directory, root, found.length);
   const files: Record<string, KnownFile> = {};
   const counts = { added: 0, changed: 0, unchanged: 0, skipped: 0 };
   const notes: SkippedFile[] = [];
@@ -209,6 +216,7 @@ export async function updateFolder(
     await chunks.settle({ removed: left ? Number.POSITIVE_INFINITY : removed });
   }
   await writeManifest(directory, manifest);
+  await forgetReading(directory, root);
 
   const remover = blockRemover(options);
   const forgotten = remover === undefined ? 0 : await forgetBlocks(chunks, blocks, remover);

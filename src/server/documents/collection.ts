@@ -81,6 +81,7 @@ export class Collection {
       engine,
       retrieval: { ...retrieval, roots },
       minCoverage,
+      documents: this.keeper.documents,
     });
     if (found.answer === undefined) return { ...found, release: () => undefined };
     const { tenant, policy } = answer;

@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Ollama } from 'ollama';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Server, ServerOptions } from '../index.ts';
+import { withFolderLock } from '../../hub/index.ts';
+import { listen, type Server, type ServerOptions } from '../index.ts';
 import { eventsOf, jsonOf, post, Workplace } from '../testing/workplace.ts';
 
 const workplace = new Workplace();
@@ -134,6 +136,45 @@ describe('answers from the documents of the server', () => {
     ];
     const next = await jsonOf(await app.request(path, post(question({ messages: history }))));
     expect(next.retrieval).toMatchObject({ asked: true, passages: [{ path: 'bridge.md' }] });
+  });
+
+  it('while they are being read say so, and how far that is, at every door', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'block-attention-reading-'));
+    folders.push(folder);
+    mkdirSync(join(folder, 'docs'));
+    for (const [name, text] of Object.entries(pages)) writeFileSync(join(folder, 'docs', name), text);
+    const documents = { directory: join(folder, 'index'), folders: [{ path: join(folder, 'docs') }] };
+    // Reading waits for another writer, as beside a run of `index`.
+    let done = () => {};
+    const writing = withFolderLock(join(folder, 'index', 'writer'), () => new Promise<void>((end) => (done = end)));
+    const listening = await listen(workplace.server({ documents }), 0, '127.0.0.1');
+    try {
+      const text = 'The documents are still being read. Ask again in a moment.';
+      const state = { state: 'reading', files_done: 0, files_total: 0 };
+      const get = async (at: string, init?: RequestInit) => jsonOf(await fetch(`${listening.url}${at}`, init));
+      const body = await get(path, post(question()));
+      expect(body.choices[0].message.content).toBe(text);
+      expect(body.retrieval).toMatchObject({ asked: false, in_documents: false, documents: state });
+      const events = eventsOf(await (await fetch(`${listening.url}${path}`, post(question({ stream: true })))).text());
+      expect(events.at(-1)).toMatchObject({ retrieval: { asked: false, documents: state } });
+      expect(await get('/v1/search?q=bridge')).toMatchObject({ data: [], documents: state });
+      const { model, messages } = question();
+      const ollama = await new Ollama({ host: listening.url }).chat({ model, messages });
+      expect(ollama).toMatchObject({ message: { content: text }, retrieval: { documents: state } });
+      const response = await get('/v1/responses', post({ model, input: messages[0]?.content }));
+      expect(response).toMatchObject({ output: [{ content: [{ text }] }], retrieval: { documents: state } });
+      done();
+      await writing;
+      while ((await get('/v1/search?q=bridge')).documents.state !== 'ready') await sleep(10);
+      const ready = await get(path, post(question()));
+      expect(ready.retrieval).toMatchObject({
+        asked: true,
+        documents: { state: 'ready', files_done: 2, files_total: 2 },
+      });
+    } finally {
+      done();
+      await listening.close(100);
+    }
   });
 
   it.each([

@@ -1,6 +1,6 @@
 /** What requests may say about documents of the server, and what answers say of them. */
 import { z } from '@hono/zod-openapi';
-import { type DocumentAnswer, documentTypes, type SearchHit } from '../../rag/index.ts';
+import { type DocumentAnswer, type DocumentsState, documentTypes, type SearchHit } from '../../rag/index.ts';
 import type { Collection, Retrieval } from './collection.ts';
 
 const moment = z
@@ -106,8 +106,24 @@ const citationSchema = placeSchema
   })
   .openapi('Citation');
 
+export const documentsStateSchema = z
+  .object({
+    state: z.enum(['ready', 'reading', 'unfinished', 'empty']).openapi({
+      description:
+        'When they were searched. `reading`: more may be found later. `unfinished`: reading failed, or was interrupted. `empty`: there are none.',
+    }),
+    files_done: z.number().openapi({ description: 'Files that could be found, or are left out.' }),
+    files_total: z.number().openapi({ description: 'Of how many, as far as was known by then.' }),
+  })
+  .openapi('DocumentsState');
+
+export function documentsStateBody({ state, files }: DocumentsState): z.output<typeof documentsStateSchema> {
+  return { state, files_done: files.done, files_total: files.total };
+}
+
 export const retrievedSchema = z
   .object({
+    documents: documentsStateSchema,
     asked: z.boolean().openapi({ description: 'False when no passage speaks of the question: no model was asked.' }),
     in_documents: z
       .boolean()
@@ -144,8 +160,9 @@ export function retrievedBody(
   answer: DocumentAnswer,
   collection: Pick<Collection, 'nameOf'>,
 ): z.output<typeof retrievedSchema> {
-  const { asked, inDocuments, searchMs, leftOut, citations, hits } = answer;
+  const { documents, asked, inDocuments, searchMs, leftOut, citations, hits } = answer;
   return {
+    documents: documentsStateBody(documents),
     asked,
     in_documents: inDocuments,
     search_ms: searchMs,

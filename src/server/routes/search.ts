@@ -2,7 +2,14 @@
 import { z } from '@hono/zod-openapi';
 import type { App, ServerContext } from '../context.ts';
 import { collectionOf } from '../documents/of-request.ts';
-import { hitBody, hitSchema, retrievalFields, searchOptionsOf } from '../documents/retrieval-schemas.ts';
+import {
+  documentsStateBody,
+  documentsStateSchema,
+  hitBody,
+  hitSchema,
+  retrievalFields,
+  searchOptionsOf,
+} from '../documents/retrieval-schemas.ts';
 import { describeRoute } from '../pages/openapi.ts';
 import { RequestError } from '../requests/request-error.ts';
 
@@ -29,6 +36,7 @@ const searchSchema = z
   .object({
     object: z.literal('list'),
     data: z.array(hitSchema),
+    documents: documentsStateSchema,
     search_ms: z.number(),
   })
   .openapi('SearchResult');
@@ -63,8 +71,10 @@ export function addSearch(app: App, server: ServerContext): void {
     const { q, path: globs, type, ...rest } = parsed.data;
     const started = performance.now();
     const options = searchOptionsOf({ ...rest, paths: globs, types: type });
+    const { documents } = collection.keeper;
     const hits = await collection.search(q, { ...options, signal: c.req.raw.signal });
     const search_ms = performance.now() - started;
-    return c.json({ object: 'list', data: hits.map((hit) => hitBody(hit, collection)), search_ms });
+    const data = hits.map((hit) => hitBody(hit, collection));
+    return c.json({ object: 'list', data, documents: documentsStateBody(documents), search_ms });
   });
 }

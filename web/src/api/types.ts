@@ -142,7 +142,15 @@ export interface PassageHit extends Place {
   readonly rank: number;
 }
 
+/** How far the documents were read when an answer was looked up. */
+export interface ReadState {
+  readonly state: 'ready' | 'reading' | 'unfinished' | 'empty';
+  readonly files_done: number;
+  readonly files_total: number;
+}
+
 export interface Retrieved {
+  readonly documents?: ReadState;
   readonly asked: boolean;
   readonly in_documents: boolean;
   readonly citations: readonly Citation[];

@@ -2,6 +2,7 @@
 import { useRef } from 'preact/hooks';
 import type { Retrieved } from '../../api/types.ts';
 import { costLine } from '../../lib/cost-line.ts';
+import { integer } from '../../lib/format.ts';
 import { citedPieces } from '../../lib/marked-text.ts';
 import { isOver, type Turn } from '../../state/conversation.ts';
 import { CitationView } from './citation-view.tsx';
@@ -73,9 +74,22 @@ export function TurnView({ turn, index }: Props) {
           </ol>
         )}
         {retrieval && over && <Doubt retrieval={retrieval} />}
+        {retrieval && over && <Unread retrieval={retrieval} />}
         {over && cost !== '' && <p class="cost">{cost}</p>}
       </div>
     </li>
+  );
+}
+
+/** That an answer rests on a part of the documents. Where no model was asked, the answer itself says so. */
+function Unread({ retrieval: { asked, documents } }: { readonly retrieval: Retrieved }) {
+  if (!asked || documents === undefined || documents.state === 'ready' || documents.state === 'empty') return null;
+  const { state, files_done, files_total } = documents;
+  const why = state === 'reading' ? 'the rest was still to be read' : 'reading the rest failed';
+  return (
+    <p class="quiet small">
+      Looked up in {integer(files_done)} of {integer(files_total)} files: {why}.
+    </p>
   );
 }
 
