@@ -29,9 +29,19 @@ export interface ContextRecipe {
   readonly neighbours: number;
   /** Probability that a context gets a question that it does not answer. */
   readonly unanswered: number;
+  /** Most such questions about one passage that stands alone, of its own page where that has them. Defaults to one. */
+  readonly aloneUnanswered?: number;
+  /**
+   * Probability that a passage which would stand alone gives its place to a distractor of its question's, which then is
+   * what it does not answer. Defaults to 0.
+   */
+  readonly aloneDistractor?: number;
   /** Longest passage, in characters. */
   readonly longest: number;
 }
+
+/** Where questions that a passage does not answer are looked for first, counted from its own place. */
+const nearby = [-2, 1, 2, 3];
 
 /** Draws units of a set without putting them back until all were drawn. */
 class Deck {
@@ -86,6 +96,7 @@ export class ContextStream {
   next(): Context {
     const random = this.#random;
     const wanted = random.pick(this.#recipe.passages);
+    if (wanted === 1) return this.#alone();
     const drawn: Drawn[] = [];
     const passages: Passage[] = [];
     while (passages.length < wanted) {
@@ -109,6 +120,37 @@ export class ContextStream {
     return { passages: random.shuffle(passages), questions };
   }
 
+  /**
+   * One unit's passages by themselves. How a passage says that it does not answer is what blocks are chosen by (policy
+   * part `select`), so there is much to refuse here, and it is near.
+   */
+  #alone(): Context {
+    const random = this.#random;
+    const { aloneDistractor = 0, aloneUnanswered = 1, perUnit } = this.#recipe;
+    const one = this.#draw();
+    const { unit } = one;
+    const [other] = random.shuffle(unit.distractors);
+    if (other !== undefined && random.uniform() < aloneDistractor) {
+      const held = `${other.title} ${other.text}`.toLowerCase();
+      const asked = unit.asked.filter(({ answer }) => answer !== undefined && !held.includes(answer.toLowerCase()));
+      return {
+        passages: [other],
+        questions: asked.slice(0, perUnit).map(({ question }) => ({ question, answers: [] })),
+      };
+    }
+    const questions = random.shuffle(unit.asked).slice(0, perUnit);
+    const strays = Array.from({ length: 1 + random.integer(aloneUnanswered) }, () => this.#stray([one], unit.passages));
+    for (const stray of strays) {
+      if (stray !== undefined && questions.every(({ question }) => question !== stray.question)) questions.push(stray);
+    }
+    return {
+      passages: unit.passages,
+      questions: random
+        .shuffle(questions)
+        .map(({ question, answer }) => ({ question, answers: answer === undefined ? [] : [answer] })),
+    };
+  }
+
   #draw(): Drawn {
     const total = this.#decks.reduce((sum, { share }) => sum + share, 0);
     let at = this.#random.uniform() * total;
@@ -124,7 +166,7 @@ export class ContextStream {
   #stray(drawn: readonly Drawn[], passages: readonly Passage[]): Asked | undefined {
     const held = passages.map(({ title, text }) => `${title} ${text}`.toLowerCase()).join('\n');
     const near = drawn.flatMap(({ deck, index, unit }) =>
-      [-2, 1, 2, 3].flatMap((offset) => {
+      nearby.flatMap((offset) => {
         const other = deck.at(index + offset)?.unit;
         return other !== undefined && titleOf(other) === titleOf(unit) && !drawn.some((one) => one.unit === other)
           ? other.asked

@@ -68,7 +68,7 @@ async function train(stage: Stage, adapter: string | undefined): Promise<string>
     ...(adapter === undefined && { lora: rank }),
     modes: ['block'],
     policy,
-    batch,
+    batch: stage.batch ?? batch,
     learningRate: stage.learningRate,
     maxTokens: stage.maxTokens,
     evaluateEvery: stage.evaluateEvery,

@@ -14,6 +14,8 @@ export interface Stage {
   /** Pages to make up, where the recipe asks for some. */
   readonly pages: number;
   readonly learningRate: number;
+  /** Contexts a step. Defaults to `batch`. */
+  readonly batch?: number;
   readonly maxTokens: number;
   /** Steps between evaluations on held-out contexts; the best weights of these are kept. */
   readonly evaluateEvery: number;
@@ -127,26 +129,29 @@ export const stages: readonly Stage[] = [
     },
   },
   {
-    name: 'natural',
-    contexts: 700,
+    name: 'alone',
+    contexts: 2600,
+    batch: 8,
     seed: 5,
     pages: 1500,
     learningRate: 8e-4,
     maxTokens: 3000,
-    evaluateEvery: 60,
+    evaluateEvery: 80,
     recipe: {
       ...common,
       perUnit: 5,
       perContext: 40,
       distractors: 5,
-      passages: [3, 4, 5, 6, 8, 10, 10, 10],
+      aloneDistractor: 0.4,
+      aloneUnanswered: 4,
+      passages: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 6, 10],
       shares: {
-        'train-nq-open-10p': 0.32,
-        'train-squad1.1': 0.29,
-        [manualSet]: 0.1,
+        'train-nq-open-10p': 0.36,
+        'train-squad1.1': 0.3,
+        [manualSet]: 0.07,
         [tableSet]: 0.12,
-        'train-2wikimultihopqa-10p': 0.05,
-        'train-hotpotqa-10p': 0.05,
+        'train-2wikimultihopqa-10p': 0.04,
+        'train-hotpotqa-10p': 0.04,
         'train-squadshifts-new-wiki': 0.04,
         'train-boolq-yesno': 0.02,
         'train-squad2.0-unanswerable-10-articles': 0.01,
