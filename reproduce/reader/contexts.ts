@@ -143,6 +143,8 @@ export class ContextStream {
     for (const stray of strays) {
       if (stray !== undefined && questions.every(({ question }) => question !== stray.question)) questions.push(stray);
     }
+    // Some units have nothing that is asked about them.
+    if (questions.length === 0) return this.#alone();
     return {
       passages: unit.passages,
       questions: random
