@@ -133,10 +133,8 @@ export class ContextStream {
     if (other !== undefined && random.uniform() < aloneDistractor) {
       const held = `${other.title} ${other.text}`.toLowerCase();
       const asked = unit.asked.filter(({ answer }) => answer !== undefined && !held.includes(answer.toLowerCase()));
-      return {
-        passages: [other],
-        questions: asked.slice(0, perUnit).map(({ question }) => ({ question, answers: [] })),
-      };
+      const questions = asked.slice(0, perUnit).map(({ question }) => ({ question, answers: [] }));
+      if (questions.length > 0) return { passages: [other], questions };
     }
     const questions = random.shuffle(unit.asked).slice(0, perUnit);
     const strays = Array.from({ length: 1 + random.integer(aloneUnanswered) }, () => this.#stray([one], unit.passages));
