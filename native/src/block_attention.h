@@ -7,17 +7,18 @@
 // Stored layout of one layer of one block, the same for the portable path (src/model/kv-layout.ts):
 //   K  [kv_heads][n_pad][head_dim]   rotated at local positions 0..n-1, type f32 | f16 | q8_0 (32-element groups along head_dim)
 //   V  [kv_heads][head_dim][n_pad]   transposed,                        type f32 | f16 | q8_0 (32-element groups along tokens)
+// Where ba_params.latent is set there is no V: a value is the last `latent` elements of its key.
 // n_pad is n rounded up to a multiple of 32; padding holds zeros. For the sequence's own K/V n_pad is its capacity and
 // whatever lies beyond n must not be read as a number (it may be anything, NaN included).
 #pragma once
 #include <stdint.h>
 
-#define BA_ABI_VERSION 6
+#define BA_ABI_VERSION 7
 enum { BA_F32 = 0, BA_F16 = 1, BA_Q8_0 = 8 };  // ggml's type numbers
 
 typedef struct {
   const void *k;       // 64-byte aligned
-  const void *v;       // 64-byte aligned
+  const void *v;       // 64-byte aligned; not read where the values lie in the keys
   const float *cos;    // [n_rot/2] rotation of the query by -offset, or NULL for none (offset 0, or a layer without RoPE)
   const float *sin;    // [n_rot/2] cos/sin of (-offset * theta_i); offset is the block's first position in the prompt
   int32_t n;           // tokens
@@ -40,7 +41,7 @@ typedef struct {
   float scale;         // of the scores, normally 1/sqrt(head_dim)
   int32_t cut;         // how many threads the work is cut for, which rounding depends on; 0: for as many as there are
   float softcap;       // scores s become softcap * tanh(s / softcap), after `scale`; 0: off
-  int32_t reserved;
+  int32_t latent;      // > 0: values are the last so many elements of the keys, and results have so many; a multiple of 8
   const struct ba_sequence *sequences;  // [n_sequences]
   const float *sinks;  // [heads] a score per head that takes its share of the sum and gives nothing, or NULL
 } ba_params;           // 64 bytes
@@ -63,6 +64,7 @@ typedef struct ba_sequence {
 //                                      Splits (sequence, kv head, key range) into stretches that the threads take in
 //                                      turn; partial results with their log-sum-exps go to op->scratch.
 //   ba_merge(dst, ith, nth, ba_op*)    dst->src[0] = the node of ba_attend; dst [head_dim, heads, rows] f32 = the result.
+//                                      Of latent values: [latent, heads, rows], of both nodes.
 // Both have the signature of ggml_custom_op_t and are given GGML_N_TASKS_MAX; nth is whatever ggml passes and is the same
 // for both. q and dst may be strided (nb[1], nb[2]). Rows that no sequence owns are left as they are; a query that sees
 // no key gives zeros. Where params are invalid or scratch is smaller than ba_scratch_bytes(params, nth), dst is NaN.
@@ -92,7 +94,7 @@ void ba_probe_tensor(const struct ggml_tensor *tensor, int64_t *fields);
 int64_t ba_scratch_bytes(const ba_params *params, int32_t nth);
 void ba_attend(struct ggml_tensor *dst, int ith, int nth, void *userdata);
 void ba_merge(struct ggml_tensor *dst, int ith, int nth, void *userdata);
-// The same without ggml, for tests: q and out are [rows][heads][head_dim] f32; runs both stages on `nth` own threads.
+// The same without ggml, for tests: q and out are [rows][heads][head_dim] f32 (out: [latent] where that is set); runs both stages on `nth` own threads.
 // 0, or 1 when params contradict themselves, 2 when there is no memory.
 int32_t ba_run(const ba_params *params, const float *q, float *out, int32_t nth);
 #ifdef __cplusplus

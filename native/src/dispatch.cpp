@@ -94,9 +94,10 @@ enum { MOST_THREADS = 512 };  // ggml's own limit
 
 bool is_valid(const ba_params &p, const ba_block &b) {
   if (b.n == 0) return true;
-  if (b.n < 0 || b.hidden < 0 || b.n > b.n_pad || b.n_pad % 32 != 0 || b.k == nullptr || b.v == nullptr) return false;
+  if (b.n < 0 || b.hidden < 0 || b.n > b.n_pad || b.n_pad % 32 != 0 || b.k == nullptr) return false;
+  if (b.v == nullptr && p.latent == 0) return false;
   if ((b.cos == nullptr) != (b.sin == nullptr)) return false;
-  return b.type == BA_F32 || b.type == BA_F16 || (b.type == BA_Q8_0 && p.head_dim % 32 == 0);
+  return b.type == BA_F32 || b.type == BA_F16 || (b.type == BA_Q8_0 && p.head_dim % 32 == 0 && p.latent % 32 == 0);
 }
 
 bool is_valid(const ba_params &p) {
@@ -104,6 +105,7 @@ bool is_valid(const ba_params &p) {
   if (p.kv_heads <= 0 || p.heads <= 0 || p.heads % p.kv_heads != 0) return false;
   if (p.n_rot < 0 || p.n_rot % 2 != 0 || p.n_rot > p.head_dim || p.n_sequences < 0) return false;
   if (p.cut < 0 || p.cut > MOST_THREADS) return false;
+  if (p.latent < 0 || p.latent > p.head_dim || p.latent % 8 != 0) return false;
   for (int32_t i = 0; i < p.n_sequences; i++) {
     const ba_sequence &s = p.sequences[i];
     if (s.row < 0 || s.n_queries < 0 || s.n_blocks < 0 || !is_valid(p, s.own)) return false;
@@ -172,9 +174,10 @@ EXPORT void ba_merge(ggml_tensor *dst, int ith, int nth, void *userdata) {
 }
 
 EXPORT int32_t ba_run(const ba_params *params, const float *q, float *out, int32_t nth) {
-  const int64_t head = params->head_dim, row = head * params->heads, bytes = ba_scratch_bytes(params, nth);
+  const int64_t head = params->head_dim, value = params->latent > 0 ? params->latent : head;
+  const int64_t bytes = ba_scratch_bytes(params, nth);
   if (bytes < 0) return 1;
-  const ba::Rows from = {(float *)q, row, head}, to = {out, row, head};
+  const ba::Rows from = {(float *)q, head * params->heads, head}, to = {out, value * params->heads, value};
   Thread *threads = (Thread *)calloc((size_t)nth, sizeof(Thread));
   void *scratch = ba::allocate_aligned((size_t)bytes);
   const bool enough = threads && scratch;

@@ -35,7 +35,7 @@ static Scratch lay_out(const ba_params &p, const Counts &c, char *base, int32_t 
   s.work = work_memory(own, p);
   Arena shared = {base, front.used + per_thread * nth};
   const int64_t rows = partial_rows_bound(p, c, cut_for(p, nth));
-  s.partials.out = shared.take<float>(rows * p.head_dim);
+  s.partials.out = shared.take<float>(rows * value_dim(p));
   s.partials.maximum = shared.take<float>(rows);
   s.partials.sum = shared.take<float>(rows);
   s.merged_maximum = shared.take<float>(c.rows * p.heads);
@@ -55,12 +55,12 @@ static Ahead after(const Problem &problem, const Unit &unit, const Segment &segm
 }
 
 static void attend_unit(const Problem &problem, const Unit &unit, const Rows &q, const Work &w, Stretch stretch) {
-  const bool narrow = is_narrow(unit.chunk.rows);
+  const bool narrow = is_narrow(*problem.params, unit.chunk.rows);
   if (narrow)
     load_narrow(problem, unit, q, w);
   else
     load_wide(problem, unit, q, w);
-  const int64_t per_key = key_cost(unit.chunk.rows);
+  const int64_t per_key = key_cost(*problem.params, unit.chunk.rows);
   int64_t at = unit.at;
   for (int32_t i = unit.chunk.run->first; i >= 0 && at < stretch.to; i = problem.plan.segments[i].next) {
     const Segment &segment = problem.plan.segments[i];
@@ -91,7 +91,7 @@ static void attend(const ba_params &p, const Rows &q, void *scratch, int32_t ith
       if (unit.at >= stretch.to || unit.at + unit.cost <= stretch.from) return;
       attend_unit(problem, unit, q, s.work, stretch);
       const int64_t first = partial_row(unit, i);
-      if (is_narrow(unit.chunk.rows))
+      if (is_narrow(p, unit.chunk.rows))
         store_narrow(unit, s.partials, first, s.work);
       else
         store_wide(unit, s.partials, first, s.work);
@@ -153,7 +153,7 @@ static void merge(const ba_params &p, const Rows &out, void *scratch, int32_t it
         const int64_t at = ((int64_t)sequence.row + query) * p.heads + h;
         if (at < first || at >= last) return;
         float *to = out.data + (sequence.row + query) * out.row + h * out.head;
-        add_partial(s.partials, row + i, p.head_dim, to, &s.merged_maximum[at], &s.merged_sum[at]);
+        add_partial(s.partials, row + i, value_dim(p), to, &s.merged_maximum[at], &s.merged_sum[at]);
       });
     }
   });
@@ -167,7 +167,7 @@ static void merge(const ba_params &p, const Rows &out, void *scratch, int32_t it
     for (int64_t at = larger(begin, first); at < smaller(end, last); at++) {
       float *to = out.data + at / p.heads * out.row + at % p.heads * out.head;
       const float factor = s.merged_sum[at];
-      for (int32_t d = 0; d < p.head_dim; d++) to[d] = factor == 0 ? 0 : to[d] * factor;
+      for (int32_t d = 0; d < value_dim(p); d++) to[d] = factor == 0 ? 0 : to[d] * factor;
     }
   }
 }

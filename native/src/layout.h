@@ -18,6 +18,7 @@ static_assert(sizeof(ba_params) == 64, "ba_params");
 BA_AT(ba_params, window, 28);
 BA_AT(ba_params, scale, 32);
 BA_AT(ba_params, softcap, 40);
+BA_AT(ba_params, latent, 44);
 BA_AT(ba_params, sequences, 48);
 BA_AT(ba_params, sinks, 56);
 static_assert(sizeof(ba_sequence) == 80, "ba_sequence");

@@ -5,8 +5,8 @@
 namespace BA_NS {
 namespace {
 
-// c[MR][NV * L] = a[MR][k] * b[k][NV * L], added to c * factor when ADD.
-template <int MR, int NV, bool ADD>
+// c[MR][NV * L] = a[MR][k] * b[k][NV * L], added to c * factor when ADD. TRANSPOSED: a lies as [k][MR], a_stride apart.
+template <int MR, int NV, bool ADD, bool TRANSPOSED = false>
 BA_INLINE void multiply(const float *a, int64_t a_stride, const float *b, int32_t k, float *c, const vf *factor) {
   vf sum[MR][NV];
   BA_UNROLL for (int r = 0; r < MR; r++) BA_UNROLL for (int v = 0; v < NV; v++) sum[r][v] =
@@ -15,7 +15,7 @@ BA_INLINE void multiply(const float *a, int64_t a_stride, const float *b, int32_
     vf x[NV];
     BA_UNROLL for (int v = 0; v < NV; v++) x[v] = load(b + ((int64_t)i * NV + v) * L);
     BA_UNROLL for (int r = 0; r < MR; r++) {
-      const vf y = splat(a[r * a_stride + i]);
+      const vf y = splat(TRANSPOSED ? a[i * a_stride + r] : a[r * a_stride + i]);
       BA_UNROLL for (int v = 0; v < NV; v++) sum[r][v] += y * x[v];
     }
   }

@@ -94,9 +94,12 @@ BA_INLINE Keys visible(const ba_params &p, const Segment &s, const Chunk &chunk)
   return {begin, larger(begin, visible(p, s, chunk.position[1]).end)};
 }
 
-BA_INLINE bool is_narrow(int32_t rows) { return rows <= NARROW_ROWS; }
+// Values that lie in the keys are no rows to take products along: such models have many heads to a key, too.
+BA_INLINE bool is_narrow(const ba_params &p, int32_t rows) { return rows <= NARROW_ROWS && p.latent == 0; }
 
-BA_INLINE int64_t key_cost(int32_t rows) { return (is_narrow(rows) ? rows : round_up(rows, L)) + ROW_COST; }
+BA_INLINE int64_t key_cost(const ba_params &p, int32_t rows) {
+  return (is_narrow(p, rows) ? rows : round_up(rows, L)) + ROW_COST;
+}
 
 static int64_t chunk_cost(const Problem &problem, const Chunk &chunk) {
   int64_t keys = 0;
@@ -104,7 +107,7 @@ static int64_t chunk_cost(const Problem &problem, const Chunk &chunk) {
     const Keys k = visible(*problem.params, problem.plan.segments[s], chunk);
     if (k.end > k.begin) keys += k.end - k.begin + SEGMENT_COST;
   }
-  return keys * key_cost(chunk.rows);
+  return keys * key_cost(*problem.params, chunk.rows);
 }
 
 BA_INLINE int32_t chunk_rows(int32_t rows) {

@@ -49,14 +49,20 @@ static void mask(float *scores, int32_t key, int32_t keys, const int32_t *begin,
 template <int NV>
 static void attend_panel(const Work &w, int32_t row, const float *q, int32_t key, int32_t keys, bool masked) {
   enum { MR = REGISTERS == 32 || NV == 1 ? 8 : 4 };
-  float *out = w.out + (int64_t)row * w.dim;
+  float *out = w.out + (int64_t)row * w.values;
   for (int32_t t = 0; t < keys; t += MR)
     multiply<MR, NV, false>(w.k + (int64_t)t * w.k_stride, w.k_stride, q, w.dim, w.scores + t * NV * L, nullptr);
   if (w.cap != 0) cap_scores(w.scores, keys * NV * L, w.cap);
   if (masked) mask<NV>(w.scores, key, keys, w.begin + row, w.end + row);
   vf factor[NV];
   softmax<NV>(w.scores, keys, w.maximum + row, w.sum + row, factor);
-  for (int32_t i = 0; i < w.dim; i += MR)
+  if (w.latent) {
+    const float *values = w.k + w.dim - w.values;
+    for (int32_t i = 0; i < w.values; i += MR)
+      multiply<MR, NV, true, true>(values + i, w.k_stride, w.scores, keys, out + (int64_t)i * NV * L, factor);
+    return;
+  }
+  for (int32_t i = 0; i < w.values; i += MR)
     multiply<MR, NV, true>(w.v + (int64_t)i * w.v_stride, w.v_stride, w.scores, keys, out + (int64_t)i * NV * L,
                            factor);
 }
@@ -65,7 +71,7 @@ static void load_wide(const Problem &problem, const Unit &unit, const Rows &q, c
   const float scale = problem.params->scale * 1.44269504f;
   const int32_t rows = round_up(unit.chunk.rows, L);
   memset(w.q, 0, sizeof(float) * (size_t)rows * w.dim);
-  memset(w.out, 0, sizeof(float) * (size_t)rows * w.dim);
+  memset(w.out, 0, sizeof(float) * (size_t)rows * w.values);
   const float *from[MAX_ROWS];
   for_rows(problem, unit.chunk, [&](int32_t i, const ba_sequence &s, int32_t query, int32_t head) {
     from[i] = q.data + (s.row + query) * q.row + (unit.kv * problem.group + head) * q.head;
@@ -104,7 +110,8 @@ template <class T>
 static void convert_tile(const Source &s, const Work &w, int32_t key, int32_t keys) {
   for (int32_t t = 0; t < keys; t++) convert_row<T>(s.k + (key + t) * s.k_row, 0, w.dim, w.k + (int64_t)t * w.k_stride);
   for (int32_t t = keys; t % 8; t++) memset(w.k + (int64_t)t * w.k_stride, 0, sizeof(float) * (size_t)w.dim);
-  for (int32_t i = 0; i < w.dim; i++) convert_row<T>(s.v + i * s.v_row, key, keys, w.v + (int64_t)i * w.v_stride);
+  for (int32_t i = 0; i < w.values && !w.latent; i++)
+    convert_row<T>(s.v + i * s.v_row, key, keys, w.v + (int64_t)i * w.v_stride);
 }
 
 // The bytes of a tile. They are asked for while the one before is computed with: rows of V^T are too short and too far
@@ -119,7 +126,8 @@ static Ahead ahead(const ba_params &p, const Segment &segment, int32_t kv, int32
   const ba_block &b = *segment.block;
   const Source s = source(b, p.head_dim, kv);
   const int32_t n = smaller((int32_t)WIDE_TILE, end - key);
-  return {s.k + key * s.k_row, s.v + row_bytes(b.type, key), n * s.k_row, row_bytes(b.type, n), s.v_row, p.head_dim};
+  const int32_t v_rows = p.latent > 0 ? 0 : p.head_dim;
+  return {s.k + key * s.k_row, s.v + row_bytes(b.type, key), n * s.k_row, row_bytes(b.type, n), s.v_row, v_rows};
 }
 
 // Asks for the share [from, to) of `whole`.
@@ -179,10 +187,10 @@ static void attend_wide(const Problem &problem, const Unit &unit, const Segment 
 
 static void store_wide(const Unit &unit, const Partials &to, int64_t first, const Work &w) {
   for_panels(unit.chunk.rows, [&](int32_t row, int32_t lanes) {
-    const float *out = w.out + (int64_t)row * w.dim;
+    const float *out = w.out + (int64_t)row * w.values;
     for (int32_t lane = 0; lane < lanes && row + lane < unit.chunk.rows; lane++) {
-      float *at = to.out + (first + row + lane) * w.dim;
-      for (int32_t i = 0; i < w.dim; i++) at[i] = out[(int64_t)i * lanes + lane];
+      float *at = to.out + (first + row + lane) * w.values;
+      for (int32_t i = 0; i < w.values; i++) at[i] = out[(int64_t)i * lanes + lane];
       to.maximum[first + row + lane] = w.maximum[row + lane];
       to.sum[first + row + lane] = w.sum[row + lane];
     }

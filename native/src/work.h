@@ -19,12 +19,17 @@ enum {
 using ba::Rows;
 
 struct Partials {
-  float *out;            // [row][head_dim], not yet divided by sum
+  float *out;            // [row][values], not yet divided by sum
   float *maximum, *sum;  // [row], base 2
 };
 
+// Elements of a value, and of a result.
+BA_INLINE int32_t value_dim(const ba_params &p) { return p.latent > 0 ? p.latent : p.head_dim; }
+
 struct Work {
   int32_t dim;           // head_dim
+  int32_t values;        // elements of a value
+  bool latent;           // values are the last elements of the keys
   int32_t padded;        // head_dim up to whole vectors
   float *q;              // wide: panels of [head_dim][lanes]; narrow: [row][padded]; scaled by scale * log2(e)
   float *rotated;        // the same
@@ -32,7 +37,7 @@ struct Work {
   float *maximum, *sum;  // [row]
   int32_t *position, *begin, *end;  // [row]: of the query; the keys it sees of the current segment
   float *scores;                    // wide: [WIDE_TILE][panel]; narrow: [row][NARROW_TILE]
-  float *k, *v;                     // wide: the current tile as f32, [WIDE_TILE][k_stride], [head_dim][v_stride]
+  float *k, *v;                     // wide: the current tile as f32, [WIDE_TILE][k_stride], [values][v_stride]
   int32_t k_stride, v_stride;
   float cap;  // of the scores, in base 2; 0: off
 };
@@ -40,6 +45,8 @@ struct Work {
 static Work work_memory(Arena &arena, const ba_params &p) {
   Work w;
   w.dim = p.head_dim;
+  w.values = value_dim(p);
+  w.latent = p.latent > 0;
   w.padded = round_up(p.head_dim, L);
   w.cap = p.softcap * 1.44269504f;
   // Some floats beyond a power of two keep the rows of a tile out of each other's cache sets.
@@ -55,7 +62,7 @@ static Work work_memory(Arena &arena, const ba_params &p) {
   w.end = arena.take<int32_t>(MAX_ROWS);
   w.scores = arena.take<float>(larger((int)WIDE_TILE * PANEL * L, NARROW_ROWS * NARROW_TILE));
   w.k = arena.take<float>((int64_t)WIDE_TILE * w.k_stride);
-  w.v = arena.take<float>((int64_t)p.head_dim * w.v_stride);
+  w.v = arena.take<float>(w.latent ? 0 : (int64_t)w.values * w.v_stride);
   return w;
 }
 
@@ -76,7 +83,8 @@ BA_INLINE Source source(const ba_block &b, int32_t dim, int32_t kv) {
   s.k_row = row_bytes(b.type, dim);
   s.v_row = row_bytes(b.type, b.n_pad);
   s.k = (const char *)b.k + (int64_t)kv * b.n_pad * s.k_row;
-  s.v = (const char *)b.v + (int64_t)kv * dim * s.v_row;
+  // Not read where the values lie in the keys; there may be none then.
+  s.v = (const char *)(b.v ? b.v : b.k) + (int64_t)kv * dim * s.v_row;
   return s;
 }
 

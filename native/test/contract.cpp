@@ -52,6 +52,14 @@ void check_refusals() {
   refused(s.block.cos, reinterpret_cast<const float *>(&s), "cos without sin is refused");
   refused(s.sequence.own.type, 2, "an unknown type of the own part is refused");
   refused(s.sequence.row, -1, "a negative row is refused");
+  refused(s.block.v, static_cast<const void *>(nullptr), "a block without values is refused");
+  refused(s.params.latent, DIM + 8, "values longer than the keys they lie in are refused");
+  refused(s.params.latent, 12, "such values of no multiple of 8 are refused");
+  s.params.latent = DIM;
+  s.block.v = nullptr;
+  expect(ba_scratch_bytes(&s.params, 2) > 0, "blocks whose values lie in their keys need none");
+  s.block.v = s.block.k;
+  s.params.latent = 0;
   s.params.head_dim = 40;
   s.block.type = BA_Q8_0;
   expect(ba_scratch_bytes(&s.params, 2) == -1, "q8_0 with a head_dim that is no multiple of 32 is refused");

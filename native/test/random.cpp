@@ -25,9 +25,10 @@ struct Case {
   bool exact = true;  // no q8_0
 };
 
-ba_block block(const Stored &s, int start, const std::vector<float> *angles, int hidden = 0) {
+ba_block block(const Case &c, const Stored &s, int start, const std::vector<float> *angles, int hidden = 0) {
   const float *cos = angles ? angles->data() : nullptr;
-  return {s.k.data(), s.v.data(), cos, cos ? cos + angles->size() / 2 : nullptr, s.n, s.n_pad, start, s.type, hidden, 0};
+  const void *v = c.params.latent > 0 ? nullptr : s.v.data();
+  return {s.k.data(), v, cos, cos ? cos + angles->size() / 2 : nullptr, s.n, s.n_pad, start, s.type, hidden, 0};
 }
 
 int padded(int n) { return (n + 31) / 32 * 32; }
@@ -83,6 +84,8 @@ Case make(uint64_t seed) {
   c.params.n_rot = random.between(0, 2) ? dim : 2 * random.between(1, dim / 2);
   if (random.between(0, 2) == 0) c.params.window = random.between(1, 400);
   if (random.between(0, 3) == 0) c.params.softcap = static_cast<float>(random.between(1, 60));
+  const int step = type == BA_Q8_0 ? 32 : 8;
+  if (random.between(0, 3) == 0) c.params.latent = step * random.between(1, dim / step);
   if (random.between(0, 3) == 0) {
     for (int h = 0; h < c.params.heads; h++) c.sinks.push_back(static_cast<float>(random.between(-40, 40)) / 10);
     c.params.sinks = c.sinks.data();
@@ -112,7 +115,7 @@ Case make(uint64_t seed) {
       const bool rotated = start != 0 && (scattered || random.between(0, 7) != 0);
       // Mostly as many of every block, so that sequences still share them; sometimes more than there are.
       const int hidden = hiding && random.between(0, 9) ? hiding : random.between(0, 9) ? 0 : random.between(1, 70);
-      blocks.push_back(block(x, start, rotated ? angles_of(c, start) : nullptr, hidden));
+      blocks.push_back(block(c, x, start, rotated ? angles_of(c, start) : nullptr, hidden));
       reference.push_back({&x, start, rotated, false, hidden});
     };
     for (start = scattered ? 32 : start; scattered && start <= 32 * pool; start += 32)
@@ -137,7 +140,7 @@ Case make(uint64_t seed) {
     c.blocks.push_back(std::move(blocks));
     c.reference.push_back(std::move(reference));
     c.sequences.push_back({c.blocks.back().data(), static_cast<int32_t>(c.blocks.back().size()), c.rows, queries,
-                           start + earlier, block(own, start, nullptr)});
+                           start + earlier, block(c, own, start, nullptr)});
     c.rows += queries;
   }
   c.params.n_sequences = n_sequences;
@@ -151,8 +154,10 @@ constexpr float UNTOUCHED = 12345.5f;
 
 bool check(uint64_t seed, double &worst_exact, double &worst_q8) {
   const Case c = make(seed);
-  const size_t row_size = static_cast<size_t>(c.params.heads) * static_cast<size_t>(c.params.head_dim);
-  std::vector<float> out(c.q.size(), UNTOUCHED), again(c.q.size(), UNTOUCHED);
+  const size_t dim = static_cast<size_t>(c.params.head_dim);
+  const size_t value = c.params.latent > 0 ? static_cast<size_t>(c.params.latent) : dim;
+  const size_t heads = static_cast<size_t>(c.params.heads), row_size = heads * value;
+  std::vector<float> out(static_cast<size_t>(c.rows) * row_size, UNTOUCHED), again(out.size(), UNTOUCHED);
   ba_run(&c.params, c.q.data(), out.data(), c.threads);
   ba_run(&c.params, c.q.data(), again.data(), c.threads);
   if (!out.empty() && memcmp(out.data(), again.data(), out.size() * sizeof(float)) != 0) {
@@ -176,9 +181,9 @@ bool check(uint64_t seed, double &worst_exact, double &worst_q8) {
       const size_t row = static_cast<size_t>(c.sequences[s].row + i);
       owned[row] = true;
       for (int h = 0; h < c.params.heads; h++) {
-        const size_t at = row * row_size + static_cast<size_t>(h * c.params.head_dim);
+        const size_t head = row * heads + static_cast<size_t>(h), at = head * value;
         const std::vector<double> expected =
-            reference_row(c.params, c.reference[s], &c.q[at], h, c.sequences[s].position + i);
+            reference_row(c.params, c.reference[s], &c.q[head * dim], h, c.sequences[s].position + i);
         double norm = 0, error = 0;
         for (size_t d = 0; d < expected.size(); d++) {
           norm += expected[d] * expected[d];

@@ -17,7 +17,8 @@ inline double reference_angle(int start, int pair, int n_rot) { return -start * 
 inline std::vector<double> reference_row(const ba_params &p, const std::vector<ReferenceBlock> &blocks, const float *q,
                                          int head, int position) {
   const int dim = p.head_dim, kv = head / (p.heads / p.kv_heads);
-  std::vector<double> scores, out(static_cast<size_t>(dim), 0.0);
+  const int latent = p.latent;
+  std::vector<double> scores, out(static_cast<size_t>(latent > 0 ? latent : dim), 0.0);
   std::vector<const float *> values;
   for (const ReferenceBlock &b : blocks) {
     std::vector<double> r(q, q + dim);
@@ -37,7 +38,8 @@ inline std::vector<double> reference_row(const ba_params &p, const std::vector<R
       for (size_t i = 0; i < static_cast<size_t>(dim); i++) score += r[i] * b.stored->k_values[at + i];
       score *= p.scale;
       scores.push_back(p.softcap == 0 ? score : p.softcap * tanh(score / p.softcap));
-      values.push_back(&b.stored->v_values[at]);
+      values.push_back(latent > 0 ? &b.stored->k_values[at + static_cast<size_t>(dim - latent)]
+                                  : &b.stored->v_values[at]);
     }
   }
   double top = -1e300, sum = 0;

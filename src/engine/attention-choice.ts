@@ -76,9 +76,11 @@ function unavailable(wanted: string, refusal: string | undefined): BlockAttentio
 
 function whyNot({ backend, hyperParameters }: Model): string | undefined {
   if (!backend.isCpu) return `the kernel runs on the CPU, not on ${backend.name}`;
-  for (const { headDim, valueDim } of hyperParameters.attention) {
+  for (const { headDim, valueDim, valuesInKeys } of hyperParameters.attention) {
     if (headDim % kernelHeadStep !== 0) return `heads of ${headDim} dimensions do not fit it`;
-    if (valueDim !== headDim) return `values of ${valueDim} dimensions to keys of ${headDim} do not fit it`;
+    if (valuesInKeys && valueDim % kernelHeadStep !== 0) return `values of ${valueDim} dimensions do not fit it`;
+    if (valueDim !== headDim && !valuesInKeys)
+      return `values of ${valueDim} dimensions to keys of ${headDim} do not fit it`;
   }
   return nativeKernelState().reason;
 }

@@ -17,6 +17,7 @@ import type { NamedWeights } from './weights/layers.ts';
 import { chooseLinear, type LinearClass, type LinearDecision } from './weights/linear-choice.ts';
 import { type LinearPath, nativeLinear } from './weights/linear-native.ts';
 import { LinearTimer, linearClasses, linearMachine } from './weights/measure-linear.ts';
+import { splitLatentMaps } from './weights/split-latent.ts';
 import { Weights } from './weights/weights.ts';
 
 export interface ModelOptions {
@@ -103,6 +104,7 @@ export class Model implements ForwardModel {
     let storage: Weights | undefined;
     try {
       storage = new Weights(file, backend, options.repack ?? true, adapters, true);
+      splitLatentMaps(storage, file, backend, hyperParameters);
       const kernel = backend.isCpu && options.linear !== 'ggml' ? loadNativeKernel() : undefined;
       const decisions = kernel ? await decideLinear(file, backend, kernel, options) : [];
       return new Model(file, backend, hyperParameters, storage, kernel, decisions);

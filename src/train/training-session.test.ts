@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { modelVariants } from '../../tests/support/models/model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { expectWithin } from '../../tests/support/oracle/rounding.ts';
 import { createPrng } from '../../tests/support/prng.ts';
@@ -166,6 +167,7 @@ describe('a training session', () => {
     [{ family: 'qwen3moe' }, 'its experts'],
     [{ family: 'gpt-oss' }, 'its experts'],
     [{ family: 'gemma2' }, 'its capped scores'],
+    [modelVariants['deepseek2, dense'], 'the maps of its latent attention'],
   ] as const)('refuses what has no gradient: %j', async (spec, what) => {
     const path = join(folder, `${spec.family}.gguf`);
     await writeRandomModel(path, spec, 3);

@@ -5,6 +5,7 @@
  */
 import { CpuMeter } from '../../ggml/device/cpu-meter.ts';
 import { recomputeFlops } from '../../model/architecture/flops.ts';
+import type { SlotShape } from '../../model/architecture/layer-attention.ts';
 import type { Sequence } from '../../model/kv/sequence.ts';
 import type { Model } from '../../model/model.ts';
 import { ThreadGovernor } from './thread-governor.ts';
@@ -59,7 +60,8 @@ export class Pace {
   /** What a step should take, in units of its kind: bytes that decoding reads, operations of a prompt. */
   #expected({ kind, parts }: StepWork): number {
     const { hyperParameters: hp, file } = this.#model;
-    const perKey = hp.attention.reduce((sum, layer) => sum + 2 * layer.kvHeads * (layer.headDim + layer.valueDim), 0);
+    const stored = ({ headDim, valueDim, valuesInKeys }: SlotShape) => headDim + (valuesInKeys ? 0 : valueDim);
+    const perKey = hp.attention.reduce((sum, layer) => sum + 2 * layer.kvHeads * stored(layer), 0);
     if (kind === 'decode') return parts.reduce((sum, { sequence }) => sum + perKey * keysOf(sequence), file.bytes);
     return parts.reduce((sum, { sequence, tokens }) => sum + recomputeFlops(hp, keysOf(sequence), tokens).total, 0);
   }

@@ -42,6 +42,7 @@ export interface Bindings {
   argsort_top_k(ctx: Ptr, a: Ptr, k: number): Ptr;
   div(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   clamp(ctx: Ptr, a: Ptr, low: number, high: number): Ptr;
+  fill(ctx: Ptr, a: Ptr, value: number): Ptr;
   sigmoid(ctx: Ptr, a: Ptr): Ptr;
   swiglu_oai(ctx: Ptr, gate: Ptr, up: Ptr, alpha: number, limit: number): Ptr;
   flash_attn_ext(
@@ -192,6 +193,7 @@ const signatures: Record<keyof Bindings, string> = {
   argsort_top_k: 'void *$(void *ctx, void *a, int k)',
   div: 'void *$(void *ctx, void *a, void *b)',
   clamp: 'void *$(void *ctx, void *a, float low, float high)',
+  fill: 'void *$(void *ctx, void *a, float value)',
   sigmoid: 'void *$(void *ctx, void *a)',
   swiglu_oai: 'void *$(void *ctx, void *a, void *b, float alpha, float limit)',
   flash_attn_ext: 'void *$(void *ctx, void *q, void *k, void *v, void *mask, float scale, float bias, float softcap)',

@@ -39,6 +39,20 @@ export class ExpertGraph extends GraphBase {
     );
   }
 
+  /** Rows of `b` f32 [k, n, tokens] into `a` f32 [k, rows, tokens], each token's at its own `rows` i32 [n, tokens]; a view of `a`. */
+  scatterRows(a: Tensor, b: Tensor, rows: Tensor): Tensor {
+    const floats = a.type === TensorType.F32 && b.type === TensorType.F32 && rows.type === TensorType.I32;
+    const fits = a.ne[0] === b.ne[0] && b.ne[1] === rows.ne[0] && a.ne[2] === b.ne[2] && b.ne[2] === rows.ne[1];
+    this.reserve(floats && fits, 'scatterRows', a, b, rows);
+    return this.wrap(this.ggml.set_rows(this.address, a.address, b.address, rows.address), a.type, a.ne, a.nb);
+  }
+
+  /** `a` with every element of this value. */
+  fill(a: Tensor, value: number): Tensor {
+    this.reserve(a.type === TensorType.F32 && isContiguous(a), 'fill', a);
+    return this.wrap(this.ggml.fill(this.address, a.address, value), a.type, a.ne);
+  }
+
   div(a: Tensor, b: Tensor): Tensor {
     this.reserve(broadcasts(b, a), 'div', a, b);
     return this.wrap(this.ggml.div(this.address, a.address, b.address), a.type, a.ne);

@@ -31,13 +31,15 @@ export interface AttentionShape {
   readonly softcap: number;
   /** Address of f32 [heads]: a score per head that takes its share of the sum and gives nothing; null for none. */
   readonly sinks: bigint | null;
+  /** Values are the last so many elements of the keys, a multiple of 8; 0 where they lie apart. */
+  readonly latent: number;
 }
 
 /** K and V of one layer of a block, where they lie. */
 export interface AttentionBlock {
   /** Address of [kvHeads, paddedTokens, headDim], aligned to 64. */
   readonly keys: bigint;
-  /** Address of [kvHeads, headDim, paddedTokens], aligned to 64. */
+  /** Address of [kvHeads, headDim, paddedTokens], aligned to 64; not read where values lie in the keys. */
   readonly values: bigint;
   /** Addresses of cos and sin, f32 [rotated/2], of (-start * frequency); null where the query is not rotated. */
   readonly cos: bigint | null;
@@ -104,7 +106,7 @@ export class AttentionArguments implements Disposable {
     this.#owned = place === undefined ? memory : undefined;
     this.#address = memory.address + BigInt(offset);
     this.#view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset + offset, size);
-    const { headDim, heads, kvHeads, rotated, neox, window, scale, cut, softcap, sinks } = shape;
+    const { headDim, heads, kvHeads, rotated, neox, window, scale, cut, softcap, sinks, latent } = shape;
     const numbers = [nativeKernelAbi, headDim, heads, kvHeads, rotated, neox ? 1 : 0, 0, window];
     numbers.forEach((value, index) => {
       this.#view.setInt32(index * 4, value, little);
@@ -112,6 +114,7 @@ export class AttentionArguments implements Disposable {
     this.#view.setFloat32(32, scale, little);
     this.#view.setInt32(36, cut, little);
     this.#view.setFloat32(40, softcap, little);
+    this.#view.setInt32(44, latent, little);
     this.#pointer(48, this.#address + BigInt(this.#sequencesAt));
     this.#pointer(56, sinks ?? 0n);
     this.#pointer(this.#opAt, this.params);

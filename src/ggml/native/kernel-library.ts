@@ -11,7 +11,7 @@ import { kernelSources } from './kernel-sources.ts';
 import { type KernelPlaces, kernelPlaces, nativeVariable, packageRoot, platformPackages } from './native-file.ts';
 
 /** BA_ABI_VERSION of native/src/block_attention.h that attention-arguments.ts writes. */
-export const nativeKernelAbi = 6;
+export const nativeKernelAbi = 7;
 
 /** Why a library is not used. */
 export type KernelRefusal =

@@ -27,6 +27,7 @@ const shape: AttentionShape = {
   cut: 0,
   softcap: 0.4,
   sinks: null,
+  latent: 0,
 };
 const group = shape.heads / shape.kvHeads;
 

@@ -5,7 +5,7 @@
  * paper leaves out and which dominate long contexts. A multiply-add is two operations.
  */
 import type { HyperParameters } from './hyper-parameters.ts';
-import { windowsOf } from './layer-attention.ts';
+import { type AttentionParameters, windowsOf } from './layer-attention.ts';
 
 export interface Flops {
   readonly linear: number;
@@ -15,11 +15,19 @@ export interface Flops {
 
 /** Weights that a token is multiplied by, the output head apart. */
 export function linearWeights(hp: HyperParameters): number {
-  const { embeddingLength: d } = hp;
-  return hp.attention.reduce((sum, { heads, kvHeads, headDim, valueDim, borrows }, layer) => {
-    const own = borrows ? 0 : kvHeads * (headDim + valueDim);
-    return sum + d * (heads * (headDim + valueDim) + own) + feedForwardWeights(hp, layer);
-  }, 0);
+  return hp.attention.reduce(
+    (sum, attention, layer) => sum + attentionWeights(hp, attention) + feedForwardWeights(hp, layer),
+    0,
+  );
+}
+
+function attentionWeights({ embeddingLength: d }: HyperParameters, layer: AttentionParameters): number {
+  const { heads, kvHeads, headDim, valueDim, borrows, latent } = layer;
+  if (latent === undefined) return d * (heads * (headDim + valueDim) + (borrows ? 0 : kvHeads * (headDim + valueDim)));
+  const { rank, plainDim, rotatedDim, outputDim, queryRank } = latent;
+  const queries = heads * (plainDim + rotatedDim);
+  const query = queryRank === 0 ? d * queries : queryRank * (d + queries);
+  return query + d * (rank + rotatedDim) + heads * (rank * (plainDim + outputDim) + outputDim * d);
 }
 
 /** Of one layer; of experts, those that a token meets. */

@@ -6,7 +6,7 @@
  */
 import { BlockAttentionError } from '../../errors.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
-import { type ExpertFeatures, type Family, familyOf } from '../families/index.ts';
+import { type ExpertFeatures, type Family, familyOf, type Routing } from '../families/index.ts';
 import type { NormKind } from '../graph/norm.ts';
 import type { AttentionParameters } from './layer-attention.ts';
 import { MetadataReader } from './metadata-reader.ts';
@@ -48,13 +48,17 @@ export interface HyperParameters extends NormKind {
 }
 
 /** A mixture of experts. */
-export interface ExpertParameters extends Omit<ExpertFeatures, 'normalised'> {
+export interface ExpertParameters extends Omit<ExpertFeatures, 'normalised' | 'routing'> {
+  readonly routing: Routing;
   /** Which layers route. */
   readonly layers: readonly boolean[];
   readonly normalised: boolean;
   readonly count: number;
   /** Of them, what each token meets. */
   readonly used: number;
+  /** Parts that the experts are in, one behind the other, and of how many of them a token's experts are; 1 for one. */
+  readonly groups: number;
+  readonly groupsUsed: number;
   /** Width of one expert. */
   readonly feedForwardLength: number;
   /** Width of what every token meets besides, 0 without. */
@@ -105,7 +109,7 @@ export function readHyperParameters(file: GgufFile): HyperParameters {
     ...readFactors(reader, family, embeddingLength),
     logitSoftcap: capOf(reader, 'final_logit_softcapping', family.logitSoftcap),
     tokenInputLength: family.sharedStates === true ? (reader.number('embedding_length_per_layer_input') ?? 0) : 0,
-    experts: readExperts(reader, family, layers, feedForwardLength),
+    experts: readExperts(reader, family, { layers, feedForwardLength, vocabulary }),
     attention,
   };
 }
@@ -155,15 +159,15 @@ function readFactors(
 }
 
 /** llama.cpp's numbers of the ways to route. */
-const routings: Readonly<Record<number, ExpertFeatures['routing']>> = { 1: 'softmax', 2: 'sigmoid', 3: 'chosen' };
+const routings: Readonly<Record<number, Routing>> = { 1: 'softmax', 2: 'sigmoid', 3: 'chosen' };
 
 function readExperts(
   reader: MetadataReader,
   { experts }: Family,
-  layers: number,
-  feedForwardLength: number,
+  file: { readonly layers: number; readonly feedForwardLength: number; readonly vocabulary: number },
 ): ExpertParameters | undefined {
   if (experts === undefined || (reader.number('expert_count') ?? 0) === 0) return undefined;
+  const { layers, feedForwardLength } = file;
   const count = reader.integer('expert_count', 1, 4096);
   const used = reader.integer('expert_used_count', 1, count);
   const own = perLayer(reader, 'expert_feed_forward_length', layers);
@@ -175,7 +179,7 @@ function readExperts(
   const gating = reader.number('expert_gating_func') ?? 0;
   return {
     ...experts,
-    routing: routings[gating] ?? experts.routing,
+    routing: routings[gating] ?? (typeof experts.routing === 'function' ? experts.routing(file) : experts.routing),
     normalised: experts.normalised === 'file' ? (reader.number('expert_weights_norm') ?? 0) !== 0 : experts.normalised,
     layers: Array.from(
       { length: layers },
@@ -183,10 +187,27 @@ function readExperts(
     ),
     count,
     used,
+    ...readGroups(reader, count, used),
     feedForwardLength: width,
     sharedLength: sharedLength(reader, experts, { width, feedForwardLength }),
     scale: scale === 0 ? 1 : scale,
   };
+}
+
+/** Groups of experts, of which a token meets those of the best. */
+function readGroups(reader: MetadataReader, count: number, used: number): { groups: number; groupsUsed: number } {
+  const groups = reader.number('expert_group_count') ?? 0;
+  if (groups <= 1) return { groups: 1, groupsUsed: 1 };
+  const each = count / groups;
+  // A group is as good as its best two.
+  if (!Number.isInteger(each) || each < 2) {
+    reader.fail('expert_group_count', groups, `a divisor of the ${count} experts that leaves two or more to a group`);
+  }
+  const groupsUsed = reader.integer('expert_group_used_count', 1, groups);
+  if (groupsUsed * each < used) {
+    reader.fail('expert_group_used_count', groupsUsed, `enough groups of ${each} for the ${used} experts of a token`);
+  }
+  return { groups, groupsUsed };
 }
 
 function sharedLength(

@@ -14,6 +14,10 @@ export interface AttentionParameters {
   readonly headDim: number;
   /** Elements of one head's value. */
   readonly valueDim: number;
+  /** Whether a value is the last `valueDim` elements of its key, and is not stored besides. */
+  readonly valuesInKeys: boolean;
+  /** What keys and values are mapped to, and queries from (MLA); undefined where a map gives each of them. */
+  readonly latent: LatentParameters | undefined;
   /** Absent for layers without rotary embedding (NoPE). */
   readonly rope: Rope | undefined;
   /** Sliding window in tokens, 0 for none: a key is seen while query position - key position < window. */
@@ -28,6 +32,23 @@ export interface AttentionParameters {
   readonly slot: number;
   /** Whether what lies there is an earlier layer's, and this one has no keys and values of its own (Gemma 4). */
   readonly borrows: boolean;
+}
+
+/**
+ * Multi-head latent attention (DeepSeek 2): a token's keys and values of all heads are maps of one short vector, the latent,
+ * and a part of each key that is rotated and that all heads share. The maps are taken to the other side, to queries and to
+ * results, so that every head attends to the rotated part and the latent itself, which is all that is stored.
+ */
+export interface LatentParameters {
+  /** Elements of the latent. */
+  readonly rank: number;
+  /** Elements of a head's query that meet the latent, and those that are rotated. */
+  readonly plainDim: number;
+  readonly rotatedDim: number;
+  /** Elements of a head's result, once mapped from the latent. */
+  readonly outputDim: number;
+  /** Elements of the vector that queries are mapped from; 0 where they are mapped from the residual. */
+  readonly queryRank: number;
 }
 
 /** A query at position p is multiplied by 1 + scale * ln(1 + floor(p / length)) (Ministral 3). */
@@ -52,11 +73,11 @@ export function windowsOf(layers: readonly Pick<AttentionParameters, 'window'>[]
 }
 
 /** What lies in each slot of a KvLayout. */
-export type SlotShape = Pick<AttentionParameters, 'kvHeads' | 'headDim' | 'valueDim'>;
+export type SlotShape = Pick<AttentionParameters, 'kvHeads' | 'headDim' | 'valueDim' | 'valuesInKeys'>;
 
 /** The slots of layers in their order: one for each that does not borrow. */
 export function slotsOf(layers: readonly AttentionParameters[]): SlotShape[] {
   return layers
     .filter(({ borrows }) => !borrows)
-    .map(({ kvHeads, headDim, valueDim }) => ({ kvHeads, headDim, valueDim }));
+    .map(({ kvHeads, headDim, valueDim, valuesInKeys }) => ({ kvHeads, headDim, valueDim, valuesInKeys }));
 }

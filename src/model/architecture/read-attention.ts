@@ -4,7 +4,7 @@
  */
 import { BlockAttentionError } from '../../errors.ts';
 import type { Family } from '../families/index.ts';
-import type { AttentionParameters, Temperature } from './layer-attention.ts';
+import type { AttentionParameters, LatentParameters, Temperature } from './layer-attention.ts';
 import type { MetadataReader } from './metadata-reader.ts';
 import { readRope } from './rope.ts';
 
@@ -18,12 +18,13 @@ interface Request {
 /** @throws MODEL_UNSUPPORTED, MODEL_INVALID */
 export function readAttention(reader: MetadataReader, request: Request): AttentionParameters[] {
   const { family, layers, embeddingLength, trainedContext } = request;
+  const latent = family.latent === true ? readLatent(reader) : undefined;
   const heads = perLayer(reader, 'attention.head_count', layers) ?? reader.missing('attention.head_count');
-  const kvHeads = perLayer(reader, 'attention.head_count_kv', layers) ?? heads;
+  const kvHeads = latent ? heads.map(() => 1) : (perLayer(reader, 'attention.head_count_kv', layers) ?? heads);
   const window =
     family.sliding === undefined ? 0 : (reader.number('attention.sliding_window') ?? family.sliding.window);
   const windowed = windowPattern(reader, family, layers, window);
-  const dims = headDims(reader, embeddingLength / (heads[0] ?? 1));
+  const dims = latent ? latentDims(latent) : headDims(reader, embeddingLength / (heads[0] ?? 1));
   const ropes = readRope(reader, { family, layers, headDims: dims, trainedContext, windowed });
   const softcap = capOf(reader, 'attn_logit_softcapping', family.attentionSoftcap);
   const temperature = readTemperature(reader, family, trainedContext);
@@ -36,14 +37,17 @@ export function readAttention(reader: MetadataReader, request: Request): Attenti
       reader.fail('attention.head_count_kv', kv, `a divisor of the ${of} query heads`);
     }
     const headDim = isWindowed ? dims.windowed : dims.full;
+    const queryDim = latent ? latent.plainDim + latent.rotatedDim : headDim;
     return {
       heads: of,
       kvHeads: kv,
       headDim,
-      valueDim: headDim,
+      valueDim: latent?.rank ?? headDim,
+      valuesInKeys: latent !== undefined,
+      latent,
       rope,
       window: isWindowed ? window : 0,
-      scale: family.attentionScale(reader, { layers, embeddingLength, heads: of, headDim }),
+      scale: family.attentionScale(reader, { layers, embeddingLength, heads: of, headDim: queryDim }),
       softcap,
       temperature,
       // Of the last layers with states of their own, one has a window and the last has none.
@@ -69,11 +73,31 @@ function headDims(reader: MetadataReader, otherwise: number): HeadDims {
     if (value === key) return key;
     throw new BlockAttentionError(
       'MODEL_UNSUPPORTED',
-      `${reader.file.path}: keys have ${key} dimensions and values ${value}: models whose two differ (such as MLA) are not supported`,
+      `${reader.file.path}: keys have ${key} dimensions and values ${value}: models whose two differ are not supported`,
     );
   };
   const full = read('', otherwise);
   return { full, windowed: read('_swa', full) };
+}
+
+/** Lengths of a latent and of what is mapped from it. Old files call those of a head by the names of others' keys. */
+function readLatent(reader: MetadataReader): LatentParameters {
+  const most = 1 << 16;
+  const rank = reader.integer('attention.kv_lora_rank', 8, most);
+  const rotatedDim = reader.integer('rope.dimension_count', 2, most);
+  const suffix = reader.number('attention.key_length_mla') === undefined ? '' : '_mla';
+  const keyDim = reader.integer(`attention.key_length${suffix}`, rotatedDim + 1, most);
+  return {
+    rank,
+    rotatedDim,
+    plainDim: keyDim - rotatedDim,
+    outputDim: reader.integer(`attention.value_length${suffix}`, 1, most),
+    queryRank: reader.file.tensors.has('blk.0.attn_q.weight') ? 0 : reader.integer('attention.q_lora_rank', 1, most),
+  };
+}
+
+function latentDims({ rank, rotatedDim }: LatentParameters): HeadDims {
+  return { full: rotatedDim + rank, windowed: rotatedDim + rank };
 }
 
 /** How many of the last layers use the states of earlier ones. */
@@ -92,7 +116,8 @@ function sharedLayers(reader: MetadataReader, windowed: readonly boolean[]): num
 function readTemperature(reader: MetadataReader, family: Family, trainedContext: number): Temperature | undefined {
   const scale = family.temperature === true ? (reader.number('attention.temperature_scale') ?? 0) : 0;
   if (scale === 0) return undefined;
-  return { scale, length: reader.number('rope.scaling.original_context_length') ?? trainedContext };
+  const own = reader.number('attention.temperature_length');
+  return { scale, length: own ?? reader.number('rope.scaling.original_context_length') ?? trainedContext };
 }
 
 /** A cap of a family that has one: the file's, else its default; 0 for none. */

@@ -64,7 +64,7 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
     base,
     scale,
     extFactor,
-    attnFactor: attentionFactor(reader, scale, extFactor, yarnKey('log_multiplier') ?? 0),
+    attnFactor: attentionFactor(reader, scale, extFactor, family.yarnOverall?.(reader) ?? 0),
     betaFast: yarnKey('beta_fast') ?? 32,
     betaSlow: yarnKey('beta_slow') ?? 1,
     factorsTensor: family.ropeFactors === false ? undefined : factorsTensor,

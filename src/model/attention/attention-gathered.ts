@@ -13,7 +13,7 @@ import { QueryTemperature } from '../architecture/query-temperature.ts';
 import type { Attention, ForwardModel } from '../graph/forward.ts';
 import type { GraphInputs } from '../graph/graph-inputs.ts';
 import { type Join, joinFor } from '../graph/join.ts';
-import { paddedRows, type RowStates } from '../kv/row-states.ts';
+import { paddedRows, type RowStates, valuesInRows } from '../kv/row-states.ts';
 import type { Sequence } from '../kv/sequence.ts';
 import { rotate, rotateQuery, tokenRange } from './attention-heads.ts';
 import type { SequenceRows } from './attention-portable.ts';
@@ -105,13 +105,13 @@ export class GatheredAttention implements Attention {
     const [flatK, flatV] = [k, v].map((t) => g.reshape(g.contiguous(t), t.ne[0] * t.ne[1], 1, t.ne[2]));
     if (flatK === undefined || flatV === undefined) return;
     for (const { states, row, tokens, places } of this.#members) {
-      const { keys, values } = this.#states(states, layer.slot);
+      const { keys, values } = this.#states(states, layer);
       const part = (t: Tensor) => g.reshape(tokenRange(g, t, row, tokens), t.ne[0], tokens);
-      const written = {
-        keys: g.expand(g.setRows(keys, part(flatK), places)),
-        values: g.expand(g.setRows(values, part(flatV), places)),
-      };
-      this.#slots(states).set(layer.slot, written);
+      const writtenKeys = g.expand(g.setRows(keys, part(flatK), places));
+      const writtenValues = layer.valuesInKeys
+        ? valuesInRows(g, writtenKeys, layer.valueDim)
+        : g.expand(g.setRows(values, part(flatV), places));
+      this.#slots(states).set(layer.slot, { keys: writtenKeys, values: writtenValues });
     }
   }
 
@@ -121,9 +121,12 @@ export class GatheredAttention implements Attention {
     return known;
   }
 
-  #states(states: RowStates, slot: number) {
+  #states(states: RowStates, { slot, valuesInKeys, valueDim }: LayerAttention) {
     const g = this.#g;
-    return this.#slots(states).get(slot) ?? { keys: states.keys(g, slot), values: states.values(g, slot) };
+    const known = this.#slots(states).get(slot);
+    if (known !== undefined) return known;
+    const keys = states.keys(g, slot);
+    return { keys, values: valuesInKeys ? valuesInRows(g, keys, valueDim) : states.values(g, slot) };
   }
 
   /** @returns [valueDim, heads, tokens] */
@@ -131,7 +134,7 @@ export class GatheredAttention implements Attention {
     const g = this.#g;
     const { row, tokens, states } = member;
     const { first, mask } = member.windowed.get(layer.window) ?? member.whole;
-    const { keys, values } = this.#states(states, layer.slot);
+    const { keys, values } = this.#states(states, layer);
     const count = mask.ne[0];
     const byHead = (t: Tensor, dims: number) => {
       const head = t.nb[1] / layer.kvHeads;

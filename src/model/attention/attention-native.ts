@@ -121,14 +121,14 @@ export class NativeAttention implements Attention {
   attend(layer: LayerAttention, q: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor {
     const g = this.#g;
     const { kernel } = this.#source;
-    const { headDim, heads } = layer;
+    const { valueDim, heads } = layer;
     const rotatedQ = rotateQuery(g, layer, this.#temperature.apply(layer, q), this.#positions);
     if (k !== undefined && v !== undefined) this.#write(layer, rotate(g, layer, k, this.#positions), v);
     const op = this.#arguments(layer);
     // The writes above were expanded into the graph: nodes run in order, so they are done when the kernel reads.
-    const partial = g.custom([headDim, heads, q.ne[2], 1], [rotatedQ], kernel.attend, op);
-    const merged = g.custom([headDim, heads, q.ne[2], 1], [partial], kernel.merge, op);
-    return g.reshape(merged, headDim * heads, q.ne[2]);
+    const partial = g.custom([valueDim, heads, q.ne[2], 1], [rotatedQ], kernel.attend, op);
+    const merged = g.custom([valueDim, heads, q.ne[2], 1], [partial], kernel.merge, op);
+    return g.reshape(merged, valueDim * heads, q.ne[2]);
   }
 
   /** @param k rotated */
@@ -163,7 +163,7 @@ export class NativeAttention implements Attention {
   /** Parameters of one layer, written before every compute. @returns the address of its ba_op */
   #arguments(layer: LayerAttention): bigint {
     const { kernel } = this.#source;
-    const { headDim, heads, kvHeads, rope, window, scale, softcap, slot } = layer;
+    const { headDim, valueDim, valuesInKeys, heads, kvHeads, rope, window, scale, softcap, slot } = layer;
     const capacity = this.#capacity;
     const parameters = new AttentionArguments(
       {
@@ -177,6 +177,7 @@ export class NativeAttention implements Attention {
         cut: this.#backend.threads,
         softcap,
         sinks: this.#sinksOf(slot),
+        latent: valuesInKeys ? valueDim : 0,
       },
       capacity,
       { memory: this.#parameters, offset: this.#layers++ * AttentionArguments.bytes(capacity) },

@@ -18,7 +18,15 @@ import type { GraphInputs } from '../graph/graph-inputs.ts';
 import { type Join, joinFor } from '../graph/join.ts';
 import { causalMask, hidesNothing, type KeyRun } from '../graph/mask.ts';
 import type { KvLayout } from '../kv/kv-layout.ts';
-import { type KvTensors, kvTensors, type OwnPlaces, ownPlaces, writeKv, writeKvAt } from '../kv/kv-tensors.ts';
+import {
+  type KvTensors,
+  kvTensors,
+  type OwnPlaces,
+  ownPlaces,
+  valuesOfKeys,
+  writeKv,
+  writeKvAt,
+} from '../kv/kv-tensors.ts';
 import type { Sequence } from '../kv/sequence.ts';
 import { attentionWeights, byHead, mergeHeads, rotate, rotateQuery, tokenRange } from './attention-heads.ts';
 
@@ -194,7 +202,7 @@ export class PortableAttention implements Attention {
     let sum: Tensor | undefined;
     for (const { kv, column: first, padded } of runs) {
       const part = g.view(weights, [padded, tokens, heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);
-      const value = g.mulMat(kv.values, part); // [valueDim, tokens, heads]
+      const value = g.mulMat(kv.values ?? valuesOfKeys(g, kv.keys, layer.valueDim), part); // [valueDim, tokens, heads]
       sum = sum === undefined ? value : g.add(sum, value);
     }
     return sum ?? q;
@@ -224,6 +232,7 @@ function firstTokens(g: GraphContext, own: KvTensors, columns: number): KvTensor
   if (columns === keys.ne[1]) return own;
   return {
     keys: g.view(keys, [keys.ne[0], columns, keys.ne[2], 1], keys.nb[1], keys.nb[2], keys.nb[3], 0),
-    values: g.view(values, [columns, values.ne[1], values.ne[2], 1], values.nb[1], values.nb[2], values.nb[3], 0),
+    values:
+      values && g.view(values, [columns, values.ne[1], values.ne[2], 1], values.nb[1], values.nb[2], values.nb[3], 0),
   };
 }

@@ -3,7 +3,7 @@ import { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { rowBytes, type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
 import type { AttentionParameters } from '../architecture/layer-attention.ts';
 import type { KvLayout } from '../kv/kv-layout.ts';
-import { rowElements, rowPadding, rowsRefusal } from '../kv/row-states.ts';
+import { rowElements, rowPadding, rowsRefusal, valuesInRows } from '../kv/row-states.ts';
 import type { Model } from '../model.ts';
 
 /** Head dimensions for which CUDA's flash attention has caps on scores; for others it stops the process. */
@@ -36,7 +36,7 @@ export function gatheredRefusal(model: Model, layout: KvLayout): string | undefi
 }
 
 function operations(g: GraphContext, layer: AttentionParameters, layout: KvLayout): [string, Tensor][] {
-  const { headDim, valueDim, heads, kvHeads, slot, rope } = layer;
+  const { headDim, valueDim, valuesInKeys, heads, kvHeads, slot, rope } = layer;
   const { tensorType } = layout;
   const width = rowElements(layout, slot, 'keys');
   const one = g.tensor(TensorType.I32, 1);
@@ -52,16 +52,20 @@ function operations(g: GraphContext, layer: AttentionParameters, layout: KvLayou
     found.push(['rotary embedding in place', g.ropeInPlace(keys, one, null, rope)]);
   }
   for (const queries of queryCounts) {
-    const states = (dims: number) => {
-      const all = g.tensor(tensorType, dims * kvHeads, rowPadding);
+    const rowsOf = (dims: number) => g.tensor(tensorType, dims * kvHeads, rowPadding);
+    const byHead = (all: Tensor, dims: number) => {
       const head = all.nb[1] / kvHeads;
       return g.view(all, [dims, rowPadding, kvHeads, 1], all.nb[1], head, all.nb[1] * rowPadding, 0);
     };
+    const keys = rowsOf(headDim);
+    const values = valuesInKeys ? valuesInRows(g, keys, valueDim) : rowsOf(valueDim);
     const q = g.permute(g.tensor(TensorType.F32, headDim, heads, queries), 0, 2, 1, 3);
     const mask = g.tensor(TensorType.F16, rowPadding, queries);
     found.push([
       'flash attention',
-      g.flashAttention(q, states(headDim), states(valueDim), mask, layer.scale, { softcap: layer.softcap }),
+      g.flashAttention(q, byHead(keys, headDim), byHead(values, valueDim), mask, layer.scale, {
+        softcap: layer.softcap,
+      }),
     ]);
   }
   return found;

@@ -28,6 +28,7 @@ export function familyAbilities(): FamilyAbilities[] {
 /** What of a model has no gradient here, or undefined. @param routed whether its layers route over experts */
 export function withoutGradient(family: Family, routed: boolean): string | undefined {
   if (routed) return 'its experts';
+  if (family.latent === true) return 'the maps of its latent attention';
   if (family.attentionSinks === true) return 'its attention sinks';
   if (family.attentionSoftcap !== undefined) return 'its capped scores';
   if (family.sharedStates === true) return 'layers that share states';

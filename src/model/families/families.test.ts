@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { writeRandomModel } from '../../../tests/support/models/random-model.ts';
+import { modelVariants } from '../../../tests/support/models/model-variants.ts';
+import { type RandomModelSpec, writeRandomModel } from '../../../tests/support/models/random-model.ts';
 import { type GgufFile, openGguf } from '../../ggml/gguf/gguf-file.ts';
 import { readHyperParameters } from '../architecture/hyper-parameters.ts';
+import { KvLayout } from '../kv/kv-layout.ts';
 import { families, familyOf } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-families-'));
@@ -30,14 +32,14 @@ test.each([
   ['lfm2', {}, [], 'short convolutions'],
   ['gemma4-assistant', {}, [], 'predicts tokens for another model'],
   ['cogvlm-vl', {}, [], 'it reads images'],
-  ['deepseek2', {}, [], 'latent attention (MLA)'],
+  ['deepseek32', {}, [], 'sparse attention'],
   ['nomic-bert', {}, [], 'it is an encoder'],
   ['t5', {}, [], 'not a decoder-only'],
   ['gpt2', {}, [], 'absolute or learned'],
   ['dbrx', {}, [], 'no forward graph is written for it'],
   ['toString', {}, [], 'no forward graph is written for it'],
   ['gemma3', { 'gemma3.expert_count': 8 }, [], 'routes over 8 experts'],
-  ['llama', { 'llama.expert_count': 8, 'llama.expert_group_count': 4 }, [], 'llama.expert_group_count is 4'],
+  ['llama', {}, ['blk.0.attn_kv_a_mqa.weight'], 'tensor blk.0.attn_kv_a_mqa.weight'],
   ['llama', { 'llama.attention.causal': false }, [], 'not causal'],
   ['llama', {}, ['blk.0.ssm_in.weight'], 'tensor blk.0.ssm_in.weight'],
   ['llama', {}, ['position_embd.weight'], 'tensor position_embd.weight'],
@@ -51,12 +53,42 @@ test.each(Object.keys(families))('%s is accepted', (architecture) => {
   expect(familyOf(architecture, file({}))).toBe(families[architecture]);
 });
 
+async function read(spec: RandomModelSpec) {
+  const path = join(folder, `${spec.family}.gguf`);
+  await writeRandomModel(path, spec, 1);
+  return readHyperParameters(await openGguf(path));
+}
+
+test('a latent and the rotated part of a key are all that a token stores', async () => {
+  const spec = modelVariants.deepseek2;
+  const { rank, rotated } = spec.latent;
+  const parameters = await read(spec);
+  const [attention] = parameters.attention;
+  expect(attention).toMatchObject({ kvHeads: 1, headDim: rank + rotated, valueDim: rank, valuesInKeys: true });
+  expect(attention?.rope?.dims).toBe(rotated);
+  expect(new KvLayout(parameters, 'f16').bytesPerToken).toBe(parameters.layers * (rank + rotated) * 2);
+  expect(parameters.experts).toMatchObject({ groups: 4, groupsUsed: 2, routing: 'sigmoid', normalised: true });
+});
+
+test.each([
+  [{ expert_group_count: { u32: 3 } }, 'expert_group_count is 3, expected a divisor of the 16 experts'],
+  [
+    { expert_group_count: { u32: 16 } },
+    'expert_group_count is 16, expected a divisor of the 16 experts that leaves two',
+  ],
+  [{ expert_group_used_count: { u32: 9 } }, 'expert_group_used_count is 9, expected an integer from 1 to 4'],
+  [{ expert_group_count: { u32: 8 }, expert_group_used_count: { u32: 1 } }, 'enough groups of 2 for the 3 experts'],
+  [{ 'attention.kv_lora_rank': { u32: 0 } }, 'attention.kv_lora_rank is 0, expected an integer from 8'],
+  [{ 'attention.key_length_mla': { u32: 32 } }, 'attention.key_length_mla is 32, expected an integer from 33'],
+] as const)('%j contradicts itself', async (entries, reason) => {
+  const spec: RandomModelSpec = modelVariants.deepseek2;
+  await expect(read({ ...spec, entries: { ...spec.entries, ...entries } })).rejects.toMatchObject({
+    code: 'MODEL_INVALID',
+    message: expect.stringContaining(reason),
+  });
+});
+
 test('layers are described by what their file says', async () => {
-  const read = async (spec: Parameters<typeof writeRandomModel>[1]) => {
-    const path = join(folder, `${spec.family}.gguf`);
-    await writeRandomModel(path, spec, 1);
-    return readHyperParameters(await openGguf(path));
-  };
   const gemma = await read({ family: 'gemma2', layers: 4, slidingWindow: 16, caps: { logits: 20, scores: 10 } });
   expect(gemma.attention.map(({ window }) => window)).toEqual([16, 0, 16, 0]);
   expect(gemma.attention.every(({ softcap }) => softcap === 10)).toBe(true);

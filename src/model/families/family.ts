@@ -13,13 +13,15 @@ export interface Shapes {
   readonly headDim: number;
 }
 
+export type Routing = 'softmax' | 'sigmoid' | 'chosen';
+
 /** Which of a layer's linear maps are routed over, and how (mixture of experts). */
 export interface ExpertFeatures {
   /**
    * From the router's logits to the chosen experts' weights. `softmax`: over all experts, before the choice. `sigmoid`:
    * each by itself. `chosen`: softmax over the chosen ones alone.
    */
-  readonly routing: 'softmax' | 'sigmoid' | 'chosen';
+  readonly routing: Routing | ((file: { readonly layers: number; readonly vocabulary: number }) => Routing);
   /** Whether the chosen experts' weights are divided by their sum. `file`: where the file says so. */
   readonly normalised: boolean | 'file';
   /** Whether there are files of the family without experts. Defaults to false. */
@@ -75,8 +77,15 @@ export interface Family {
   readonly attentionSoftcap?: number;
   /** Whether every head has a sink. */
   readonly attentionSinks?: boolean;
-  /** Whether the file's own corners and magnitude of YaRN are read. Defaults to false. */
+  /** Whether the file's own corners of YaRN are read. Defaults to false. */
   readonly yarnKeys?: boolean;
+  /**
+   * What of YaRN's magnitude the scale of the scores makes up for, by the logarithm of the stretch. Defaults to 0: the
+   * rotation has all of it.
+   */
+  readonly yarnOverall?: (reader: MetadataReader) => number;
+  /** Keys and values are maps of one latent (MLA, DeepSeek 2). */
+  readonly latent?: boolean;
   /** Whether queries grow with their position as the file says (Ministral 3). */
   readonly temperature?: boolean;
   /** Whether the file may make its last layers use the states of earlier ones, and give each layer an input of its own. */

@@ -5,6 +5,7 @@
 import { BlockAttentionError } from '../../errors.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
 import { cohere2, commandR } from './cohere.ts';
+import { deepseek2, mistral4 } from './deepseek.ts';
 import { ernie45, ernie45moe } from './ernie.ts';
 import { exaone4 } from './exaone.ts';
 import type { Family } from './family.ts';
@@ -20,7 +21,7 @@ import { phi3 } from './phi.ts';
 import { qwen2, qwen2moe, qwen2vl, qwen3, qwen3moe, qwen3vl, qwen3vlmoe } from './qwen.ts';
 import { seedOss } from './seed.ts';
 
-export type { ExpertFeatures, Family, Shapes } from './family.ts';
+export type { ExpertFeatures, Family, Routing, Shapes } from './family.ts';
 
 export const families: Readonly<Record<string, Family>> = {
   llama,
@@ -56,6 +57,8 @@ export const families: Readonly<Record<string, Family>> = {
   starcoder2,
   falcon,
   phi2,
+  deepseek2,
+  mistral4,
 };
 
 const reasons: readonly (readonly [RegExp, string])[] = [
@@ -67,8 +70,8 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/gemma4-assistant|eagle3|dflash/, 'it predicts tokens for another model'],
   [/vl$|vlmoe$|vision|ocr|clip/, 'it reads images: take the model of text alone'],
   [
-    /deepseek2|deepseek3|deepseek4|minicpm3|plm|glm-dsa|mistral4/,
-    'its latent attention (MLA) stores keys in another form',
+    /deepseek32|deepseek4|glm-dsa|dots3note|minimax-m3/,
+    'each query reads keys of its own choice, which an index of its own scores (sparse attention)',
   ],
   [/bert|embed|t5encoder|wavtokenizer/, 'it is an encoder: it generates no text'],
   [/^t5|clip|pockettts|tts/, 'it is not a decoder-only language model'],
@@ -96,18 +99,14 @@ export function familyOf(architecture: string, file: GgufFile): Family {
     return refuse(`it routes over ${experts} experts (MoE), which files of this architecture do not`);
   }
   const some = family.experts?.someLayers === true;
-  for (const key of [
-    'expert_group_count',
-    'expert_group_used_count',
-    ...(some ? [] : ['leading_dense_block_count', 'interleave_moe_layer_step']),
-  ]) {
+  for (const key of some ? [] : ['leading_dense_block_count', 'interleave_moe_layer_step']) {
     const value = file.value(`${architecture}.${key}`);
     if (typeof value === 'number' && value > 1)
       return refuse(`${architecture}.${key} is ${value}, which it does not know`);
   }
   if (file.value(`${architecture}.attention.causal`) === false) return refuse('its attention is not causal');
   for (const name of file.tensors.keys()) {
-    if (/\.ssm_|\.attn_kv_a_mqa|position_embd/.test(name))
+    if (/\.ssm_|position_embd/.test(name) || (family.latent !== true && name.includes('.attn_kv_a_mqa')))
       return refuse(`tensor ${name} belongs to a kind of layer that is not supported`);
   }
   return family;

@@ -6,6 +6,7 @@ export const mistral3: Family = {
   ropePairs: 'norm',
   activation: 'silu',
   yarnKeys: true,
+  yarnOverall: (reader) => reader.number('rope.scaling.yarn_log_multiplier') ?? 0,
   temperature: true,
   attentionScale: configurable,
 };

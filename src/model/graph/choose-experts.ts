@@ -24,12 +24,12 @@ export function chooseExperts(
   hp: HyperParameters,
 ): ChosenExperts {
   if (hp.experts === undefined) throw new Error('a layer with a router belongs to a model with experts');
-  const { count, used, routing, normalised: divided, scale } = hp.experts;
+  const { count, used, groups, groupsUsed, routing, normalised: divided, scale } = hp.experts;
   const tokens = h.ne[1];
   const logits = linear(layer.router, routerInput(g, layer, h, x, hp)); // [count, tokens]
   const scores = routing === 'chosen' ? logits : routing === 'sigmoid' ? g.sigmoid(logits) : g.softMax(logits, null, 1);
   const by = layer.choiceBias === undefined ? scores : g.add(scores, layer.choiceBias);
-  const chosen = g.topK(by, used);
+  const chosen = g.topK(groups === 1 ? by : inBestGroups(g, by, groups, groupsUsed), used);
   const at = (values: Tensor) => g.reshape(g.getRows(g.reshape(values, 1, count, tokens), chosen), used, tokens);
   let weights = at(scores);
   if (routing === 'chosen') weights = g.softMax(weights, null, 1);
@@ -41,6 +41,23 @@ export function chooseExperts(
     weights = g.mul(weights, at(g.cont(g.repeat(g.reshape(downScale, count, 1), count, tokens, 1))));
   }
   return { chosen, weights };
+}
+
+/**
+ * Scores of experts that are not in the best groups become -infinity. A group is as good as its best two together
+ * (DeepSeek V3).
+ * @param scores [count, tokens]
+ * @returns the same shape
+ */
+function inBestGroups(g: GraphContext, scores: Tensor, groups: number, used: number): Tensor {
+  const [count, tokens] = scores.ne;
+  const each = count / groups;
+  const grouped = g.reshape(scores, each, groups, tokens);
+  const bestTwo = g.getRows(g.reshape(scores, 1, each, groups, tokens), g.topK(grouped, 2)); // [1, 2, groups, tokens]
+  const sums = g.sumRows(g.reshape(bestTwo, 2, groups, tokens));
+  const best = g.topK(g.reshape(sums, groups, tokens), used); // i32 [used, tokens]
+  const none = g.fill(grouped, Number.NEGATIVE_INFINITY);
+  return g.reshape(g.scatterRows(none, g.getRows(grouped, best), best), count, tokens);
 }
 
 function routerInput(g: GraphContext, { routerScale }: ExpertFeedForward, h: Tensor, x: Tensor, hp: HyperParameters) {

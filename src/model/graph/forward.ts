@@ -11,6 +11,7 @@ import type { LayerAttention } from '../architecture/layer-attention.ts';
 import type { Layer, LowRank, NamedWeights } from '../weights/layers.ts';
 import type { LinearPath } from '../weights/linear-native.ts';
 import { feedForward, type LinearMap } from './feed-forward.ts';
+import { latentResult } from './latent.ts';
 import { norm } from './norm.ts';
 import { projections } from './projections.ts';
 import { addTokenInput, tokenInputs } from './token-inputs.ts';
@@ -67,7 +68,8 @@ export function buildForward(
     const attended = attention.attend(layer.attention, q, k, v);
     // Keys and values are all that an encoded block keeps: the rest feeds nothing.
     if (index === lastStates && outputs === null) return null;
-    let a = linear(layer.attentionOutput, attended);
+    const result = layer.valueUp === undefined ? attended : latentResult(g, layer.valueUp, attended);
+    let a = linear(layer.attentionOutput, result);
     const wanted = index === hp.layers - 1 ? outputs : null;
     if (wanted !== null) {
       a = g.getRows(a, wanted);

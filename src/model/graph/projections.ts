@@ -4,6 +4,7 @@ import type { Tensor } from '../../ggml/graph/tensor.ts';
 import type { HyperParameters } from '../architecture/hyper-parameters.ts';
 import type { Layer } from '../weights/layers.ts';
 import type { LinearMap } from './feed-forward.ts';
+import { latentProjections } from './latent.ts';
 import { type Norm, norm, normalised } from './norm.ts';
 
 export interface Projected {
@@ -20,9 +21,13 @@ export function projections(
   h: Tensor,
   hp: HyperParameters,
 ): Projected {
-  const { heads, kvHeads, headDim, valueDim } = layer.attention;
+  const { heads, kvHeads, headDim, valueDim, latent } = layer.attention;
   const tokens = h.ne[1];
   const maps = layer.projections;
+  if ('keyDown' in maps) {
+    if (latent === undefined) throw new Error('latent maps belong to latent attention');
+    return latentProjections(g, linear, maps, { ...layer.attention, latent }, h, hp);
+  }
   const whole = hp.family.queryKeyNorm === 'whole';
   const byHead = (x: Tensor, dims: number, count: number, weights: Norm | undefined) => {
     if (weights === undefined) return g.reshape(x, dims, count, tokens);

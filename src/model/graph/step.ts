@@ -56,7 +56,7 @@ export interface Step {
 /** Upper bound of tensors per layer. */
 function tensorBound({ readsRows }: AttentionFactory, sequences: readonly Sequence[]): number {
   if (readsRows !== undefined) return sequences.length * readsRows.tensors;
-  return sequences.reduce((sum, { blocks }) => sum + blocks.length * 16 + 48, 0);
+  return sequences.reduce((sum, { blocks }) => sum + blocks.length * 20 + 56, 0);
 }
 
 /**

@@ -31,7 +31,7 @@ export async function convertBlock(
       const from = kvTensors(g, backend, source.layout, source.memory, tokens, slot);
       const to = kvTensors(g, backend, target.layout, target.memory, tokens, slot);
       g.expand(g.copy(plain(from.keys), to.keys));
-      g.expand(g.copy(plain(from.values), to.values));
+      if (from.values && to.values) g.expand(g.copy(plain(from.values), to.values));
     }
     allocator.place(g);
     await allocator.compute(g);

@@ -1,6 +1,7 @@
 /** Copying what one sequence has computed into another that begins alike, on the device that computes. */
 import type { GraphAllocator } from '../../ggml/device/backend.ts';
 import { GraphContext } from '../../ggml/graph/graph-context.ts';
+import type { Tensor } from '../../ggml/graph/tensor.ts';
 import type { Model } from '../model.ts';
 import { kvTensors } from './kv-tensors.ts';
 import { copyRows } from './row-copies.ts';
@@ -35,10 +36,9 @@ export async function copyPrefix(
       const from = kvTensors(g, backend, source.layout, source.memory, source.capacity, slot);
       const to = kvTensors(g, backend, target.layout, target.memory, target.capacity, slot);
       const rows = ({ keys: k }: typeof from) => g.view(k, [k.ne[0], tokens, k.ne[2], 1], k.nb[1], k.nb[2], k.nb[3], 0);
-      const columns = ({ values: v }: typeof from) =>
-        g.view(v, [tokens, v.ne[1], v.ne[2], 1], v.nb[1], v.nb[2], v.nb[3], 0);
+      const columns = (v: Tensor) => g.view(v, [tokens, v.ne[1], v.ne[2], 1], v.nb[1], v.nb[2], v.nb[3], 0);
       g.expand(g.copy(rows(from), rows(to)));
-      g.expand(g.copy(columns(from), columns(to)));
+      if (from.values && to.values) g.expand(g.copy(columns(from.values), columns(to.values)));
     }
     allocator.place(g);
     await allocator.compute(g);

@@ -8,7 +8,7 @@ import type { Model } from '../model.ts';
 import type { StoredBlock } from './convert-kv.ts';
 import type { KvLayout } from './kv-layout.ts';
 import { kvTensors } from './kv-tensors.ts';
-import type { RowStates } from './row-states.ts';
+import { type RowStates, sidesOf } from './row-states.ts';
 
 /** Two computations of one block. */
 export interface StatePair {
@@ -36,7 +36,7 @@ export async function stateDeviation(
     const copies = pairs.map(({ fresh, stored, tokens }) =>
       [fresh, stored].map(({ layout, memory }) => {
         const { keys, values } = kvTensors(g, backend, layout, memory, tokens, slot);
-        return { keys: plain(keys), values: plain(values) };
+        return { keys: plain(keys), values: plain(values ?? keys) };
       }),
     );
     allocator.place(g);
@@ -46,7 +46,7 @@ export async function stateDeviation(
       backend.read(t, data);
       return data;
     };
-    const sums = (['keys', 'values'] as const).map((which) =>
+    const sums = sidesOf(layoutOf(pairs), slot).map((which) =>
       pairs.map(({ tokens }, i) => {
         const [fresh, stored] = (copies[i] ?? []).map((copy) => read(copy[which]));
         const [first] = copies[i] ?? [];
@@ -79,7 +79,7 @@ export async function rowDeviation(
   const g = new GraphContext(64);
   const inputs = new GraphInputs(g);
   try {
-    const sides = (['keys', 'values'] as const).map((which) => {
+    const sides = sidesOf(stored.layout, slot).map((which) => {
       const read = (states: RowStates) => {
         const rows = states.window(g, slot, which, first, count);
         return g.copy(rows, g.tensor(TensorType.F32, rows.ne[0], count));

@@ -3,7 +3,7 @@
  *
  * Per layer that has states of its own, one after the other:
  *   K [kvHeads][paddedTokens][headDim]   keys after QK-norm, rotated at local positions 0..n-1
- *   V [kvHeads][valueDim][paddedTokens]  values, transposed; valueDim is headDim nearly everywhere
+ *   V [kvHeads][valueDim][paddedTokens]  values, transposed; none where a value is the end of its key (MLA)
  * Tokens are padded to a multiple of 32 with zeros, so that quantised groups and vector loads never straddle a block.
  * Each array starts at a multiple of 64 bytes. native/src/block_attention.h declares the same layout.
  */
@@ -73,8 +73,8 @@ export class KvLayout {
     return kvHeads * rowBytes(this.tensorType, headDim);
   }
 
-  #valueBytes({ kvHeads, valueDim }: SlotShape): number {
-    return (kvHeads * valueDim * rowBytes(this.tensorType, tokenPadding)) / tokenPadding;
+  #valueBytes({ kvHeads, valueDim, valuesInKeys }: SlotShape): number {
+    return valuesInKeys ? 0 : (kvHeads * valueDim * rowBytes(this.tensorType, tokenPadding)) / tokenPadding;
   }
 
   /** Bytes of a whole block of `tokens`, all layers. */

@@ -10,11 +10,10 @@ import { GraphInputs } from '../graph/graph-inputs.ts';
 import type { Model } from '../model.ts';
 import type { StoredBlock } from './convert-kv.ts';
 import { kvTensors } from './kv-tensors.ts';
-import type { RowStates } from './row-states.ts';
+import { type RowStates, sidesOf } from './row-states.ts';
 
 /** What a graph of copies may need per slot. */
 const tensorsPerSlot = 40;
-const sides = ['keys', 'values'] as const;
 
 /** Builds, fills and computes a graph over all slots. */
 async function overSlots(
@@ -55,9 +54,11 @@ export async function blockToRows(
     return (slot) => {
       const { keys, values } = kvTensors(g, model.backend, layout, memory, tokens, slot);
       const plain = (t: Tensor) => (layout.type === 'q8_0' ? asFloats(g, t) : t);
-      const [k, v] = [plain(keys), plain(values)];
+      const k = plain(keys);
       const first = g.view(k, [k.ne[0], tokens, k.ne[2], 1], k.nb[1], k.nb[2], k.nb[3], 0);
       write(target.keys(g, slot), g.permute(first, 0, 2, 1, 3)); // [headDim, kvHeads, tokens]
+      if (values === undefined) return;
+      const v = plain(values);
       const columns = g.view(v, [tokens, v.ne[1], v.ne[2], 1], v.nb[1], v.nb[2], v.nb[3], 0);
       write(target.values(g, slot), g.permute(columns, 2, 0, 1, 3)); // [valueDim, kvHeads, tokens]
     };
@@ -84,13 +85,14 @@ export async function rowsToBlock(
       return g.reshape(plain, dims, kvHeads, tokens);
     };
     const k = g.cont(g.permute(read('keys', headDim), 0, 2, 1, 3)); // [headDim, tokens, kvHeads]
-    const v = g.cont(g.permute(read('values', valueDim), 1, 2, 0, 3)); // [tokens, valueDim, kvHeads]
     // Quantised states are only written whole.
-    const padding = quantised ? values.ne[0] - tokens : 0;
+    const padding = quantised ? keys.ne[1] - tokens : 0;
     const whole = (t: Tensor, p0: number, p1: number) => (padding === 0 ? t : g.pad(t, p0, p1));
     const part = (t: Tensor, ne0: number, ne1: number) =>
       quantised ? t : g.view(t, [ne0, ne1, kvHeads, 1], t.nb[1], t.nb[2], t.nb[3], 0);
     g.expand(g.copy(whole(k, 0, padding), part(keys, headDim, tokens)));
+    if (values === undefined) return;
+    const v = g.cont(g.permute(read('values', valueDim), 1, 2, 0, 3)); // [tokens, valueDim, kvHeads]
     g.expand(g.copy(whole(v, padding, 0), part(values, tokens, valueDim)));
   });
 }
@@ -130,7 +132,7 @@ export async function copyRows(model: Model, allocator: GraphAllocator, copy: Ro
     return (slot) => {
       const layer = turned(slot);
       const rope = quantised ? layer?.rope : undefined;
-      for (const side of sides) {
+      for (const side of sidesOf(target.layout, slot)) {
         if (side === 'keys' && rope !== undefined && layer !== undefined && positions !== undefined) {
           const keys = g.getRows(source.keys(g, slot), picked);
           const { headDim, kvHeads } = target.layout.shape(slot);

@@ -2,7 +2,7 @@
  * Keys and values as rows, one per token, in memory of the device: the form that flash attention reads and that rows can
  * be picked from and written to by number. A pool of blocks lies so, and a sequence's context with its own tokens behind.
  *
- * Per slot: K [capacity][kvHeads * headDim], then V [capacity][kvHeads * valueDim]. Slots share buffers as long as the
+ * Per slot: K [capacity][kvHeads * headDim], then V [capacity][kvHeads * valueDim] unless values lie in the keys. Slots share buffers as long as the
  * device gives so much at once. Owns its memory; valid until freed.
  */
 import type { Backend, OwnedMemory, TensorMemory } from '../../ggml/device/backend.ts';
@@ -78,7 +78,7 @@ export class RowStates {
     return this.#placed(g, this.layout.tensorType, slot, 'keys');
   }
 
-  /** Values of a slot: [kvHeads * valueDim, capacity]. */
+  /** Values of a slot that lie apart: [kvHeads * valueDim, capacity]. */
   values(g: GraphContext, slot: number): Tensor {
     return this.#placed(g, this.layout.tensorType, slot, 'values');
   }
@@ -131,10 +131,21 @@ export class RowStates {
   }
 }
 
-/** Elements of one token's keys or values in a slot. */
+/** Elements of one token's keys or values in a slot, as they are stored. */
 export function rowElements(layout: KvLayout, slot: number, which: 'keys' | 'values'): number {
-  const { kvHeads, headDim, valueDim } = layout.shape(slot);
-  return kvHeads * (which === 'keys' ? headDim : valueDim);
+  const { kvHeads, headDim, valueDim, valuesInKeys } = layout.shape(slot);
+  return kvHeads * (which === 'keys' ? headDim : valuesInKeys ? 0 : valueDim);
+}
+
+/** What is stored of a slot. */
+export function sidesOf(layout: KvLayout, slot: number): readonly ('keys' | 'values')[] {
+  return layout.shape(slot).valuesInKeys ? ['keys'] : ['keys', 'values'];
+}
+
+/** Values [valueDim, rows] that lie in rows of keys [headDim, rows] of one head, as a window on them. */
+export function valuesInRows(g: GraphContext, keys: Tensor, valueDim: number): Tensor {
+  const { ne, nb, type } = keys;
+  return g.view(keys, [valueDim, ne[1], 1, 1], nb[1], nb[2], nb[3], rowBytes(type, ne[0] - valueDim));
 }
 
 export function paddedRows(rows: number): number {
@@ -149,7 +160,7 @@ export function rowsBytes(layout: KvLayout, rows: number): number {
 /** Why blocks of a layout cannot lie as rows; undefined where they can. */
 export function rowsRefusal(layout: KvLayout): string | undefined {
   for (const slot of layout.slots.keys()) {
-    for (const which of ['keys', 'values'] as const) {
+    for (const which of sidesOf(layout, slot)) {
       const elements = rowElements(layout, slot, which);
       const bytes = rowBytes(layout.tensorType, elements);
       if (bytes % 4 !== 0) return `${elements} elements of ${layout.type} for a token are no whole number of 32 bits`;

@@ -4,6 +4,7 @@ import type { HyperParameters } from '../architecture/hyper-parameters.ts';
 import type { AttentionParameters, LayerAttention } from '../architecture/layer-attention.ts';
 import type { Norm } from '../graph/norm.ts';
 import { bindFeedForward } from './bind-feed-forward.ts';
+import { bindLatent, bindValueUp } from './bind-latent.ts';
 import type { Layer, Linear, LowRank, NamedWeights, Projections, TokenInputs } from './layers.ts';
 
 /** Where tensors are found by their names in the file, checked for shape. */
@@ -93,12 +94,13 @@ function bindLayer(bind: Binder, hp: HyperParameters, parameters: AttentionParam
   const twoInputs = bind.has(at('attn_norm_2'));
   const feedForwardNorm = at(normFirst ? 'post_attention_norm' : twoInputs ? 'attn_norm' : 'ffn_norm');
   const parallel = family.parallel === true && (twoInputs || !bind.has(at('ffn_norm')));
-  const { heads, valueDim } = parameters;
+  const { heads, valueDim, latent } = parameters;
   return {
     ...bindQueryKeyNorms(bind, hp, parameters, at),
     attentionNorm: postNormed ? undefined : bind.norm(at(twoInputs ? 'attn_norm_2' : 'attn_norm'), d),
     projections: bindProjections(bind, hp, parameters, at),
-    attentionOutput: bind.linear(at('attn_output'), heads * valueDim, d),
+    valueUp: latent && bindValueUp(bind, latent, heads, at),
+    attentionOutput: bind.linear(at('attn_output'), heads * (latent?.outputDim ?? valueDim), d),
     attentionPostNorm: normFirst ? undefined : bind.optionalNorm(at('post_attention_norm'), d),
     parallel,
     feedForwardNorm: postNormed || (parallel && !twoInputs) ? undefined : bind.norm(feedForwardNorm, d),
@@ -145,9 +147,10 @@ function bindQueryKeyNorms(
 function bindProjections(
   bind: Binder,
   { embeddingLength: d, family }: HyperParameters,
-  { heads, kvHeads, headDim, valueDim, borrows }: AttentionParameters,
+  { heads, kvHeads, headDim, valueDim, borrows, latent }: AttentionParameters,
   at: (name: string) => string,
 ): Projections {
+  if (latent !== undefined) return bindLatent(bind, latent, { embedding: d, heads }, at);
   const fused = at('attn_qkv');
   if (bind.has(fused)) return { fused: bind.linear(fused, d, heads * headDim + kvHeads * (headDim + valueDim)) };
   const q = bind.linear(at('attn_q'), d, heads * headDim);

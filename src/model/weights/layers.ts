@@ -69,6 +69,8 @@ export interface Layer {
   readonly projections: Projections;
   readonly queryNorm: Norm | undefined;
   readonly keyNorm: Norm | undefined;
+  /** What a head's result is mapped by before them, where values lie in a latent: [rank, output, heads]. */
+  readonly valueUp: Tensor | undefined;
   readonly attentionOutput: Linear;
   readonly attentionPostNorm: Norm | undefined;
   /** Whether attention and feed-forward read the same input, and their results are added together. */
@@ -83,15 +85,27 @@ export interface Layer {
   readonly outputScale: Tensor | undefined;
 }
 
+/** Queries, and a latent with the rotated part of a key behind it: maps and a norm between (MLA). */
+export interface LatentProjections {
+  /** From the residual; undefined where `query` is. */
+  readonly queryDown: { readonly map: Linear; readonly norm: Norm } | undefined;
+  readonly query: Linear; // to [(plain + rotated) * heads]
+  readonly keyDown: Linear; // to [rank + rotated]
+  readonly latentNorm: Norm; // [rank]
+  /** From the plain part of a query to the latent. */
+  readonly keyUp: Tensor; // [plain, rank, heads]
+}
+
 /**
  * Separate projections; one whose output rows are q, k, v in turn (Phi-3); a query alone, where the states are another
- * layer's; or a query and a key that is the value, too.
+ * layer's; a query and a key that is the value, too; or latent ones.
  */
 export type Projections =
   | { readonly q: Linear; readonly k: Linear; readonly v: Linear }
   | { readonly fused: Linear }
   | { readonly q: Linear; readonly k: Linear }
-  | { readonly q: Linear };
+  | { readonly q: Linear }
+  | LatentProjections;
 
 export interface TokenInput {
   readonly gate: Linear; // [embedding] to [width]

@@ -9,10 +9,19 @@ import type { Backend } from '../../ggml/device/backend.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
 import { TensorData } from '../../ggml/gguf/tensor-data.ts';
 import { GraphContext } from '../../ggml/graph/graph-context.ts';
-import { type Shape, type Tensor, typeName } from '../../ggml/graph/tensor.ts';
+import { type Shape, type Tensor, type TensorType, typeName } from '../../ggml/graph/tensor.ts';
 import type { Adapter } from './adapter.ts';
 import type { AdapterKind } from './adapter-file.ts';
 import type { LowRank } from './layers.ts';
+
+/** A tensor made from others. */
+export interface MadeTensor {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly ne: Shape;
+  /** As it would lie in a file. */
+  readonly data: Uint8Array;
+}
 
 export class Weights {
   readonly #path: string;
@@ -78,6 +87,18 @@ export class Weights {
       if (copy === undefined) continue;
       this.#repacked.set(name, copy.tensor);
       this.#release.push(() => copy.release());
+    }
+  }
+
+  /** Adds tensors that the file does not have, in memory of their own. @throws MODEL_TOO_LARGE */
+  add(backend: Backend, made: readonly MadeTensor[]): void {
+    const context = new GraphContext(made.length + 8);
+    this.#release.push(() => context.dispose());
+    const tensors = made.map(({ name, type, ne, data }) => ({ name, data, tensor: context.tensor(type, ...ne) }));
+    this.#release.push(backend.allocate(context));
+    for (const { name, data, tensor } of tensors) {
+      backend.write(tensor, data);
+      this.#tensors.set(name, tensor);
     }
   }
 

@@ -117,6 +117,37 @@ export const modelVariants = {
   phi2: { family: 'phi2', kvHeads: 4 },
   stablelm: { family: 'stablelm' },
   'stablelm 12b': { family: 'stablelm', norms: 'parallel', queryKeyNorm: 'each' },
+  // V3 and R1: queries through a map of low rank, groups of experts, a bias of the choice, YaRN.
+  deepseek2: {
+    family: 'deepseek2',
+    latent: { rank: 64, rotated: 32, plain: 24, output: 20, queryRank: 40 },
+    experts: { count: 16, used: 3 },
+    denseLayers: 1,
+    choiceBias: true,
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+    entries: {
+      expert_group_count: { u32: 4 },
+      expert_group_used_count: { u32: 2 },
+      expert_gating_func: { u32: 2 },
+      expert_weights_norm: { bool: true },
+      leading_dense_block_count: { u32: 1 },
+      'rope.scaling.yarn_log_multiplier': { f32: 0.0707 },
+    },
+  },
+  'deepseek2, dense': {
+    family: 'deepseek2',
+    layers: 4,
+    heads: 16,
+    headDim: 32,
+    latent: { rank: 64, rotated: 32, plain: 16, output: 16, queryRank: 32 },
+    entries: { leading_dense_block_count: { u32: 4 }, expert_feed_forward_length: { u32: 64 } },
+  },
+  mistral4: {
+    family: 'mistral4',
+    latent: { rank: 64, rotated: 32, plain: 24, output: 20, queryRank: 40 },
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+    entries: { 'rope.scaling.yarn_log_multiplier': { f32: 0.2 } },
+  },
   'phi3, longrope': { family: 'phi3', ropeScaling: { type: 'longrope', originalContext: 256, attnFactor: 1.19 } },
 } as const satisfies Record<string, RandomModelSpec>;
 
@@ -133,6 +164,7 @@ export function usesGelu({ family }: RandomModelSpec): boolean {
 
 /** Rows whose attention is another row's: anchored and recomputed blocks are not compared with them once more. */
 const familiarAttention: readonly string[] = [
+  'mistral4',
   'qwen2vl',
   'qwen3vl',
   'qwen3vlmoe',
@@ -163,6 +195,16 @@ export const attentionVariants: Readonly<Record<string, RandomModelSpec>> = Obje
 /** What only models with many layers have: compared in full mode. */
 export const deepVariants: Readonly<Record<string, RandomModelSpec>> = {
   'exaone4, windows': { family: 'exaone4', layers: 64, embedding: 32, heads: 2, kvHeads: 1, feedForward: 32 },
+  // V2 Lite, with as many layers as llama.cpp knows it by, and as its files were before 2025.
+  'deepseek2, lite': {
+    family: 'deepseek2',
+    layers: 26,
+    embedding: 32,
+    latent: { rank: 32, rotated: 16, plain: 16, output: 16, fused: true },
+    experts: { count: 6, used: 2 },
+    denseLayers: 1,
+    entries: { leading_dense_block_count: { u32: 1 } },
+  },
 };
 
 /** Types of weights: plain ones, with 32 elements to a block, and with 256. */

@@ -36,6 +36,10 @@ export interface FamilyTraits {
   readonly expertsAsWide?: boolean;
   /** What every token meets besides. */
   readonly shared?: 'gated' | 'plain' | 'layer';
+  /** Experts' widths that this is wide, where files count them. Defaults to a width of its own. */
+  readonly sharedCount?: number;
+  /** Whether keys and values are maps of a latent. */
+  readonly latent?: boolean;
   /** Biases of the router and the experts. */
   readonly expertBias?: boolean;
   readonly choiceBias?: boolean;
@@ -117,6 +121,7 @@ export const familyTraits = {
     rotated: 0.5,
     experts: 'always',
     shared: 'plain',
+    sharedCount: 1,
     choiceBias: true,
     // The last layer of the file predicts a token ahead and does not run.
     ahead: 1,
@@ -147,6 +152,20 @@ export const familyTraits = {
     outputBias: true,
     headBias: true,
     rotated: 0.5,
+  },
+  deepseek2: {
+    latent: true,
+    experts: 'asked',
+    shared: 'plain',
+    sharedCount: 2,
+    entries: { expert_weights_scale: { f32: 1.5 } },
+  },
+  mistral4: {
+    latent: true,
+    experts: 'always',
+    shared: 'plain',
+    sharedCount: 1,
+    entries: { 'attention.temperature_scale': { f32: 0.1 }, 'attention.temperature_length': { u32: 40 } },
   },
   stablelm: { layerNorm: 'biased', attentionBias: true, rotated: 0.25 },
 } as const satisfies Record<string, FamilyTraits>;

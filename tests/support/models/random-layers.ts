@@ -1,5 +1,6 @@
 /** The tensors of one layer of a random model, by its family's traits. */
 import type { GgufTensorSource } from '../../../src/ggml/gguf/gguf-writer.ts';
+import { latentAttention } from './random-latent.ts';
 import type { Makers, RandomModelSpec, Shape } from './random-model.ts';
 
 type Name = (part: string) => string;
@@ -14,7 +15,8 @@ export function* layerTensors(
   const name: Name = (part) => `blk.${layer}.${part}`;
   if (traits.norms !== 'after') yield* make.norm(name('attn_norm'), embedding);
   if (spec.twoInputs === true) yield* make.norm(name('attn_norm_2'), embedding);
-  yield* attention(spec, shape, layer, make, name);
+  if (spec.latent !== undefined) yield* latentAttention(shape, spec.latent, name, make);
+  else yield* attention(spec, shape, layer, make, name);
   if (traits.norms === undefined || traits.norms === 'both') yield* make.norm(name('ffn_norm'), embedding);
   if (traits.norms === 'renamed') yield* make.norm(name('post_attention_norm'), embedding);
   if (traits.norms === 'both' || traits.norms === 'after') {
@@ -134,7 +136,7 @@ function* experts(
     const gate = make.matrix(name('ffn_gate_inp_shexp'), embedding, 1);
     yield { ...gate, ne: [embedding] };
   }
-  const sharedWidth = family === 'glm4moe' ? width : 2 * embedding;
+  const sharedWidth = traits.sharedCount === undefined ? 2 * embedding : traits.sharedCount * width;
   yield make.matrix(name('ffn_gate_shexp'), embedding, sharedWidth);
   yield make.matrix(name('ffn_up_shexp'), embedding, sharedWidth);
   yield make.matrix(name('ffn_down_shexp'), sharedWidth, embedding);

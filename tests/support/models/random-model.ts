@@ -11,6 +11,7 @@ import { quantize } from '../../../src/ggml/graph/quantize.ts';
 import { TensorType } from '../../../src/ggml/graph/tensor.ts';
 import { createPrng, type Prng } from '../prng.ts';
 import { type Family, type FamilyTraits, familyTraits } from './random-families.ts';
+import { latentEntries, type RandomLatent } from './random-latent.ts';
 import { layerTensors } from './random-layers.ts';
 import { type VocabularyKind, vocabulary } from './random-vocabulary.ts';
 
@@ -65,10 +66,13 @@ export interface RandomModelSpec {
   /** Norms in place of those the family's traits name: of large models that have others. */
   readonly norms?: FamilyTraits['norms'];
   readonly queryKeyNorm?: FamilyTraits['queryKeyNorm'];
+  readonly choiceBias?: FamilyTraits['choiceBias'];
   /** Whether attention and feed-forward have norms of their own in a parallel layer, falcon. Defaults to false. */
   readonly twoInputs?: boolean;
   /** First layers that are dense in a mixture of experts. Defaults to 0. */
   readonly denseLayers?: number;
+  /** Of families with latent attention, which have no default. */
+  readonly latent?: RandomLatent;
   /** Keys besides those of the family, without the architecture before them; they win over its. */
   readonly entries?: Readonly<Record<string, GgufEntry>>;
   /** Cap of the final logits and of the scores, gemma2. Defaults to 30 and 50. */
@@ -92,6 +96,7 @@ function resolve(spec: RandomModelSpec) {
     ...familyTraits[spec.family],
     ...(spec.norms && { norms: spec.norms }),
     ...(spec.queryKeyNorm && { queryKeyNorm: spec.queryKeyNorm }),
+    ...(spec.choiceBias && { choiceBias: spec.choiceBias }),
   };
   const embedding = spec.embedding ?? 64;
   const heads = spec.heads ?? 4;
@@ -185,10 +190,11 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
       entries.push([`${family}.expert_weights_scale`, { f32: shape.experts.scale }]);
     if (traits.expertsAsWide !== true)
       entries.push([`${family}.expert_feed_forward_length`, { u32: shape.expertLength }]);
-    if (traits.shared === 'gated' || (traits.shared === 'plain' && family !== 'glm4moe'))
+    if (traits.shared === 'gated' || (traits.shared === 'plain' && traits.sharedCount === undefined))
       entries.push([`${family}.expert_shared_feed_forward_length`, { u32: 2 * shape.embedding }]);
-    if (family === 'glm4moe') entries.push(['glm4moe.expert_shared_count', { u32: 1 }]);
   }
+  if (traits.sharedCount !== undefined) entries.push([`${family}.expert_shared_count`, { u32: traits.sharedCount }]);
+  if (spec.latent !== undefined) entries.push(...latentEntries(shape, spec.latent));
   for (const [key, entry] of Object.entries({ ...traits.entries, ...spec.entries })) {
     entries.push([`${family}.${key}`, entry]);
   }

@@ -27,29 +27,29 @@ import type { EncodedBlock, ForwardHarness } from './forward-harness.ts';
 
 /** All blocks' keys and values of one layer: [head][token][dim], f32, keys rotated to their prompt positions. */
 function concatenated(model: Model, layout: KvLayout, blocks: readonly EncodedBlock[], layer: LayerAttention) {
-  const { headDim, kvHeads } = layer;
+  const { headDim, valueDim, valuesInKeys, kvHeads } = layer;
   const total = blocks.reduce((sum, block) => sum + block.tokens.length, 0);
   const keys = new Float32Array(kvHeads * total * headDim);
-  const values = new Float32Array(kvHeads * total * headDim);
+  const values = new Float32Array(kvHeads * total * valueDim);
   const { rope, slot } = layer;
   const frequencies = rope && angularFrequencies(rope, ropeFactors(model, layer));
   let start = 0;
   for (const { tokens, memory } of blocks) {
     const n = tokens.length;
     const padded = layout.padded(n);
-    const count = kvHeads * padded * headDim;
-    const read = (offset: number) =>
-      dequantize(layout.tensorType, memory.bytes.subarray(offset, offset + layout.keyArrayBytes(slot, n)), count);
-    const k = read(layout.keyOffset(slot, n));
-    const v = read(layout.valueOffset(slot, n));
+    const read = (offset: number, size: number, dims: number) =>
+      dequantize(layout.tensorType, memory.bytes.subarray(offset, offset + size), kvHeads * padded * dims);
+    const k = read(layout.keyOffset(slot, n), layout.keyArrayBytes(slot, n), headDim);
+    const v = valuesInKeys ? undefined : read(layout.valueOffset(slot, n), layout.valueArrayBytes(slot, n), valueDim);
     const turn = frequencies && rotation(frequencies, start);
     for (let head = 0; head < kvHeads; head++) {
       for (let token = 0; token < n; token++) {
         const row = k.slice((head * padded + token) * headDim, (head * padded + token + 1) * headDim);
         if (rope && turn) rotateRow(row, turn.cos, turn.sin, rope.mode);
         keys.set(row, (head * total + start + token) * headDim);
-        for (let dim = 0; dim < headDim; dim++) {
-          values[(head * total + start + token) * headDim + dim] = v[(head * headDim + dim) * padded + token] ?? 0;
+        for (let dim = 0; dim < valueDim; dim++) {
+          const value = v === undefined ? row[headDim - valueDim + dim] : v[(head * valueDim + dim) * padded + token];
+          values[(head * total + start + token) * valueDim + dim] = value ?? 0;
         }
       }
     }
@@ -98,7 +98,7 @@ export async function paperForward(
     return {
       attend(layer, q, ownK, ownV): Tensor {
         const { k, v } = states.of(layer, ownK, ownV);
-        const { heads, kvHeads, headDim } = layer;
+        const { heads, kvHeads, headDim, valueDim } = layer;
         const before = concatenated(model, layout, blocks, layer);
         const scores = g.tensor(TensorType.F32, columns, final.length, heads);
         const put = (part: Tensor, first: number) => {
@@ -112,7 +112,7 @@ export async function paperForward(
         let contextValues: Tensor | undefined;
         if (context > 0) {
           const keys = inputs.floats([headDim, context, kvHeads], () => before.keys);
-          const values = inputs.floats([headDim, context, kvHeads], () => before.values);
+          const values = inputs.floats([valueDim, context, kvHeads], () => before.values);
           contextValues = g.cont(g.permute(values, 1, 0, 2, 3));
           put(g.mulMat(keys, query), 0);
         }
