@@ -130,7 +130,7 @@ export const stages: readonly Stage[] = [
   },
   {
     name: 'alone',
-    contexts: 2600,
+    contexts: 2000,
     batch: 8,
     seed: 5,
     pages: 1500,

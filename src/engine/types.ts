@@ -191,6 +191,26 @@ export interface PolicyWork {
   readonly ms: number;
 }
 
+/** What a policy's `select` found: how the question reads behind each passage alone. */
+export interface Selection {
+  /** All passages of the prompt that it chose among, in their order. */
+  readonly passages: readonly SelectedPassage[];
+  /** Reading the question behind each of them: a part of the time to first token, in ms. */
+  readonly ms: number;
+}
+
+export interface SelectedPassage {
+  /** The block's id. */
+  readonly id: string;
+  /**
+   * Minus the natural logarithm of the probability that the model answers behind this passage alone that the documents do
+   * not answer; at least 0. To compare passages of one question by.
+   */
+  readonly relevance: number;
+  /** Whether the answer was read from it. */
+  readonly read: boolean;
+}
+
 /** How likely a text is as the answer to a prompt. */
 export interface TextScore {
   /** At least 0: of a text without tokens nothing is asked. */
@@ -213,6 +233,8 @@ export interface AnswerResult {
   readonly policy: string | null;
   /** Zeros where the policy recomputes nothing. */
   readonly recomputed: PolicyWork;
+  /** Null where the policy chooses none, or the prompt has no more passages than it chooses. */
+  readonly selection: Selection | null;
   readonly stopReason: 'end' | 'length' | 'stop' | 'aborted';
   /** The stop string that ended the answer, where one did. */
   readonly stopText?: string | undefined;

@@ -181,7 +181,7 @@ function accountOf(result: SourceResult): string[] {
 
 /** What an answer cost, in two or three lines. */
 function account(result: AnswerResult): string[] {
-  const { mode, reason, policy, recomputed, ttftMs, tokens, timings, blocks, flops, stopReason } = result;
+  const { mode, reason, policy, recomputed, selection, ttftMs, tokens, timings, blocks, flops, stopReason } = result;
   const speed = timings.decodeTokensPerSecond;
   const lines = [
     ...(reason === null ? [] : [`${mode}, since ${reason}`]),
@@ -191,6 +191,12 @@ function account(result: AnswerResult): string[] {
   ];
   if (recomputed.tokens > 0) {
     lines.push(`policy ${policy}: ${formatCount(recomputed.tokens)} tokens recomputed in ${formatMs(recomputed.ms)}`);
+  }
+  if (selection !== null) {
+    const read = selection.passages.filter((passage) => passage.read).length;
+    lines.push(
+      `policy ${policy}: read ${read} of ${selection.passages.length} passages, chosen in ${formatMs(selection.ms)}`,
+    );
   }
   if (blocks.length > 0) {
     const hits = blocks.filter(({ status }) => status === 'hit');

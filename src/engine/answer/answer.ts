@@ -17,6 +17,7 @@ import { answerLimit, joinTokens, makePlan, splitPlan } from './answer-plan.ts';
 import type { AnswerSink } from './answer-stream.ts';
 import { generate } from './generate.ts';
 import { answerTokens, scoreTexts } from './score-texts.ts';
+import { narrowed, selectBytes, selectPassages } from './select-passages.ts';
 import { checkStops } from './text-stream.ts';
 import { checkAlternatives } from './token-report.ts';
 
@@ -42,19 +43,20 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   const sampler = createSampler(request, tokenizer);
   const cleanup: (() => void)[] = [() => sampler[Symbol.dispose]()];
   try {
-    const plan = await makePlan(parts, request, mode);
-    const { context, question, contextTokens } = splitPlan(plan);
+    const whole = await makePlan(parts, request, mode);
+    const { context, question, contextTokens } = splitPlan(whole);
     const maxTokens = answerLimit(parts, contextTokens + question.length, request);
-    const finalTokens = mode === 'full' ? joinTokens(plan) : question;
+    const finalTokens = mode === 'full' ? joinTokens(whole) : question;
     const plannedAt = performance.now();
 
-    const texts = (request.score ?? []).map((text) => answerTokens(text, plan.answerAfterSpace, tokenizer));
+    const texts = (request.score ?? []).map((text) => answerTokens(text, whole.answerAfterSpace, tokenizer));
     const longest = texts.reduce((most, { length }) => Math.max(most, length), maxTokens);
     answerLimit(parts, contextTokens + question.length, { maxTokens: longest });
     const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
-    const work = contextWork(choice.policy, context, source);
     const blockContext = mode === 'block' ? context : [];
-    const unreserve = await budget.reserve(contextBytes(parts, blockContext, ownTokens, work), signal);
+    const ownBytes = contextBytes(parts, blockContext, ownTokens, contextWork(choice.policy, blockContext, source));
+    // What choosing takes is free again before the answer takes its own.
+    const unreserve = await budget.reserve(Math.max(ownBytes, selectBytes(parts, whole, choice.policy)), signal);
     cleanup.push(unreserve);
     let handles: BlockHandle[] = [];
     const blocksOptions = { tenant, policy: choice.policy ?? undefined };
@@ -66,13 +68,24 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     }
     const acquiredAt = performance.now();
 
-    const asked = { plan, policy: choice.policy, work, handles, context: blockContext, ownTokens, signal };
-    const { sequence, recomputed, release } = await openContext(parts, asked);
+    const choosing = { plan: whole, policy: choice.policy, handles, priority: answerPriority, group: tenant, signal };
+    const selection = await selectPassages(parts, choosing);
+    const read = selection ? narrowed(choosing, selection.order) : { plan: whole, handles, context: blockContext };
+    const selectedAt = performance.now();
+
+    const work = contextWork(choice.policy, read.context, source);
+    const { sequence, recomputed, release } = await openContext(parts, {
+      ...read,
+      policy: choice.policy,
+      work,
+      ownTokens,
+      signal,
+    });
     cleanup.push(release);
     const recomputedAt = performance.now();
     const scope = prefixScope(
       tenant ?? '',
-      handles.map(({ key }) => key),
+      read.handles.map(({ key }) => key),
       choice.policy === null ? '' : readingPart(choice.policy),
     );
     // Recomputed states are this request's own, and so is what has seen them.
@@ -108,7 +121,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       maxTokens,
       stop: request.stop ?? [],
       controlText: request.controlText,
-      afterSpace: plan.answerAfterSpace,
+      afterSpace: whole.answerAfterSpace,
       signal,
       push: (piece) => sink.push(piece),
       group: tenant,
@@ -125,7 +138,8 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       requested: choice.requested,
       reason: choice.reason,
       policy: choice.policy?.name ?? null,
-      recomputed: recomputed ? { tokens: recomputed.tokens, ms: recomputedAt - acquiredAt } : { tokens: 0, ms: 0 },
+      recomputed: recomputed ? { tokens: recomputed.tokens, ms: recomputedAt - selectedAt } : { tokens: 0, ms: 0 },
+      selection: selection === undefined ? null : { passages: selection.passages, ms: selection.ms },
       stopReason: generation.stopReason,
       stopText: generation.stopText,
       tokens: { context: contextTokens, question: question.length, answer: generation.tokens.length },
@@ -138,13 +152,15 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
         decodeMs,
         decodeTokensPerSecond: decoded > 0 && decodeMs > 0 ? (decoded * 1000) / decodeMs : 0,
       },
-      blocks: reports(plan, handles),
+      blocks: reports(whole, handles),
       flops: countFlops(parts, {
         mode,
         misses: missesOf(handles, context, source.tokensBefore(context, blocksOptions)),
         before: contextTokens,
+        read: read.context.reduce((sum, { length }) => sum + length, 0),
         question: question.length,
         reused: reusedTokens,
+        chosen: selection?.flops,
         recomputed: recomputed?.flops,
       }),
     };
@@ -186,16 +202,19 @@ function missesOf(
 interface Spent {
   readonly mode: Mode;
   readonly misses: Iterable<Miss>;
-  /** Tokens of the context and of the question, and those of the latter that were not computed. */
+  /** Tokens of the context, those of it that the final block read, and of the question, and those of the latter that were not computed. */
   readonly before: number;
+  readonly read: number;
   readonly question: number;
   readonly reused: number;
+  /** What choosing passages and computing tokens anew took. */
+  readonly chosen: { readonly linear: number; readonly total: number } | undefined;
   readonly recomputed: { readonly linear: number; readonly total: number } | undefined;
 }
 
 function countFlops(
   { model }: EngineParts,
-  { mode, misses, before, question, reused, recomputed }: Spent,
+  { mode, misses, before, read, question, reused, chosen, recomputed }: Spent,
 ): FlopsReport {
   const hp = model.hyperParameters;
   const full = promptFlops(hp, 0, before + question);
@@ -203,9 +222,9 @@ function countFlops(
     const rest = promptFlops(hp, reused, before + question - reused);
     return { spent: rest.total, encoding: 0, full: full.total, spentLinear: rest.linear, fullLinear: full.linear };
   }
-  const last = promptFlops(hp, before + reused, question - reused);
-  let spent = last.total + (recomputed?.total ?? 0);
-  let spentLinear = last.linear + (recomputed?.linear ?? 0);
+  const last = promptFlops(hp, read + reused, question - reused);
+  let spent = last.total + (recomputed?.total ?? 0) + (chosen?.total ?? 0);
+  let spentLinear = last.linear + (recomputed?.linear ?? 0) + (chosen?.linear ?? 0);
   let encoding = 0;
   for (const miss of misses) {
     const cost = encodeFlops(hp, miss.tokens, miss.before);

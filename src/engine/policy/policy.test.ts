@@ -26,6 +26,9 @@ describe('parsePolicy', () => {
     ['hide:04', 'hide:4'],
     ['hide:0', 'plain'],
     ['hide:64+head:8+anchor:bos', 'anchor:bos+head:8+hide:64'],
+    ['select:01', 'select:1'],
+    ['select:0+hide:1', 'hide:1'],
+    ['select:3+hide:1+anchor:bos', 'anchor:bos+hide:1+select:3'],
   ])('reads %j as %j', (text, name) => {
     const policy = parsePolicy(text);
     expect(policy.name).toBe(name);
@@ -57,6 +60,11 @@ describe('parsePolicy', () => {
     'hide:-1',
     'hide:1.5',
     'hide:4+hide:4',
+    'select',
+    'select:-1',
+    'select:1.5',
+    'select:65',
+    'select:1+select:2',
     'head:8+deviation:0.1',
   ])('refuses %j', (text) => {
     expect(() => parsePolicy(text)).toThrowError(refused);

@@ -10,6 +10,7 @@ import { type Anchor, anchorForms, formatAnchor, readAnchor } from './anchor.ts'
 import { formatHide, hideForms, readHide } from './hide.ts';
 import { type PartReader, refuse } from './read-part.ts';
 import { formatRecomputation, type Recomputation, readRecomputation, recomputationForms } from './recompute.ts';
+import { formatSelect, readSelect, selectForms } from './select.ts';
 
 /** What a policy consists of. Read in this folder only. */
 interface PolicyParts {
@@ -19,6 +20,8 @@ interface PolicyParts {
   readonly recompute: Recomputation | null;
   /** First tokens of later blocks that the final block does not see; 0 for none. */
   readonly hide: number;
+  /** Passages that the final block reads, chosen by reading it behind each of them; 0 for all. */
+  readonly select: number;
 }
 
 export interface ContextPolicy extends PolicyParts {
@@ -29,7 +32,7 @@ export interface ContextPolicy extends PolicyParts {
 /** A policy, or its text. */
 export type PolicyInput = ContextPolicy | string;
 
-const forms = `plain, or parts with + between: ${anchorForms}, ${recomputationForms}, ${hideForms}`;
+const forms = `plain, or parts with + between: ${anchorForms}, ${recomputationForms}, ${hideForms}, ${selectForms}`;
 
 const readers: Readonly<Record<string, PartReader<Partial<PolicyParts>>>> = {
   anchor: (part, value) => ({ anchor: readAnchor(part, value) }),
@@ -40,15 +43,16 @@ const readers: Readonly<Record<string, PartReader<Partial<PolicyParts>>>> = {
     ]),
   ),
   hide: (part, value) => ({ hide: readHide(part, value) }),
+  select: (part, value) => ({ select: readSelect(part, value) }),
 };
 
-const nothing: PolicyParts = { anchor: null, recompute: null, hide: 0 };
+const nothing: PolicyParts = { anchor: null, recompute: null, hide: 0, select: 0 };
 
 /** Blocks encoded from nothing and read as they are. */
 export const plainPolicy: ContextPolicy = policyOf(nothing);
 
 /**
- * Reads `plain`, `anchor:200`, `head:8`, `deviation:0.15`, `hide:4`, and combinations. `none` is another name of `plain`. Parts that do nothing
+ * Reads `plain`, `anchor:200`, `head:8`, `deviation:0.15`, `hide:4`, `select:1`, and combinations. `none` is another name of `plain`. Parts that do nothing
  * (`head:0`) are left out.
  * @throws INVALID_ARGUMENT naming the part and what it may be
  */
@@ -109,11 +113,12 @@ export function namesFile({ anchor }: ContextPolicy): boolean {
 }
 
 function policyOf(parts: PolicyParts): ContextPolicy {
-  const { anchor, recompute, hide } = parts;
+  const { anchor, recompute, hide, select } = parts;
   const names = [
     anchor && formatAnchor(anchor),
     recompute && formatRecomputation(recompute),
     hide === 0 ? null : formatHide(hide),
+    select === 0 ? null : formatSelect(select),
   ].filter((name) => name !== null);
   return Object.freeze({ ...parts, name: names.length === 0 ? 'plain' : names.join('+') });
 }

@@ -120,7 +120,7 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
     hits,
     unasked,
     finish: (result) => {
-      const judged = judgeAnswer({ answer: result.text, question, previous }, hits, index.words);
+      const judged = judgeAnswer({ answer: result.text, question, previous }, hitsRead(hits, result), index.words);
       return {
         ...result,
         ttftMs: result.ttftMs + preparedMs,
@@ -133,6 +133,13 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
       };
     },
   };
+}
+
+/** What an answer can rest on: the passages that the model read, where its policy chose among them. */
+function hitsRead(hits: readonly SearchHit[], { selection }: AnswerResult): readonly SearchHit[] {
+  if (selection === null) return hits;
+  const unread = new Set(selection.passages.flatMap(({ id, read }) => (read ? [] : [id])));
+  return hits.filter(({ chunk }) => !unread.has(chunk.source));
 }
 
 /** In a conversation a question may need the one before it to be understood: both are searched for. */
@@ -161,6 +168,7 @@ function unaskedAnswer(text: string, { mode, requested, reason }: ModeChoice, se
     scores: [],
     policy: null,
     recomputed: { tokens: 0, ms: 0 },
+    selection: null,
     stopReason: 'end',
     tokens: { context: 0, question: 0, answer: 0 },
     reusedTokens: 0,

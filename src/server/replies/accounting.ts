@@ -31,6 +31,21 @@ export const accountSchema = z
     reason: z.string().nullable().openapi({ description: 'Why the mode is what it is, where it was not asked for.' }),
     policy: z.string().nullable().openapi({ description: 'How passages were encoded and read; null in full mode.' }),
     recomputed_tokens: z.number().openapi({ description: 'Context tokens recomputed with full attention.' }),
+    selection: z
+      .object({
+        passages: z.array(
+          z.object({
+            id: z.string(),
+            relevance: z.number().openapi({
+              description: 'In nats: how unlikely the model finds it that this passage alone does not answer.',
+            }),
+            read: z.boolean().openapi({ description: 'Whether the answer was read from it.' }),
+          }),
+        ),
+        ms: z.number(),
+      })
+      .nullable()
+      .openapi({ description: 'How a policy with `select` chose among the passages; null where none did.' }),
     ttft_ms: z.number().openapi({ description: 'From admission to the first token, in ms.' }),
     queue_ms: z.number().openapi({ description: 'From arrival to admission, in ms.' }),
     timings: z.object({
@@ -99,13 +114,14 @@ export function accountOf(
   { queueMs, override, tell, warnings }: Admitted,
 ): z.output<typeof accountSchema> | undefined {
   if (first === undefined) return undefined;
-  const { mode, ttftMs, timings, tokens, blocks, flops, policy, recomputed } = first;
+  const { mode, ttftMs, timings, tokens, blocks, flops, policy, recomputed, selection } = first;
   return {
     mode,
     requested: override?.requested ?? first.requested,
     reason: override?.reason ?? (first.reason === null ? null : tell(first.reason)),
     policy,
     recomputed_tokens: recomputed.tokens,
+    selection: selection && { passages: [...selection.passages], ms: selection.ms },
     ttft_ms: ttftMs,
     queue_ms: queueMs,
     timings: {

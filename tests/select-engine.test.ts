@@ -1,0 +1,139 @@
+/** `select:K` through the engine: whom it chooses, what is then computed, and what it leaves as it is. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AnswerRequest, createEngine, type Engine, type EngineOptions } from '../src/engine/index.ts';
+import { notInDocuments, type Passage } from '../src/prompt/index.ts';
+import { writeRandomModel } from './support/models/random-model.ts';
+import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
+import { relativeError } from './support/oracle/forward-harness.ts';
+import { readPrompt } from './support/read-prompt.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'block-attention-select-'));
+const modelPath = join(folder, 'model.gguf');
+afterAll(() => rmSync(folder, { recursive: true }));
+beforeAll(() => writeRandomModel(modelPath, { family: 'llama', contextTokens: 2048 }, 11));
+
+const passages: Passage[] = [
+  { id: 'bridge', title: 'Varn Bridge', text: 'The bridge was opened in 1931.' },
+  { id: 'town', title: 'Tessen', text: 'Tessen is a town of clock makers on the river Ald.' },
+  { id: 'river', text: 'The Ald is 90 km long.' },
+  { id: 'hill', title: 'Carn', text: 'From the hill of Carn one sees the sea.' },
+];
+const question = 'When was the bridge opened?';
+const open = (options: Partial<EngineOptions> = {}) =>
+  createEngine({
+    modelPath,
+    device: 'cpu',
+    threads: 1,
+    mode: 'block',
+    kvType: 'f32',
+    linear: 'ggml',
+    cacheDir: join(folder, 'cache'),
+    ...options,
+  });
+const read = (engine: Engine, request: Partial<AnswerRequest> = {}) =>
+  readPrompt(engine, { passages, question, ...request });
+
+/** Products of f32 in another order: batches of other sizes, blocks at other places. */
+const bound = 1e-4;
+
+/** How unlikely the refusal is behind each passage alone, asked for one by one. */
+async function relevances(engine: Engine, policy: string, request: Partial<AnswerRequest> = {}): Promise<number[]> {
+  const found: number[] = [];
+  for (const passage of passages) {
+    const { scores } = await read(engine, { passages: [passage], policy, score: [notInDocuments], ...request });
+    found.push(-(scores[0]?.logprob ?? Number.NaN));
+  }
+  return found;
+}
+
+describe.each([...attentionPaths, gatheredPath])('$name attention', ({ name }) => {
+  it.each(['plain', 'anchor:header'])('chooses by how each passage alone answers, behind %s', async (policy) => {
+    await using engine = await open({ attention: name });
+    const expected = await relevances(engine, policy);
+    const order = passages.map((_, i) => i).sort((a, b) => (expected[b] ?? 0) - (expected[a] ?? 0));
+    for (const wanted of [1, 2, 3]) {
+      const chosen = order.slice(0, wanted);
+      const { selection, logits, policy: ran } = await read(engine, { policy: `${policy}+select:${wanted}` });
+      expect(ran).toBe(policy === 'plain' ? `select:${wanted}` : `${policy}+select:${wanted}`);
+      expect(selection?.passages.map(({ id }) => id)).toEqual(['bridge', 'town', 'river', 'hill']);
+      for (const [i, { relevance, read: isRead }] of (selection?.passages ?? []).entries()) {
+        expect(Math.abs(relevance - (expected[i] ?? 0))).toBeLessThan(bound * (expected[i] ?? 0));
+        expect(isRead).toBe(chosen.includes(i));
+      }
+      // The likeliest stands last, next to the question.
+      const bestLast = [...chosen].reverse().flatMap((i) => passages[i] ?? []);
+      const own = await read(engine, { passages: bestLast, policy });
+      expect(relativeError(logits, own.logits)).toBeLessThan(bound);
+      const all = await read(engine, { policy });
+      expect(relativeError(logits, all.logits)).toBeGreaterThan(100 * bound);
+    }
+  });
+});
+
+it('chooses nothing where there is nothing to choose, and never in full mode', async () => {
+  await using engine = await open();
+  await read(engine, { policy: 'plain' });
+  const plain = await read(engine, { policy: 'plain' });
+  const all = await read(engine, { policy: 'select:4' });
+  expect(all.selection).toBeNull();
+  expect(all.logits).toEqual(plain.logits);
+  expect(all.flops).toEqual(plain.flops);
+  const [one] = passages;
+  expect((await read(engine, { policy: 'select:1', passages: one ? [one] : [] })).selection).toBeNull();
+  expect((await read(engine, { policy: 'select:1', passages: [] })).selection).toBeNull();
+  expect(await read(engine, { mode: 'full' })).toMatchObject({ selection: null, policy: null });
+});
+
+it('reads the blocks that are there, counts what it computes, and reports every block', async () => {
+  await using engine = await open({ policy: 'anchor:header' });
+  expect((await read(engine)).statuses).toBe('miss miss miss miss miss');
+  const plain = await read(engine);
+  const one = await read(engine, { policy: 'anchor:header+select:1' });
+  expect(one.statuses).toBe('hit hit hit hit hit');
+  expect(one.blocks.map(({ id }) => id)).toEqual(plain.blocks.map(({ id }) => id));
+  expect(one.tokens).toEqual(plain.tokens);
+  // The question once behind each passage, with the refusal behind it, and once for the answer.
+  const ratio = one.flops.spentLinear / plain.flops.spentLinear;
+  expect(ratio).toBeGreaterThan(passages.length);
+  expect(ratio).toBeLessThan(2 * (passages.length + 1));
+  expect(one.flops.full).toBe(plain.flops.full);
+});
+
+it('goes with recomputed and hidden heads, and with turns of a conversation', async () => {
+  await using engine = await open();
+  const history = [{ user: 'Hello.', assistant: 'Ask me about Tessen.' }];
+  // Choosing reads what the answer reads, but for what is computed anew.
+  const expected = await relevances(engine, 'anchor:header+hide:1', { history });
+  const best = expected.indexOf(Math.max(...expected));
+  const policy = 'anchor:header+head:3+hide:1';
+  const { selection, logits, recomputed } = await read(engine, { policy: `${policy}+select:1`, history });
+  expect(selection?.passages.findIndex((passage) => passage.read)).toBe(best);
+  const own = await read(engine, { policy, history, passages: passages.slice(best, best + 1) });
+  expect(relativeError(logits, own.logits)).toBeLessThan(bound);
+  expect(recomputed.tokens).toBe(own.recomputed.tokens);
+});
+
+it('takes up an earlier prompt only where the same passages were read', async () => {
+  await using engine = await open({ prefixBytes: 2 ** 26 });
+  const reused = async (policy: string) => (await read(engine, { policy })).reusedTokens;
+  expect(await reused('select:1')).toBe(0);
+  expect(await reused('select:2')).toBe(0);
+  expect(await reused('plain')).toBe(0);
+  for (const policy of ['select:1', 'select:2', 'plain']) expect(await reused(policy)).toBeGreaterThan(16);
+});
+
+it('lets go of everything when it is cancelled while it chooses', async () => {
+  await using engine = await open();
+  await read(engine);
+  for (const delay of [0, 1, 3]) {
+    const stop = new AbortController();
+    const stream = engine.answer({ passages, question, policy: 'select:1', signal: stop.signal, maxTokens: 4 });
+    setTimeout(() => stop.abort(), delay);
+    const ended = await stream.result.catch((error: unknown) => error);
+    expect(ended).toMatchObject(ended instanceof Error ? { code: 'ABORTED' } : { mode: 'block' });
+  }
+  expect((await read(engine, { policy: 'select:1' })).selection?.passages).toHaveLength(4);
+});
