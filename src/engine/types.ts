@@ -5,7 +5,7 @@ import type { Device } from '../ggml/ffi/library.ts';
 import type { SamplerOptions } from '../ggml/llama/sampler-options.ts';
 import type { KvType } from '../model/kv/kv-layout.ts';
 import type { LinearDecision } from '../model/weights/linear-choice.ts';
-import type { AgentRequest, BlockKind, Passage, PromptLayout, PromptTemplate, Turn } from '../prompt/index.ts';
+import type { AgentRequest, BlockKind, Passage, PromptLayout, PromptTemplate, Segment, Turn } from '../prompt/index.ts';
 import type { BlockKey, BlockStore, Tier } from '../store/index.ts';
 import type { AttentionName } from './attention-choice.ts';
 import type { PoolStats } from './blocks/device-pool.ts';
@@ -127,14 +127,14 @@ export interface AnswerRequest extends SamplingOptions {
    */
   readonly raw?: string | readonly number[] | undefined;
   /**
-   * A conversation in which tools may be called, in place of system, greeting, passages, history and question: by the
-   * model's chat template, a block per tool. Defaults to none.
+   * A conversation in which tools may be called, in place of system, greeting, history and question: by the model's chat
+   * template, a block per tool. Passages stand in front of its first question. Defaults to none.
    */
   readonly agent?: AgentRequest | undefined;
   /** The beginning of the answer, given: the model goes on behind it. Not part of the result's text. Defaults to nothing. */
   readonly answerStart?: string | undefined;
-  /** Markup behind `answerStart`, such as what begins a call of a tool: control tokens may be spelled. Defaults to none. */
-  readonly answerMarkup?: string | undefined;
+  /** Behind `answerStart`, such as what begins a call of a tool: `special` segments may spell control tokens. Defaults to none. */
+  readonly answerMarkup?: readonly Segment[] | undefined;
   /** Whether control tokens that the model draws are in the text, by their spelling. Defaults to false. */
   readonly controlText?: boolean | undefined;
   /** Further variables of the chat template, such as `enable_thinking` (which defaults to false). */

@@ -25,6 +25,7 @@ export { beginAnswer, beginMarkup, splitQuestion, turnsIntoFinal } from './segme
 export { type CodeSegmentOptions, segmentCode } from './segment/segment-code.ts';
 export { segmentText } from './segment/segment-text.ts';
 export { splitSources } from './segment/split-sources.ts';
+export { speaksInChannels, thinks } from './template/channels.ts';
 export { promptFormat, promptVersion } from './template/prompt-version.ts';
 export {
   type BlockKind,
@@ -34,6 +35,7 @@ export {
   markup,
   type Passage,
   type PlannedBlock,
+  plain,
   promptText,
   type Segment,
   type TokenizedBlock,

@@ -103,7 +103,8 @@ export async function runServer(
     if (flags.host !== '127.0.0.1' && flags.host !== 'localhost' && keys.length === 0) {
       output.note(`warning: everybody who reaches ${flags.host} is served: set --api-key`);
     }
-    if (opened.model.name === embeddedModel) {
+    // Where it stands in for another, that was said when it was opened.
+    if (opened.model.name === embeddedModel && opened.model.instead === undefined) {
       output.note(
         'the embedded model answers, a reader of short facts: for documents of your own name another, --model',
       );

@@ -47,9 +47,9 @@ export async function makePlan(
   const style = oneOf('answerStyle', request.answerStyle ?? 'free', ['free', 'short']);
   const layout = promptLayout(parts.template, parts.tokenizer.chatTemplate !== undefined);
   const asked = style === 'short' ? askShort(question, layout) : question;
-  const { agent, answerMarkup = '' } = request;
+  const { agent, answerMarkup = [] } = request;
   let plan = agent
-    ? planAgent({ ...agent, template: parts.template, variables }, parts.tokenizer)
+    ? planAgent({ ...agent, passages, template: parts.template, variables }, parts.tokenizer)
     : planRag(
         { template: parts.template, system, greeting, passages, history, question: asked, variables },
         parts.tokenizer,
@@ -61,7 +61,7 @@ export async function makePlan(
   if (historyIn === 'final') plan = turnsIntoFinal(plan);
   if (style === 'short') plan = openAnswer(plan, layout);
   if (requireText(answerStart, 'answerStart') !== '') plan = beginAnswer(plan, answerStart);
-  if (answerMarkup !== '') plan = beginMarkup(plan, answerMarkup);
+  if (answerMarkup.length > 0) plan = beginMarkup(plan, answerMarkup);
   return tokenizePlanAside(plan, parts.tokenizer, parts.memo, { maxTokens: most });
 }
 
@@ -87,10 +87,11 @@ async function rawPlan(
 
 /** What is not text is for others to refuse. */
 function textsOf({ system, greeting, passages, history = [], question, answerStart, agent }: AnswerRequest): unknown[] {
-  if (agent) return [JSON.stringify(agent.tools), ...agent.messages.map(({ content }) => content), answerStart];
-  const given = [system, greeting, question, answerStart];
+  const given = agent
+    ? [JSON.stringify(agent.tools), ...agent.messages.map(({ content }) => content), answerStart]
+    : [system, greeting, question, answerStart];
   for (const passage of passages) given.push(passage?.title, passage?.text);
-  for (const turn of history) given.push(turn?.user, turn?.assistant);
+  for (const turn of agent ? [] : history) given.push(turn?.user, turn?.assistant);
   return given;
 }
 

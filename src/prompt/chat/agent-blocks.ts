@@ -1,17 +1,23 @@
 /**
  * A conversation with tools cut into blocks: what stands before the tools, a block per tool, the rest of the instruction,
- * a block per finished exchange, and the exchange under way. The template is rendered once and everything found by marks.
+ * a block per passage in the first message of the user's, a block per finished exchange, and the exchange under way. The
+ * template is rendered once and everything found by marks. Templates write tools wherever they like: into the instruction
+ * (Hermes, Qwen), the first message of the user's (Llama 3) or the last (Mistral).
  *
  * Invariants: the blocks' texts joined are the rendering; nothing that a caller wrote (messages, definitions, arguments,
  * names) spells a control token; a tool's block holds the tool alone, and the separator before it, so it is the same in any
- * order and company. Where a template does not write a tool's definition as JSON, tools have no blocks of their own.
+ * order and company (but for the first of a list with commas, which has none before it). Where a template writes a tool's definition neither as JSON nor as a type of TypeScript (gpt-oss),
+ * tools have no blocks of their own.
  */
 import { BlockAttentionError } from '../../errors.ts';
+import type { CheckedPassage } from '../input-checks.ts';
+import { announcement, passageEntry } from '../plan/wording.ts';
 import type { ChatTemplate, RenderOptions, TemplateMessage } from '../template/chat-template.ts';
 import { type BlockKind, type BlockPlan, block, type PlannedBlock, type Segment } from '../types.ts';
 import type { AgentMessage, AgentRequest } from './agent-messages.ts';
 import { createMarks, type Marks } from './chat-marks.ts';
 import { chatShape } from './chat-shape.ts';
+import { declaredTools } from './tool-declarations.ts';
 
 /** Text that may spell a control token: those of all families have one of these. */
 const spelling = /[<>[\]|\uFF5C\u2581]/;
@@ -20,12 +26,14 @@ const mostDepth = 64;
 /** @throws INVALID_TEMPLATE where the template fails or loses a content; INVALID_ARGUMENT for names that spell markup */
 export function agentPlan(
   { messages, tools }: AgentRequest,
+  passages: readonly CheckedPassage[],
   template: ChatTemplate,
   context: Pick<RenderOptions, 'variables' | 'now'>,
 ): BlockPlan {
   const options = { ...context, generationPrompt: true };
   const cleaned = messages.map((message) => withoutReasoning(message, template));
-  const marker = new Marker(createMarks([template.source, JSON.stringify(cleaned), JSON.stringify(tools)]));
+  const written = [template.source, JSON.stringify(cleaned), JSON.stringify(tools), JSON.stringify(passages)];
+  const marker = new Marker(createMarks(written), template.source.includes('.thinking'));
   const values = tools.map(({ name, description, parameters }) =>
     marker.taint({
       type: 'function',
@@ -36,41 +44,43 @@ export function agentPlan(
       },
     }),
   );
-  const marked = cleaned.map((message, index) => marker.message(message, index));
+  const first = cleaned.findIndex(({ role, content }) => role === 'user' && content !== '');
+  const marked = cleaned.map((message, index) => marker.message(message, index, index === first ? passages : []));
   const rendered = template.render(marked, {
     ...options,
     tools: { values: values as object[], frame: (index) => marker.frame({ tool: index }) },
   });
-  const pieces = marker.read(rendered);
-  if (pieces === undefined) {
+  const found = marker.read(rendered);
+  if (found === undefined || found.passages.length < passages.length) {
     throw new BlockAttentionError(
       'INVALID_TEMPLATE',
       'the chat template cuts or repeats what a message or a tool says, so it cannot be told from markup: leave tools out',
     );
   }
+  const names = tools.map(({ name }) => name);
+  const pieces = found.tools.length > 0 ? found : { ...found, tools: declaredTools(found, names) };
   const shape = chatShape(template, options);
-  const cuts = [
-    ...toolCuts(
-      pieces,
-      tools.map(({ name }) => name),
-    ),
-    ...turnCuts(pieces, cleaned, shape.tail),
-  ];
-  return { blocks: blocksOf(pieces.text, pieces.plain, cuts), bos: 'auto' };
+  const ofTools = toolCuts(pieces, names);
+  const cuts = [...ofTools, ...turnCuts(pieces, cleaned, { tail: shape.tail, ofTools, passages })];
+  // Where a turn begins at the end of the tools, the turn is what begins.
+  const sorted = cuts.map((cut, order) => ({ ...cut, order })).sort((a, b) => a.at - b.at || a.order - b.order);
+  return { blocks: blocksOf(pieces.text, pieces.plain, sorted), bos: 'auto' };
 }
 
-interface Place {
+export interface Place {
   readonly start: number;
   readonly end: number;
 }
 
 /** A rendering without its marks. */
-interface Pieces {
+export interface Pieces {
   readonly text: string;
   /** Where callers' text stands, ascending. */
   readonly plain: readonly Place[];
   /** Where each tool's definition stands, by its number: each once, or none at all. */
   readonly tools: readonly Place[];
+  /** Where each passage stands, by its number. */
+  readonly passages: readonly Place[];
   /** Where each message's content stands, by its number; absent for those without. */
   readonly contents: ReadonlyMap<number, Place>;
 }
@@ -79,15 +89,19 @@ interface Meaning {
   readonly opens: boolean;
   readonly tool?: number;
   readonly message?: number;
+  readonly passage?: number;
 }
 
 /** Marks what callers wrote, and finds it again. */
 class Marker {
   readonly #marks: Marks;
   readonly #meanings: Meaning[] = [];
+  readonly #thinking: boolean;
 
-  constructor(marks: Marks) {
+  /** @param thinking whether reasoning is also given by the name of `thinking`: of messages without words, as some insist */
+  constructor(marks: Marks, thinking: boolean) {
     this.#marks = marks;
+    this.#thinking = thinking;
   }
 
   frame(about: Omit<Meaning, 'opens'>): readonly [string, string] {
@@ -119,8 +133,10 @@ class Marker {
     );
   }
 
-  message(message: AgentMessage, index: number): TemplateMessage {
-    const content = message.content === '' ? '' : this.#framed(message.content, { message: index });
+  message(message: AgentMessage, index: number, passages: readonly CheckedPassage[]): TemplateMessage {
+    const entries = passages.map((passage, at) => this.#framed(passageEntry(passage), { passage: at }));
+    const told = entries.length > 0 ? `${announcement}${entries.join('')}\n${message.content}` : message.content;
+    const content = told === '' ? '' : this.#framed(told, { message: index });
     if (message.role === 'tool') {
       const { id, name } = message;
       return {
@@ -141,6 +157,7 @@ class Marker {
       role: 'assistant',
       content,
       ...(reasoning && { reasoning_content: this.#framed(reasoning) }),
+      ...(reasoning && this.#thinking && content === '' && { thinking: this.#framed(reasoning) }),
       ...(tool_calls.length > 0 && { tool_calls }),
     };
   }
@@ -149,6 +166,7 @@ class Marker {
   read(rendered: string): Pieces | undefined {
     const plain: Place[] = [];
     const tools: Place[] = [];
+    const passages: Place[] = [];
     const contents = new Map<number, Place>();
     const open: { readonly meaning: Meaning; readonly start: number }[] = [];
     let text = '';
@@ -162,19 +180,21 @@ class Marker {
         continue;
       }
       const last = open.pop();
-      if (last?.meaning.tool !== meaning.tool || last?.meaning.message !== meaning.message) return undefined;
+      const { tool, message, passage } = last?.meaning ?? {};
+      if (tool !== meaning.tool || message !== meaning.message || passage !== meaning.passage) return undefined;
       const place = { start: last?.start ?? 0, end: text.length };
       if (open.length === 0) plain.push(place);
       if (meaning.tool !== undefined) {
         if (tools[meaning.tool] !== undefined) return undefined;
         tools[meaning.tool] = place;
       }
+      if (meaning.passage !== undefined) passages[meaning.passage] = place;
       if (meaning.message !== undefined) {
         if (contents.has(meaning.message)) return undefined;
         contents.set(meaning.message, place);
       }
     }
-    return open.length > 0 ? undefined : { text, plain, tools, contents };
+    return open.length > 0 ? undefined : { text, plain, tools, passages, contents };
   }
 }
 
@@ -201,14 +221,21 @@ function toolCuts({ text, tools }: Pieces, names: readonly string[]): Cut[] {
   return [...cuts, { at: tools.at(-1)?.end ?? text.length, id: 'system-end', kind: 'system' }];
 }
 
-/** A block per exchange; the last begins the final block. */
+interface TurnParts {
+  readonly tail: Readonly<Record<'system' | 'user' | 'assistant', string | undefined>>;
+  readonly ofTools: readonly Cut[];
+  readonly passages: readonly CheckedPassage[];
+}
+
+/** A block per exchange; the last begins the final block. Passages are in front of the first question. */
 function turnCuts(
-  { text, contents }: Pieces,
+  { text, contents, passages: places }: Pieces,
   messages: readonly AgentMessage[],
-  tail: Readonly<Record<'system' | 'user' | 'assistant', string | undefined>>,
+  { tail, ofTools, passages }: TurnParts,
 ): Cut[] {
   const users = messages.flatMap(({ role }, index) => (role === 'user' && contents.has(index) ? [index] : []));
-  return users.map((index, turn): Cut => {
+  const [toolsStart, toolsEnd] = [ofTools[0]?.at ?? -1, ofTools.at(-1)?.at ?? -1];
+  return users.flatMap((index, turn): Cut[] => {
     const start = contents.get(index)?.start ?? 0;
     const before = messages[index - 1];
     const from = contents.get(index - 1)?.end ?? 0;
@@ -216,7 +243,26 @@ function turnCuts(
     const found = end ? text.lastIndexOf(end, start) : -1;
     let at = found >= from && end ? found + end.length : start;
     while (text[at] === '\n' && at < start) at++;
-    return turn === users.length - 1 ? { at, id: 'final', kind: 'final' } : { at, id: `turn-${turn}`, kind: 'turn' };
+    const cuts: Cut[] = [];
+    if (toolsStart >= at && toolsEnd <= start) {
+      // Tools within this message: what leads to them changes with neither them nor the question.
+      if (turn > 0) cuts.push({ at, id: 'tools', kind: 'system' });
+      at = toolsEnd;
+    }
+    const last = places.at(-1);
+    if (turn === 0 && last !== undefined) {
+      // The announcement belongs to what is the same in all prompts.
+      if (at > 0) cuts.push({ at, id: 'documents', kind: 'system' });
+      cuts.push(
+        ...places.map((place, i): Cut => ({ at: place.start, id: passages[i]?.id ?? String(i), kind: 'passage' })),
+      );
+      at = last.end;
+    }
+    const own =
+      turn === users.length - 1
+        ? { id: 'final', kind: 'final' as const }
+        : { id: `turn-${turn}`, kind: 'turn' as const };
+    return [...cuts, { at, ...own }];
   });
 }
 

@@ -8,8 +8,10 @@ import type { Tokenizer } from '../../ggml/llama/tokenizer.ts';
 import { agentPlan } from '../chat/agent-blocks.ts';
 import type { AgentRequest } from '../chat/agent-messages.ts';
 import { optionalContent, requirePassages, requireQuestion, requireText, requireTurns } from '../input-checks.ts';
+import { beginMarkup } from '../segment/reshape.ts';
+import { finalChannel, speaksInChannels, thinks } from '../template/channels.ts';
 import { chatTemplateFor, isBlank } from '../template/chat-template.ts';
-import { type BlockPlan, block, type Passage, type Turn } from '../types.ts';
+import { type BlockPlan, block, markup, type Passage, type Turn } from '../types.ts';
 import { chatFormat, type PromptContent, paperFormat, plainFormat } from './formats.ts';
 
 export const promptTemplates = ['auto', 'chat', 'paper', 'plain'] as const;
@@ -131,11 +133,15 @@ export function planDemonstrations(request: DemonstrationsRequest, tokenizer: To
 }
 
 /**
- * A conversation with tools, by the model's chat template: no other layout has a place for them.
+ * A conversation with tools, by the model's chat template: no other layout has a place for them. Passages are a block each,
+ * in front of the first question.
  * @throws INVALID_TEMPLATE, INVALID_ARGUMENT, EMPTY_QUESTION
  */
-export function planAgent(request: AgentRequest & TemplateOptions, tokenizer: Tokenizer): BlockPlan {
-  const { template = 'auto', chatTemplate, variables, now = new Date(), messages } = request;
+export function planAgent(
+  request: AgentRequest & TemplateOptions & { readonly passages?: readonly Passage[] | undefined },
+  tokenizer: Tokenizer,
+): BlockPlan {
+  const { template = 'auto', chatTemplate, variables, now = new Date(), messages, passages = [] } = request;
   const chosen = promptLayout(template, !isBlank(chatTemplate ?? tokenizer.chatTemplate ?? ''));
   const compiled = chosen === 'chat' ? chatTemplateFor(tokenizer, chatTemplate) : undefined;
   if (compiled === undefined || !/\btools\b/.test(compiled.source)) {
@@ -148,7 +154,8 @@ export function planAgent(request: AgentRequest & TemplateOptions, tokenizer: To
     throw new BlockAttentionError('EMPTY_QUESTION', 'no message of the user’s asks anything: begin with one');
   }
   for (const { content } of messages) requireText(content, 'a message');
-  return agentPlan(request, compiled, { variables: { enable_thinking: false, ...variables }, now });
+  const context = { variables: { enable_thinking: false, ...variables }, now };
+  return agentPlan(request, requirePassages(passages), compiled, context);
 }
 
 function planContent(content: PromptContent, options: TemplateOptions, tokenizer: Tokenizer): BlockPlan {
@@ -163,5 +170,7 @@ function planContent(content: PromptContent, options: TemplateOptions, tokenizer
   if (chosen === 'paper') return paperFormat(content, tokenizer, blockPrefix);
   if (chosen === 'plain') return plainFormat(content);
   const context = { variables: { enable_thinking: false, ...variables }, now };
-  return chatFormat(content, chatTemplateFor(tokenizer, chatTemplate), context);
+  const compiled = chatTemplateFor(tokenizer, chatTemplate);
+  const plan = chatFormat(content, compiled, context);
+  return speaksInChannels(compiled.source) && !thinks(variables) ? beginMarkup(plan, [markup(finalChannel)]) : plan;
 }

@@ -28,11 +28,11 @@ export function beginAnswer(plan: BlockPlan, text: string): BlockPlan {
   return { ...rest, blocks: [...plan.blocks.slice(0, -1), block(final.id, 'final', [...final.segments, given])] };
 }
 
-/** The beginning of the answer, given, in which control tokens may be spelled. */
-export function beginMarkup(plan: BlockPlan, text: string): BlockPlan {
+/** The beginning of the answer, given, in which control tokens may be spelled where a segment says so. */
+export function beginMarkup(plan: BlockPlan, given: readonly Segment[]): BlockPlan {
   const final = plan.blocks.at(-1);
   if (final === undefined) return plan;
-  const segments = [...final.segments, { text, special: true }];
+  const segments = [...final.segments, ...given];
   return { ...plan, blocks: [...plan.blocks.slice(0, -1), block(final.id, 'final', segments)] };
 }
 

@@ -102,14 +102,17 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
   const searchMs = performance.now() - started;
   const unasked = unaskedAnswer(withoutAnswer(documents), engine.chooseMode(rest), searchMs);
   // A question that leans on the one before it names only a part of what it asks about.
-  if (!mayAnswer(found, history.length > 0 ? minCoverage / 2 : minCoverage)) {
+  const speaks = mayAnswer(found, history.length > 0 ? minCoverage / 2 : minCoverage);
+  // An agent may know otherwise, by its tools.
+  if (!speaks && rest.agent === undefined) {
     const leftOut = { passages: 0, turns: 0 };
     const judged = { citations: [], hits: found, leftOut, inDocuments: false, documents, asked: false, searchMs };
     return { answer: undefined, hits: found, unasked, finish: (result) => ({ ...result, ...judged }) };
   }
-  const fitted = found.length === 0 ? { hits: found, history } : await fitContext(engine, rest, found);
+  const read = speaks ? found : [];
+  const fitted = read.length === 0 ? { hits: read, history } : await fitContext(engine, rest, read);
   const { hits } = fitted;
-  const leftOut = { passages: found.length - hits.length, turns: history.length - fitted.history.length };
+  const leftOut = { passages: read.length - hits.length, turns: history.length - fitted.history.length };
   const preparedMs = performance.now() - started;
   const chunks = hits.map(({ chunk }) => chunk);
   return {

@@ -21,6 +21,8 @@ export interface Answering {
   readonly warnings: readonly Warning[];
   /** Finds the passages of the one answer, once the request has its turn. Defaults to those that it brings. */
   readonly retrieve?: ((answer: AnswerRequest) => Promise<Retrieving>) | undefined;
+  /** What of an answer's text its reader is told: what must stand in the documents. Defaults to all of it. */
+  readonly contentOf?: ((text: string) => string) | undefined;
   /** What the answers may call. Defaults to nothing. */
   readonly calling?: Calling | undefined;
   /** The body of a response that is not streamed. */
@@ -45,7 +47,18 @@ export interface AnswerEnd {
 export async function respond(
   c: Context<ServerEnv>,
   server: ServerContext,
-  { request, answers, warnings, retrieve, calling, whole, chunks, format = openAiEvents, failure }: Answering,
+  {
+    request,
+    answers,
+    warnings,
+    retrieve,
+    contentOf,
+    calling,
+    whole,
+    chunks,
+    format = openAiEvents,
+    failure,
+  }: Answering,
 ): Promise<Response> {
   const { engine, limits, admission, metrics, shadow, learning } = server;
   checkLimits(server, request);
@@ -93,7 +106,12 @@ export async function respond(
     leave?.();
     throw cancellation.explain(error);
   }
-  const finish = (result: AnswerResult | undefined) => result && retrieved?.finish(result);
+  const finish = (result: AnswerResult | undefined) =>
+    result &&
+    retrieved && {
+      ...retrieved.finish({ ...result, text: contentOf?.(result.text) ?? result.text }),
+      text: result.text,
+    };
   if (request.stream !== true) {
     const choices = await generation.results();
     const documents = finish(choices[0]?.result);

@@ -1,5 +1,6 @@
 /** POST /v1/chat/completions: messages and documents in, OpenAI's answer with an account per block out. */
 import type { AnswerRequest, AnswerResult } from '../../engine/index.ts';
+import { speaksInChannels } from '../../prompt/index.ts';
 import type { App, ServerContext } from '../context.ts';
 import { retrievalFor, toldOf } from '../documents/retrieved-chat.ts';
 import { describeRoute } from '../pages/openapi.ts';
@@ -16,6 +17,7 @@ import { readJson } from '../requests/read-json.ts';
 import { RequestError } from '../requests/request-error.ts';
 import { type ChatRequest, chatRequestSchema } from '../requests/request-schemas.ts';
 import type { Calling } from '../tools/calling.ts';
+import { channelReader } from '../tools/channel-reader.ts';
 import { callReader, reasoningReader } from '../tools/reader.ts';
 import { type ToolRequest, toolRequest } from '../tools/request.ts';
 
@@ -31,15 +33,8 @@ export function addChat(app: App, server: ServerContext): void {
   });
   app.post('/v1/chat/completions', async (c) => {
     const body = await readJson(c, chatRequestSchema, server.limits);
-    const { answers, warnings, reader, calling } = chatAnswers(body, server);
+    const { answers, warnings, reader, contentOf, calling } = chatAnswers(body, server);
     const documents = await retrievalFor(c, server, body);
-    if (documents && answers[0]?.agent) {
-      throw new RequestError(
-        'INVALID_ARGUMENT',
-        'tools: with retrieval no tool is called: leave one of the two out',
-        'tools',
-      );
-    }
     const request = { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens };
     const told = alternativesOf(body) !== undefined;
     const created = Math.floor(Date.now() / 1000);
@@ -53,6 +48,7 @@ export function addChat(app: App, server: ServerContext): void {
       answers,
       warnings,
       retrieve: documents?.retrieve,
+      contentOf,
       calling,
       whole: (choices, admitted, found) => {
         const results = choices.map(({ result }) => result);
@@ -103,6 +99,8 @@ interface ChatAnswers {
   readonly warnings: readonly Warning[];
   /** For one answer's text. */
   readonly reader: () => ReplyReader;
+  /** What of such a text is content. */
+  readonly contentOf: (text: string) => string;
   readonly calling: Calling | undefined;
 }
 
@@ -111,8 +109,11 @@ export function chatAnswers(
   body: ChatRequest,
   { limits, engine }: Pick<ServerContext, 'limits' | 'engine'>,
 ): ChatAnswers {
-  const words = body.reasoning_format === 'none' ? (inner: ReplyReader) => inner : reasoningReader;
-  const asked = toolRequest(body, engine.layout === 'chat' ? engine.model.chatTemplate : null);
+  const template = engine.layout === 'chat' ? engine.model.chatTemplate : null;
+  const channels = template !== null && speaksInChannels(template);
+  const reasoned = channels ? channelReader : reasoningReader;
+  const words = body.reasoning_format === 'none' ? (inner: ReplyReader) => inner : reasoned;
+  const asked = toolRequest(body, template);
   if (asked) return agentAnswers(body, asked, words, { limits, engine });
   const conversation = conversationOf(body);
   checkDocuments(conversation.passages, limits.documents);
@@ -131,18 +132,21 @@ export function chatAnswers(
     ...sharedFields(request, choice, alternativesOf(body), limits),
     ...conversation,
     grammar,
+    ...(channels && { controlText: true }),
   }));
   const notes = [...unheard(body, chatRequestSchema.shape, engine), ...warnings];
-  return { answers, warnings: notes, reader: () => words(plainReader()), calling: undefined };
+  const reader = () => words(plainReader());
+  return { answers, warnings: notes, reader, contentOf: contentBy(reader), calling: undefined };
 }
 
 /** The same for a conversation in which tools are called. @throws INVALID_ARGUMENT naming the field */
 function agentAnswers(
   body: ChatRequest,
-  { agent, answerStart, calling, warnings }: ToolRequest,
+  { agent, passages, question, previous, answerStart, calling, warnings }: ToolRequest,
   words: (inner: ReplyReader) => ReplyReader,
   { limits, engine }: Pick<ServerContext, 'limits' | 'engine'>,
 ): ChatAnswers {
+  checkDocuments(passages, limits.documents);
   const { grammar, warnings: notes } = answerFormat(body);
   if (grammar !== undefined && (calling || answerStart !== undefined)) {
     throw new RequestError('INVALID_ARGUMENT', 'tools: another field binds the answer’s form: leave one out', 'tools');
@@ -150,18 +154,25 @@ function agentAnswers(
   const request = { ...body, max_tokens: body.max_completion_tokens ?? body.max_tokens };
   const answers = Array.from({ length: body.n ?? 1 }, (_, choice) => ({
     ...sharedFields(request, choice, alternativesOf(body), limits),
-    passages: [],
-    question: '',
+    passages,
+    question,
+    history: previous === undefined ? [] : [{ user: previous, assistant: '' }],
     agent,
     answerStart,
     grammar,
   }));
+  const reader = () => words(calling ? callReader(calling.format, calling.mark) : plainReader());
   return {
     answers,
     warnings: [...unheard(body, chatRequestSchema.shape, engine), ...notes, ...warnings],
-    reader: () => words(calling ? callReader(calling.format, calling.mark) : plainReader()),
+    reader,
+    contentOf: contentBy(reader),
     calling,
   };
+}
+
+function contentBy(reader: () => ReplyReader): (text: string) => string {
+  return (text) => wholeReply(readWhole(reader(), text)).content;
 }
 
 /** Alternatives per token that are reported; undefined when no token is. */

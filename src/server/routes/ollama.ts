@@ -119,7 +119,7 @@ async function answer(
   said: (words: OllamaWords) => object,
   raw?: string,
 ): Promise<Response> {
-  const { answers, warnings, reader, calling } = chatAnswers(request, server);
+  const { answers, warnings, reader, contentOf, calling } = chatAnswers(request, server);
   const asked =
     raw === undefined
       ? answers
@@ -127,7 +127,7 @@ async function answer(
   const documents = raw === undefined ? await retrievalFor(c, server, request) : undefined;
   const replies = ollamaReplies(model, said, reader(), (found) => toldOf(found, documents));
   const { retrieve } = documents ?? {};
-  const how = { request, answers: asked, warnings, retrieve, calling, format: lines, failure: ollamaError };
+  const how = { request, answers: asked, warnings, retrieve, contentOf, calling, format: lines, failure: ollamaError };
   return respond(c, server, { ...replies, ...how });
 }
 

@@ -35,7 +35,7 @@ export function addResponses(app: App, server: ServerContext): void {
   app.post('/v1/responses', async (c) => {
     const body = await readJson(c, responsesRequestSchema, server.limits);
     const request = chatOfResponses(body);
-    const { answers, warnings, reader, calling } = chatAnswers(request, server);
+    const { answers, warnings, reader, contentOf, calling } = chatAnswers(request, server);
     const documents = await retrievalFor(c, server, request);
     const id = c.get('requestId').replaceAll('-', '');
     const created_at = Math.floor(Date.now() / 1000);
@@ -53,6 +53,7 @@ export function addResponses(app: App, server: ServerContext): void {
       answers,
       warnings,
       retrieve: documents?.retrieve,
+      contentOf,
       calling,
       format: namedEvents,
       failure: ({ error: { message, code, param } }) => numbered({ type: 'error', message, code, param }),

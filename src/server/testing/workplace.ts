@@ -18,16 +18,19 @@ export class Workplace {
   /** Gone with the workplace. */
   readonly folder = mkdtempSync(join(tmpdir(), 'block-attention-server-'));
   readonly #chatTemplate: string;
+  readonly #contextTokens: number;
   #engine: Engine | undefined;
 
-  constructor(options: { readonly chatTemplate?: string } = {}) {
+  constructor(options: { readonly chatTemplate?: string; readonly contextTokens?: number } = {}) {
     this.#chatTemplate = options.chatTemplate ?? chatTemplate;
+    this.#contextTokens = options.contextTokens ?? 1024;
   }
 
   /** @param options of the engine. Defaults to one thread in block mode */
   async open(options: Partial<EngineOptions> = {}): Promise<Engine> {
     const modelPath = join(this.folder, 'model.gguf');
-    await writeRandomModel(modelPath, { family: 'llama', contextTokens: 1024, chatTemplate: this.#chatTemplate }, 3);
+    const shape = { contextTokens: this.#contextTokens, chatTemplate: this.#chatTemplate };
+    await writeRandomModel(modelPath, { family: 'llama', ...shape }, 3);
     const cacheDir = join(this.folder, 'cache');
     this.#engine = await createEngine({ modelPath, threads: 1, device: 'cpu', cacheDir, mode: 'block', ...options });
     return this.#engine;

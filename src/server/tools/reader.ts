@@ -83,7 +83,8 @@ function blanksBefore(text: string, end: number): number {
 }
 
 /** Reads words up to `open`, then calls. @param mark what stands in the text where calls begin */
-export function callReader({ key }: CallFormat, mark: string): ReplyReader {
+export function callReader({ calls: form }: CallFormat, mark: string): ReplyReader {
+  const key = form.kind === 'object' ? form.key : 'arguments';
   let held = '';
   let calling = false;
   let calls = 0;

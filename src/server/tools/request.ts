@@ -1,13 +1,13 @@
 /** What a chat request says of tools: definitions, choice, earlier calls and results. Knows no engine. */
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
-import type { AgentMessage, AgentRequest, ToolCall, ToolDefinition } from '../../prompt/index.ts';
+import type { AgentMessage, AgentRequest, Passage, ToolCall, ToolDefinition } from '../../prompt/index.ts';
 import type { Warning } from '../replies/accounting.ts';
 import { isIdle } from '../requests/foreign-fields.ts';
 import { RequestError } from '../requests/request-error.ts';
 import type { ChatRequest } from '../requests/request-schemas.ts';
 import { jsonSchemaGrammar } from '../schema/json-schema.ts';
-import type { Calling } from './calling.ts';
+import type { CallGrammars, Calling } from './calling.ts';
 import { type CallFormat, callFormat } from './formats.ts';
 import { callId } from './reader.ts';
 
@@ -47,6 +47,11 @@ const callsSchema = z.array(
 
 export interface ToolRequest {
   readonly agent: AgentRequest;
+  /** That came with the request. */
+  readonly passages: readonly Passage[];
+  /** The last message of the user's, and the one before it. */
+  readonly question: string;
+  readonly previous: string | undefined;
   /** The beginning of the answer, where the last message is one. */
   readonly answerStart: string | undefined;
   /** Undefined where no tool may be called. */
@@ -71,16 +76,16 @@ export function toolRequest(body: ChatRequest, template: string | null): ToolReq
   const all = isIdle(body.tools) ? [] : checked(toolsSchema, body.tools, 'tools');
   const choice = isIdle(body.tool_choice) ? 'auto' : checked(choiceSchema, body.tool_choice, 'tool_choice');
   const offered = choice === 'none' ? [] : all;
-  if (!isIdle(body.documents) || !isIdle(body.retrieval)) {
-    const param = isIdle(body.documents) ? 'retrieval' : 'documents';
-    throw new RequestError('INVALID_ARGUMENT', `${param}: with tools, give what was found in a message`, param);
-  }
   const tools = offered.map(({ function: { name, description, parameters } }): ToolDefinition => {
     return { name, ...(description && { description }), ...(parameters && { parameters }) };
   });
-  const { messages, answerStart } = conversation(body.messages, format);
+  const passages: Passage[] = [...(body.documents ?? [])];
+  const { messages, answerStart } = conversation(body.messages, format, passages);
+  const asked = messages.flatMap(({ role, content }) => (role === 'user' ? [content] : []));
+  const question = asked.at(-1) ?? '';
   const made = tools.length === 0 ? undefined : callingOf(tools, choice, format, body.parallel_tool_calls !== false);
-  return { agent: { messages, tools }, answerStart, calling: made?.calling, warnings: made?.warnings ?? [] };
+  const { calling, warnings = [] } = made ?? {};
+  return { agent: { messages, tools }, passages, question, previous: asked.at(-2), answerStart, calling, warnings };
 }
 
 function callingOf(
@@ -95,18 +100,38 @@ function callingOf(
     const message = `tool_choice: ${JSON.stringify(named)} is not among the tools: name one of them`;
     throw new RequestError('INVALID_ARGUMENT', message, 'tool_choice');
   }
-  const anyOf = callable.map(({ name, parameters }) => ({
-    type: 'object',
-    properties: { name: { const: name }, [format.key]: parameters ?? { type: 'object', additionalProperties: false } },
-    required: ['name', format.key],
-  }));
-  const { grammar, left } = jsonSchemaGrammar({ anyOf, $defs: defsOf(callable) }, 'tools', mostReadings);
-  const calls = format.grammar('call', several && named === undefined);
+  const more = several && named === undefined;
+  const { grammars, warnings } = grammarsOf(callable, format, more);
   const mark = `\uE000${randomBytes(6).toString('hex')}\uE000`;
   const required = choice !== 'auto' && choice !== 'none';
+  return { calling: { format, grammars, required, several: more, mark }, warnings };
+}
+
+const noParameters = { type: 'object', additionalProperties: false };
+
+function grammarsOf(
+  tools: readonly ToolDefinition[],
+  { calls }: CallFormat,
+  several: boolean,
+): { readonly grammars: CallGrammars; readonly warnings: readonly Warning[] } {
+  if (calls.kind === 'object') {
+    const { key, grammar: all } = calls;
+    const anyOf = tools.map(({ name, parameters }) => ({
+      type: 'object',
+      properties: { name: { const: name }, [key]: parameters ?? noParameters },
+      required: ['name', key],
+    }));
+    const { grammar, left } = jsonSchemaGrammar({ anyOf, $defs: defsOf(tools) }, 'tools', mostReadings);
+    const one = grammar.replace('root ::=', 'call ::=');
+    return { grammars: { calls: `root ::= ${all('call', several)}\n${one}`, arguments: new Map() }, warnings: left };
+  }
+  const made = tools.map(({ name, parameters }) => {
+    const { grammar, left } = jsonSchemaGrammar(parameters ?? noParameters, `tools: ${name}`, mostReadings);
+    return { name, grammar, left };
+  });
   return {
-    calling: { format, grammar: `root ::= ${calls}\n${grammar.replace('root ::=', 'call ::=')}`, required, mark },
-    warnings: left,
+    grammars: { calls: '', arguments: new Map(made.map(({ name, grammar }) => [name, grammar])) },
+    warnings: made.flatMap(({ left }) => left),
   };
 }
 
@@ -118,6 +143,7 @@ function defsOf(tools: readonly ToolDefinition[]): Record<string, unknown> {
 function conversation(
   given: readonly Message[],
   format: CallFormat,
+  passages: Passage[],
 ): { readonly messages: AgentMessage[]; readonly answerStart: string | undefined } {
   const messages: AgentMessage[] = [];
   const instructions: string[] = [];
@@ -125,7 +151,7 @@ function conversation(
   const open: ToolCall[] = [];
   for (const [index, message] of given.entries()) {
     const { role } = message;
-    const content = textOf(message, index);
+    const content = textOf(message, index, passages);
     const before = messages.at(-1);
     if (role === 'system' || role === 'developer') {
       if (content.trim() !== '') instructions.push(content);
@@ -191,20 +217,26 @@ function parsed(text: string, param: string): Record<string, unknown> {
 
 /** Some templates want ids of nine letters and digits. */
 function idFor(id: string, { name }: CallFormat): string {
-  if (name !== 'mistral' || /^[A-Za-z0-9]{9}$/.test(id)) return id;
+  if (!name.startsWith('mistral') || /^[A-Za-z0-9]{9}$/.test(id)) return id;
   return callId(createHash('sha256').update(id).digest());
 }
 
-function textOf({ content }: Message, index: number): string {
+/** The text of a message; documents of the user's join the passages. */
+function textOf({ content, role }: Message, index: number, passages: Passage[]): string {
   if (content === null || content === undefined) return '';
   if (typeof content === 'string') return content;
   return content
     .map((part, at) => {
       if (part.type === 'text') return part.text;
       if (part.type === 'refusal') return part.refusal;
+      if (role === 'user') {
+        passages.push(part.document);
+        return '';
+      }
       const param = `messages.${index}.content.${at}`;
-      throw new RequestError('INVALID_ARGUMENT', `${param}: with tools, give documents as text`, param);
+      throw new RequestError('INVALID_ARGUMENT', `${param}: documents come with messages of the user’s`, param);
     })
+    .filter((text) => text !== '')
     .join('\n');
 }
 

@@ -176,7 +176,6 @@ describe('the prompt', () => {
     ['a choice that is none', { tool_choice: 'perhaps' }, 'tool_choice'],
     ['a result without a call', { messages: [...messages, { role: 'tool', content: 'x' }] }, 'messages.1.tool_call_id'],
     ['a form beside tools', { response_format: { type: 'json_object' } }, 'tools'],
-    ['documents beside tools', { documents: [{ text: 'x' }] }, 'documents'],
     ['too many', { tools: Array.from({ length: 129 }, (_, i) => definition(`t${i}`, city)) }, 'tools'],
   ])('is refused by name with %s', async (_, more, param) => {
     const refused = client.chat.completions.create({ ...request, ...more } as never);
