@@ -12,14 +12,15 @@ import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
 /** y = weight x for the weights and shapes it takes; undefined for others. */
 export type LinearPath = (weight: Tensor, x: Tensor) => Tensor | undefined;
 
-const { Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K } = TensorType;
-/** One type of those whose packed rows are the same, for the others. */
+const { Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K } = TensorType;
+/**
+ * One type of those whose packed rows are the same, for the others. Q8_0 and Q6_K are packed by themselves: with VNNI,
+ * whose weights have no sign, a row's sums hold what the type's weights are shifted by.
+ */
 const sameForm = new Map<TensorType, TensorType>([
   [Q5_0, Q4_0],
-  [Q8_0, Q4_0],
   [Q5_1, Q4_1],
   [Q5_K, Q4_K],
-  [Q6_K, Q4_K],
 ]);
 
 /**

@@ -1,0 +1,94 @@
+/** Rows that meet weights of several types, as q, k and v of most quantised files do: packed once or not, the products are right. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPrng } from '../../../tests/support/prng.ts';
+import { Backend } from '../../ggml/device/backend.ts';
+import { allocateMemory } from '../../ggml/ffi/memory.ts';
+import { GraphContext } from '../../ggml/graph/graph-context.ts';
+import { dequantize, quantize } from '../../ggml/graph/quantize.ts';
+import { TensorType } from '../../ggml/graph/tensor.ts';
+import { nativeKernelState } from '../../ggml/native/native-kernel.ts';
+import { nativeLinear } from './linear-native.ts';
+
+const { kernel } = nativeKernelState();
+const inputs = 512;
+const outputs = 32;
+const rows = 24;
+const { F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K } = TensorType;
+const types = { F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K };
+const names = Object.keys(types) as (keyof typeof types)[];
+/** Rows are packed to 8 bits, scaled by their largest of 32 or 256: half a step of 1/127 each, averaging over the inputs. */
+const bound = 0.02;
+
+const random = createPrng(5);
+/** With a mean, without which a sum that is left out does not show. */
+const gaussian = (length: number) => random.normal(length, 1, 0.25);
+const x = gaussian(rows * inputs);
+const weights = new Map<string, { readonly bytes: Uint8Array; readonly values: Float32Array }>();
+
+const owned: { free(): void }[] = [];
+let backend: Backend;
+beforeAll(async () => {
+  backend = await Backend.open({ device: 'cpu', threads: 2 });
+  for (const name of names) {
+    const bytes = quantize(types[name], gaussian(inputs * outputs), inputs);
+    weights.set(name, { bytes, values: dequantize(types[name], bytes, inputs) });
+  }
+});
+afterAll(() => {
+  for (const memory of owned) memory.free();
+  backend.dispose();
+});
+
+/** Relative error of each product against double precision over the very weights. */
+async function errors(order: readonly (keyof typeof types)[]): Promise<number[]> {
+  if (kernel === undefined) throw new Error('there is a kernel');
+  const g = new GraphContext(64);
+  const allocator = backend.allocator();
+  const allocate = (bytes: number) => {
+    const memory = allocateMemory(bytes);
+    owned.push(memory);
+    return memory;
+  };
+  const memory = (bytes: Uint8Array) => {
+    const held = allocate(bytes.byteLength);
+    held.bytes.set(bytes);
+    return backend.hostMemory(held.address);
+  };
+  const input = backend.placed(g, F32, [inputs, rows, 1, 1], memory(new Uint8Array(x.buffer)), 0);
+  const linear = nativeLinear(kernel, g);
+  const outs = order.map((name) => {
+    const { bytes } = weights.get(name) ?? { bytes: new Uint8Array(0) };
+    const y = linear(backend.placed(g, types[name], [inputs, outputs, 1, 1], memory(bytes), 0), input);
+    if (y === undefined) throw new Error(`${name} is taken`);
+    const out = allocate(outputs * rows * 4);
+    g.expand(g.copy(y, backend.placed(g, F32, [outputs, rows, 1, 1], backend.hostMemory(out.address), 0)));
+    return out;
+  });
+  allocator.place(g);
+  await allocator.compute(g);
+  allocator.dispose();
+  g.dispose();
+  return outs.map(({ bytes }, i) => {
+    const values = weights.get(order[i] ?? 'F32')?.values ?? new Float32Array(0);
+    const y = new Float32Array(bytes.buffer, bytes.byteOffset, outputs * rows);
+    let wrong = 0;
+    let size = 0;
+    for (let r = 0; r < rows; r++) {
+      for (let o = 0; o < outputs; o++) {
+        let sum = 0;
+        for (let k = 0; k < inputs; k++) sum += (values[o * inputs + k] ?? 0) * (x[r * inputs + k] ?? 0);
+        wrong += ((y[r * outputs + o] ?? Number.NaN) - sum) ** 2;
+        size += sum ** 2;
+      }
+    }
+    return Math.sqrt(wrong / size);
+  });
+}
+
+describe.skipIf(kernel === undefined)('native linear layers over the same rows', () => {
+  it.each(names)('%s first, then every other type', async (first) => {
+    const order = [first, ...names.filter((name) => name !== first)];
+    const found = await errors(order);
+    for (const [i, error] of found.entries()) expect(error, `${order[i]} behind ${first}`).toBeLessThan(bound);
+  });
+});
