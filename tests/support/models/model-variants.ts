@@ -240,5 +240,16 @@ export const weightVariants: Record<string, RandomModelSpec> = Object.assign(
       { family: 'llama', layers: 2, embedding: 256, feedForward: 512, weights: TensorType[name] },
     ]),
   ),
+  Object.fromEntries(
+    Object.entries({
+      // Seven matrices a layer: so q, k and v, and gate and up, meet in every pair over the layers.
+      'Q4_K, Q6_K and Q5_K': [TensorType.Q4_K, TensorType.Q6_K, TensorType.Q5_K],
+      'Q5_0, Q8_0, Q4_1 and Q5_1': [TensorType.Q5_0, TensorType.Q8_0, TensorType.Q4_1, TensorType.Q5_1],
+      'Q8_0, F16 and Q6_K': [TensorType.Q8_0, TensorType.F16, TensorType.Q6_K],
+    }).map(([name, mixed]): [string, RandomModelSpec] => [
+      `llama in ${name} by turns`,
+      { family: 'llama', layers: 4, embedding: 256, feedForward: 512, weights: TensorType.Q8_0, mixed },
+    ]),
+  ),
   expertVariants,
 );

@@ -45,6 +45,8 @@ export interface RandomModelSpec {
   readonly contextTokens?: number;
   /** Type of the matrices; vectors are always f32. Defaults to F32. */
   readonly weights?: TensorType;
+  /** Types that the layers' matrices take in turn, as most quantised files mix them. Defaults to `weights` for all. */
+  readonly mixed?: readonly TensorType[];
   /** Use the embedding as head too. Defaults to false. */
   readonly tiedHead?: boolean;
   /** Biases on q, k, v. Defaults to what the family has: qwen2 true, others false. Not for qwen3, gemma3, phi3. */
@@ -122,6 +124,7 @@ function resolve(spec: RandomModelSpec) {
     },
     feedForward: spec.feedForward ?? 2 * embedding,
     weights: spec.weights ?? TensorType.F32,
+    mixed: spec.mixed ?? [],
     attentionBias: spec.attentionBias ?? traits.attentionBias === true,
     outputBias: spec.outputBias ?? traits.outputBias === true,
     experts: mixed,
@@ -261,11 +264,14 @@ function* tensors(spec: RandomModelSpec, shape: Shape, prng: Prng): Generator<Gg
 
 export type Makers = ReturnType<typeof makers>;
 
-function makers({ weights, traits }: Shape, prng: Prng) {
+function makers({ weights, mixed, traits }: Shape, prng: Prng) {
+  let turn = 0;
+  const typeOf = (name: string) => (name.startsWith('blk.') ? (mixed[turn++ % mixed.length] ?? weights) : weights);
   /** `[columns, rows]`; deviation `gain`/√columns keeps the size of what it multiplies. */
   const matrix = (name: string, columns: number, rows: number, gain = 1) => {
     const values = prng.normal(columns * rows, gain / Math.sqrt(columns));
-    return source(`${name}.weight`, weights, [columns, rows], quantize(weights, values, columns));
+    const type = typeOf(name);
+    return source(`${name}.weight`, type, [columns, rows], quantize(type, values, columns));
   };
   const stack = (name: string, columns: number, rows: number, count: number) => {
     const values = prng.normal(columns * rows * count, 1 / Math.sqrt(columns));
