@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: [
       'src/**/*.test.ts',
-      'native/**/*.test.ts',
+      'packages/engine/native/**/*.test.ts',
       'tests/**/*.test.ts',
       'bench/**/*.test.ts',
       'web/**/*.test.ts',

@@ -7,7 +7,7 @@
  * same on every machine.
  */
 
-import { createRandom, type Random } from '../src/random.ts';
+import { createRandom, type Random } from '@block-attention/engine/internal/base';
 import { type DocumentTitles, generateDocumentTasks } from '../src/tasks/document-tasks.ts';
 import { generateReadingTasks } from '../src/tasks/reading-tasks.ts';
 import { capitalised, nameKinds, namesOf } from '../src/tasks/task-names.ts';

@@ -12,9 +12,9 @@
  * contents at any distance.
  */
 
-import { type GgufEntry, type GgufTensorSource, writeGguf } from '../src/ggml/gguf/gguf-writer.ts';
-import { TensorType } from '../src/ggml/graph/tensor.ts';
-import { createRandom, type Random } from '../src/random.ts';
+import { createRandom, type Random } from '@block-attention/engine/internal/base';
+import { type GgufEntry, type GgufTensorSource, writeGguf } from '../packages/engine/src/ggml/gguf/gguf-writer.ts';
+import { TensorType } from '../packages/engine/src/ggml/graph/tensor.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 export interface ModelShape {

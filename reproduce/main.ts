@@ -14,7 +14,7 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { loadLibrary } from '../src/ggml/ffi/library.ts';
+import { loadLibrary } from '../packages/engine/src/ggml/ffi/library.ts';
 import { curveChart } from './curve-chart.ts';
 import { kindsTable, measureRows, rowsTable } from './measure.ts';
 import { writeReaderVerdict } from './reader-verdict.ts';

@@ -2,11 +2,11 @@
  * The rows of the paper's Table 1 on held-out reading tasks: two sets of weights, before and after block fine-tuning, in
  * both modes and with positions that are not re-encoded.
  */
-import type { Mode } from '../src/engine/index.ts';
-import { Reader } from '../src/eval/reader.ts';
-import { runJobs } from '../src/eval/run-jobs.ts';
-import { bootstrapInterval, type Interval, mean } from '../src/scoring/bootstrap.ts';
-import { scoreAnswer } from '../src/scoring/metrics.ts';
+import type { Mode } from '@block-attention/engine/internal/engine';
+import { Reader } from '../packages/engine/src/eval/reader.ts';
+import { runJobs } from '../packages/engine/src/eval/run-jobs.ts';
+import { bootstrapInterval, type Interval, mean } from '../packages/engine/src/scoring/bootstrap.ts';
+import { scoreAnswer } from '../packages/engine/src/scoring/metrics.ts';
 import { type DocumentTaskKind, documentTaskKinds, generateDocumentTasks } from '../src/tasks/document-tasks.ts';
 
 export const rowModes = [

@@ -3,7 +3,7 @@
  *
  * None of them is a name that the validation or test tasks use.
  */
-import type { Random } from '../src/random.ts';
+import type { Random } from '@block-attention/engine/internal/base';
 import { capitalised, type NameKind, nameKinds, namesOf, syllables } from '../src/tasks/task-names.ts';
 import { colours, days, months, qualities, things, units } from './words.ts';
 

@@ -1,8 +1,8 @@
 /** The verdict on the embedded model that the package carries, so that `auto` uses block mode. */
-import { shippedPath, shippedVerdicts } from '../src/engine/verdict/shipped-verdicts.ts';
-import { verdictIdentity, writeVerdict } from '../src/engine/verdict/verdict-store.ts';
-import { bootstrapInterval, mean, pairedDifference } from '../src/scoring/bootstrap.ts';
-import { decide } from '../src/scoring/verdict.ts';
+import { shippedPath, shippedVerdicts } from '../packages/engine/src/engine/verdict/shipped-verdicts.ts';
+import { verdictIdentity, writeVerdict } from '../packages/engine/src/engine/verdict/verdict-store.ts';
+import { bootstrapInterval, mean, pairedDifference } from '../packages/engine/src/scoring/bootstrap.ts';
+import { decide } from '../packages/engine/src/scoring/verdict.ts';
 import type { RowMode } from './measure.ts';
 
 const tolerance = 0.02;

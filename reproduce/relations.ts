@@ -1,5 +1,5 @@
 /** What the made-up passages state, and how it is asked for: several wordings of each. */
-import type { Random } from '../src/random.ts';
+import type { Random } from '@block-attention/engine/internal/base';
 import { amount, choose, codeName, date, nameOf, number, personName, thingName, value, year } from './random-names.ts';
 import { animals, colours, days, materials, trades } from './words.ts';
 

@@ -1,6 +1,7 @@
 /** Exercises as tokens, in the layout of the engine's own prompts. */
-import type { Tokenizer } from '../src/ggml/llama/tokenizer.ts';
-import { planRag, tokenizePlan } from '../src/prompt/index.ts';
+
+import { planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
+import type { Tokenizer } from '../packages/engine/src/ggml/llama/tokenizer.ts';
 import type { Exercise } from './exercises.ts';
 
 export interface TokenSample {

@@ -6,10 +6,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Tokenizer } from '../src/ggml/llama/tokenizer.ts';
-import { openTokenizer } from '../src/ggml/llama/vocab.ts';
+import { type TrainingMode, type TrainingSequence, TrainingSession } from '@block-attention/engine/train';
+import type { Tokenizer } from '../packages/engine/src/ggml/llama/tokenizer.ts';
+import { openTokenizer } from '../packages/engine/src/ggml/llama/vocab.ts';
 import { type DocumentTitles, generateDocumentTasks } from '../src/tasks/document-tasks.ts';
-import { type TrainingMode, type TrainingSequence, TrainingSession } from '../src/train/index.ts';
 import { writeInitialWeights } from './initial-weights.ts';
 import { curveSteps, curveTasks, fineTuning, lossWindow, optimizer, pretraining, type Stage, shape } from './recipe.ts';
 import { ExerciseStream, questionSequence, taskSequence, textSequence } from './training-data.ts';

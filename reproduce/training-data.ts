@@ -1,9 +1,9 @@
 /** Exercises as training sequences: a seeded stream that never repeats itself. */
 
-import type { Tokenizer } from '../src/ggml/llama/tokenizer.ts';
-import { createRandom, type Random } from '../src/random.ts';
+import { createRandom, type Random } from '@block-attention/engine/internal/base';
+import type { Tokenizer } from '../packages/engine/src/ggml/llama/tokenizer.ts';
+import type { FinalBlock, TrainingMode, TrainingSequence } from '../packages/engine/src/train/types.ts';
 import type { DocumentTask, DocumentTitles } from '../src/tasks/document-tasks.ts';
-import type { FinalBlock, TrainingMode, TrainingSequence } from '../src/train/types.ts';
 import { makeExercise } from './exercises.ts';
 import { choose } from './random-names.ts';
 import { type TokenSample, tokenSample } from './samples.ts';

@@ -1,6 +1,6 @@
 /** The vocabulary of the embedded model: byte-level BPE learned from the training mixture and from common words. */
 
-import type { GgufEntry } from '../src/ggml/gguf/gguf-writer.ts';
+import type { GgufEntry } from '../packages/engine/src/ggml/gguf/gguf-writer.ts';
 import { nameKinds, namesOf, syllables } from '../src/tasks/task-names.ts';
 import { learnBytePairs } from './byte-pairs.ts';
 import { makeExercise } from './exercises.ts';

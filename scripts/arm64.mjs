@@ -34,7 +34,8 @@ const answers = (argv) => spawnSync(argv[0], argv.slice(1), { stdio: 'ignore' })
 
 function programs() {
   const env = { ...process.env, CXX: compiler, BLOCK_ATTENTION_BUILD_DIR: built };
-  for (const kind of [[], ['--test']]) run([process.execPath, 'native/build.mjs', '--arch=arm64', ...kind], { env });
+  for (const kind of [[], ['--test']])
+    run([process.execPath, 'packages/engine/native/build.mjs', '--arch=arm64', ...kind], { env });
   for (const [name, ...count] of [['contract'], ['random', '10'], ['linear', '40'], ['training', '20']]) {
     console.log(
       `ARM64 ${name}: ${run([...emulator, join(built, name), ...count])

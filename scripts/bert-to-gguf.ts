@@ -8,10 +8,10 @@
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadLibrary } from '../src/ggml/ffi/library.ts';
-import { type GgufEntry, type GgufTensorSource, writeGguf } from '../src/ggml/gguf/gguf-writer.ts';
-import { quantize } from '../src/ggml/graph/quantize.ts';
-import { TensorType } from '../src/ggml/graph/tensor.ts';
+import { loadLibrary } from '../packages/engine/src/ggml/ffi/library.ts';
+import { type GgufEntry, type GgufTensorSource, writeGguf } from '../packages/engine/src/ggml/gguf/gguf-writer.ts';
+import { quantize } from '../packages/engine/src/ggml/graph/quantize.ts';
+import { TensorType } from '../packages/engine/src/ggml/graph/tensor.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

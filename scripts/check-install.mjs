@@ -5,7 +5,7 @@
  *   node scripts/check-install.mjs             npm without scripts, pnpm, Yarn 4 and 1, Bun
  *   node scripts/check-install.mjs npm bun     these
  *
- * Publishes native/build/release (`npm run build:kernels && npm run release:pack`) to a registry on this machine that passes
+ * Publishes packages/engine/native/build/release (`npm run build:kernels && npm run release:pack`) to a registry on this machine that passes
  * everything else on, installs the package into an empty project, and asks the embedded model with the installed command.
  * No install script runs, and no compiler is on the path. Exit status 1 when one does not compute natively. Some
  * minutes; needs the package registry.

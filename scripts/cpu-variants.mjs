@@ -23,35 +23,35 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const quick = [
   'tests/full-mode.test.ts',
   'tests/adapter.test.ts',
-  'src/ggml/llama/reference.test.ts',
-  'src/ggml/native/native-kernel.test.ts',
+  'packages/engine/src/ggml/llama/reference.test.ts',
+  'packages/engine/src/ggml/native/native-kernel.test.ts',
 ];
 const numerics = [
   ...quick,
   'tests/block-mode.test.ts',
   'tests/recompute.test.ts',
   'tests/embedded-model.test.ts',
-  'src/ggml/llama/embedding-model.test.ts',
-  'src/ggml/graph/quantize.test.ts',
-  'src/engine/engine.test.ts',
-  'src/engine/blocks/prefix-cache.test.ts',
-  'src/engine/adapter.test.ts',
-  'src/eval/reader.test.ts',
-  'src/eval/verify.test.ts',
+  'packages/engine/src/ggml/llama/embedding-model.test.ts',
+  'packages/engine/src/ggml/graph/quantize.test.ts',
+  'packages/engine/src/engine/engine.test.ts',
+  'packages/engine/src/engine/blocks/prefix-cache.test.ts',
+  'packages/engine/src/engine/adapter.test.ts',
+  'packages/engine/src/eval/reader.test.ts',
+  'packages/engine/src/eval/verify.test.ts',
   'src/rag/state/plan-state.test.ts',
   'src/server/api.test.ts',
   'src/cli/commands/ask.test.ts',
   'src/cli/commands/finetune.test.ts',
-  'src/train/gradients.test.ts',
-  'src/train/training-session.test.ts',
-  'src/train/micro-run.test.ts',
-  'src/train/finetune.test.ts',
+  'packages/engine/src/train/gradients.test.ts',
+  'packages/engine/src/train/training-session.test.ts',
+  'packages/engine/src/train/micro-run.test.ts',
+  'packages/engine/src/train/finetune.test.ts',
 ];
 
 /** What a process with these variables computes with: the names of both libraries, or why it cannot. */
 const probe = `
-const { loadLibrary, cpuVariants, library } = await import('./src/ggml/ffi/library.ts');
-const { nativeKernelState } = await import('./src/ggml/native/native-kernel.ts');
+const { loadLibrary, cpuVariants, library } = await import('./packages/engine/src/ggml/ffi/library.ts');
+const { nativeKernelState } = await import('./packages/engine/src/ggml/native/native-kernel.ts');
 try {
   await loadLibrary('cpu');
   const maps = process.platform === 'linux' ? (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8') : '';

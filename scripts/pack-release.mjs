@@ -2,7 +2,7 @@
 /**
  * What is published: the package and the native library's packages, as archives: `npm run release:pack`.
  *
- *   node scripts/pack-release.mjs [--out FOLDER]     from dist/ and native/build/packages, into native/build/release
+ *   node scripts/pack-release.mjs [--out FOLDER]     from dist/ and packages/engine/native/build/packages, into packages/engine/native/build/release
  *   node scripts/pack-release.mjs linux-x64 …        with the library for these platforms alone: to try, not to publish
  *
  * The repository's own package.json names none of the library's packages, since they are on no registry before a release

@@ -2,7 +2,7 @@
 /**
  * The native library compiled for every platform, each as an npm package: `npm run build:kernels`.
  *
- *   node scripts/prebuild.mjs                     all platforms, into native/build/packages
+ *   node scripts/prebuild.mjs                     all platforms, into packages/engine/native/build/packages
  *   node scripts/prebuild.mjs linux-x64 …         these
  *   node scripts/prebuild.mjs --out FOLDER …      into FOLDER, a package a folder
  *   node scripts/prebuild.mjs --run …             also runs the native test programs with each library that this machine
@@ -10,15 +10,15 @@
  *                                                 emulation (`apt-get install qemu-user g++-aarch64-linux-gnu`)
  *
  * Cross-compiled by Zig, which like the reader of the results comes from PyPI: needs Python with pip, and no compiler. Of
- * every library it checks what it exports (what src/ggml looks up, nothing more), what it needs (the system's C library
+ * every library it checks what it exports (what packages/engine/src/ggml looks up, nothing more), what it needs (the system's C library
  * alone, in an old version), whose sources it names, and, while it is compiled, the layout of every struct
- * (native/src/layout.h). Exit status 1 and the reasons when one is not as it must be.
+ * (packages/engine/native/src/layout.h). Exit status 1 and the reasons when one is not as it must be.
  */
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { libraryName } from '../native/recipe.mjs';
+import { libraryName } from '../packages/engine/native/recipe.mjs';
 import { faultsOf, inspect } from './prebuild/check-library.mjs';
 import { compileLibrary } from './prebuild/compile.mjs';
 import { manifestOf, packageName, packageVersion, platforms } from './prebuild/platforms.mjs';

@@ -2,12 +2,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  type AnswerRequest,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  parsePolicy,
+} from '@block-attention/engine/internal/engine';
+import { openTokenizer } from '@block-attention/engine/internal/ggml';
+import { type Passage, planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
+import { type BlockKey, createBlockStore, createMemoryStore, listStore } from '@block-attention/engine/internal/store';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AnswerRequest, createEngine, type Engine, type EngineOptions, parsePolicy } from '../src/engine/index.ts';
-import { anchorTokens } from '../src/engine/policy/anchor-tokens.ts';
-import { openTokenizer } from '../src/ggml/index.ts';
-import { type Passage, planRag, tokenizePlan } from '../src/prompt/index.ts';
-import { type BlockKey, createBlockStore, createMemoryStore, listStore } from '../src/store/index.ts';
+import { anchorTokens } from '../packages/engine/src/engine/policy/anchor-tokens.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
 import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
 import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openEmbeddingModel } from '@block-attention/engine/internal/ggml';
 import { afterAll, expect, it } from 'vitest';
-import { openEmbeddingModel } from '../src/ggml/index.ts';
 import { encodeByDefinition, encoderShape, vocabulary, writeRandomEncoder } from './support/models/random-encoder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-bert-'));

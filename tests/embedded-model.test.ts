@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { createEngine, type Engine } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEngine, type Engine } from '../src/engine/index.ts';
+import { scoreAnswer } from '../packages/engine/src/scoring/metrics.ts';
 import { modelAliases, resolveModel } from '../src/hub/index.ts';
-import { scoreAnswer } from '../src/scoring/metrics.ts';
 import { generateReadingTasks } from '../src/tasks/reading-tasks.ts';
 import { capture } from './support/cli/cli-capture.ts';
 

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadNativeKernel } from '@block-attention/engine/internal/ggml';
+import { portableAttention } from '@block-attention/engine/internal/model';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { loadNativeKernel } from '../src/ggml/index.ts';
-import { portableAttention } from '../src/model/index.ts';
 import { expectAlong, measureYardstick } from './support/continuations.ts';
 import { deepVariants, modelVariants, weightVariants } from './support/models/model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';

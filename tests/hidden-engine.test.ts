@@ -2,11 +2,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  type AnswerRequest,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  parsePolicy,
+} from '@block-attention/engine/internal/engine';
+import { openTokenizer } from '@block-attention/engine/internal/ggml';
+import { type Passage, planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type AnswerRequest, createEngine, type Engine, type EngineOptions, parsePolicy } from '../src/engine/index.ts';
-import { tokensBefore } from '../src/engine/policy/anchor-tokens.ts';
-import { openTokenizer } from '../src/ggml/index.ts';
-import { type Passage, planRag, tokenizePlan } from '../src/prompt/index.ts';
+import { tokensBefore } from '../packages/engine/src/engine/policy/anchor-tokens.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
 import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';

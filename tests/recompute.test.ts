@@ -6,13 +6,20 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Runner } from '@block-attention/engine/internal/engine';
+import {
+  batchRuns,
+  forwardStep,
+  type KvType,
+  markedRuns,
+  recomputeSteps,
+  Sequence,
+} from '@block-attention/engine/internal/model';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Runner } from '../src/engine/index.ts';
-import type { Recomputation } from '../src/engine/policy/recompute.ts';
-import { recomputeContext } from '../src/engine/policy/recompute-context.ts';
-import { recomputeRows } from '../src/engine/policy/recompute-rows.ts';
-import { batchRuns, forwardStep, type KvType, markedRuns, recomputeSteps, Sequence } from '../src/model/index.ts';
+import type { Recomputation } from '../packages/engine/src/engine/policy/recompute.ts';
+import { recomputeContext } from '../packages/engine/src/engine/policy/recompute-context.ts';
+import { recomputeRows } from '../packages/engine/src/engine/policy/recompute-rows.ts';
 import { attentionVariants } from './support/models/model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
 import { embedded, stories260k } from './support/models/real-models.ts';

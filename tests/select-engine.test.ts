@@ -2,9 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  type AnswerRequest,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+} from '@block-attention/engine/internal/engine';
+import { notInDocuments, type Passage } from '@block-attention/engine/internal/prompt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AnswerRequest, createEngine, type Engine, type EngineOptions } from '../src/engine/index.ts';
-import { notInDocuments, type Passage } from '../src/prompt/index.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
 import { relativeError } from './support/oracle/forward-harness.ts';

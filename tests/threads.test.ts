@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { TensorType, typeName } from '../src/ggml/graph/tensor.ts';
+import { TensorType, typeName } from '../packages/engine/src/ggml/graph/tensor.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { attentionPaths } from './support/oracle/attention-paths.ts';
 import { ForwardHarness, randomTokens } from './support/oracle/forward-harness.ts';

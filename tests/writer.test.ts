@@ -5,15 +5,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  type AnswerRequest,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+} from '@block-attention/engine/internal/engine';
+import { Backend, openReference } from '@block-attention/engine/internal/ggml';
+import { Model } from '@block-attention/engine/internal/model';
+import { createBlockStore, createMemoryStore, listStore } from '@block-attention/engine/internal/store';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AnswerRequest, createEngine, type Engine, type EngineOptions } from '../src/engine/index.ts';
-import { openGguf } from '../src/ggml/gguf/gguf-file.ts';
-import { Backend, openReference } from '../src/ggml/index.ts';
-import { Model } from '../src/model/index.ts';
-import { AdapterFile } from '../src/model/weights/adapter-file.ts';
-import { createBlockStore, createMemoryStore, listStore } from '../src/store/index.ts';
-import { TrainingSession } from '../src/train/training-session.ts';
+import { openGguf } from '../packages/engine/src/ggml/gguf/gguf-file.ts';
+import { AdapterFile } from '../packages/engine/src/model/weights/adapter-file.ts';
+import { TrainingSession } from '../packages/engine/src/train/training-session.ts';
 import { writeRandomAdapter } from './support/models/random-adapter.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
 import { anchoredLogits } from './support/oracle/anchored-oracle.ts';

@@ -9,7 +9,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { describeMachine } from '../../src/eval/ttft/machine.ts';
+import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
 import { judgeAnswer } from '../../src/rag/answer/cite.ts';
 import type { SearchHit } from '../../src/rag/index.ts';
 import { type CaseKind, citationCases, type Paragraph, rightKinds, wrongKinds } from '../support/citation-cases.ts';

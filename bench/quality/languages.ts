@@ -9,8 +9,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { bm25 } from '../../src/eval/questions/bm25.ts';
-import { describeMachine } from '../../src/eval/ttft/machine.ts';
+import { bm25 } from '../../packages/engine/src/eval/questions/bm25.ts';
+import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
 import { mayAnswer } from '../../src/rag/answer/not-in-documents.ts';
 import { type DocumentIndex, defaultMinCoverage } from '../../src/rag/index.ts';
 import { findLanguage } from '../../src/rag/words/languages.ts';

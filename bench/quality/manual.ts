@@ -12,8 +12,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createEngine, type RequestedMode } from '../../src/engine/index.ts';
-import { describeMachine } from '../../src/eval/ttft/machine.ts';
+import { createEngine, type RequestedMode } from '@block-attention/engine/internal/engine';
+import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
 import { resolveModel } from '../../src/hub/index.ts';
 import { createConversation, openIndex, type TableForm } from '../../src/rag/index.ts';
 import {

@@ -15,9 +15,9 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { normalizeAnswer } from '../../src/eval/index.ts';
-import { bm25 } from '../../src/eval/questions/bm25.ts';
-import { createRandom } from '../../src/random.ts';
+import { normalizeAnswer } from '@block-attention/engine/eval';
+import { createRandom } from '@block-attention/engine/internal/base';
+import { bm25 } from '../../packages/engine/src/eval/questions/bm25.ts';
 
 interface Paragraph {
   readonly title: string;

@@ -9,7 +9,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { describeMachine } from '../../src/eval/ttft/machine.ts';
+import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
 import { openEmbedder } from '../../src/rag/index.ts';
 import { printResult, round } from '../support/harness.ts';
 import { indexParagraphs } from '../support/paragraph-index.ts';

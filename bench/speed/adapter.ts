@@ -7,7 +7,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DecodeGraph, forwardStep, Model, Sequence } from '../../src/model/index.ts';
+import { DecodeGraph, forwardStep, Model, Sequence } from '@block-attention/engine/internal/model';
 import { writeRandomAdapter } from '../../tests/support/models/random-adapter.ts';
 import {
   benchOptions,

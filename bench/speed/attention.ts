@@ -2,11 +2,11 @@
  * One layer's attention of a final block, 50 queries × 32,768 keys: the fused kernel and stock operations over blocks
  * against ggml's flash_attn_ext over one contiguous cache. `npm run bench -- attention`
  *
- * The kernel's share of the machine's measured peak: `node native/build.mjs --bench`, then `native/build/bench`.
+ * The kernel's share of the machine's measured peak: `node packages/engine/native/build.mjs --bench`, then `packages/engine/native/build/bench`.
  */
-import { Backend, GraphContext, loadNativeKernel, TensorType } from '../../src/ggml/index.ts';
-import { GraphInputs } from '../../src/model/graph/graph-inputs.ts';
-import { KvLayout, Model, nativeAttention, portableAttention, Sequence } from '../../src/model/index.ts';
+import { Backend, GraphContext, loadNativeKernel, TensorType } from '@block-attention/engine/internal/ggml';
+import { KvLayout, Model, nativeAttention, portableAttention, Sequence } from '@block-attention/engine/internal/model';
+import { GraphInputs } from '../../packages/engine/src/model/graph/graph-inputs.ts';
 import { benchOptions, interleave, report, round, timed } from '../support/harness.ts';
 
 const options = await benchOptions({ runs: 5 });

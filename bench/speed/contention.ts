@@ -7,10 +7,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { describeMachine } from '../../src/eval/ttft/machine.ts';
+import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
+import { median } from '../../packages/engine/src/scoring/median.ts';
 import { resolveModel } from '../../src/hub/index.ts';
 import { createEngine, type Engine } from '../../src/index.ts';
-import { median } from '../../src/scoring/median.ts';
 import { printResult, round } from '../support/harness.ts';
 
 const { values } = parseArgs({

@@ -3,8 +3,8 @@
  * llama.cpp with the same context in its cache: one sequence, and eight that share it as one prefix; and against
  * transformers.js with one where it is given the model (`--onnx`). `npm run bench -- decode`
  */
-import { openReference } from '../../src/ggml/index.ts';
-import { type AttentionFactory, DecodeGraph, forwardStep, Sequence } from '../../src/model/index.ts';
+import { openReference } from '@block-attention/engine/internal/ggml';
+import { type AttentionFactory, DecodeGraph, forwardStep, Sequence } from '@block-attention/engine/internal/model';
 import type { TokenPeer } from '../peers/open-peer.ts';
 import {
   benchOptions,

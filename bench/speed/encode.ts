@@ -2,8 +2,8 @@
  * Encoding throughput of 512-token blocks against llama.cpp's prefill of as many, with and without the native linear
  * layers, and transformers.js's where it is given the model (`--onnx`). `npm run bench -- encode`
  */
-import { openReference } from '../../src/ggml/index.ts';
-import { type AttentionFactory, forwardStep, Model, Sequence } from '../../src/model/index.ts';
+import { openReference } from '@block-attention/engine/internal/ggml';
+import { type AttentionFactory, forwardStep, Model, Sequence } from '@block-attention/engine/internal/model';
 import { benchOptions, interleave, openBench, report, round, someTokens, timed } from '../support/harness.ts';
 
 const options = await benchOptions({ runs: 5 });

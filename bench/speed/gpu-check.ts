@@ -1,7 +1,7 @@
 /** Whether a device computes what the CPU does: the first thing to know of one, on a model too small to take time. */
-import { createEngine, type EngineOptions } from '../../src/engine/index.ts';
-import { exactPrompt } from '../../src/eval/ttft/ttft-prompt.ts';
-import { type Device, openTokenizer } from '../../src/ggml/index.ts';
+import { createEngine, type EngineOptions } from '@block-attention/engine/internal/engine';
+import { type Device, openTokenizer } from '@block-attention/engine/internal/ggml';
+import { exactPrompt } from '../../packages/engine/src/eval/ttft/ttft-prompt.ts';
 
 export interface Agreement {
   readonly kvType: string;

@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { describeMachine } from '../../src/eval/ttft/machine.ts';
+import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
 import { type DocumentIndex, openIndex } from '../../src/rag/index.ts';
 import { createPrng } from '../../tests/support/prng.ts';
 import { printResult, round } from '../support/harness.ts';

@@ -3,10 +3,10 @@
  * lengths of rows. `npm run bench -- linear [--types Q4_0,Q8_0] [--inputs 576,2048] [--threads 2]`
  */
 import { parseArgs } from 'node:util';
-import { describeMachine } from '../../src/eval/ttft/machine.ts';
-import { Backend, nativeKernelState } from '../../src/ggml/index.ts';
-import { chooseLinear } from '../../src/model/weights/linear-choice.ts';
-import { LinearTimer, linearMachine } from '../../src/model/weights/measure-linear.ts';
+import { Backend, nativeKernelState } from '@block-attention/engine/internal/ggml';
+import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
+import { chooseLinear } from '../../packages/engine/src/model/weights/linear-choice.ts';
+import { LinearTimer, linearMachine } from '../../packages/engine/src/model/weights/measure-linear.ts';
 import { printResult, round } from '../support/harness.ts';
 
 const { values } = parseArgs({

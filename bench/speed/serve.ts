@@ -12,7 +12,7 @@
  */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { describeMachine } from '../../src/eval/ttft/machine.ts';
+import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
 import { resolveModel } from '../../src/hub/index.ts';
 import { nodeLlamaCppInstalled } from '../peers/open-peer.ts';
 import { type LoadResult, quantile, residentMib, runLoad } from '../serve/load.ts';

@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEngine } from '../../src/engine/index.ts';
-import { median } from '../../src/scoring/median.ts';
+import { createEngine } from '@block-attention/engine/internal/engine';
+import { median } from '../../packages/engine/src/scoring/median.ts';
 import { benchOptions, report, round } from '../support/harness.ts';
 
 const options = await benchOptions({ runs: 7 });

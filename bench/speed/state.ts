@@ -3,9 +3,9 @@
  * attention over the same prompt (paper, appendix A).
  *   npx tsx bench/speed/state.ts [--model REF] [--threads N] [--runs N]
  */
-import { createEngine } from '../../src/engine/index.ts';
+import { createEngine } from '@block-attention/engine/internal/engine';
+import { median } from '../../packages/engine/src/scoring/median.ts';
 import { planState } from '../../src/rag/index.ts';
-import { median } from '../../src/scoring/median.ts';
 import { benchOptions, report, round } from '../support/harness.ts';
 
 const options = await benchOptions({ runs: 3 });

@@ -16,10 +16,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { makeBatch } from '../../src/train/data/batch.ts';
-import { packRuns } from '../../src/train/data/pack-mask.ts';
-import { packRows } from '../../src/train/data/packing.ts';
-import { type TrainingSequence, TrainingSession, writeInitialModel } from '../../src/train/index.ts';
+import { type TrainingSequence, TrainingSession, writeInitialModel } from '@block-attention/engine/train';
+import { makeBatch } from '../../packages/engine/src/train/data/batch.ts';
+import { packRuns } from '../../packages/engine/src/train/data/pack-mask.ts';
+import { packRows } from '../../packages/engine/src/train/data/packing.ts';
 import { interleave, report, round, timed } from '../support/harness.ts';
 
 const { values } = parseArgs({

@@ -6,9 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEngine } from '../../src/engine/index.ts';
-import { median } from '../../src/scoring/median.ts';
-import { createBlockStore } from '../../src/store/index.ts';
+import { createEngine } from '@block-attention/engine/internal/engine';
+import { createBlockStore } from '@block-attention/engine/internal/store';
+import { median } from '../../packages/engine/src/scoring/median.ts';
 import { RedisServer } from '../../tests/support/redis-server.ts';
 import { benchOptions, report, round } from '../support/harness.ts';
 

@@ -5,11 +5,7 @@
  * q4_0 is no type of the store. Its error shows why: states are rounded to it and held as f32, so it has no time.
  */
 
-import type { TensorMemory } from '../../src/ggml/device/backend.ts';
-import { allocateMemory } from '../../src/ggml/ffi/memory.ts';
-import { dequantize, quantize } from '../../src/ggml/graph/quantize.ts';
-import { rowBytes, TensorType } from '../../src/ggml/graph/tensor.ts';
-import { Backend, loadNativeKernel } from '../../src/ggml/index.ts';
+import { Backend, loadNativeKernel } from '@block-attention/engine/internal/ggml';
 import {
   convertBlock,
   forwardStep,
@@ -19,9 +15,13 @@ import {
   nativeAttention,
   portableAttention,
   Sequence,
-} from '../../src/model/index.ts';
-import { tokenPadding } from '../../src/model/kv/kv-layout.ts';
-import { firstTokenKl } from '../../src/scoring/first-token.ts';
+} from '@block-attention/engine/internal/model';
+import type { TensorMemory } from '../../packages/engine/src/ggml/device/backend.ts';
+import { allocateMemory } from '../../packages/engine/src/ggml/ffi/memory.ts';
+import { dequantize, quantize } from '../../packages/engine/src/ggml/graph/quantize.ts';
+import { rowBytes, TensorType } from '../../packages/engine/src/ggml/graph/tensor.ts';
+import { tokenPadding } from '../../packages/engine/src/model/kv/kv-layout.ts';
+import { firstTokenKl } from '../../packages/engine/src/scoring/first-token.ts';
 import { benchOptions, interleave, report, round, someTokens, timed } from '../support/harness.ts';
 
 const options = await benchOptions({ runs: 5 });

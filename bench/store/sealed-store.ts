@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEngine } from '../../src/engine/index.ts';
-import { createBlockStore } from '../../src/store/index.ts';
+import { createEngine } from '@block-attention/engine/internal/engine';
+import { createBlockStore } from '@block-attention/engine/internal/store';
 import { benchOptions, interleave, report, round } from '../support/harness.ts';
 
 const options = await benchOptions({ runs: 5 });

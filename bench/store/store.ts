@@ -5,9 +5,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEngine } from '../../src/engine/index.ts';
-import { median } from '../../src/scoring/median.ts';
-import { createBlockStore } from '../../src/store/index.ts';
+import { createEngine } from '@block-attention/engine/internal/engine';
+import { createBlockStore } from '@block-attention/engine/internal/store';
+import { median } from '../../packages/engine/src/scoring/median.ts';
 import { benchOptions, report, round } from '../support/harness.ts';
 import { dropFromPageCache, sequentialSpeed } from '../support/page-cache.ts';
 

@@ -6,9 +6,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { describeMachine } from '../../src/eval/ttft/machine.ts';
-import { Backend, loadNativeKernel } from '../../src/ggml/index.ts';
-import { resolveModel } from '../../src/hub/index.ts';
+import { Backend, loadNativeKernel } from '@block-attention/engine/internal/ggml';
 import {
   type AttentionFactory,
   forwardStep,
@@ -17,8 +15,10 @@ import {
   nativeAttention,
   portableAttention,
   Sequence,
-} from '../../src/model/index.ts';
-import { median } from '../../src/scoring/median.ts';
+} from '@block-attention/engine/internal/model';
+import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
+import { median } from '../../packages/engine/src/scoring/median.ts';
+import { resolveModel } from '../../src/hub/index.ts';
 import { onnxOptions, openTransformersJs, type TokenPeer } from '../peers/open-peer.ts';
 
 export interface BenchOptions {

@@ -1,5 +1,5 @@
 /**
- * What the machine can do at most: multiply-adds per second and bytes read per second, measured by native/bench with as
+ * What the machine can do at most: multiply-adds per second and bytes read per second, measured by packages/engine/native/bench with as
  * many threads as the benchmark uses.
  */
 import { spawnSync } from 'node:child_process';

@@ -1,6 +1,7 @@
 /** A store that fills blocks with random keys and values instead of having them encoded: time does not ask which. */
-import { allocateMemory } from '../../src/ggml/ffi/memory.ts';
-import { type BlockStore, createMemoryStore } from '../../src/store/index.ts';
+
+import { type BlockStore, createMemoryStore } from '@block-attention/engine/internal/store';
+import { allocateMemory } from '../../packages/engine/src/ggml/ffi/memory.ts';
 
 /** Halves between 1/16 and 1/8 of either sign, as many as repeat unseen. */
 const halves = Uint16Array.from({ length: 65_521 }, (_, i) => 0x2c00 + ((i * 40_503) & 0x3ff) + ((i & 1) << 15));

@@ -6,10 +6,10 @@
  * out. One stretch of random weights is repeated through each matrix, so that writing takes as long as the disk does.
  */
 
-import { type Device, loadLibrary } from '../../src/ggml/ffi/library.ts';
-import { type GgufEntry, type GgufTensorSource, writeGguf } from '../../src/ggml/gguf/gguf-writer.ts';
-import { quantize } from '../../src/ggml/graph/quantize.ts';
-import { byteSize, TensorType } from '../../src/ggml/graph/tensor.ts';
+import { type Device, loadLibrary } from '../../packages/engine/src/ggml/ffi/library.ts';
+import { type GgufEntry, type GgufTensorSource, writeGguf } from '../../packages/engine/src/ggml/gguf/gguf-writer.ts';
+import { quantize } from '../../packages/engine/src/ggml/graph/quantize.ts';
+import { byteSize, TensorType } from '../../packages/engine/src/ggml/graph/tensor.ts';
 import { vocabulary } from '../../tests/support/models/random-vocabulary.ts';
 import { createPrng } from '../../tests/support/prng.ts';
 

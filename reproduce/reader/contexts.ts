@@ -6,7 +6,7 @@
  * Passages are a page's neighbours in half of the cases, as retrieval finds them, else of any set. Seeded: the same
  * sources and seed give the same contexts.
  */
-import type { Random } from '../../src/random.ts';
+import type { Random } from '@block-attention/engine/internal/base';
 import type { Asked, Passage, Unit } from './sources.ts';
 
 /** A line of `finetune --data`. */

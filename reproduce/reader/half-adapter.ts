@@ -1,9 +1,9 @@
 /** An adapter's factors in 16 bits: half the bytes of what training writes, and finer than the 4-bit weights they change. */
-import { trainedPolicy } from '../../src/engine/policy/default-policy.ts';
-import { openGguf } from '../../src/ggml/gguf/gguf-file.ts';
-import { TensorType } from '../../src/ggml/graph/tensor.ts';
-import { AdapterFile } from '../../src/model/weights/adapter-file.ts';
-import { writeAdapter } from '../../src/train/files/write-adapter.ts';
+import { trainedPolicy } from '../../packages/engine/src/engine/policy/default-policy.ts';
+import { openGguf } from '../../packages/engine/src/ggml/gguf/gguf-file.ts';
+import { TensorType } from '../../packages/engine/src/ggml/graph/tensor.ts';
+import { AdapterFile } from '../../packages/engine/src/model/weights/adapter-file.ts';
+import { writeAdapter } from '../../packages/engine/src/train/files/write-adapter.ts';
 
 /** @param model path of the model it is for */
 export async function writeHalfAdapter(from: string, to: string, model: string): Promise<void> {

@@ -10,7 +10,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { normalizeAnswer } from '../../src/eval/index.ts';
+import { normalizeAnswer } from '@block-attention/engine/eval';
 
 interface Row {
   readonly question: string;

@@ -3,7 +3,7 @@
  * procedures, prices), made up from seeded words, with questions, their answers and the line each stands in. Some questions
  * are about something of the same kind that the page does not name: nothing answers them.
  */
-import type { Random } from '../../src/random.ts';
+import type { Random } from '@block-attention/engine/internal/base';
 import {
   changes,
   colours,

@@ -3,7 +3,7 @@
  * from seeded names and numbers, with questions about its cells: a cell by its row and column, a row by its cell, and a
  * row that the table does not have.
  */
-import type { Random } from '../../src/random.ts';
+import type { Random } from '@block-attention/engine/internal/base';
 import { columns, type TableColumn } from './table-columns.ts';
 import { type TableTopic, topics } from './table-topics.ts';
 

@@ -1,8 +1,8 @@
 /** Made-up pages as the index cuts them, so that what is trained on looks like what is asked about. */
 
+import type { Random } from '@block-attention/engine/internal/base';
 import { chunkDocument } from '../../src/rag/chunk/chunk-document.ts';
 import { parseMarkdown } from '../../src/rag/load/markup/markdown.ts';
-import type { Random } from '../../src/random.ts';
 import { type ManualPage, manualPage, productName } from './manual-pages.ts';
 import { tablePage } from './manual-tables.ts';
 import type { Asked, Passage, Unit } from './sources.ts';

@@ -1,6 +1,6 @@
 /** A stage's training data, written to a file once: a run that goes on needs the very same. */
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
-import { createRandom } from '../../src/random.ts';
+import { createRandom } from '@block-attention/engine/internal/base';
 import { ContextStream } from './contexts.ts';
 import { manualSet, manualUnits, tableSet, tableUnits } from './manuals.ts';
 import type { Stage } from './recipe.ts';

@@ -1,5 +1,5 @@
 /** Columns of made-up tables: what their cells hold, and how people ask for them. All names are invented. */
-import type { Random } from '../../src/random.ts';
+import type { Random } from '@block-attention/engine/internal/base';
 import { people } from './manual-words.ts';
 
 export interface TableColumn {

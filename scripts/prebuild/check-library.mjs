@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { here, sourcesDigest } from '../../native/recipe.mjs';
+import { here, sourcesDigest } from '../../packages/engine/native/recipe.mjs';
 
 const machines = { x64: /^(?:X86_64|AMD64)$/, arm64: /^(?:AARCH64|ARM64)$/ };
 /** What the loader does not ask for, but the test programs do. */
@@ -10,7 +10,7 @@ const forTests = ['ba_linear_run'];
 /** What Zig's linker gives every library of macOS. */
 const ofLinker = ['_mh_dylib_header', '__dso_handle'];
 
-/** Names of the functions that src/ggml looks up in the library. */
+/** Names of the functions that packages/engine/src/ggml looks up in the library. */
 export function wantedExports() {
   const folder = join(here, '..', 'src', 'ggml');
   const sources = readdirSync(folder, { recursive: true }).filter(

@@ -4,7 +4,16 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { fast, here, libraryFlags, libraryName, perIsa, plain, plainFlags, variantsOf } from '../../native/recipe.mjs';
+import {
+  fast,
+  here,
+  libraryFlags,
+  libraryName,
+  perIsa,
+  plain,
+  plainFlags,
+  variantsOf,
+} from '../../packages/engine/native/recipe.mjs';
 
 const run = promisify(execFile);
 
@@ -65,7 +74,7 @@ export async function compileLibrary({ os, cpu, target }, to, tools) {
   }
 }
 
-/** A test program (native/test) that loads the library beside it. @returns its path */
+/** A test program (packages/engine/native/test) that loads the library beside it. @returns its path */
 export async function compileProgram(name, { target, os }, library, folder, tools) {
   const made = join(folder, name);
   await zig(tools, [

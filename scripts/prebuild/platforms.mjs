@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { here, libraryName, sourcesDigest } from '../../native/recipe.mjs';
+import { here, libraryName, sourcesDigest } from '../../packages/engine/native/recipe.mjs';
 
 /** The compiler and the reader of what it made, packages of PyPI. A change of either makes packages of a new version. */
 export const tools = { ziglang: '0.16.0', lief: '1.0.0' };

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { here } from '../../native/recipe.mjs';
+import { here } from '../../packages/engine/native/recipe.mjs';
 import { tools } from './platforms.mjs';
 
 const folder = join(here, 'build', 'tools');

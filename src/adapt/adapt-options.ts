@@ -1,7 +1,8 @@
 /** What an adaptation is told, and what it tells. */
-import type { EngineOptions, Passage } from '../engine/index.ts';
-import type { Question, VerificationReport } from '../eval/index.ts';
-import type { FinetuneProgress, FinetuneReport } from '../train/index.ts';
+
+import type { Question, VerificationReport } from '@block-attention/engine/eval';
+import type { EngineOptions, Passage } from '@block-attention/engine/internal/engine';
+import type { FinetuneProgress, FinetuneReport } from '@block-attention/engine/train';
 import type { Distance } from './adapt-chart.ts';
 import type { Plan } from './plan.ts';
 

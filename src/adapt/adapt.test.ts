@@ -2,11 +2,11 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createEngine } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openGguf } from '../../packages/engine/src/ggml/gguf/gguf-file.ts';
 import { writeRandomAdapter } from '../../tests/support/models/random-adapter.ts';
 import { writeRandomModel } from '../../tests/support/models/random-model.ts';
-import { createEngine } from '../engine/index.ts';
-import { openGguf } from '../ggml/gguf/gguf-file.ts';
 import { adapt } from './adapt.ts';
 import type { AdaptOptions, AdaptProgress } from './adapt-options.ts';
 

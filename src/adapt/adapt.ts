@@ -9,19 +9,25 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createEngine, type Engine, type EngineOptions } from '../engine/index.ts';
-import { encodingPart, parsePolicy } from '../engine/policy/policy.ts';
-import { BlockAttentionError } from '../errors.ts';
-import { documentQuestions, type Question, readQuestions, type VerificationReport, verify } from '../eval/index.ts';
-import { adapterIdentity, weightsDigest } from '../model/index.ts';
-import { cacheFolder } from '../platform/cache-folder.ts';
+import {
+  documentQuestions,
+  type Question,
+  readQuestions,
+  type VerificationReport,
+  verify,
+} from '@block-attention/engine/eval';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import { createEngine, type Engine, type EngineOptions } from '@block-attention/engine/internal/engine';
+import { adapterIdentity, weightsDigest } from '@block-attention/engine/internal/model';
+import { cacheFolder } from '@block-attention/engine/internal/platform';
+import { encodingPart, parsePolicy } from '@block-attention/engine/internal/policy';
 import {
   type EvaluationReport,
   type FinetuneOptions,
   type FinetuneProgress,
   type FinetuneReport,
   finetune,
-} from '../train/index.ts';
+} from '@block-attention/engine/train';
 import { adaptChart, type Distance } from './adapt-chart.ts';
 import type { AdaptOptions, AdaptPlan, AdaptReport } from './adapt-options.ts';
 import { answerTokens, OwnAnswers } from './own-answers.ts';

@@ -3,8 +3,8 @@
  * soon as it is answered, so that an interruption loses one context at most.
  */
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
-import type { Engine } from '../engine/index.ts';
-import { BlockAttentionError } from '../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { Engine } from '@block-attention/engine/internal/engine';
 import type { PracticeContext } from './practice.ts';
 
 /** Tokens of an answer: where two modes part, they do so early. */

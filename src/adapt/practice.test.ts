@@ -1,7 +1,7 @@
+import { documentQuestions } from '@block-attention/engine/eval';
+import type { Passage } from '@block-attention/engine/internal/prompt';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { documentQuestions } from '../eval/index.ts';
-import type { Passage } from '../prompt/index.ts';
 import { type PracticeContext, practice, rounds } from './practice.ts';
 
 const passages: Passage[] = Array.from({ length: 7 }, (_, i) => ({

@@ -6,10 +6,17 @@
  * They are other ones than `verify` makes of the same documents (eval/document-questions.ts). Knows passages, not files.
  * The same passages and numbers give the same contexts in the same order.
  */
-import { distractors } from '../eval/questions/distractors.ts';
-import { headingOf, isWorded, quoted, quotedStart, withoutId } from '../eval/questions/quoted-passages.ts';
-import type { Passage } from '../prompt/index.ts';
-import { createRandom, type Random } from '../random.ts';
+
+import { createRandom, type Random } from '@block-attention/engine/internal/base';
+import type { Passage } from '@block-attention/engine/internal/prompt';
+import {
+  distractors,
+  headingOf,
+  isWorded,
+  quoted,
+  quotedStart,
+  withoutId,
+} from '@block-attention/engine/internal/questions';
 
 export interface PracticeContext {
   /** In the order of the prompt. */

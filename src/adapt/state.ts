@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { z } from 'zod';
-import { BlockAttentionError } from '../errors.ts';
 
 const schema = z.object({
   version: z.literal(1),

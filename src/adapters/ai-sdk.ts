@@ -15,9 +15,9 @@ import {
   type SharedV3Warning,
   UnsupportedFunctionalityError,
 } from '@ai-sdk/provider';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { Passage } from '@block-attention/engine/internal/engine';
 import { z } from 'zod';
-import type { Passage } from '../engine/index.ts';
-import { BlockAttentionError } from '../errors.ts';
 import { type ChatCall, ChatClient, type ChatEnd, type ChatMessage, type SourceOptions } from './client.ts';
 
 export { markDocument } from './documents.ts';

@@ -2,9 +2,10 @@
  * What the adapters share: a conversation with documents in, pieces of text and the account out, from an engine in this
  * process or from a server. Both speak the server's API, so both mean the same by every option and fail alike.
  */
+
+import { BlockAttentionError, type ErrorCode, errorCodes } from '@block-attention/engine/internal/base';
+import type { Engine, Passage } from '@block-attention/engine/internal/engine';
 import { z } from 'zod';
-import type { Engine, Passage } from '../engine/index.ts';
-import { BlockAttentionError, type ErrorCode, errorCodes } from '../errors.ts';
 import { distinctDocuments, liftDocuments } from './documents.ts';
 
 /** An engine, or the address of a server. */

@@ -4,7 +4,7 @@
  * A marked document is the document as JSON between two control characters. JSON escapes control characters, so no
  * document can contain the end of its own mark, or another mark: what a document says stays a document.
  */
-import type { Passage } from '../engine/index.ts';
+import type { Passage } from '@block-attention/engine/internal/engine';
 
 const begin = '\u001eblock-attention ';
 const end = '\u001f';

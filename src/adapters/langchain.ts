@@ -2,6 +2,9 @@
  * LangChain.js: a chat model, and ways to hand it documents without changing a chain's shape. docs/adapters.md tells
  * which fits where.
  */
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { Passage } from '@block-attention/engine/internal/engine';
 import type { CallbackManagerForLLMRun } from '@langchain/core/callbacks/manager';
 import { Document, type DocumentInterface } from '@langchain/core/documents';
 import type { BaseLanguageModelInput, StructuredOutputMethodOptions } from '@langchain/core/language_models/base';
@@ -21,8 +24,6 @@ import { BasePromptTemplate } from '@langchain/core/prompts';
 import { BaseDocumentCompressor } from '@langchain/core/retrievers/document_compressors';
 import type { Runnable } from '@langchain/core/runnables';
 import { toJsonSchema } from '@langchain/core/utils/json_schema';
-import type { Passage } from '../engine/index.ts';
-import { BlockAttentionError } from '../errors.ts';
 import { ChatClient, type ChatMessage, type SourceOptions } from './client.ts';
 import { markDocument } from './documents.ts';
 

@@ -6,13 +6,13 @@
  */
 export const loadOpenEngine = () => import('./runtime/open-engine.ts');
 export const loadOpenStore = () => import('./runtime/open-store.ts');
-export const loadEval = () => import('../eval/index.ts');
+export const loadEval = () => import('@block-attention/engine/eval');
 export const loadDemoFacts = () => import('./demo/demo-facts.ts');
-export const loadTraining = () => import('../train/index.ts');
+export const loadTraining = () => import('@block-attention/engine/train');
 export const loadAdapt = () => import('../adapt/index.ts');
 export const loadQueue = () => import('../queue/index.ts');
 export const loadRag = () => import('../rag/index.ts');
-export const loadTokenCounter = () => import('../engine/index.ts');
-export const loadTokenizerAhead = () => import('../engine/tokenizer-ahead.ts');
+export const loadTokenCounter = () => import('@block-attention/engine/internal/engine');
+export const loadTokenizerAhead = () => import('@block-attention/engine/internal/tokenizer-ahead');
 export const loadMcpServer = () => import('./runtime/mcp-server.ts');
 export const loadAskSource = () => import('./options/ask-source.ts');

@@ -1,8 +1,9 @@
 /**
  * The command line as a function: arguments in, exit code out. Never throws, never exits the process.
  */
+
+import { packageVersion } from '@block-attention/engine/internal/base';
 import { Command } from 'commander';
-import { packageVersion } from '../version.ts';
 import { loadCommands } from './commands.ts';
 import { reportError } from './terminal/errors.ts';
 import type { CliIo, CommandContext } from './terminal/io.ts';

@@ -1,9 +1,9 @@
 /** Commands on a machine without the native library: each says so in one line, and what to do. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { nativeVariable } from '../../packages/engine/src/ggml/native/native-file.ts';
 import type { Captured } from '../../tests/support/cli/cli-capture.ts';
 import { Workspace } from '../../tests/support/cli/cli-workspace.ts';
-import { nativeVariable } from '../ggml/native/native-file.ts';
 
 let workspace: Workspace;
 beforeAll(async () => {

@@ -6,7 +6,7 @@
  * of a repository, and the checksum the hub announces for it. One alias has a file in this package instead.
  */
 import { fileURLToPath } from 'node:url';
-import type { Environment } from '../platform/cache-folder.ts';
+import type { Environment } from '@block-attention/engine/internal/platform';
 
 const smollm2 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
 const gemma3 = 'a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818';

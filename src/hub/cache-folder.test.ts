@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cacheFolder } from '../platform/cache-folder.ts';
+import { cacheFolder } from '../../packages/engine/src/platform/cache-folder.ts';
 import { entryFolder, modelFileName, modelsFolder } from './cache-folder.ts';
 import { parseModelReference } from './reference.ts';
 

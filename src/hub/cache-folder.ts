@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { cacheFolder, type Environment } from '../platform/cache-folder.ts';
+import { cacheFolder, type Environment } from '@block-attention/engine/internal/platform';
 import { formatModelReference, type RemoteReference } from './reference.ts';
 
 /** The folder of all fetched models: `models` below `cacheDir`, which defaults to `cacheFolder(env)`. */

@@ -7,8 +7,8 @@
 import { randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { partName } from '../part-names.ts';
-import type { Environment } from '../platform/cache-folder.ts';
+import { partName } from '@block-attention/engine/internal/base';
+import type { Environment } from '@block-attention/engine/internal/platform';
 import { modelsFolder } from './cache-folder.ts';
 
 /** @param part of a model in several files, from 1 */

@@ -1,6 +1,6 @@
 /** Whether a file will fit, asked before an hour is spent fetching it. */
 import { statfs } from 'node:fs/promises';
-import { BlockAttentionError } from '../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 
 /**
  * @param neededBytes bytes still to be written; nothing is asked for zero or less

@@ -6,7 +6,7 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Environment } from '../platform/cache-folder.ts';
+import type { Environment } from '@block-attention/engine/internal/platform';
 import { type CachedFile, type ModelRecord, publishModel } from './cache.ts';
 import { modelFileName, partialName } from './cache-folder.ts';
 import { sha256OfFile } from './checksums.ts';

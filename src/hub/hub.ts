@@ -3,8 +3,9 @@
  *
  * `HF_ENDPOINT` names another server with the same API; `HF_TOKEN` is sent to that server only.
  */
+
+import type { Environment } from '@block-attention/engine/internal/platform';
 import { HubApiError, type PathInfo, pathsInfo } from '@huggingface/hub';
-import type { Environment } from '../platform/cache-folder.ts';
 import type { RemoteFile } from './http-download.ts';
 import { connectionError, statusError } from './http-response.ts';
 import type { HubReference } from './reference.ts';

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Environment } from '../platform/cache-folder.ts';
+import type { Environment } from '@block-attention/engine/internal/platform';
 import { diskError, SourceError, systemCode, throwIfAborted } from './source-error.ts';
 
 /** Ways to start pip, the most likely one first. */

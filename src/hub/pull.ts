@@ -5,8 +5,8 @@
 
 import { open, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { BlockAttentionError } from '../errors.ts';
-import type { Environment } from '../platform/cache-folder.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { Environment } from '@block-attention/engine/internal/platform';
 import { modelAliases } from './aliases.ts';
 import { type CachedFile, type CachedModel, readCached, readCachedFile } from './cache.ts';
 import { entryFolder, modelsFolder, partialName } from './cache-folder.ts';

@@ -7,8 +7,7 @@
  * Invariant: `parseModelReference(formatModelReference(r))` equals `r`.
  */
 import { fileURLToPath } from 'node:url';
-import { BlockAttentionError } from '../errors.ts';
-import { partName, partsByName } from '../part-names.ts';
+import { BlockAttentionError, partName, partsByName } from '@block-attention/engine/internal/base';
 import { modelAliases } from './aliases.ts';
 
 /** A file in a model repository of the Hugging Face hub, or of a server that speaks its API. */

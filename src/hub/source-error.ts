@@ -4,8 +4,7 @@
  * `code` is what the caller sees when every source failed alike. Errors that another source could not mend (a full
  * disk, an abort) are never wrapped in this class.
  */
-import { throwIfAborted as throwIf } from '../abort.ts';
-import { BlockAttentionError, type ErrorCode } from '../errors.ts';
+import { BlockAttentionError, type ErrorCode, throwIfAborted as throwIf } from '@block-attention/engine/internal/base';
 
 export type SourceErrorCode = Extract<ErrorCode, 'DOWNLOAD_FAILED' | 'CHECKSUM_MISMATCH' | 'MODEL_INVALID'>;
 

@@ -1,7 +1,8 @@
 /** A Redis or Valkey that holds a job queue: how it is named, and that it answers. */
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import { parseSharedUrl } from '@block-attention/engine/internal/store';
 import { Cluster, Redis } from 'ioredis';
-import { BlockAttentionError } from '../errors.ts';
-import { parseSharedUrl } from '../store/index.ts';
 
 export interface QueueLocation {
   /** `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, several joined by commas for a cluster. */

@@ -2,9 +2,10 @@
  * One job on one engine: exactly the blocks that the shared store lacks are encoded, and are there when it ends.
  * Knows no queue.
  */
-import type { Engine, KeyOptions, Passage } from '../engine/index.ts';
-import { BlockAttentionError } from '../errors.ts';
-import type { BlockKey } from '../store/index.ts';
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { Engine, KeyOptions, Passage } from '@block-attention/engine/internal/engine';
+import type { BlockKey } from '@block-attention/engine/internal/store';
 import { type EncodeJobResult, jobPolicy, jobSchema, readPassage } from './job.ts';
 
 /** Passages that no attempt can encode. `partial` is what became of the others. */

@@ -5,10 +5,10 @@
  * corpus. Jobs are named by their content: a corpus handed in again joins the jobs that wait or run, and starts those
  * that ended anew, which then find their blocks in the store.
  */
+
+import { BlockAttentionError, throwIfAborted } from '@block-attention/engine/internal/base';
+import type { Passage } from '@block-attention/engine/internal/engine';
 import { Queue, QueueEvents } from 'bullmq';
-import { throwIfAborted } from '../abort.ts';
-import type { Passage } from '../engine/index.ts';
-import { BlockAttentionError } from '../errors.ts';
 import { connectQueue, defaultQueueName, keyPrefix, type QueueLocation } from './connection.ts';
 import { type EncodeJobData, type EncodeJobResult, jobId, jobPolicy } from './job.ts';
 

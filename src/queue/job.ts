@@ -4,9 +4,9 @@
  * A job's id is a hash of what it says, so handing in the same passages twice gives the same jobs.
  */
 import { createHash } from 'node:crypto';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import { namesFile, type Passage, parsePolicy } from '@block-attention/engine/internal/engine';
 import { z } from 'zod';
-import { namesFile, type Passage, parsePolicy } from '../engine/index.ts';
-import { BlockAttentionError } from '../errors.ts';
 
 const passageSchema = z.object({
   id: z.string().optional(),

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createEngine, type Engine } from '@block-attention/engine/internal/engine';
+import { type BlockStore, createBlockStore } from '@block-attention/engine/internal/store';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeRandomModel } from '../../tests/support/models/random-model.ts';
 import { RedisServer, redisInstalled } from '../../tests/support/redis-server.ts';
-import { createEngine, type Engine } from '../engine/index.ts';
-import { type BlockStore, createBlockStore } from '../store/index.ts';
 import { connectQueue } from './connection.ts';
 import { enqueuePassages, type JobReport, runWorker } from './index.ts';
 

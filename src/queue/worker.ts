@@ -5,9 +5,10 @@
  * that were stored by then stay: the next worker encodes the rest. All workers of a queue run one model the same way:
  * the first one says which, and others that differ are refused.
  */
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { Engine } from '@block-attention/engine/internal/engine';
 import { type Job, Queue, UnrecoverableError, WaitingError, Worker } from 'bullmq';
-import type { Engine } from '../engine/index.ts';
-import { BlockAttentionError } from '../errors.ts';
 import { connectQueue, defaultQueueName, keyPrefix, type QueueLocation } from './connection.ts';
 import { encodeJob, PoisonError } from './encode-job.ts';
 import type { EncodeJobData, EncodeJobResult } from './job.ts';

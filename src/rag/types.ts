@@ -1,5 +1,5 @@
 /** The public vocabulary of the document pipeline. */
-import type { Passage } from '../prompt/index.ts';
+import type { Passage } from '@block-attention/engine/internal/prompt';
 import type { DocumentType, SkipCode } from './load/document.ts';
 
 export type { DocumentType, Passage, SkipCode };

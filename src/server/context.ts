@@ -1,6 +1,7 @@
 /** What every route is given, and what every request carries. */
+
+import type { Engine } from '@block-attention/engine/internal/engine';
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import type { Engine } from '../engine/index.ts';
 import type { Embedder } from '../rag/embed/embedder.ts';
 import type { FileCutter } from '../rag/index.ts';
 import type { FileForms } from './documents/file-form.ts';

@@ -2,8 +2,8 @@
 import type { Server as NodeServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { serve } from '@hono/node-server';
-import { BlockAttentionError } from '../errors.ts';
 import { errorBody, RequestError } from './requests/request-error.ts';
 import type { Server } from './server.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keptBytes } from '../../packages/engine/src/store/testing/blocks.ts';
 import { createPrng } from '../../tests/support/prng.ts';
-import { keptBytes } from '../store/testing/blocks.ts';
 import { type Listening, listen } from './index.ts';
 import { postHead, sendRaw } from './testing/raw-request.ts';
 import { chat, jsonOf, post, Workplace } from './testing/workplace.ts';

@@ -1,6 +1,7 @@
 /** What a server is made of, and its limits. */
+
+import type { Engine } from '@block-attention/engine/internal/engine';
 import type { Logger } from 'pino';
-import type { Engine } from '../engine/index.ts';
 import type { Embedder } from '../rag/embed/embedder.ts';
 import type { DocumentsOptions } from './documents/library.ts';
 import type { LearnOptions } from './operate/learning.ts';

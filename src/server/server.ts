@@ -5,12 +5,11 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
+import { BlockAttentionError, packageVersion } from '@block-attention/engine/internal/base';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { pino } from 'pino';
-import { BlockAttentionError } from '../errors.ts';
 import { FileCutter } from '../rag/index.ts';
-import { packageVersion } from '../version.ts';
 import type { App, ServerContext, ServerEnv } from './context.ts';
 import { FileForms } from './documents/file-form.ts';
 import { Library } from './documents/library.ts';

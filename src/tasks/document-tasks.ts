@@ -13,9 +13,10 @@
  * splits share no entity; the same options give the same tasks on every machine, and task i does not depend on how many
  * there are.
  */
-import { BlockAttentionError } from '../errors.ts';
-import type { Question } from '../eval/questions/questions.ts';
-import type { Random } from '../random.ts';
+
+import type { Question } from '@block-attention/engine/eval';
+import type { Random } from '@block-attention/engine/internal/base';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { capitalised, NameSource, namePools, type TaskSplit, workTitle } from './task-names.ts';
 import { checkRange, checkSplit, invalidOption, taskRandom } from './task-options.ts';
 

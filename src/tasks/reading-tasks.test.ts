@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseQuestion } from '../eval/questions/questions.ts';
-import { normalizeAnswer } from '../scoring/metrics.ts';
+import { parseQuestion } from '../../packages/engine/src/eval/questions/questions.ts';
+import { normalizeAnswer } from '../../packages/engine/src/scoring/metrics.ts';
 import { generateReadingTasks, type ReadingTask, taskVocabulary } from './reading-tasks.ts';
 import { namesOf, taskSplits } from './task-names.ts';
 

@@ -4,8 +4,7 @@
  * Every name is made of two syllables from fixed lists; the sum of their indices decides which split may use it.
  * Splits therefore share no first name, no surname and no place.
  */
-import { BlockAttentionError } from '../errors.ts';
-import { createRandom, type Random } from '../random.ts';
+import { BlockAttentionError, createRandom, type Random } from '@block-attention/engine/internal/base';
 
 export const taskSplits = ['train', 'validation', 'test'] as const;
 export type TaskSplit = (typeof taskSplits)[number];

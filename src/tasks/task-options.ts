@@ -1,6 +1,5 @@
 /** What the generators of synthetic tasks share: checks of their options, and the seed of each task. */
-import { BlockAttentionError } from '../errors.ts';
-import { createRandom, type Random } from '../random.ts';
+import { BlockAttentionError, createRandom, type Random } from '@block-attention/engine/internal/base';
 import { type TaskSplit, taskSplits } from './task-names.ts';
 
 /** @throws INVALID_ARGUMENT naming what is no whole number in [min, max]. @param why said behind the remedy */

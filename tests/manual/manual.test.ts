@@ -2,11 +2,11 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTokenCounter } from '../../src/engine/index.ts';
+import { normalizeAnswer } from '../../packages/engine/src/scoring/metrics.ts';
 import { modelAliases } from '../../src/hub/index.ts';
 import { type DocumentIndex, defaultMinCoverage, notInDocuments, openIndex } from '../../src/rag/index.ts';
-import { normalizeAnswer } from '../../src/scoring/metrics.ts';
 import {
   holdsAnswer,
   isRight,

@@ -7,9 +7,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { normalizeAnswer } from '../../packages/engine/src/scoring/metrics.ts';
 import { answersYesOrNo } from '../../src/rag/answer/negation.ts';
 import { notInDocuments } from '../../src/rag/index.ts';
-import { normalizeAnswer } from '../../src/scoring/metrics.ts';
 
 export const questionKinds = ['span', 'table', 'code', 'phrase', 'yes/no', 'none'] as const;
 export type QuestionKind = (typeof questionKinds)[number];

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEngine, type Engine } from '../../src/engine/index.ts';
+import { createEngine, type Engine } from '@block-attention/engine/internal/engine';
 import { createServer, type Listening, listen, type ServerOptions } from '../../src/server/index.ts';
 import { writeRandomModel } from '../support/models/random-model.ts';
 

@@ -1,6 +1,7 @@
 /** Greedy answers of an engine with how clearly each token was chosen, and whether two of them agree. */
+
+import type { AnswerRequest, AnswerResult, Engine } from '@block-attention/engine/internal/engine';
 import { expect } from 'vitest';
-import type { AnswerRequest, AnswerResult, Engine } from '../../src/engine/index.ts';
 import { expectSameChoices, measureYardstick, tieBound } from './continuations.ts';
 import { randomTokens } from './oracle/forward-harness.ts';
 import { createPrng } from './prng.ts';

@@ -7,7 +7,11 @@
  * and the logits of all of them must be as close as rounding explains (rounding.ts).
  */
 import { expect } from 'vitest';
-import { openReference, type Reference, type ReferenceOptions } from '../../src/ggml/llama/reference.ts';
+import {
+  openReference,
+  type Reference,
+  type ReferenceOptions,
+} from '../../packages/engine/src/ggml/llama/reference.ts';
 import { argmax, relativeError } from './oracle/forward-harness.ts';
 import { expectWithin, rms, roundingMargin, withPerturbed } from './oracle/rounding.ts';
 

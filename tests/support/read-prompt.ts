@@ -1,5 +1,5 @@
 /** An answer of one token with the logits of its prompt and what became of each block. For tests. */
-import type { AnswerRequest, Engine } from '../../src/engine/index.ts';
+import type { AnswerRequest, Engine } from '@block-attention/engine/internal/engine';
 
 export async function readPrompt(engine: Engine, request: AnswerRequest) {
   let logits = new Float32Array(0);

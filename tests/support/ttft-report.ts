@@ -1,5 +1,5 @@
 /** A report as benchTtft() makes it. For tests. */
-import type { TtftReport, TtftRow } from '../../src/eval/index.ts';
+import type { TtftReport, TtftRow } from '@block-attention/engine/eval';
 
 export function ttftRow(tokens: number, fullMs: number | null, blockMs: number): TtftRow {
   return {

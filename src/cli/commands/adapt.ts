@@ -1,8 +1,9 @@
 /** `adapt`: makes block mode safe for a model on the user's own documents. */
+
+import { cacheFolder } from '@block-attention/engine/internal/platform';
+import { plainPolicy } from '@block-attention/engine/internal/policy';
 import { type Command, Option } from 'commander';
 import type { AdaptPlan, AdaptProgress, AdaptReport } from '../../adapt/index.ts';
-import { plainPolicy } from '../../engine/policy/policy.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
 import { loadAdapt, loadEval, loadOpenEngine } from '../lazy.ts';
 import { differenceText, percent } from '../options/eval-options.ts';
 import type { IndexFlags } from '../options/index-options.ts';

@@ -1,8 +1,8 @@
 /** `ask`: one question over passages, answered as it is generated. */
+
+import { BlockAttentionError, throwIfAborted } from '@block-attention/engine/internal/base';
+import type { AnswerResult } from '@block-attention/engine/internal/engine';
 import { type Command, Option } from 'commander';
-import { throwIfAborted } from '../../abort.ts';
-import type { AnswerResult } from '../../engine/index.ts';
-import { BlockAttentionError } from '../../errors.ts';
 import { loadAskSource, loadOpenEngine, loadOpenStore } from '../lazy.ts';
 import type { SourceResult } from '../options/ask-source.ts';
 import { addRetrievalOptions, modelOfIndex, modelReference, type RetrievalFlags } from '../options/index-options.ts';

@@ -1,10 +1,10 @@
 /** `bench ttft`: time to first token, block mode against full attention. */
 
 import { writeFile } from 'node:fs/promises';
+import type { TtftReport, TtftRow } from '@block-attention/engine/eval';
+import { cacheFolder } from '@block-attention/engine/internal/platform';
 import { type Command, Option } from 'commander';
-import type { TtftReport, TtftRow } from '../../eval/index.ts';
 import { embeddedModel } from '../../hub/aliases.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
 import { addComputeOptions, type ModelOptions, modelReferenceHelp } from '../options/model-options.ts';
 import { listOption, numberOption } from '../options/numbers.ts';
 import { formatDuration } from '../terminal/format.ts';
@@ -59,7 +59,7 @@ async function run(flags: TtftFlags, { io }: CommandContext): Promise<void> {
   // A bench of minutes must not fail at its end.
   if (flags.svg !== undefined) await checkWritable(flags.svg);
   const [{ benchTtft, ttftChart }, { resolveModel }] = await Promise.all([
-    import('../../eval/index.ts'),
+    import('@block-attention/engine/eval'),
     import('../../hub/index.ts'),
   ]);
   const { model: reference = embeddedModel, svg, json: _, ...rest } = flags;

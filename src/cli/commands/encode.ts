@@ -1,6 +1,7 @@
 /** `encode`: passages into the store, ahead of questions. */
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Command } from 'commander';
-import { BlockAttentionError } from '../../errors.ts';
 import { loadOpenEngine, loadOpenStore } from '../lazy.ts';
 import {
   addEncodingOption,

@@ -1,7 +1,8 @@
 /** `enqueue`: hands a corpus to the workers, and follows it to its end. */
+
+import { type ContextPolicy, parsePolicy } from '@block-attention/engine/internal/policy';
+import type { Passage } from '@block-attention/engine/internal/prompt';
 import { type Command, Option } from 'commander';
-import { type ContextPolicy, parsePolicy } from '../../engine/policy/policy.ts';
-import type { Passage } from '../../prompt/index.ts';
 import type { EnqueueSummary } from '../../queue/index.ts';
 import { loadOpenEngine, loadQueue, loadRag } from '../lazy.ts';
 import { numberOption } from '../options/numbers.ts';

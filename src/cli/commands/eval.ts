@@ -1,11 +1,11 @@
 /** `eval`: accuracy on questions, per attention mode. */
 
 import { writeFile } from 'node:fs/promises';
+import type { Difference, EvaluationReport, EvaluationRow } from '@block-attention/engine/eval';
+import type { Mode } from '@block-attention/engine/internal/engine';
+import { cacheFolder } from '@block-attention/engine/internal/platform';
+import { plainPolicy } from '@block-attention/engine/internal/policy';
 import { type Command, Option } from 'commander';
-import type { Mode } from '../../engine/index.ts';
-import { plainPolicy } from '../../engine/policy/policy.ts';
-import type { Difference, EvaluationReport, EvaluationRow } from '../../eval/index.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
 import { loadEval, loadOpenEngine } from '../lazy.ts';
 import {
   adapterLines,

@@ -1,11 +1,11 @@
 /** `finetune` as typed, on a small random model: what it writes is used by the other commands. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createEngine, type EngineOptions } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineRounding, expectSameAnswer, witnessedAnswer } from '../../../tests/support/answers.ts';
 import type { CaptureOptions } from '../../../tests/support/cli/cli-capture.ts';
 import { Workspace } from '../../../tests/support/cli/cli-workspace.ts';
-import { createEngine, type EngineOptions } from '../../engine/index.ts';
 
 let workspace: Workspace;
 let data: string;

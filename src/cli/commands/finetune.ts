@@ -1,7 +1,14 @@
 /** `finetune`: trains a model for block mode. */
+
+import { type ContextPolicy, parsePolicy } from '@block-attention/engine/internal/policy';
+import type {
+  FinetuneProgress,
+  FinetuneReport,
+  FinetuneStart,
+  TrainingMode,
+  Validation,
+} from '@block-attention/engine/train';
 import { type Command, Option } from 'commander';
-import { type ContextPolicy, parsePolicy } from '../../engine/policy/policy.ts';
-import type { FinetuneProgress, FinetuneReport, FinetuneStart, TrainingMode, Validation } from '../../train/index.ts';
 import { loadTraining } from '../lazy.ts';
 import { percent } from '../options/eval-options.ts';
 import { modelReferenceHelp, repeated } from '../options/model-options.ts';

@@ -1,6 +1,7 @@
 /** `forget`: passages out of the store, with every copy of their states. */
+
+import { type ContextPolicy, parsePolicy } from '@block-attention/engine/internal/policy';
 import { type Command, Option } from 'commander';
-import { type ContextPolicy, parsePolicy } from '../../engine/policy/policy.ts';
 import { loadOpenEngine, loadOpenStore } from '../lazy.ts';
 import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from '../options/model-options.ts';
 import { invalid } from '../terminal/errors.ts';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { FamilyAbilities } from '@block-attention/engine/internal/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { families } from '../../../packages/engine/src/model/families/index.ts';
 import { Workspace } from '../../../tests/support/cli/cli-workspace.ts';
 import { modelAliases } from '../../hub/index.ts';
-import { families } from '../../model/families/index.ts';
-import type { FamilyAbilities } from '../../model/index.ts';
 
 let workspace: Workspace;
 beforeAll(async () => {

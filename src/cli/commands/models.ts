@@ -38,7 +38,7 @@ export function addModels(program: Command, { io }: CommandContext): void {
 }
 
 async function listFamilies(output: Output): Promise<void> {
-  const { familyAbilities } = await import('../../model/index.ts');
+  const { familyAbilities } = await import('@block-attention/engine/internal/model');
   const families = familyAbilities();
   output.print(output.bold('Families'));
   const cell = (works: boolean) => (works ? 'yes' : 'no');

@@ -1,6 +1,7 @@
 /** `pull`: models into the cache. */
+
+import { throwIfAborted } from '@block-attention/engine/internal/base';
 import type { Command } from 'commander';
-import { throwIfAborted } from '../../abort.ts';
 import { type PullProgress, pullModel } from '../../hub/index.ts';
 import { modelReferenceHelp } from '../options/model-options.ts';
 import { formatBytes } from '../terminal/format.ts';

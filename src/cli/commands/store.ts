@@ -47,7 +47,7 @@ const shortKey = 16;
 
 async function list(flags: FolderFlags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { listStore } = await import('../../store/index.ts');
+  const { listStore } = await import('@block-attention/engine/internal/store');
   const blocks = [];
   for await (const info of listStore(await folderOf(flags, io.env))) blocks.push(info);
   blocks.sort((a, b) => b.usedAtMs - a.usedAtMs);
@@ -67,7 +67,7 @@ async function list(flags: FolderFlags, { io }: CommandContext): Promise<void> {
 
 async function stats(flags: FolderFlags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { folderStats } = await import('../../store/index.ts');
+  const { folderStats } = await import('@block-attention/engine/internal/store');
   const folder = await folderOf(flags, io.env);
   const found = await folderStats(folder);
   output.print(output.bold(folder));
@@ -91,7 +91,7 @@ interface VerifyFlags extends FolderFlags {
 async function verify(flags: VerifyFlags, context: CommandContext): Promise<void> {
   const { io } = context;
   const output = new Output(io, flags);
-  const { verifyFolder } = await import('../../store/index.ts');
+  const { verifyFolder } = await import('@block-attention/engine/internal/store');
   const { storeKeyOf } = await loadOpenStore();
   const report = await verifyFolder(await folderOf(flags, io.env), {
     storeKey: await storeKeyOf(flags),
@@ -114,7 +114,7 @@ interface CleanFlags extends FolderFlags {
 
 async function clean(flags: CleanFlags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { cleanFolder } = await import('../../store/index.ts');
+  const { cleanFolder } = await import('@block-attention/engine/internal/store');
   const report = await cleanFolder(await folderOf(flags, io.env), { diskBytes: flags.disk, ttlMs: flags.ttl });
   output.print(
     `${formatCount(report.removed)} blocks removed (${formatBytes(report.removedBytes)}), ` +
@@ -134,7 +134,7 @@ async function forget(keys: readonly string[], flags: ForgetFlags, { io }: Comma
   if (keys.length === 0 && digest === undefined && tenant === undefined) {
     throw invalid('forget: nothing is named; give keys, --digest or --tenant');
   }
-  const { findBlocks, forgetBlocks } = await import('../../store/index.ts');
+  const { findBlocks, forgetBlocks } = await import('@block-attention/engine/internal/store');
   const directory = await folderOf(flags, io.env);
   const found = await resolveKeys(keys, directory);
   if (digest !== undefined || tenant !== undefined) {
@@ -152,7 +152,7 @@ interface PinFlags extends FolderFlags {
 
 async function pin(keys: readonly string[], flags: PinFlags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { pinBlocks } = await import('../../store/index.ts');
+  const { pinBlocks } = await import('@block-attention/engine/internal/store');
   const directory = await folderOf(flags, io.env);
   const pinned = !flags.off;
   const blocks = await pinBlocks(directory, await resolveKeys(keys, directory), pinned);
@@ -162,7 +162,7 @@ async function pin(keys: readonly string[], flags: PinFlags, { io }: CommandCont
 
 async function exportBlocks(file: string, flags: FolderFlags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { exportFolder } = await import('../../store/index.ts');
+  const { exportFolder } = await import('@block-attention/engine/internal/store');
   const directory = await folderOf(flags, io.env);
   const report = await onFile(file, () => exportFolder(directory, file));
   output.print(`${formatCount(report.blocks)} blocks (${formatBytes(report.bytes)}) written to ${file}`);
@@ -171,7 +171,7 @@ async function exportBlocks(file: string, flags: FolderFlags, { io }: CommandCon
 
 async function importBlocks(file: string, flags: FolderFlags, { io }: CommandContext): Promise<void> {
   const output = new Output(io, flags);
-  const { checkFolder, importArchive } = await import('../../store/index.ts');
+  const { checkFolder, importArchive } = await import('@block-attention/engine/internal/store');
   const { storeFolder, storeKeyOf } = await loadOpenStore();
   const directory = storeFolder(flags, io.env) ?? '';
   await checkFolder(directory, true);

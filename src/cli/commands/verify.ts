@@ -1,10 +1,10 @@
 /** `verify`: may this model be used in block mode? */
 import { accessSync, constants, mkdirSync } from 'node:fs';
+import type { EvaluationRow, VerificationReport, VerifyProgress } from '@block-attention/engine/eval';
+import { cacheFolder } from '@block-attention/engine/internal/platform';
+import { namesFile, parsePolicy, plainPolicy } from '@block-attention/engine/internal/policy';
 import { type Command, Option } from 'commander';
-import { namesFile, parsePolicy, plainPolicy } from '../../engine/policy/policy.ts';
-import type { EvaluationRow, VerificationReport, VerifyProgress } from '../../eval/index.ts';
 import { defaultModel, modelAliases } from '../../hub/aliases.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
 import { loadEval, loadOpenEngine } from '../lazy.ts';
 import {
   adapterLines,

@@ -1,5 +1,5 @@
 /** What the demo prints, at 80 columns. Pure. */
-import type { EncodeSummary, Engine, FlopsReport } from '../../engine/index.ts';
+import type { EncodeSummary, Engine, FlopsReport } from '@block-attention/engine/internal/engine';
 import { formatBytes, formatCount, formatMs, formatReduction, wrap } from '../terminal/format.ts';
 import { printable } from '../terminal/io.ts';
 

@@ -1,5 +1,5 @@
 /** What the demo reads and asks with general models. All of it is invented: a model cannot know it from elsewhere. */
-import type { Passage } from '../../engine/index.ts';
+import type { Passage } from '@block-attention/engine/internal/engine';
 import type { DemoQuestion } from './demo-facts.ts';
 
 export const demoQuestions: readonly DemoQuestion[] = [

@@ -2,7 +2,7 @@
  * What the demo reads and asks with the embedded model, a reader of short facts: reading tasks of the test split, so no
  * person, place or work of them occurred in its training.
  */
-import type { Passage } from '../../engine/index.ts';
+import type { Passage } from '@block-attention/engine/internal/engine';
 import { generateReadingTasks } from '../../tasks/reading-tasks.ts';
 
 export interface DemoQuestion {

@@ -1,7 +1,8 @@
 /** `demo`: a model, a small corpus, three questions in both modes. */
+
+import { throwIfAborted } from '@block-attention/engine/internal/base';
+import type { AnswerResult, Mode } from '@block-attention/engine/internal/engine';
 import type { Command } from 'commander';
-import { throwIfAborted } from '../../abort.ts';
-import type { AnswerResult, Mode } from '../../engine/index.ts';
 import { embeddedModel } from '../../hub/aliases.ts';
 import { loadDemoFacts, loadOpenEngine } from '../lazy.ts';
 import { addComputeOptions, type ModelOptions, modelReferenceHelp } from '../options/model-options.ts';

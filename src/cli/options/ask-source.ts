@@ -1,6 +1,6 @@
 /** What `ask` answers from: the index of documents, passages, or a JSON state. */
-import type { AnswerRequest, AnswerResult, Engine } from '../../engine/index.ts';
-import type { Passage } from '../../prompt/index.ts';
+import type { AnswerRequest, AnswerResult, Engine } from '@block-attention/engine/internal/engine';
+import type { Passage } from '@block-attention/engine/internal/prompt';
 // Not through the door, which brings the index: answers over passages that are given need none.
 import { createConversation, createDialogue } from '../../rag/answer/conversation.ts';
 import type { Citation, DocumentsState, SearchHit } from '../../rag/index.ts';

@@ -1,8 +1,9 @@
 /** The options that `eval` and `verify` share: which questions, and how they are answered. */
+
+import type { Difference, EvaluationRow, Interval } from '@block-attention/engine/eval';
+import type { ModelInfo } from '@block-attention/engine/internal/engine';
+import { type ContextPolicy, parsePolicy } from '@block-attention/engine/internal/policy';
 import { type Command, Option } from 'commander';
-import { type ContextPolicy, parsePolicy } from '../../engine/policy/policy.ts';
-import type { ModelInfo } from '../../engine/types.ts';
-import type { Difference, EvaluationRow, Interval } from '../../eval/index.ts';
 import { formatCount } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 import { addModelOptions, type ModelOptions } from './model-options.ts';

@@ -1,11 +1,11 @@
 /** Options of commands that work with an index of documents, and what they become. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { cacheFolder, type Environment } from '@block-attention/engine/internal/platform';
 import { type Command, Option } from 'commander';
 import { defaultEmbedder, defaultModel } from '../../hub/aliases.ts';
 import type { PullProgress } from '../../hub/index.ts';
 import { localModel } from '../../hub/pull.ts';
-import { cacheFolder, type Environment } from '../../platform/cache-folder.ts';
 import type { ChunkFilter, DocumentIndex, DocumentType, Embedder, SearchOptions } from '../../rag/index.ts';
 import { showPull } from '../commands/pull.ts';
 import { loadRag } from '../lazy.ts';

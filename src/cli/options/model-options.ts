@@ -1,7 +1,8 @@
 /** The options that every command with a model shares, and what they become. */
+
+import type { EngineOptions, RequestedMode } from '@block-attention/engine/internal/engine';
+import { type ContextPolicy, parsePolicy } from '@block-attention/engine/internal/policy';
 import { type Command, Option } from 'commander';
-import { type ContextPolicy, parsePolicy } from '../../engine/policy/policy.ts';
-import type { EngineOptions, RequestedMode } from '../../engine/types.ts';
 import { bytesOption, durationOption, numberOption, threadsOption } from './numbers.ts';
 
 export interface ModelOptions {

@@ -3,7 +3,7 @@
  *
  * Each function returns a parser for one option, which throws INVALID_ARGUMENT naming option and value.
  */
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { invalid } from '../terminal/errors.ts';
 
 export interface NumberRange {

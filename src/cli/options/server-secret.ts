@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Environment } from '../../platform/cache-folder.ts';
+import type { Environment } from '@block-attention/engine/internal/platform';
 import { invalid } from '../terminal/errors.ts';
 import type { Output } from '../terminal/output.ts';
 import { textOf } from './text-file.ts';

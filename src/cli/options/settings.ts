@@ -7,9 +7,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { delimiter } from 'node:path';
+import type { Environment } from '@block-attention/engine/internal/platform';
 import type { Command, Option } from 'commander';
 import { z } from 'zod';
-import type { Environment } from '../../platform/cache-folder.ts';
 import { invalid } from '../terminal/errors.ts';
 
 export type SettingSource = 'flag' | 'environment' | 'file' | 'default';

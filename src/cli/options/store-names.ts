@@ -1,12 +1,12 @@
 /** From what people type to folders, keys and digests of the store. */
-import type { BlockKey } from '../../store/index.ts';
+import type { BlockKey } from '@block-attention/engine/internal/store';
 import { loadOpenStore } from '../lazy.ts';
 import { invalid } from '../terminal/errors.ts';
 import type { CliIo } from '../terminal/io.ts';
 
 /** The folder to look at. Only a folder that was named must exist. @throws STORE_INVALID */
 export async function folderOf(flags: { readonly store?: string }, env: CliIo['env']): Promise<string> {
-  const { checkFolder } = await import('../../store/index.ts');
+  const { checkFolder } = await import('@block-attention/engine/internal/store');
   const { storeFolder } = await loadOpenStore();
   const folder = storeFolder(flags, env) ?? '';
   if (flags.store !== undefined) await checkFolder(folder);
@@ -15,7 +15,7 @@ export async function folderOf(flags: { readonly store?: string }, env: CliIo['e
 
 /** Whole keys of what people type. @throws INVALID_ARGUMENT for what names no block, or several */
 export async function resolveKeys(texts: readonly string[], directory: string): Promise<BlockKey[]> {
-  const { isBlockKey, listStore } = await import('../../store/index.ts');
+  const { isBlockKey, listStore } = await import('@block-attention/engine/internal/store');
   const known: BlockKey[] = [];
   if (!texts.every(isBlockKey)) for await (const { key } of listStore(directory)) known.push(key);
   return texts.map((text) => {
@@ -32,7 +32,7 @@ export async function resolveKeys(texts: readonly string[], directory: string): 
 /** The digest that these digits begin. @throws INVALID_ARGUMENT */
 export async function wholeDigest(text: string | undefined, directory: string): Promise<string | undefined> {
   if (text === undefined) return undefined;
-  const { folderStats } = await import('../../store/index.ts');
+  const { folderStats } = await import('@block-attention/engine/internal/store');
   const matches = Object.keys((await folderStats(directory)).models).filter((model) => model.startsWith(text));
   const [match] = matches;
   if (text.length >= 4 && match !== undefined && matches.length === 1) return match;

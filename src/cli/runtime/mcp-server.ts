@@ -4,12 +4,12 @@
  * The index is opened at the start, so that a client learns at once that there is none; the model with the first
  * question, since searching needs none.
  */
+
+import { BlockAttentionError, packageVersion } from '@block-attention/engine/internal/base';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { z } from 'zod';
-import { BlockAttentionError } from '../../errors.ts';
 import { createConversation } from '../../rag/answer/conversation.ts';
 import { type DocumentIndex, documentTypes, type SearchOptions, withoutAnswer } from '../../rag/index.ts';
-import { packageVersion } from '../../version.ts';
 import type { McpFlags } from '../commands/mcp.ts';
 import { reportHit } from '../commands/search.ts';
 import { modelReference, openDocuments, retrievalOf } from '../options/index-options.ts';

@@ -1,11 +1,11 @@
 /** From flags to an engine over a store. Loaded only by commands that compute: it brings the native libraries. */
 
-import { throwIfAborted } from '../../abort.ts';
-import { createEngine, type Engine, type EngineOptions } from '../../engine/index.ts';
+import { throwIfAborted } from '@block-attention/engine/internal/base';
+import { createEngine, type Engine, type EngineOptions } from '@block-attention/engine/internal/engine';
+import { cacheFolder } from '@block-attention/engine/internal/platform';
+import { type Passage, readPassages } from '@block-attention/engine/internal/prompt';
+import type { BlockStore } from '@block-attention/engine/internal/store';
 import { defaultModel, type PullProgress, type ResolvedModel, resolveModel } from '../../hub/index.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
-import { type Passage, readPassages } from '../../prompt/index.ts';
-import type { BlockStore } from '../../store/index.ts';
 import { showPull } from '../commands/pull.ts';
 import { engineOptions, type ModelOptions } from '../options/model-options.ts';
 import type { CliIo } from '../terminal/io.ts';

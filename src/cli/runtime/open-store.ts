@@ -1,7 +1,12 @@
 /** From flags to a block store. */
 import { resolve } from 'node:path';
-import type { Environment } from '../../platform/cache-folder.ts';
-import { type BlockStore, createBlockStore, defaultDirectory, parseStoreKey } from '../../store/index.ts';
+import type { Environment } from '@block-attention/engine/internal/platform';
+import {
+  type BlockStore,
+  createBlockStore,
+  defaultDirectory,
+  parseStoreKey,
+} from '@block-attention/engine/internal/store';
 import type { StoreFlags } from '../options/model-options.ts';
 import { textOf } from '../options/text-file.ts';
 import type { Output } from '../terminal/output.ts';

@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { cacheFolder } from '@block-attention/engine/internal/platform';
 import type { LoggerOptions, pino } from 'pino';
 import { embeddedModel } from '../../hub/aliases.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
 import type { Embedder } from '../../rag/index.ts';
 import { loadOpenEngine, loadOpenStore } from '../lazy.ts';
 import { policyOf } from '../options/model-options.ts';

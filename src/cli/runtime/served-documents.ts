@@ -1,6 +1,6 @@
 /** From flags to the documents that a server answers from. */
 import { stat } from 'node:fs/promises';
-import type { Environment } from '../../platform/cache-folder.ts';
+import type { Environment } from '@block-attention/engine/internal/platform';
 import type { Embedder } from '../../rag/index.ts';
 import type { ApiKey, ServerOptions } from '../../server/index.ts';
 import { describe } from '../commands/index-folder.ts';

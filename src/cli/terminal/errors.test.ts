@@ -1,6 +1,6 @@
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { BlockAttentionError } from '../../errors.ts';
 import { reportError } from './errors.ts';
 
 function report(error: unknown, options: { json?: boolean; env?: Record<string, string>; aborted?: boolean } = {}) {

@@ -3,9 +3,9 @@
  *
  * Stack traces are for faults of this package, and only with DEBUG set.
  */
+
+import { abortError, BlockAttentionError, type ErrorCode } from '@block-attention/engine/internal/base';
 import { CommanderError } from 'commander';
-import { abortError } from '../../abort.ts';
-import { BlockAttentionError, type ErrorCode } from '../../errors.ts';
 import { type CliIo, exitCodes, printable } from './io.ts';
 import { Output, paint } from './output.ts';
 

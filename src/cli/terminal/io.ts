@@ -1,7 +1,7 @@
 /**
  * What a command may touch of the process: its streams, environment and cancellation. Tests give their own.
  */
-import type { Environment } from '../../platform/cache-folder.ts';
+import type { Environment } from '@block-attention/engine/internal/platform';
 
 /** Where text goes. */
 export interface TextSink {

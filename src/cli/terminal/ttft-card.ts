@@ -1,6 +1,6 @@
 /** The TTFT report for people, at 80 columns. Rows appear as they are measured, so widths are fixed. */
-import type { TtftReport, TtftRow } from '../../eval/index.ts';
-import { paperRows } from '../../eval/ttft/paper.ts';
+import type { TtftReport, TtftRow } from '@block-attention/engine/eval';
+import { paperRows } from '@block-attention/engine/internal/paper';
 import { formatBytes, formatFlops, formatMs, formatReduction } from './format.ts';
 
 const widths = [7, 12, 10, 9, 9, 9, 9, 9] as const;

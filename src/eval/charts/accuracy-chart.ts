@@ -1,8 +1,9 @@
 /** Accuracy against time to first token, a point per mode and policy, as an SVG. */
+
+import type { EvaluationReport } from '@block-attention/engine/eval';
+import { type EvaluationRow, rowName } from '@block-attention/engine/eval';
+import { parsePolicy, plainPolicy, recomputedShare } from '@block-attention/engine/internal/engine';
 import type { TopLevelSpec } from 'vega-lite';
-import { parsePolicy, plainPolicy, recomputedShare } from '../../engine/index.ts';
-import type { EvaluationReport } from '../evaluate.ts';
-import { type EvaluationRow, rowName } from '../scores/evaluation-rows.ts';
 import { chartFrame, modeColours, renderChart } from './render-chart.ts';
 
 export interface AccuracyChartOptions {

@@ -1,7 +1,7 @@
 /** The curves of a TTFT report as an SVG: time to first token over prompt length, both axes logarithmic. */
+
+import type { Machine, TtftReport, TtftRow } from '@block-attention/engine/eval';
 import type { TopLevelSpec } from 'vega-lite';
-import type { Machine } from '../ttft/machine.ts';
-import type { TtftReport, TtftRow } from '../ttft/ttft.ts';
 import { chartFrame, modeColours, renderChart } from './render-chart.ts';
 
 export interface TtftChartOptions {

@@ -1,5 +1,12 @@
 /** A question over an index: find passages, answer over them as blocks in the order of the search, cite. */
-import type { AnswerRequest, AnswerResult, AnswerStream, Engine, KeyOptions, ModeChoice } from '../../engine/index.ts';
+import type {
+  AnswerRequest,
+  AnswerResult,
+  AnswerStream,
+  Engine,
+  KeyOptions,
+  ModeChoice,
+} from '@block-attention/engine/internal/engine';
 import type { DocumentIndex } from '../catalog/document-index.ts';
 import type { DocumentsState } from '../catalog/documents-state.ts';
 import { passageOf, type SearchHit, type SearchOptions } from '../types.ts';

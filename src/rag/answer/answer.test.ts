@@ -1,5 +1,5 @@
+import type { Engine } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine } from '../../engine/index.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
 import { bridgePage, Corpus, keysPage } from '../testing/corpus.ts';
 import { answerFromDocuments } from './answer-documents.ts';

@@ -2,7 +2,7 @@
  * Conversations, over an index or over passages that stay: earlier turns are blocks of their own, so a new question
  * costs its own passages and itself, however long the conversation has become.
  */
-import type { AnswerRequest, AnswerResult, Engine, Turn } from '../../engine/index.ts';
+import type { AnswerRequest, AnswerResult, Engine, Turn } from '@block-attention/engine/internal/engine';
 import { answerFromDocuments, type DocumentAnswer, type DocumentQuestion } from './answer-documents.ts';
 
 export interface ConversationLimits {

@@ -4,7 +4,7 @@
  * Counted by the engine that answers, as the prompt is written: an index may have been made with another tokenizer.
  * Passages go from the last; when a single one is too much beside earlier turns, the oldest turns go.
  */
-import type { AnswerRequest, Engine, Turn } from '../../engine/index.ts';
+import type { AnswerRequest, Engine, Turn } from '@block-attention/engine/internal/engine';
 import { passageOf, type SearchHit } from '../types.ts';
 
 export interface Fitted {

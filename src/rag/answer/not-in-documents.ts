@@ -3,7 +3,7 @@
  *
  * Thresholds are measured on SQuAD paragraphs with questions about other subjects mixed in: docs/log.md.
  */
-import { notInDocuments } from '../../prompt/index.ts';
+import { notInDocuments } from '@block-attention/engine/internal/prompt';
 import type { DocumentsState } from '../catalog/documents-state.ts';
 import type { SearchHit } from '../types.ts';
 

@@ -4,7 +4,7 @@
  * An entry is written before its block is encoded and removed after the block was, so that a crash leaves entries
  * without blocks, never blocks without entries. Holds digests, no text.
  */
-import type { BlockKey } from '../../store/index.ts';
+import type { BlockKey } from '@block-attention/engine/internal/store';
 import { type Connection, oneOf, type Table } from './lance.ts';
 
 const name = 'blocks';

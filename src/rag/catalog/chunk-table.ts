@@ -2,9 +2,9 @@
  * The table of chunks in LanceDB. Every change is one atomic commit: a reader, or the process after a crash, sees a
  * file's chunks of before or of after.
  */
+
+import { BlockAttentionError, throwIfAborted } from '@block-attention/engine/internal/base';
 import type { Schema } from 'apache-arrow';
-import { throwIfAborted } from '../../abort.ts';
-import { BlockAttentionError } from '../../errors.ts';
 import type { ChunkFilter } from '../types.ts';
 import type { Words } from '../words/words.ts';
 import { type ChunkRow, chunkColumns, searchText } from './chunk-rows.ts';

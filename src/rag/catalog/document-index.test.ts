@@ -1,7 +1,7 @@
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Engine, openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Engine, openTokenCounter } from '../../engine/index.ts';
 import { bridgePage, Corpus, keysPage } from '../testing/corpus.ts';
 import { type Chunk, passageOf } from '../types.ts';
 import { type DocumentIndex, openIndex } from './document-index.ts';

@@ -4,11 +4,11 @@
  * Readers take no lock: each search sees one committed state. Writers, in however many processes, take turns.
  */
 import { join, resolve } from 'node:path';
-import type { Engine, KeyOptions } from '../../engine/index.ts';
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { Engine, KeyOptions } from '@block-attention/engine/internal/engine';
+import { cacheFolder, type Environment } from '@block-attention/engine/internal/platform';
+import type { BlockStore } from '@block-attention/engine/internal/store';
 import { withFolderLock } from '../../hub/index.ts';
-import { cacheFolder, type Environment } from '../../platform/cache-folder.ts';
-import type { BlockStore } from '../../store/index.ts';
 import { checkDimensions } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import { type ParserLimits, ParserProcess } from '../load/parser-process.ts';

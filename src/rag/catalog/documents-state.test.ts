@@ -1,5 +1,5 @@
+import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openTokenCounter } from '../../engine/index.ts';
 import { withoutAnswer } from '../answer/not-in-documents.ts';
 import { Corpus } from '../testing/corpus.ts';
 import type { DocumentsState } from './documents-state.ts';

@@ -1,7 +1,7 @@
 /** The blocks of a folder's chunks into the store: exactly those that are missing. */
 
-import { throwIfAborted } from '../../abort.ts';
-import type { Engine } from '../../engine/index.ts';
+import { throwIfAborted } from '@block-attention/engine/internal/base';
+import type { Engine } from '@block-attention/engine/internal/engine';
 import { passageOf } from '../types.ts';
 import type { BlockTable } from './block-table.ts';
 import { chunkOf } from './chunk-rows.ts';

@@ -1,5 +1,5 @@
 /** Blocks out of the store when no chunk has their content any more. */
-import type { BlockKey } from '../../store/index.ts';
+import type { BlockKey } from '@block-attention/engine/internal/store';
 import type { BlockTable } from './block-table.ts';
 import type { ChunkTable } from './chunk-table.ts';
 

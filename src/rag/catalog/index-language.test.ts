@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openTokenCounter, type TokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTokenCounter, type TokenCounter } from '../../engine/index.ts';
 import { defaultMinCoverage } from '../answer/not-in-documents.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import { Corpus } from '../testing/corpus.ts';

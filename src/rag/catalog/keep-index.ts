@@ -5,8 +5,9 @@
  *
  * Knows no server. What fails is kept in the state and told; the next change tries again.
  */
-import type { Engine } from '../../engine/index.ts';
-import { BlockAttentionError } from '../../errors.ts';
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { Engine } from '@block-attention/engine/internal/engine';
 import type { IndexSummary } from '../types.ts';
 import type { DocumentIndex } from './document-index.ts';
 import { type DocumentsState, stateOf } from './documents-state.ts';

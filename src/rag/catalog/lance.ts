@@ -1,7 +1,7 @@
 /** LanceDB, loaded when an index is opened: its native library is large, and not there for every platform. */
 import { availableParallelism } from 'node:os';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Connection, Table } from '@lancedb/lancedb';
-import { BlockAttentionError } from '../../errors.ts';
 
 export type { Connection, Table };
 

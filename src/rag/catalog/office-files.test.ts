@@ -1,7 +1,7 @@
 /** Files of Office and their like in an index: found, cited by a place in them, left out with a code. */
 import { join } from 'node:path';
+import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTokenCounter } from '../../engine/index.ts';
 import { Corpus } from '../testing/corpus.ts';
 import { docxOf, epubOf, pptxOf, xlsxOf } from '../testing/office.ts';
 import type { DocumentIndex } from './document-index.ts';

@@ -1,7 +1,7 @@
 /** The folder of an index and the tables in it. What the file system or LanceDB refuses becomes an error with a remedy. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { BlockTable } from './block-table.ts';
 import { ChunkTable } from './chunk-table.ts';
 import { type Connection, lance } from './lance.ts';

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTokenCounter } from '../../engine/index.ts';
 import { Corpus } from '../testing/corpus.ts';
 import type { DocumentIndex } from './document-index.ts';
 

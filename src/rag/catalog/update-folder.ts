@@ -6,10 +6,9 @@
  */
 import { realpath, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { throwIfAborted } from '../../abort.ts';
-import type { Engine, TokenCounter } from '../../engine/index.ts';
-import { BlockAttentionError } from '../../errors.ts';
-import type { BlockKey, BlockStore } from '../../store/index.ts';
+import { BlockAttentionError, throwIfAborted } from '@block-attention/engine/internal/base';
+import type { Engine, TokenCounter } from '@block-attention/engine/internal/engine';
+import type { BlockKey, BlockStore } from '@block-attention/engine/internal/store';
 import { defaultTables, type TableForm, tableForms } from '../chunk/tables.ts';
 import { checkVectors } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';

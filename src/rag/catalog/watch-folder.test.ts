@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { describe, expect, it } from 'vitest';
-import { openTokenCounter } from '../../engine/index.ts';
 import { Corpus, keysPage } from '../testing/corpus.ts';
 import type { IndexSummary } from '../types.ts';
 import { watchFolder } from './watch-folder.ts';

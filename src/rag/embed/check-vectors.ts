@@ -1,5 +1,5 @@
 /** What embedders give is checked before it reaches the table: LanceDB takes other lengths and NaN for faults of its own. */
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Embedder } from './embedder.ts';
 
 const mostDimensions = 65_536;

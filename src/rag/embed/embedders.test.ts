@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeRandomEncoder } from '../../../tests/support/models/random-encoder.ts';
-import { openTokenCounter } from '../../engine/index.ts';
 import { bridgePage, Corpus, keysPage } from '../testing/corpus.ts';
 import { openEmbedder } from './open-embedder.ts';
 import { prefixesOf } from './prefixes.ts';

@@ -1,11 +1,11 @@
 /** Embeddings by a GGUF model in this process. */
 
 import { basename, join } from 'node:path';
-import { throwIfAborted } from '../../abort.ts';
-import { openEmbeddingModel } from '../../ggml/index.ts';
+import { throwIfAborted } from '@block-attention/engine/internal/base';
+import { openEmbeddingModel } from '@block-attention/engine/internal/ggml';
+import { weightsDigest } from '@block-attention/engine/internal/model';
+import { cacheFolder } from '@block-attention/engine/internal/platform';
 import { resolveModel } from '../../hub/index.ts';
-import { weightsDigest } from '../../model/index.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
 import type { Embedder } from './embedder.ts';
 import type { OpenEmbedderOptions } from './open-embedder.ts';
 import { prefixesOf } from './prefixes.ts';

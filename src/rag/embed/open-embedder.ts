@@ -1,5 +1,5 @@
 /** A reference to an embedder: a GGUF model, or the address of a server. */
-import { cpuBudget } from '../../ggml/device/cpu-budget.ts';
+import { cpuBudget } from '@block-attention/engine/internal/cpu-budget';
 import type { PullProgress } from '../../hub/index.ts';
 import type { Embedder } from './embedder.ts';
 import { openGgufEmbedder } from './gguf-embedder.ts';

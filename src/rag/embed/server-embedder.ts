@@ -5,9 +5,8 @@
  * that address only and never appears in messages.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BlockAttentionError, throwIfAborted } from '@block-attention/engine/internal/base';
 import { z } from 'zod';
-import { throwIfAborted } from '../../abort.ts';
-import { BlockAttentionError } from '../../errors.ts';
 import type { Embedder } from './embedder.ts';
 import { prefixesOf } from './prefixes.ts';
 

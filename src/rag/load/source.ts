@@ -4,7 +4,7 @@
  * With a grammar where there is one, else by the lines that open definitions. A class that is long becomes its head and
  * its members. Text between definitions (imports, constants) is cut at statements.
  */
-import { segmentCode } from '../../prompt/index.ts';
+import { segmentCode } from '@block-attention/engine/internal/prompt';
 import type { ParsedDocument, Section, Unit } from './document.ts';
 import { type SyntaxNode, syntaxTree } from './languages.ts';
 

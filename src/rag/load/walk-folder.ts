@@ -7,8 +7,8 @@
  */
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
+import { throwIfAborted } from '@block-attention/engine/internal/base';
 import ignore, { type Ignore } from 'ignore';
-import { throwIfAborted } from '../../abort.ts';
 import { fileType, isGenerated } from './file-types.ts';
 
 export interface FoundFile {

@@ -1,5 +1,5 @@
+import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTokenCounter } from '../../engine/index.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
 import { bridgePage, Corpus, keysPage } from '../testing/corpus.ts';
 import type { SearchOptions } from '../types.ts';

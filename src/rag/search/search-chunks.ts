@@ -1,6 +1,7 @@
 /** A question to the chunks that may answer it: full text, vectors, or both fused; filtered; within a budget. */
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import picomatch from 'picomatch';
-import { BlockAttentionError } from '../../errors.ts';
 import { chunkOf } from '../catalog/chunk-rows.ts';
 import { type ChunkTable, filterSql, type ScoredId } from '../catalog/chunk-table.ts';
 import type { Manifest } from '../catalog/manifest.ts';

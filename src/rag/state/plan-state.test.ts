@@ -1,6 +1,6 @@
+import type { Engine } from '@block-attention/engine/internal/engine';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine } from '../../engine/index.ts';
 import { Corpus } from '../testing/corpus.ts';
 import { compareStates, planState } from './plan-state.ts';
 

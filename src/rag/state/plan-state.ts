@@ -7,7 +7,7 @@
  * where those tell the elements apart, never by its index: an insertion must not rename what comes after it. The same
  * value at the same path always gives the same block.
  */
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Passage } from '../types.ts';
 
 export interface StateOptions {

@@ -2,8 +2,8 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createEngine, type Engine } from '@block-attention/engine/internal/engine';
 import { writeRandomModel } from '../../../tests/support/models/random-model.ts';
-import { createEngine, type Engine } from '../../engine/index.ts';
 import { type DocumentIndex, type IndexOptions, openIndex } from '../index.ts';
 
 export class Corpus implements Disposable {

@@ -1,5 +1,5 @@
 /** Indexes a folder once, as a process that may be killed: index-once.ts INDEX FOLDER MODEL. For tests. */
-import { openTokenCounter } from '../../engine/index.ts';
+import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { openIndex } from '../index.ts';
 
 const [directory = '', folder = '', model = ''] = process.argv.slice(2);

@@ -4,7 +4,7 @@
  * A language is given for an index once, by its English name, its own name or an ISO 639 code. Words of other scripts
  * than its own go by the commonest language of their script, so an index in English finds Russian words too.
  */
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 
 export type Script =
   | 'latin'

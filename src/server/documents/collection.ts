@@ -1,6 +1,6 @@
 /** One tenant's documents: an index, the folders that it is kept current with, the files that were sent. */
 import { basename, join } from 'node:path';
-import type { AnswerRequest, Engine, KeyOptions } from '../../engine/index.ts';
+import type { AnswerRequest, Engine, KeyOptions } from '@block-attention/engine/internal/engine';
 import {
   type Chunk,
   type DocumentIndex,

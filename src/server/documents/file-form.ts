@@ -1,6 +1,7 @@
 /** Forms with a file in them: bounded each, and together. */
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Context } from 'hono';
-import { BlockAttentionError } from '../../errors.ts';
 import type { ServerEnv } from '../context.ts';
 import { readBody } from '../requests/read-json.ts';
 import { RequestError } from '../requests/request-error.ts';

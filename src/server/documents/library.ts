@@ -5,9 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { Engine } from '@block-attention/engine/internal/engine';
 import type { Logger } from 'pino';
-import type { Engine } from '../../engine/index.ts';
-import { BlockAttentionError } from '../../errors.ts';
 import { type DocumentIndex, type IndexSummary, type KeepOptions, openIndex } from '../../rag/index.ts';
 import type { Tenant } from '../operate/tenants.ts';
 import { Collection } from './collection.ts';

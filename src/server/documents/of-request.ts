@@ -1,6 +1,7 @@
 /** The documents that a request is about. */
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Context } from 'hono';
-import { BlockAttentionError } from '../../errors.ts';
 import type { ServerContext, ServerEnv } from '../context.ts';
 import type { Collection } from './collection.ts';
 import type { Library } from './library.ts';

@@ -1,6 +1,7 @@
 /** Chat requests that are answered from the documents of the server. */
+
+import type { AnswerRequest } from '@block-attention/engine/internal/engine';
 import type { Context } from 'hono';
-import type { AnswerRequest } from '../../engine/index.ts';
 import type { DocumentAnswer } from '../../rag/index.ts';
 import type { ServerContext, ServerEnv } from '../context.ts';
 import { conversationOf } from '../requests/messages.ts';

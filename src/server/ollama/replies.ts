@@ -1,5 +1,5 @@
 /** Answers as Ollama's clients read them: a line per piece, and a last one with counts and times in nanoseconds. */
-import type { AnswerResult } from '../../engine/index.ts';
+import type { AnswerResult } from '@block-attention/engine/internal/engine';
 import type { DocumentAnswer } from '../../rag/index.ts';
 import { accountOf, finishReason, usageOf } from '../replies/accounting.ts';
 import type { GenerationEvent } from '../replies/generation.ts';

@@ -1,8 +1,7 @@
 /**
  * Who may start: at most so many requests at once, so many waiting, and tenants in turn. Knows no request's content.
  */
-import { requestAborted } from '../../abort.ts';
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError, requestAborted } from '@block-attention/engine/internal/base';
 
 interface Waiting {
   readonly start: () => void;

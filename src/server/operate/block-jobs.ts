@@ -1,5 +1,6 @@
 /** Pre-warming: passages encoded ahead of questions, as jobs with progress. The same passages are the same job. */
 import { createHash } from 'node:crypto';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import {
   checkPolicy,
   type EncodeSummary,
@@ -7,9 +8,8 @@ import {
   encodingPart,
   type KeyOptions,
   type Passage,
-} from '../../engine/index.ts';
-import { BlockAttentionError } from '../../errors.ts';
-import type { BlockKey } from '../../store/index.ts';
+} from '@block-attention/engine/internal/engine';
+import type { BlockKey } from '@block-attention/engine/internal/store';
 import { errorBody } from '../requests/request-error.ts';
 import type { Tenant } from './tenants.ts';
 

@@ -8,9 +8,9 @@
  * unless names were given.
  */
 import { isIP } from 'node:net';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Context, MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
-import { BlockAttentionError } from '../../errors.ts';
 import type { ServerEnv } from '../context.ts';
 import { hostUrl, parseHost, parseOrigin, urlOf } from './web-names.ts';
 

@@ -1,6 +1,6 @@
 /** One signal per request: the client left, the deadline passed, or the server ends. */
 import { setMaxListeners } from 'node:events';
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 
 export class Cancellation implements Disposable {
   readonly #controller = new AbortController();

@@ -7,8 +7,8 @@ import {
   verdictIdentity,
   verdictPath,
   writeVerdict,
-} from '../../engine/index.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
+} from '@block-attention/engine/internal/engine';
+import { cacheFolder } from '@block-attention/engine/internal/platform';
 import type { LearnedVerdict } from './learning.ts';
 
 /** @param options.template the one the engine was made with. @returns what throws when it cannot be written */

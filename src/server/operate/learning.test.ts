@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createEngine, type Engine, readVerdict, verdictIdentity } from '@block-attention/engine/internal/engine';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomModel } from '../../../tests/support/models/random-model.ts';
-import { createEngine, type Engine, readVerdict, verdictIdentity } from '../../engine/index.ts';
 import { createServer, type Server } from '../server.ts';
 import { chat, jsonOf, post } from '../testing/workplace.ts';
 import { keepLearned } from './keep-learned.ts';
@@ -127,7 +127,7 @@ describe('auto that learns', () => {
     const cacheDir = join(folder, 'verified');
     const { model, kvType } = engine;
     const identity = await verdictIdentity({ modelPath: model.path, kvType, cacheDir });
-    const { writeVerdict, verdictPath } = await import('../../engine/index.ts');
+    const { writeVerdict, verdictPath } = await import('@block-attention/engine/internal/engine');
     const stored = {
       identity,
       verdict: 'full' as const,

@@ -7,7 +7,7 @@
  * learned; the user's own verdict is never touched. A check holds its request's text until it is done, in memory only;
  * the log says what came out, never what was asked.
  */
-import type { Logger } from 'pino';
+
 import {
   type AnswerRequest,
   type AnswerResult,
@@ -16,11 +16,16 @@ import {
   recomputedShare,
   type StoredVerdict,
   type TextScore,
-} from '../../engine/index.ts';
-import { abstains } from '../../scoring/abstention.ts';
-import { firstTokenKl } from '../../scoring/first-token.ts';
-import { textAgreement } from '../../scoring/text-agreement.ts';
-import { decideOwn, leastOwnQuestions, type OwnCheck } from '../../scoring/verdict.ts';
+} from '@block-attention/engine/internal/engine';
+import {
+  abstains,
+  decideOwn,
+  firstTokenKl,
+  leastOwnQuestions,
+  type OwnCheck,
+  textAgreement,
+} from '@block-attention/engine/internal/scoring';
+import type { Logger } from 'pino';
 import { IdleChecks } from './idle-checks.ts';
 
 export interface LearnOptions {

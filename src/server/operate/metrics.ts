@@ -1,6 +1,7 @@
 /** Prometheus metrics of one server. Counts only: no label carries what a client sent. */
+
+import type { AnswerResult, Engine } from '@block-attention/engine/internal/engine';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { AnswerResult, Engine } from '../../engine/index.ts';
 import { cachedTokens } from '../replies/accounting.ts';
 import type { Admission } from './admission.ts';
 import type { LearnState } from './learning.ts';

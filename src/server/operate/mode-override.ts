@@ -1,5 +1,5 @@
 /** Where the server runs a request in another mode than the engine would: after shadow checks, and what it learned. */
-import type { AnswerRequest } from '../../engine/index.ts';
+import type { AnswerRequest } from '@block-attention/engine/internal/engine';
 import type { ServerContext } from '../context.ts';
 
 export interface ModeOverride {

@@ -5,10 +5,10 @@
  * One check at a time; a request that comes in between ends it, and it is tried again later. A check holds its
  * request's text until it is done, in memory only; the log says what came out, never what was asked.
  */
+
+import type { AnswerRequest, AnswerResult, Engine } from '@block-attention/engine/internal/engine';
+import { firstTokenKl, textAgreement } from '@block-attention/engine/internal/scoring';
 import type { Logger } from 'pino';
-import type { AnswerRequest, AnswerResult, Engine } from '../../engine/index.ts';
-import { firstTokenKl } from '../../scoring/first-token.ts';
-import { textAgreement } from '../../scoring/text-agreement.ts';
 import { IdleChecks } from './idle-checks.ts';
 
 export interface ShadowOptions {

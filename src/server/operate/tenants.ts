@@ -5,7 +5,7 @@
  * a random secret: comparing those takes the same time whatever was sent.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 
 export interface ApiKey {
   readonly key: string;

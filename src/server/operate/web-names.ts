@@ -1,5 +1,5 @@
 /** Origins and host names as browsers write them. Knows no request. */
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 
 /**
  * An origin as browsers write it: `https://app.example`, `http://localhost:3000`, `app://name`, `null`, or `*`.

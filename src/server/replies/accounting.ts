@@ -1,6 +1,7 @@
 /** What an answer cost, in OpenAI's fields and in this project's. */
+
+import type { AnswerResult } from '@block-attention/engine/internal/engine';
 import { z } from '@hono/zod-openapi';
-import type { AnswerResult } from '../../engine/index.ts';
 import type { SamplingRequest } from '../requests/request-schemas.ts';
 
 export const usageSchema = z

@@ -5,8 +5,8 @@
  * turn ends when the last choice ends, whether or not anybody reads the events.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AnswerRequest, AnswerResult, Engine, TokenReport } from '../../engine/index.ts';
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { AnswerRequest, AnswerResult, Engine, TokenReport } from '@block-attention/engine/internal/engine';
 import type { Cancellation } from '../operate/cancellation.ts';
 
 export type GenerationEvent =

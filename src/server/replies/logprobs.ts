@@ -1,5 +1,5 @@
 /** Reports on tokens in the two shapes that OpenAI's endpoints have for them. */
-import type { TokenChance, TokenReport } from '../../engine/index.ts';
+import type { TokenChance, TokenReport } from '@block-attention/engine/internal/engine';
 
 /** Tokens can end within a character: then the text shows U+FFFD, and `bytes` has the truth. */
 function textOf({ bytes }: TokenChance): string {

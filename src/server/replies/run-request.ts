@@ -1,6 +1,7 @@
 /** From checked requests to an HTTP response, streamed or whole: what chat and completions have in common. */
+
+import type { AnswerRequest, AnswerResult } from '@block-attention/engine/internal/engine';
 import type { Context } from 'hono';
-import type { AnswerRequest, AnswerResult } from '../../engine/index.ts';
 import type { DocumentAnswer } from '../../rag/index.ts';
 import type { ServerContext, ServerEnv } from '../context.ts';
 import type { Answering as Retrieving } from '../documents/collection.ts';

@@ -1,5 +1,5 @@
 /** The fields that chat and completions share, as the engine takes them. */
-import type { AnswerRequest } from '../../engine/index.ts';
+import type { AnswerRequest } from '@block-attention/engine/internal/engine';
 import type { Limits } from '../options.ts';
 import { penaltiesOf, templateVariables } from './foreign-fields.ts';
 import { RequestError } from './request-error.ts';

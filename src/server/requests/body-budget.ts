@@ -5,7 +5,7 @@
  * A body counts from its first byte until its request has been handled: until then it is kept, read or waiting for its
  * turn. Knows no socket and no content.
  */
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 
 /** What one request has taken. */
 export interface BodyLease extends Disposable {

@@ -3,8 +3,8 @@
  * request is spelt like.
  */
 import { basename } from 'node:path';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Context } from 'hono';
-import { BlockAttentionError } from '../../errors.ts';
 import type { Embedder } from '../../rag/embed/embedder.ts';
 import type { ServerContext, ServerEnv } from '../context.ts';
 import { Cancellation } from '../operate/cancellation.ts';

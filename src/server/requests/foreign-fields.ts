@@ -3,8 +3,9 @@
  * them here, too. A field is honoured; or refused by name where it says something that would change the answer; or
  * passed over where it would not. Names that nobody knows are told in the answer: they are most often misspelt.
  */
+
+import type { Engine } from '@block-attention/engine/internal/engine';
 import { z } from '@hono/zod-openapi';
-import type { Engine } from '../../engine/index.ts';
 import type { Warning } from '../replies/accounting.ts';
 import { RequestError } from './request-error.ts';
 

@@ -4,7 +4,7 @@
  *
  * A client cannot change the history that it has: whatever shape it is of, it is answered as long as it asks something.
  */
-import type { Passage, Turn } from '../../engine/index.ts';
+import type { Passage, Turn } from '@block-attention/engine/internal/engine';
 import { RequestError } from './request-error.ts';
 import type { ChatRequest } from './request-schemas.ts';
 

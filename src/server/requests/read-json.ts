@@ -3,9 +3,10 @@
  *
  * The type must be JSON's: a page in a browser may send any other without asking first.
  */
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Context } from 'hono';
 import type { z } from 'zod';
-import { BlockAttentionError } from '../../errors.ts';
 import type { ServerEnv } from '../context.ts';
 import type { Limits } from '../options.ts';
 import type { BodyLease } from './body-budget.ts';

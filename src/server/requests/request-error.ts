@@ -1,5 +1,5 @@
 /** Errors as OpenAI's clients expect them. Messages reach the client; they name its own values, never another's. */
-import { BlockAttentionError, type ErrorCode } from '../../errors.ts';
+import { BlockAttentionError, type ErrorCode } from '@block-attention/engine/internal/base';
 
 /** An error about one field of a request. */
 export class RequestError extends BlockAttentionError {

@@ -2,8 +2,9 @@
  * What requests may say: OpenAI's fields and our own. Other servers' fields are in foreign-fields.ts, which also looks
  * at what is no field here.
  */
+
+import { namesFile, parsePolicy } from '@block-attention/engine/internal/engine';
 import { z } from '@hono/zod-openapi';
-import { namesFile, parsePolicy } from '../../engine/index.ts';
 import { retrievalSchema } from '../documents/retrieval-schemas.ts';
 import { foreignFields, isIdle } from './foreign-fields.ts';
 

@@ -1,6 +1,6 @@
 /** POST /v1/chat/completions: messages and documents in, OpenAI's answer with an account per block out. */
-import type { AnswerRequest, AnswerResult } from '../../engine/index.ts';
-import { speaksInChannels } from '../../prompt/index.ts';
+import type { AnswerRequest, AnswerResult } from '@block-attention/engine/internal/engine';
+import { speaksInChannels } from '@block-attention/engine/internal/prompt';
 import type { App, ServerContext } from '../context.ts';
 import { retrievalFor, toldOf } from '../documents/retrieved-chat.ts';
 import { describeRoute } from '../pages/openapi.ts';

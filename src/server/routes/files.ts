@@ -1,7 +1,8 @@
 /** /v1/files: files that clients send to be answered from, in the shape of OpenAI's. */
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { BlockAttentionError } from '../../errors.ts';
 import type { App, ServerContext, ServerEnv } from '../context.ts';
 import type { Collection } from '../documents/collection.ts';
 import { collectionOf, libraryOf } from '../documents/of-request.ts';

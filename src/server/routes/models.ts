@@ -1,6 +1,7 @@
 /** GET /v1/models: the one model that is served, under each of its names, and the embedding model beside it. */
-import type { AdapterInfo } from '../../engine/index.ts';
-import { BlockAttentionError } from '../../errors.ts';
+
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import type { AdapterInfo } from '@block-attention/engine/internal/engine';
 import type { App, ServerContext } from '../context.ts';
 import { describeRoute } from '../pages/openapi.ts';
 import { modelsSchema } from '../replies/response-schemas.ts';

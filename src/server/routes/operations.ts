@@ -1,5 +1,5 @@
 /** /health, /ready and /metrics: for whoever runs the server. */
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { App, ServerContext } from '../context.ts';
 import { sameSecret } from '../operate/tenants.ts';
 import { describeRoute } from '../pages/openapi.ts';

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { checkGrammar } from '../../ggml/llama/grammar-check.ts';
+import { checkGrammar } from '../../../packages/engine/src/ggml/llama/grammar-check.ts';
 import { RequestError } from '../requests/request-error.ts';
 import { GrammarTexts } from '../testing/grammar-text.ts';
 import { jsonSchemaGrammar } from './json-schema.ts';

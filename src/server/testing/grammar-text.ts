@@ -1,9 +1,10 @@
 /** Texts of a grammar, by libllama's own reading of it: drawn at random, or checked byte by byte. For tests. */
+
+import { createSampler } from '../../../packages/engine/src/ggml/llama/sampler.ts';
+import type { Tokenizer } from '../../../packages/engine/src/ggml/llama/tokenizer.ts';
+import type { VocabTokenizer } from '../../../packages/engine/src/ggml/llama/vocab.ts';
+import { openVocabulary } from '../../../packages/engine/src/prompt/testing/open-family.ts';
 import { createPrng } from '../../../tests/support/prng.ts';
-import { createSampler } from '../../ggml/llama/sampler.ts';
-import type { Tokenizer } from '../../ggml/llama/tokenizer.ts';
-import type { VocabTokenizer } from '../../ggml/llama/vocab.ts';
-import { openVocabulary } from '../../prompt/testing/open-family.ts';
 
 const favour = 100;
 

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createEngine, type Engine, type EngineOptions } from '@block-attention/engine/internal/engine';
 import { writeRandomModel } from '../../../tests/support/models/random-model.ts';
-import { createEngine, type Engine, type EngineOptions } from '../../engine/index.ts';
 import { createServer, type ServerOptions } from '../index.ts';
 
 export const chatTemplate =

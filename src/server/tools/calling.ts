@@ -3,8 +3,8 @@
  * writes, so that a call names a tool and its arguments satisfy the tool's schema, whatever the model. The second part
  * goes on from the states of the first where the engine keeps them.
  */
-import type { AnswerRequest, AnswerResult, AnswerStream, Engine } from '../../engine/index.ts';
-import { markup, plain, type Segment } from '../../prompt/index.ts';
+import type { AnswerRequest, AnswerResult, AnswerStream, Engine } from '@block-attention/engine/internal/engine';
+import { markup, plain, type Segment } from '@block-attention/engine/internal/prompt';
 import type { CallFormat, NamedCalls } from './formats.ts';
 import { callId } from './reader.ts';
 

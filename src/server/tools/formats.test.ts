@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AnswerRequest } from '@block-attention/engine/internal/engine';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toolTemplates } from '../../../tests/support/templates/tool-templates.ts';
-import type { AnswerRequest } from '../../engine/index.ts';
 import { type Listening, listen } from '../index.ts';
 import { plainReader, readWhole, wholeReply } from '../replies/reply.ts';
 import { jsonOf, post, Workplace } from '../testing/workplace.ts';

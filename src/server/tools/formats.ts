@@ -2,7 +2,7 @@
  * How models of a family write calls of tools: what begins a call, what a call looks like, what ends it. Told by the chat
  * template, which shows the model earlier calls in the same way. A family that is not here gets no tools.
  */
-import { speaksInChannels } from '../../prompt/index.ts';
+import { speaksInChannels } from '@block-attention/engine/internal/prompt';
 
 export interface CallFormat {
   readonly name: 'hermes' | 'llama' | 'mistral' | 'mistral-args' | 'harmony';

@@ -1,7 +1,13 @@
 /** What a chat request says of tools: definitions, choice, earlier calls and results. Knows no engine. */
 import { createHash, randomBytes } from 'node:crypto';
+import type {
+  AgentMessage,
+  AgentRequest,
+  Passage,
+  ToolCall,
+  ToolDefinition,
+} from '@block-attention/engine/internal/prompt';
 import { z } from '@hono/zod-openapi';
-import type { AgentMessage, AgentRequest, Passage, ToolCall, ToolDefinition } from '../../prompt/index.ts';
 import type { Warning } from '../replies/accounting.ts';
 import { isIdle } from '../requests/foreign-fields.ts';
 import { RequestError } from '../requests/request-error.ts';

@@ -1,5 +1,5 @@
 /** Every family and RoPE variant the engine promises to run, as small random models; and every type of weights. */
-import { TensorType } from '../../../src/ggml/graph/tensor.ts';
+import { TensorType } from '../../../packages/engine/src/ggml/graph/tensor.ts';
 import { type FamilyTraits, familyTraits } from './random-families.ts';
 import type { RandomModelSpec } from './random-model.ts';
 

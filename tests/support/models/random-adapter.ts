@@ -1,13 +1,17 @@
 /** LoRA adapters with seeded random factors over a model, and the same change merged into a copy of the model. */
 
-import { mapFile } from '../../../src/ggml/ffi/memory.ts';
-import { type GgufTensor, openGguf } from '../../../src/ggml/gguf/gguf-file.ts';
-import { type GgufEntry, type GgufTensorSource, writeGguf } from '../../../src/ggml/gguf/gguf-writer.ts';
-import { dequantize, quantize } from '../../../src/ggml/graph/quantize.ts';
-import { TensorType } from '../../../src/ggml/graph/tensor.ts';
-import { adapterKindKey } from '../../../src/model/weights/adapter-file.ts';
-import { saveModel } from '../../../src/train/files/write-model.ts';
-import { addLowRank } from '../../../src/train/optimizer/matrix.ts';
+import { mapFile } from '../../../packages/engine/src/ggml/ffi/memory.ts';
+import { type GgufTensor, openGguf } from '../../../packages/engine/src/ggml/gguf/gguf-file.ts';
+import {
+  type GgufEntry,
+  type GgufTensorSource,
+  writeGguf,
+} from '../../../packages/engine/src/ggml/gguf/gguf-writer.ts';
+import { dequantize, quantize } from '../../../packages/engine/src/ggml/graph/quantize.ts';
+import { TensorType } from '../../../packages/engine/src/ggml/graph/tensor.ts';
+import { adapterKindKey } from '../../../packages/engine/src/model/weights/adapter-file.ts';
+import { saveModel } from '../../../packages/engine/src/train/files/write-model.ts';
+import { addLowRank } from '../../../packages/engine/src/train/optimizer/matrix.ts';
 import { createPrng } from '../prng.ts';
 
 export interface RandomAdapterSpec {

@@ -1,7 +1,11 @@
 /** A small BERT with seeded random weights, as a GGUF that libllama loads, and what of it a reference needs. For tests. */
 
-import { type GgufEntry, type GgufTensorSource, writeGguf } from '../../../src/ggml/gguf/gguf-writer.ts';
-import { TensorType } from '../../../src/ggml/graph/tensor.ts';
+import {
+  type GgufEntry,
+  type GgufTensorSource,
+  writeGguf,
+} from '../../../packages/engine/src/ggml/gguf/gguf-writer.ts';
+import { TensorType } from '../../../packages/engine/src/ggml/graph/tensor.ts';
 import { createPrng } from '../prng.ts';
 
 export const encoderShape = {

@@ -2,7 +2,7 @@
  * What the files of each family have, as llama.cpp reads them: which norms, biases and maps, and which keys. Written from
  * the names in its pinned release; a model that it does not load fails every test of the family.
  */
-import type { GgufEntry } from '../../../src/ggml/gguf/gguf-writer.ts';
+import type { GgufEntry } from '../../../packages/engine/src/ggml/gguf/gguf-writer.ts';
 
 export interface FamilyTraits {
   /** Defaults to byte-level BPE. */

@@ -1,5 +1,5 @@
 /** What the files of models with latent attention have of their own: keys of the header, and a layer's tensors. */
-import type { GgufEntry, GgufTensorSource } from '../../../src/ggml/gguf/gguf-writer.ts';
+import type { GgufEntry, GgufTensorSource } from '../../../packages/engine/src/ggml/gguf/gguf-writer.ts';
 import type { Makers, Shape } from './random-model.ts';
 
 export interface RandomLatent {

@@ -1,5 +1,5 @@
 /** The tensors of one layer of a random model, by its family's traits. */
-import type { GgufTensorSource } from '../../../src/ggml/gguf/gguf-writer.ts';
+import type { GgufTensorSource } from '../../../packages/engine/src/ggml/gguf/gguf-writer.ts';
 import { latentAttention } from './random-latent.ts';
 import type { Makers, RandomModelSpec, Shape } from './random-model.ts';
 

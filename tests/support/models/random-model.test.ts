@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openReference } from '../../../src/ggml/llama/reference.ts';
-import { openTokenizer } from '../../../src/ggml/llama/vocab.ts';
+import { openReference } from '../../../packages/engine/src/ggml/llama/reference.ts';
+import { openTokenizer } from '../../../packages/engine/src/ggml/llama/vocab.ts';
 import { modelVariants, weightVariants } from './model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from './random-model.ts';
 

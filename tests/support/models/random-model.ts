@@ -5,10 +5,14 @@
  * and logits differ clearly: an error anywhere shows in them.
  */
 
-import { loadLibrary } from '../../../src/ggml/ffi/library.ts';
-import { type GgufEntry, type GgufTensorSource, writeGguf } from '../../../src/ggml/gguf/gguf-writer.ts';
-import { quantize } from '../../../src/ggml/graph/quantize.ts';
-import { TensorType } from '../../../src/ggml/graph/tensor.ts';
+import { loadLibrary } from '../../../packages/engine/src/ggml/ffi/library.ts';
+import {
+  type GgufEntry,
+  type GgufTensorSource,
+  writeGguf,
+} from '../../../packages/engine/src/ggml/gguf/gguf-writer.ts';
+import { quantize } from '../../../packages/engine/src/ggml/graph/quantize.ts';
+import { TensorType } from '../../../packages/engine/src/ggml/graph/tensor.ts';
 import { createPrng, type Prng } from '../prng.ts';
 import { type Family, type FamilyTraits, familyTraits } from './random-families.ts';
 import { latentEntries, type RandomLatent } from './random-latent.ts';

@@ -2,7 +2,7 @@
  * Small but real vocabularies that libllama loads and that spell every text: SentencePiece with byte fallback, as
  * Llama 2, Gemma and Phi-3 have, and byte-level BPE, as Llama 3, Qwen and SmolLM have.
  */
-import type { GgufEntry } from '../../../src/ggml/gguf/gguf-writer.ts';
+import type { GgufEntry } from '../../../packages/engine/src/ggml/gguf/gguf-writer.ts';
 
 export type VocabularyKind = 'spm' | 'bpe';
 

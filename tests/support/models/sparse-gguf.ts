@@ -3,7 +3,7 @@
  */
 import { constants } from 'node:buffer';
 import { open, readFile } from 'node:fs/promises';
-import { openGguf } from '../../../src/ggml/gguf/gguf-file.ts';
+import { openGguf } from '../../../packages/engine/src/ggml/gguf/gguf-file.ts';
 
 const rowBytes = 1 << 20;
 

@@ -1,8 +1,8 @@
 /** Writes a model in several files, as llama.cpp's llama-gguf-split does. */
-import { openGguf } from '../../../src/ggml/gguf/gguf-file.ts';
-import { readGgufMetadata } from '../../../src/ggml/gguf/gguf-metadata.ts';
-import { type GgufEntry, writeGguf } from '../../../src/ggml/gguf/gguf-writer.ts';
-import { TensorData } from '../../../src/ggml/gguf/tensor-data.ts';
+import { openGguf } from '../../../packages/engine/src/ggml/gguf/gguf-file.ts';
+import { readGgufMetadata } from '../../../packages/engine/src/ggml/gguf/gguf-metadata.ts';
+import { type GgufEntry, writeGguf } from '../../../packages/engine/src/ggml/gguf/gguf-writer.ts';
+import { TensorData } from '../../../packages/engine/src/ggml/gguf/tensor-data.ts';
 
 /**
  * @param stem path of the parts up to their numbers

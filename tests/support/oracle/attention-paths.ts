@@ -1,7 +1,8 @@
 /** The attention paths that must agree with the oracle: what this machine can run of them. */
-import { loadLibrary } from '../../../src/ggml/ffi/library.ts';
-import { nativeKernelState } from '../../../src/ggml/native/native-kernel.ts';
-import { gatheredAttention, nativeAttention, portableAttention } from '../../../src/model/index.ts';
+
+import { gatheredAttention, nativeAttention, portableAttention } from '@block-attention/engine/internal/model';
+import { loadLibrary } from '../../../packages/engine/src/ggml/ffi/library.ts';
+import { nativeKernelState } from '../../../packages/engine/src/ggml/native/native-kernel.ts';
 import type { AttentionPath } from './forward-harness.ts';
 
 await loadLibrary();

@@ -1,8 +1,5 @@
 /** Models, sequences and comparisons for tests of the forward pass. */
 
-import { DevicePool } from '../../../src/engine/blocks/device-pool.ts';
-import { Backend, type GraphAllocator } from '../../../src/ggml/device/backend.ts';
-import { allocateMemory, type NativeMemory } from '../../../src/ggml/ffi/memory.ts';
 import {
   type AdapterOptions,
   type AttentionFactory,
@@ -18,8 +15,11 @@ import {
   RowStates,
   rowsToBlock,
   Sequence,
-} from '../../../src/model/index.ts';
-import type { BlockKey } from '../../../src/store/index.ts';
+} from '@block-attention/engine/internal/model';
+import type { BlockKey } from '@block-attention/engine/internal/store';
+import { DevicePool } from '../../../packages/engine/src/engine/blocks/device-pool.ts';
+import { Backend, type GraphAllocator } from '../../../packages/engine/src/ggml/device/backend.ts';
+import { allocateMemory, type NativeMemory } from '../../../packages/engine/src/ggml/ffi/memory.ts';
 import type { Prng } from '../prng.ts';
 
 /** Euclidean distance from `b`, relative to the length of `b`. */

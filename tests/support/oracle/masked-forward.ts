@@ -1,9 +1,11 @@
 /**
  * A forward pass over any tokens at any positions, each seeing what it is told to: the most obvious reference there is.
  */
-import type { GraphContext } from '../../../src/ggml/graph/graph-context.ts';
-import type { Tensor } from '../../../src/ggml/graph/tensor.ts';
-import { type LayerAttention, windowsOf } from '../../../src/model/architecture/layer-attention.ts';
+
+import type { Model } from '@block-attention/engine/internal/model';
+import type { GraphContext } from '../../../packages/engine/src/ggml/graph/graph-context.ts';
+import type { Tensor } from '../../../packages/engine/src/ggml/graph/tensor.ts';
+import { type LayerAttention, windowsOf } from '../../../packages/engine/src/model/architecture/layer-attention.ts';
 import {
   attentionWeights,
   byHead,
@@ -11,11 +13,10 @@ import {
   PromptStates,
   rotate,
   rotateQuery,
-} from '../../../src/model/attention/attention-heads.ts';
-import type { Attention } from '../../../src/model/graph/forward.ts';
-import type { GraphInputs } from '../../../src/model/graph/graph-inputs.ts';
-import { runOnce } from '../../../src/model/graph/graph-run.ts';
-import type { Model } from '../../../src/model/index.ts';
+} from '../../../packages/engine/src/model/attention/attention-heads.ts';
+import type { Attention } from '../../../packages/engine/src/model/graph/forward.ts';
+import type { GraphInputs } from '../../../packages/engine/src/model/graph/graph-inputs.ts';
+import { runOnce } from '../../../packages/engine/src/model/graph/graph-run.ts';
 import type { ForwardHarness } from './forward-harness.ts';
 
 export interface MaskedRow {

@@ -2,10 +2,11 @@
  * How far the logits of stored states may lie from those of a reference that stores nothing, for given prompts: the
  * effect that rounding, to the type of the states too, has on the reference itself.
  */
-import { openGguf } from '../../../src/ggml/gguf/gguf-file.ts';
-import { readHyperParameters } from '../../../src/model/architecture/hyper-parameters.ts';
-import { families } from '../../../src/model/families/index.ts';
-import { type KvType, portableAttention } from '../../../src/model/index.ts';
+
+import { type KvType, portableAttention } from '@block-attention/engine/internal/model';
+import { openGguf } from '../../../packages/engine/src/ggml/gguf/gguf-file.ts';
+import { readHyperParameters } from '../../../packages/engine/src/model/architecture/hyper-parameters.ts';
+import { families } from '../../../packages/engine/src/model/families/index.ts';
 import { ForwardHarness, relativeError } from './forward-harness.ts';
 import { rms, roundingMargin, withPerturbed } from './rounding.ts';
 

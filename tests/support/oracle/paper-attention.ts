@@ -3,12 +3,12 @@
  * prompt in float64, and concatenated with the final block's; then ordinary causal attention. The reference that
  * separates an error of position re-encoding from the rounding of stored states.
  */
-import type { GraphContext } from '../../../src/ggml/graph/graph-context.ts';
-import { dequantize } from '../../../src/ggml/graph/quantize.ts';
-import { type Tensor, TensorType } from '../../../src/ggml/graph/tensor.ts';
-import { type LayerAttention, windowsOf } from '../../../src/model/architecture/layer-attention.ts';
-import { QueryTemperature } from '../../../src/model/architecture/query-temperature.ts';
-import { angularFrequencies, rotation } from '../../../src/model/architecture/rope.ts';
+import type { GraphContext } from '../../../packages/engine/src/ggml/graph/graph-context.ts';
+import { dequantize } from '../../../packages/engine/src/ggml/graph/quantize.ts';
+import { type Tensor, TensorType } from '../../../packages/engine/src/ggml/graph/tensor.ts';
+import { type LayerAttention, windowsOf } from '../../../packages/engine/src/model/architecture/layer-attention.ts';
+import { QueryTemperature } from '../../../packages/engine/src/model/architecture/query-temperature.ts';
+import { angularFrequencies, rotation } from '../../../packages/engine/src/model/architecture/rope.ts';
 import {
   attentionWeights,
   byHead,
@@ -16,13 +16,13 @@ import {
   PromptStates,
   rotate,
   rotateQuery,
-} from '../../../src/model/attention/attention-heads.ts';
-import type { Attention } from '../../../src/model/graph/forward.ts';
-import type { GraphInputs } from '../../../src/model/graph/graph-inputs.ts';
-import { runOnce } from '../../../src/model/graph/graph-run.ts';
-import { causalMask } from '../../../src/model/graph/mask.ts';
-import type { KvLayout } from '../../../src/model/kv/kv-layout.ts';
-import type { Model } from '../../../src/model/model.ts';
+} from '../../../packages/engine/src/model/attention/attention-heads.ts';
+import type { Attention } from '../../../packages/engine/src/model/graph/forward.ts';
+import type { GraphInputs } from '../../../packages/engine/src/model/graph/graph-inputs.ts';
+import { runOnce } from '../../../packages/engine/src/model/graph/graph-run.ts';
+import { causalMask } from '../../../packages/engine/src/model/graph/mask.ts';
+import type { KvLayout } from '../../../packages/engine/src/model/kv/kv-layout.ts';
+import type { Model } from '../../../packages/engine/src/model/model.ts';
 import type { EncodedBlock, ForwardHarness } from './forward-harness.ts';
 
 /** All blocks' keys and values of one layer: [head][token][dim], f32, keys rotated to their prompt positions. */

@@ -11,8 +11,8 @@ import { appendFileSync, closeSync, copyFileSync, mkdtempSync, openSync, readSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { openGguf } from '../../../src/ggml/gguf/gguf-file.ts';
-import { TensorType } from '../../../src/ggml/graph/tensor.ts';
+import { openGguf } from '../../../packages/engine/src/ggml/gguf/gguf-file.ts';
+import { TensorType } from '../../../packages/engine/src/ggml/graph/tensor.ts';
 import { createPrng } from '../prng.ts';
 
 /**

@@ -1,0 +1,88 @@
+/** The package's door. */
+export {
+  type AdaptOptions,
+  type AdaptPlan,
+  type AdaptProgress,
+  type AdaptReport,
+  adapt,
+} from '../../../src/adapt/index.ts';
+export type { ModelAlias } from '../../../src/hub/aliases.ts';
+export type { CachedModel } from '../../../src/hub/cache.ts';
+export {
+  listModels,
+  modelAliases,
+  type PullOptions,
+  type PullProgress,
+  pullModel,
+  resolveModel,
+} from '../../../src/hub/index.ts';
+export type { ResolvedModel } from '../../../src/hub/pull.ts';
+export type { NetworkLimits } from '../../../src/hub/retry.ts';
+export type {
+  BlockAttentionAccount,
+  BlockAttentionFields,
+  WithAccount,
+  WithDocuments,
+} from '../../../src/server/requests/client-types.ts';
+// What the above take and give, to be named by callers.
+export type { PrefixStats } from './engine/blocks/prefix-cache.ts';
+export { createEngine } from './engine/engine.ts';
+export { type ContextPolicy, type PolicyInput, parsePolicy } from './engine/policy/policy.ts';
+export type { ThreadNotice } from './engine/schedule/pace.ts';
+export type {
+  AdapterInfo,
+  AnswerRequest,
+  AnswerResult,
+  AnswerStream,
+  BlockReport,
+  EncodeOptions,
+  EncodeSummary,
+  Engine,
+  EngineOptions,
+  EngineUsage,
+  FlopsReport,
+  KeyOptions,
+  KvType,
+  Mode,
+  ModelInfo,
+  Passage,
+  PlannedBlockReport,
+  PlanReport,
+  PolicyWork,
+  PromptTemplate,
+  RequestedMode,
+  SamplingOptions,
+  TextScore,
+  TokenChance,
+  TokenCounter,
+  TokenReport,
+  Turn,
+} from './engine/types.ts';
+export type { ModeChoice, ModeRequest } from './engine/verdict/choose-mode.ts';
+export type { StoredVerdict, VerdictIdentity } from './engine/verdict/verdict-store.ts';
+export { BlockAttentionError, type ErrorCode, errorCodes } from './errors.ts';
+export type { Question } from './eval/questions/questions.ts';
+export type { VerificationReport } from './eval/verify.ts';
+export type { Device } from './ggml/ffi/library.ts';
+export type { SamplerOptions } from './ggml/llama/sampler-options.ts';
+export type { AdapterKind } from './model/weights/adapter-file.ts';
+export type { LinearDecision } from './model/weights/linear-choice.ts';
+export type { AgentRequest } from './prompt/chat/agent-messages.ts';
+export { readPassages } from './prompt/index.ts';
+export type { PassageReadOptions } from './prompt/passages/passages.ts';
+export type { BlockKind } from './prompt/types.ts';
+export * from './store/index.ts';
+export type { DataReadOptions, QuestionAnswer } from './train/data/training-data.ts';
+export type { SaveOptions } from './train/files/write-model.ts';
+export type { Validation } from './train/finetune-options.ts';
+export {
+  type FinetuneOptions,
+  type FinetuneProgress,
+  type FinetuneReport,
+  type FinetuneStart,
+  finetune,
+  readTrainingData,
+  type TrainingSample,
+} from './train/index.ts';
+export type { Precision } from './train/optimizer/low-rank-parameters.ts';
+export type { TrainingMode } from './train/types.ts';

@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeRandomModel } from '../../../../../tests/support/models/random-model.ts';
+import { Backend } from '../../ggml/device/backend.ts';
+import { TensorType } from '../../ggml/graph/tensor.ts';
+import { nativeKernelState } from '../../ggml/native/native-kernel.ts';
+import { Model } from '../model.ts';
+import { LinearTimer, linearClasses, linearMachine } from './measure-linear.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
+const path = join(folder, 'model.gguf');
+let backend: Backend;
+beforeAll(async () => {
+  await writeRandomModel(path, { family: 'llama', embedding: 256, weights: TensorType.Q4_K }, 1);
+  backend = await Backend.open({ device: 'cpu', threads: 2 });
+});
+afterAll(() => {
+  backend.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+const { kernel } = nativeKernelState();
+
+describe.skipIf(kernel === undefined)('linear layers of a model', () => {
+  test('are classes of type and row length, which both paths can be timed for', async () => {
+    if (kernel === undefined) return;
+    const model = await Model.load(path, backend);
+    const { classes, weights } = linearClasses(model.file, kernel);
+    model.dispose();
+    expect(classes).toEqual([
+      { type: 'Q4_K', inputs: 256 },
+      { type: 'Q4_K', inputs: 512 },
+    ]);
+    // Per layer q and output 256 x 256, k and v 256 x 128, three of 256 x 512.
+    expect(weights).toBe(3 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512));
+    using timer = new LinearTimer(backend, kernel, true);
+    for (const one of [...classes, { type: 'F32', inputs: 64 }, { type: 'Q8_0', inputs: 64 }]) {
+      for (const name of ['native', 'ggml', 'native'] as const) expect(await timer.time(name, one)).toBeGreaterThan(0);
+    }
+    const machine = linearMachine(backend, kernel, true);
+    expect(machine).toBe(linearMachine(backend, kernel, true));
+    expect(machine).not.toBe(linearMachine(backend, kernel, false));
+  });
+
+  test('of a small model are not measured; what was asked for is done', async () => {
+    for (const [linear, reason] of [
+      ['auto', 'small'],
+      ['native', 'asked'],
+    ] as const) {
+      const model = await Model.load(path, backend, { linear, linearFolder: join(folder, 'linear') });
+      expect(model.linearDecisions.map(({ path: chosen, reason: why }) => `${chosen} ${why}`)).toEqual([
+        `native ${reason}`,
+        `native ${reason}`,
+      ]);
+      model.dispose();
+    }
+    const stock = await Model.load(path, backend, { linear: 'ggml' });
+    expect(stock.linear).toBeUndefined();
+    stock.dispose();
+    await expect(Model.load(path, backend, { linear: 'fast' as 'auto' })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+  });
+});
