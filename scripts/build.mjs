@@ -1,4 +1,4 @@
-// Compiles src/ to dist/ with tsc, and web/ to dist/web with vite. Run by `npm ci` (prepare), so that the command works from a clone.
+// Compiles the engine, then src/ against it, each to its dist/, with tsc, and web/ to dist/web with vite. Run by `npm ci` (prepare), so that the command works from a clone.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,8 +17,11 @@ try {
   if (existsSync(join(root, 'dist'))) process.exit(0);
   throw new Error('dist/ is missing and typescript or vite is not installed: run npm ci with dev dependencies');
 }
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+const engine = join(root, 'packages', 'engine');
+for (const folder of [engine, root]) {
+  rmSync(join(folder, 'dist'), { recursive: true, force: true });
+  execFileSync(process.execPath, [tsc, '-p', join(folder, 'tsconfig.build.json')], { stdio: 'inherit' });
+}
 execFileSync(process.execPath, [vite, 'build', join(root, 'web'), '--logLevel', 'warn'], { stdio: 'inherit' });
 // Character maps that PDFs name without containing them: users need these of PDF.js's package, and nothing else.
 const pdfjs = dirname(require.resolve('pdfjs-dist/package.json'));

@@ -12,12 +12,23 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { installedSize, mostEngineMiB } from './installed-size.mjs';
 import { run } from './prebuild/tools.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -120,7 +131,10 @@ function ask(at, env) {
   const passages = join(at, 'passages.jsonl');
   writeFileSync(passages, '{"title":"Vellmar Bridge","text":"The Vellmar Bridge was opened in 1911."}\n');
   const installed = join(at, 'node_modules', 'block-attention');
-  if (existsSync(join(installed, 'native', 'build'))) throw new Error('the library was compiled at install');
+  const engine = createRequire(join(realpathSync(installed), 'package.json')).resolve(
+    '@block-attention/engine/package.json',
+  );
+  if (existsSync(join(dirname(engine), 'native', 'build'))) throw new Error('the library was compiled at install');
   const argv = ['ask', '--model', 'embedded', '--passages', passages, '--no-store', '--json', '--max-tokens', '8'];
   const command = [process.execPath, join(installed, 'dist', 'cli', 'main.js'), ...argv];
   const line = run([...command, 'When was the Vellmar Bridge opened?'], { cwd: at, env })
@@ -131,13 +145,25 @@ function ask(at, env) {
   return `answers "${answer}" by ${attention} attention`;
 }
 
+/** What the engine alone takes on the disk, with all that it depends on. */
+function engineAlone(url, env) {
+  const at = project('engine-alone', url);
+  run(['npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '@block-attention/engine'], { cwd: at, env });
+  const { mib, parts } = installedSize(join(at, 'node_modules'));
+  if (mib > mostEngineMiB) throw new Error(`the engine takes ${mib.toFixed(1)} MiB: at most ${mostEngineMiB}`);
+  return `${mib.toFixed(1)} MiB installed: ${parts
+    .slice(0, 6)
+    .map(([name, size]) => `${name} ${size.toFixed(1)}`)
+    .join(', ')}`;
+}
+
 const named = process.argv.slice(2);
 const unknown = named.find((name) => managers[name] === undefined);
 let registry;
 try {
   if (unknown !== undefined)
     throw new Error(`unknown manager ${unknown}; known are ${Object.keys(managers).join(', ')}`);
-  const release = join(root, 'native', 'build', 'release');
+  const release = join(root, 'packages', 'engine', 'native', 'build', 'release');
   if (!existsSync(release) || readdirSync(release).length === 0)
     throw new Error('nothing is packed: npm run release:pack');
   const tools = join(folder, 'tools');
@@ -156,6 +182,7 @@ try {
     bin: (name) => join(tools, 'node_modules', '.bin', name),
     script: (path) => join(tools, 'node_modules', path),
   };
+  console.log(`the engine alone: ${engineAlone(url, environment(url))}`);
   for (const name of named.length > 0 ? named : Object.keys(managers)) {
     try {
       const at = project(name, url);

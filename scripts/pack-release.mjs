@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /**
- * What is published: the package and the native library's packages, as archives: `npm run release:pack`.
+ * What is published: the packages and the native library's, as archives: `npm run release:pack`.
  *
  *   node scripts/pack-release.mjs [--out FOLDER]     from dist/ and packages/engine/native/build/packages, into packages/engine/native/build/release
  *   node scripts/pack-release.mjs linux-x64 …        with the library for these platforms alone: to try, not to publish
  *
- * The repository's own package.json names none of the library's packages, since they are on no registry before a release
+ * The engine's own package.json names none of the library's packages, since they are on no registry before a release
  * and `npm ci` must work without them; a clone compiles the library. The published one names them all as optional
  * dependencies, in the version that belongs to its sources, and has no scripts to run at install.
  * Needs `npm ci` and `npm run build:kernels`; refuses packages of other sources.
@@ -19,7 +19,7 @@ import { packageName, packageVersion, platforms } from './prebuild/platforms.mjs
 import { run } from './prebuild/tools.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const built = join(root, 'native', 'build', 'packages');
+const built = join(root, 'packages', 'engine', 'native', 'build', 'packages');
 
 /** @returns the archive's path */
 function pack(folder, to) {
@@ -28,21 +28,22 @@ function pack(folder, to) {
   return join(to, filename);
 }
 
-/** The manifest of the package as it is published. */
-function published({ scripts: _scripts, devDependencies: _tools, ...manifest }, chosen) {
-  const kernels = chosen.map((platform) => [packageName(platform), packageVersion()]);
-  const optionalDependencies = { ...manifest.optionalDependencies, ...Object.fromEntries(kernels) };
-  return { ...manifest, optionalDependencies };
+/** The manifest of a package as it is published. @param kernels packages that it gets where they fit, with their versions */
+function published({ scripts: _scripts, devDependencies: _tools, workspaces: _rooms, ...manifest }, kernels) {
+  const optionalDependencies = { ...manifest.optionalDependencies, ...kernels };
+  // These come with the library's packages.
+  for (const { ggml } of platforms) delete optionalDependencies[ggml];
+  return { ...manifest, ...(Object.keys(optionalDependencies).length > 0 && { optionalDependencies }) };
 }
 
-function packMain(out, chosen) {
-  if (!existsSync(join(root, 'dist', 'cli', 'main.js'))) throw new Error('dist/ is missing: npm run build');
+function packPackage(source, out, kernels = {}) {
+  if (!existsSync(join(source, 'dist', 'index.js'))) throw new Error(`${source}/dist is missing: npm run build`);
   const work = mkdtempSync(join(tmpdir(), 'block-attention-release-'));
   try {
-    run(['tar', '-xzf', pack(root, work), '-C', work]);
+    run(['tar', '-xzf', pack(source, work), '-C', work]);
     const folder = join(work, 'package');
     const file = join(folder, 'package.json');
-    const manifest = published(JSON.parse(readFileSync(file, 'utf8')), chosen);
+    const manifest = published(JSON.parse(readFileSync(file, 'utf8')), kernels);
     writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
     return pack(folder, out);
   } finally {
@@ -66,11 +67,13 @@ const { values, positionals } = parseArgs({ options: { out: { type: 'string' } }
 try {
   const chosen = platforms.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   if (chosen.length === 0) throw new Error(`unknown platform ${positionals[0]}`);
-  const out = resolve(values.out ?? join(root, 'native', 'build', 'release'));
+  const out = resolve(values.out ?? join(root, 'packages', 'engine', 'native', 'build', 'release'));
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   for (const platform of chosen) console.log(packKernel(platform, out));
-  console.log(packMain(out, chosen));
+  const kernels = Object.fromEntries(chosen.map((platform) => [packageName(platform), packageVersion()]));
+  console.log(packPackage(join(root, 'packages', 'engine'), out, kernels));
+  console.log(packPackage(root, out));
 } catch (error) {
   console.error(`release: ${error.message}`);
   process.exitCode = 1;

@@ -1,21 +1,36 @@
 #!/usr/bin/env node
 /**
- * The package as its users get it: `npm run check:package`.
+ * The packages as their users get them: `npm run check:package`.
  *
- * Packs, lints the tarball (publint, are the types wrong), installs it into an empty folder, imports every door, compiles
- * a strict program against the types, and runs the command line. Takes a minute or two; needs the package registry.
+ * Packs both, lints the archives (publint, are the types wrong) and installs each into an empty folder. The engine alone
+ * answers from passages, takes no more room than it is allowed, and brings neither index nor charts nor server. The whole
+ * package opens every door, holds its types in a strict program, and runs the command line. Takes minutes; needs the package
+ * registry.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readManifest } from './read-manifest.mjs';
+import { installedSize, mostEngineMiB } from './installed-size.mjs';
+import { platforms } from './prebuild/platforms.mjs';
+import { packages, publicDoors, readManifest } from './read-manifest.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const manifest = readManifest();
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-package-'));
 const environment = { ...process.env, BLOCK_ATTENTION_CACHE: join(folder, 'cache') };
+/** What has no place below the engine. */
+const notForEngine = [
+  '@lancedb',
+  'apache-arrow',
+  'vega',
+  'vega-lite',
+  'hono',
+  '@hono',
+  'pino',
+  'prom-client',
+  'commander',
+];
 
 function run(command, args, cwd, quiet = true) {
   console.log(`$ ${command} ${args.join(' ')}`);
@@ -23,60 +38,96 @@ function run(command, args, cwd, quiet = true) {
   return execFileSync(command, args, { cwd, encoding: 'utf8', stdio, env: environment });
 }
 
-try {
-  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root));
-  const tarball = join(folder, packed.filename);
-  console.log(`${packed.files.length} files, ${(packed.size / 2 ** 20).toFixed(1)} MiB packed`);
-  run('npx', ['publint', tarball, '--strict'], root, false);
-  // Node's ESM alone is promised: no CommonJS, no resolution from before Node 12.
-  run('npx', ['attw', tarball, '--profile', 'esm-only'], root, false);
+/** Packs and lints. @returns the archive's path */
+function pack(source) {
+  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], source));
+  const archive = join(folder, packed.filename);
+  console.log(`${packed.name}: ${packed.files.length} files, ${(packed.size / 2 ** 20).toFixed(1)} MiB packed`);
+  run('npx', ['publint', archive, '--strict'], root, false);
+  return archive;
+}
 
-  const user = join(folder, 'user');
-  mkdirSync(user);
-  writeFileSync(join(user, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
-  const peers = Object.keys(manifest.peerDependencies ?? {}).map((name) => {
-    const version = manifest.devDependencies?.[name] ?? manifest.dependencies?.[name];
-    return version === undefined ? name : `${name}@${version}`;
-  });
-  run('npm', ['install', '--no-audit', '--no-fund', tarball], user, false);
-  const doors = Object.keys(manifest.exports).filter((door) => !door.endsWith('.json'));
-  const alone = doors.filter((door) => !['./langchain', './ai-sdk'].includes(door));
-  const importAll = (list) => list.map((door) => `await import('block-attention${door.slice(1)}')`).join(';');
-  run('node', ['--input-type=module', '-e', importAll(alone)], user);
-  const cli = ['node_modules/.bin/block-attention'];
-  const demo = run(cli[0], ['demo', '--json'], user).trim().split('\n').at(-1);
-  if (JSON.parse(demo) === null) throw new Error('the demo printed nothing');
-  console.log(run(cli[0], ['--version'], user).trim());
+/** An empty project with packages installed. */
+function project(name, ...wanted) {
+  const at = join(folder, name);
+  mkdirSync(at);
+  writeFileSync(join(at, 'package.json'), JSON.stringify({ name, private: true, type: 'module' }));
+  install(at, ...wanted);
+  return at;
+}
 
-  run(
-    'npm',
-    [
-      'install',
-      '--no-audit',
-      '--no-fund',
-      ...peers,
-      `typescript@${manifest.devDependencies.typescript}`,
-      `@types/node@${manifest.devDependencies['@types/node']}`,
-    ],
-    user,
-    false,
+function install(at, ...wanted) {
+  run('npm', ['install', '--no-audit', '--no-fund', ...wanted], at, false);
+}
+
+/** Compiles a strict program that imports all of these. */
+function checkTypes(at, specifiers) {
+  const imports = specifiers.map((specifier, i) => `import * as door${i} from '${specifier}';`);
+  const used = specifiers.map((_, i) => `door${i}`).join(', ');
+  writeFileSync(join(at, 'program.ts'), `${imports.join('\n')}\nconsole.log([${used}]);\n`);
+  const strict = '--strict --noEmit --skipLibCheck --module nodenext --target es2023 --types node'.split(' ');
+  run('npx', ['tsc', ...strict, 'program.ts'], at, false);
+}
+
+const openAll = (at, specifiers) =>
+  run('node', ['--input-type=module', '-e', specifiers.map((name) => `await import('${name}')`).join(';')], at);
+
+function checkEngine(archive) {
+  const at = project('engine-alone', archive);
+  const modules = join(at, 'node_modules');
+  // A release names these with its library's packages, which no other machine installs: check-install.mjs.
+  for (const { ggml, cpu } of platforms) {
+    if (ggml !== undefined && cpu !== process.arch) rmSync(join(modules, ggml), { recursive: true, force: true });
+  }
+  const { mib, parts } = installedSize(modules);
+  console.log(`the engine, installed: ${mib.toFixed(1)} MiB in ${parts.length} packages`);
+  for (const [name, size] of parts.slice(0, 8)) console.log(`  ${size.toFixed(1).padStart(5)} MiB ${name}`);
+  if (mib > mostEngineMiB) throw new Error(`the engine takes ${mib.toFixed(1)} MiB: at most ${mostEngineMiB}`);
+  const found = notForEngine.filter((name) => existsSync(join(modules, name)));
+  if (found.length > 0) throw new Error(`the engine brings ${found.join(', ')}`);
+  const model = join(root, 'models', 'embedded.gguf');
+  const program = `
+    import { createEngine } from '@block-attention/engine';
+    const engine = await createEngine({ modelPath: ${JSON.stringify(model)} });
+    const passages = [{ title: 'Vellmar Bridge', text: 'The Vellmar Bridge was opened in 1911.' }];
+    const question = 'When was the Vellmar Bridge opened?';
+    const { text, mode } = await engine.answer({ passages, question, mode: 'block', maxTokens: 8 }).result;
+    console.log(JSON.stringify({ text, mode, attention: engine.attention }));
+    await engine.close();`;
+  const answer = run('node', ['--input-type=module', '-e', program], at).trim();
+  console.log(answer);
+  if (JSON.parse(answer).text.trim() !== '1911') throw new Error(`the engine alone answers ${answer}`);
+}
+
+function checkMain(engine, archive, manifest) {
+  const at = project('user', engine, archive);
+  const specifiers = publicDoors(manifest).map(({ door }) => `block-attention${door.slice(1)}`);
+  openAll(
+    at,
+    specifiers.filter((name) => !/\/(langchain|ai-sdk)$/.test(name)),
   );
-  run('node', ['--input-type=module', '-e', importAll(doors)], user);
-  const lines = doors.map((door, i) => `import * as door${i} from 'block-attention${door.slice(1)}';`);
-  writeFileSync(join(user, 'program.ts'), `${lines.join('\n')}\nconsole.log([${doors.map((_, i) => `door${i}`)}]);\n`);
-  const strict = [
-    '--strict',
-    '--noEmit',
-    '--skipLibCheck',
-    '--module',
-    'nodenext',
-    '--target',
-    'es2023',
-    '--types',
-    'node',
-  ];
-  run('npx', ['tsc', ...strict, 'program.ts'], user, false);
-  console.log('the package installs, its doors open, its types hold, its command runs');
+  const command = 'node_modules/.bin/block-attention';
+  const demo = run(command, ['demo', '--json'], at).trim().split('\n').at(-1);
+  if (JSON.parse(demo) === null) throw new Error('the demo printed nothing');
+  console.log(run(command, ['--version'], at).trim());
+  const versionOf = (name) => manifest.devDependencies?.[name] ?? manifest.dependencies?.[name];
+  const peers = [...Object.keys(manifest.peerDependencies ?? {}), 'typescript', '@types/node'];
+  install(at, ...peers.map((name) => `${name}@${versionOf(name)}`));
+  openAll(at, specifiers);
+  const ofEngine = publicDoors(readManifest(packages.engine)).map(
+    ({ door }) => `@block-attention/engine${door.slice(1)}`,
+  );
+  checkTypes(at, [...specifiers, ...ofEngine]);
+}
+
+try {
+  const engine = pack(packages.engine);
+  const main = pack(packages.main);
+  // Node's ESM alone is promised: no CommonJS, no resolution from before Node 12.
+  for (const archive of [engine, main]) run('npx', ['attw', archive, '--profile', 'esm-only'], root, false);
+  checkEngine(engine);
+  checkMain(engine, main, readManifest());
+  console.log('the packages install, their doors open, their types hold, the command runs');
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -24,7 +24,7 @@ import { compileLibrary } from './prebuild/compile.mjs';
 import { manifestOf, packageName, packageVersion, platforms } from './prebuild/platforms.mjs';
 import { runPrograms } from './prebuild/run-programs.mjs';
 import { installTools } from './prebuild/tools.mjs';
-import { readManifest } from './read-manifest.mjs';
+import { packages, readManifest } from './read-manifest.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -42,7 +42,7 @@ async function makePackage(platform, out, tools) {
   await compileLibrary(platform, library, tools);
   const faults = faultsOf(library, platform, inspect(library, tools));
   if (faults.length > 0) throw new Error(`${platform.name}: ${faults.join('; ')}`);
-  const manifest = manifestOf(platform, readManifest());
+  const manifest = manifestOf(platform, readManifest(packages.engine));
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   writeFileSync(join(folder, 'README.md'), readme(platform));
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
@@ -58,7 +58,7 @@ try {
   if (unknown !== undefined) {
     throw new Error(`unknown platform ${unknown}; known are ${platforms.map(({ name }) => name).join(', ')}`);
   }
-  const out = resolve(values.out ?? join(root, 'native', 'build', 'packages'));
+  const out = resolve(values.out ?? join(root, 'packages', 'engine', 'native', 'build', 'packages'));
   const tools = installTools();
   console.log(`version ${packageVersion()}, into ${out}`);
   for (const platform of platforms) {

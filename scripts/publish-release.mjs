@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * Publishes what scripts/pack-release.mjs made: the native library's packages first, the package last.
+ * Publishes what scripts/pack-release.mjs made: the native library's packages, the engine that names them, then the
+ * package that names the engine.
  *
  *   node scripts/publish-release.mjs [--from FOLDER] [-- options of npm publish]
  *
@@ -31,15 +32,17 @@ function isPublished({ name, version }) {
 
 const { values, positionals } = parseArgs({ options: { from: { type: 'string' } }, allowPositionals: true });
 try {
-  const folder = resolve(values.from ?? join(root, 'native', 'build', 'release'));
+  const folder = resolve(values.from ?? join(root, 'packages', 'engine', 'native', 'build', 'release'));
   const archives = readdirSync(folder)
     .filter((name) => name.endsWith('.tgz'))
     .map((name) => join(folder, name))
     .map((archive) => ({ archive, manifest: manifestOf(archive) }));
   const kernels = archives.filter(({ manifest }) => manifest.blockAttention !== undefined);
-  const main = archives.filter(({ manifest }) => manifest.blockAttention === undefined);
-  if (main.length !== 1 || kernels.length === 0) throw new Error(`${folder} holds no release: npm run release:pack`);
-  for (const { archive, manifest } of [...kernels, ...main]) {
+  const named = (name) => archives.filter(({ manifest }) => manifest.name === name);
+  const packages = [...named('@block-attention/engine'), ...named('block-attention')];
+  if (packages.length !== 2 || kernels.length === 0)
+    throw new Error(`${folder} holds no release: npm run release:pack`);
+  for (const { archive, manifest } of [...kernels, ...packages]) {
     const { name, version } = manifest;
     if (isPublished(manifest)) {
       console.log(`${name}@${version}: is there`);

@@ -125,11 +125,16 @@ it('snippets compile in strict mode, against the package as it is exported', () 
       string,
       { types?: string }
     >;
-    const paths = Object.entries(exported).flatMap(([name, { types }]) =>
+    const paths = Object.entries(exported).flatMap(([name, { types }]): [string, string[]][] =>
       types === undefined
         ? []
         : [[`block-attention${name.slice(1)}`, [join(root, types.replace('dist', 'src').replace('.d.ts', '.ts'))]]],
     );
+    const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as {
+      compilerOptions: { paths: Record<string, string[]> };
+    };
+    for (const [name, files] of Object.entries(compilerOptions.paths))
+      paths.push([name, files.map((file) => join(root, file))]);
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { noEmit: true, paths: Object.fromEntries(paths), noUnusedLocals: false, rootDir: '/' },

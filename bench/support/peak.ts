@@ -16,7 +16,7 @@ const attempts = 3;
 
 /** @param threads 1 or 2. @returns undefined where there is no compiler */
 export function measurePeak(threads: number): Peak | undefined {
-  const native = join(import.meta.dirname, '..', '..', 'native');
+  const native = join(import.meta.dirname, '..', '..', 'packages', 'engine', 'native');
   if (spawnSync(process.execPath, [join(native, 'build.mjs'), '--bench']).status !== 0) return undefined;
   const peaks = Array.from({ length: attempts }, () => measureOnce(join(native, 'build', 'bench'), threads));
   const best = (figure: keyof Peak) => Math.max(...peaks.map((peak) => peak?.[figure] ?? 0));

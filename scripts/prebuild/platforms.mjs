@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { here, libraryName, sourcesDigest } from '../../packages/engine/native/recipe.mjs';
+import { packages, readManifest } from '../read-manifest.mjs';
 
 /** The compiler and the reader of what it made, packages of PyPI. A change of either makes packages of a new version. */
 export const tools = { ziglang: '0.16.0', lief: '1.0.0' };
@@ -17,7 +18,10 @@ const macos = '11.0';
 const ucrt = /^(?:KERNEL32\.dll|api-ms-win-crt-[a-z]+-l1-1-0\.dll)$/i;
 const linux = /^(?:libc\.so\.6|libm\.so\.6|libpthread\.so\.0|ld-linux-(?:x86-64|aarch64)\.so\.[12])$/;
 
-/** `needs`: libraries of the system that may be needed. */
+/**
+ * `needs`: libraries of the system that may be needed. `ggml`: the package with ggml's build that comes with this one,
+ * where its own manifest lets it be installed on other CPUs as well; the engine names all others itself.
+ */
 export const platforms = [
   {
     name: 'linux-x64',
@@ -37,6 +41,7 @@ export const platforms = [
     target: `aarch64-linux-gnu.${glibc}`,
     needs: linux,
     glibc,
+    ggml: '@node-llama-cpp/linux-arm64',
   },
   {
     name: 'linux-arm64-musl',
@@ -76,16 +81,19 @@ export function abiVersion() {
 
 /** Of all platform packages: the ABI, and a digest of what they are made from and with. Equal input, equal version. */
 export function packageVersion() {
-  const hash = createHash('sha256').update(sourcesDigest()).update(JSON.stringify(tools));
+  const { optionalDependencies } = readManifest(packages.engine);
+  const hash = createHash('sha256')
+    .update(sourcesDigest())
+    .update(JSON.stringify([tools, optionalDependencies]));
   for (const file of [join(here, 'recipe.mjs'), new URL(import.meta.url), new URL('compile.mjs', import.meta.url)]) {
     hash.update(readFileSync(file, 'utf8').replaceAll('\r\n', '\n'));
   }
   return `${abiVersion()}.0.0-k${hash.digest('hex').slice(0, 12)}`;
 }
 
-/** The manifest of a platform's package. */
-export function manifestOf(platform, { license }) {
-  const { os, cpu, libc, target } = platform;
+/** The manifest of a platform's package. @param engine the engine's */
+export function manifestOf(platform, { license, optionalDependencies }) {
+  const { os, cpu, libc, target, ggml } = platform;
   return {
     name: packageName(platform),
     version: packageVersion(),
@@ -97,6 +105,7 @@ export function manifestOf(platform, { license }) {
     // Of Yarn: a library is loaded from a file, not from an archive.
     preferUnplugged: true,
     files: [libraryName(os)],
+    ...(ggml && { dependencies: { [ggml]: optionalDependencies[ggml] } }),
     blockAttention: { abi: abiVersion(), sources: sourcesDigest(), compiler: `zig ${tools.ziglang}`, target },
   };
 }

@@ -6,7 +6,7 @@
  */
 export const loadOpenEngine = () => import('./runtime/open-engine.ts');
 export const loadOpenStore = () => import('./runtime/open-store.ts');
-export const loadEval = () => import('@block-attention/engine/eval');
+export const loadEval = () => import('../eval/index.ts');
 export const loadDemoFacts = () => import('./demo/demo-facts.ts');
 export const loadTraining = () => import('@block-attention/engine/train');
 export const loadAdapt = () => import('../adapt/index.ts');

@@ -63,7 +63,7 @@ export const examples: readonly Example[] = [
     how: 'shown',
     why: 'four lines of four programs, with parts left out: examples/ has whole ones, which are type-checked',
   },
-  { page: 'docs/architecture.md', begins: 'cli → adapters', how: 'shown', why: 'a drawing' },
+  { page: 'docs/architecture.md', begins: 'block-attention           cli', how: 'shown', why: 'a drawing' },
   { page: 'docs/benchmarks.md', begins: 'npm run bench', how: 'shown', why: 'benchmarks take minutes to hours' },
   {
     page: 'docs/evaluation.md',

@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { faultsOf, wantedExports } from '../../../scripts/prebuild/check-library.mjs';
 import { abiVersion, manifestOf, packageVersion, platforms } from '../../../scripts/prebuild/platforms.mjs';
+import { packages, readManifest } from '../../../scripts/read-manifest.mjs';
+import { nativeRelease } from '../src/ggml/ffi/library.ts';
 import { nativeKernelAbi } from '../src/ggml/native/kernel-library.ts';
 import { kernelSources } from '../src/ggml/native/kernel-sources.ts';
 import { libraryName as expectedName, platformPackages } from '../src/ggml/native/native-file.ts';
 import { libraryName, sourcesDigest } from './recipe.mjs';
 
+const engine = readManifest(packages.engine);
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-prebuild-'));
 const file = join(folder, 'library');
 writeFileSync(file, `…${sourcesDigest()}…`);
@@ -24,13 +27,19 @@ describe('the build and the loader agree on', () => {
   it('the ABI', () => expect(abiVersion()).toBe(nativeKernelAbi));
 
   it.each(platforms)('the package and the file for $name', (platform) => {
-    const { name, version, os, cpu, libc, files, blockAttention } = manifestOf(platform, { license: 'MIT' });
+    const { name, version, os, cpu, libc, files, blockAttention } = manifestOf(platform, engine);
     expect(platformPackages(platform.os, platform.cpu)).toContain(name);
     expect(libraryName(platform.os)).toBe(expectedName(platform.os));
     expect({ os, cpu, files }).toEqual({ os: [platform.os], cpu: [platform.cpu], files: [expectedName(platform.os)] });
     expect(libc).toEqual(platform.os === 'linux' ? [platform.libc] : undefined);
     expect(blockAttention).toMatchObject({ abi: nativeKernelAbi, sources: kernelSources() });
     expect(version).toBe(packageVersion());
+  });
+
+  it('the release of ggml, wherever it is named', () => {
+    const named = platforms.flatMap((platform) => Object.entries(manifestOf(platform, engine).dependencies ?? {}));
+    expect(named).toEqual([['@node-llama-cpp/linux-arm64', nativeRelease]]);
+    expect(new Set(Object.values(engine.optionalDependencies))).toEqual(new Set([nativeRelease]));
   });
 
   it('functions, by the names that are looked up', () => {

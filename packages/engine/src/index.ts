@@ -1,29 +1,7 @@
-/** The package's door. */
-export {
-  type AdaptOptions,
-  type AdaptPlan,
-  type AdaptProgress,
-  type AdaptReport,
-  adapt,
-} from '../../../src/adapt/index.ts';
-export type { ModelAlias } from '../../../src/hub/aliases.ts';
-export type { CachedModel } from '../../../src/hub/cache.ts';
-export {
-  listModels,
-  modelAliases,
-  type PullOptions,
-  type PullProgress,
-  pullModel,
-  resolveModel,
-} from '../../../src/hub/index.ts';
-export type { ResolvedModel } from '../../../src/hub/pull.ts';
-export type { NetworkLimits } from '../../../src/hub/retry.ts';
-export type {
-  BlockAttentionAccount,
-  BlockAttentionFields,
-  WithAccount,
-  WithDocuments,
-} from '../../../src/server/requests/client-types.ts';
+/**
+ * The door of the engine: a model, blocks, a store, answers, measurements, training. Files on disk only: the package
+ * `block-attention` has what finds and fetches models, documents, the server and the command line.
+ */
 // What the above take and give, to be named by callers.
 export type { PrefixStats } from './engine/blocks/prefix-cache.ts';
 export { createEngine } from './engine/engine.ts';

@@ -59,7 +59,7 @@ async function run(flags: TtftFlags, { io }: CommandContext): Promise<void> {
   // A bench of minutes must not fail at its end.
   if (flags.svg !== undefined) await checkWritable(flags.svg);
   const [{ benchTtft, ttftChart }, { resolveModel }] = await Promise.all([
-    import('@block-attention/engine/eval'),
+    import('../../eval/index.ts'),
     import('../../hub/index.ts'),
   ]);
   const { model: reference = embeddedModel, svg, json: _, ...rest } = flags;

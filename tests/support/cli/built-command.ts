@@ -1,6 +1,15 @@
 /** The command as users run it: compiled. For tests. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,10 +23,18 @@ export class BuiltCommand implements Disposable {
     const cache = join(root, 'node_modules', '.cache');
     mkdirSync(cache, { recursive: true });
     this.#folder = mkdtempSync(join(cache, 'block-attention-'));
-    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const options = ['--outDir', join(this.#folder, 'dist'), '--declaration', 'false', '--sourceMap', 'false'];
-    execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), ...options], { stdio: 'inherit' });
-    copyFileSync(join(root, 'package.json'), join(this.#folder, 'package.json'));
+    const engine = join(this.#folder, 'node_modules', '@block-attention', 'engine');
+    const sources = join(root, 'packages', 'engine');
+    compile(sources, engine, {});
+    cpSync(join(sources, 'verdicts'), join(engine, 'verdicts'), { recursive: true });
+    symlinkSync(join(sources, 'native'), join(engine, 'native'));
+    const { exports } = JSON.parse(readFileSync(join(sources, 'package.json'), 'utf8')) as {
+      exports: Record<string, { types?: string }>;
+    };
+    const doors = Object.entries(exports).flatMap(([door, { types }]): [string, string[]][] =>
+      types === undefined ? [] : [[`@block-attention/engine${door.slice(1)}`, [join(engine, types)]]],
+    );
+    compile(root, this.#folder, Object.fromEntries(doors));
   }
 
   get script(): string {
@@ -27,4 +44,20 @@ export class BuiltCommand implements Disposable {
   [Symbol.dispose](): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** A package's sources as they are now, compiled into `to`/dist, and its manifest beside them. */
+function compile(from: string, to: string, paths: Record<string, string[]>): void {
+  mkdirSync(to, { recursive: true });
+  copyFileSync(join(from, 'package.json'), join(to, 'package.json'));
+  const config = {
+    extends: join(from, 'tsconfig.build.json'),
+    compilerOptions: { outDir: join(to, 'dist'), rootDir: join(from, 'src'), sourceMap: false, paths },
+    include: [join(from, 'src')],
+    exclude: [join(from, 'src/**/*.test.ts'), join(from, 'src/**/testing/**')],
+  };
+  const project = join(to, 'tsconfig.json');
+  writeFileSync(project, JSON.stringify(config));
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  execFileSync(process.execPath, [tsc, '-p', project], { stdio: 'inherit' });
 }

@@ -1,9 +1,5 @@
 /** The door of measurements. */
 
-export type { AccuracyChartOptions } from '../../../../src/eval/charts/accuracy-chart.ts';
-export { accuracyChart } from '../../../../src/eval/charts/accuracy-chart.ts';
-export type { TtftChartOptions } from '../../../../src/eval/charts/ttft-chart.ts';
-export { ttftChart } from '../../../../src/eval/charts/ttft-chart.ts';
 export { abstains } from '../scoring/abstention.ts';
 export { bootstrapInterval, type Difference, type Interval, pairedDifference } from '../scoring/bootstrap.ts';
 export { type FirstToken, firstTokenKl } from '../scoring/first-token.ts';

@@ -5,9 +5,12 @@
  * struct layouts in bindings.ts and llama-*.ts belong to exactly this release.
  */
 import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import koffi, { type LibraryHandle } from 'koffi';
 import { BlockAttentionError } from '../../errors.ts';
+import { installedManifests } from '../native/native-file.ts';
 import { silenceGgml, silenceLlama } from './log.ts';
 
 /**
@@ -59,17 +62,22 @@ function libraryFile(directory: string, stem: string): string {
   return join(directory, found);
 }
 
+/** Asked for as this package's own, then as those of its native library's packages (scripts/prebuild/platforms.mjs). */
 async function importPackage(name: string): Promise<{ directory: string; version: string } | undefined> {
-  try {
-    const module = (await import(`@node-llama-cpp/${name}`)) as {
-      getBinsDir(): { binsDir: string; packageVersion: string };
-    };
-    const { binsDir, packageVersion } = module.getBinsDir();
-    const directory = join(binsDir, name);
-    return existsSync(directory) ? { directory, version: packageVersion } : undefined;
-  } catch {
-    return undefined;
+  for (const from of [import.meta.url, ...installedManifests()]) {
+    try {
+      const file = createRequire(from).resolve(`@node-llama-cpp/${name}`);
+      const module = (await import(pathToFileURL(file).href)) as {
+        getBinsDir(): { binsDir: string; packageVersion: string };
+      };
+      const { binsDir, packageVersion } = module.getBinsDir();
+      const directory = join(binsDir, name);
+      if (existsSync(directory)) return { directory, version: packageVersion };
+    } catch {
+      // Not installed there.
+    }
   }
+  return undefined;
 }
 
 // koffi runs calls on stacks of its own, 128 KiB for asynchronous ones: less than model loaders and drivers expect of a

@@ -24,7 +24,7 @@ export function kernelPlaces(env: NodeJS.ProcessEnv = process.env): KernelPlaces
   return {
     named: named === undefined || named === '' || named === '1' ? undefined : named,
     built: join(packageRoot, 'native', 'build', libraryName()),
-    packaged: platformPackages().flatMap(installed),
+    packaged: installedManifests().map((manifest) => join(dirname(manifest), libraryName())),
   };
 }
 
@@ -43,10 +43,13 @@ export function platformPackages(platform: string = process.platform, arch: stri
   return platform === 'linux' ? [name, `${name}-musl`] : [name];
 }
 
-function installed(name: string): string[] {
-  try {
-    return [join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), libraryName())];
-  } catch {
-    return [];
-  }
+/** Paths of package.json of those packages of this platform that are installed. */
+export function installedManifests(): string[] {
+  return platformPackages().flatMap((name) => {
+    try {
+      return [createRequire(import.meta.url).resolve(`${name}/package.json`)];
+    } catch {
+      return [];
+    }
+  });
 }

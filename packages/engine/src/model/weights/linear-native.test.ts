@@ -1,6 +1,6 @@
 /** Rows that meet weights of several types, as q, k and v of most quantised files do: packed once or not, the products are right. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPrng } from '../../../tests/support/prng.ts';
+import { createPrng } from '../../../../../tests/support/prng.ts';
 import { Backend } from '../../ggml/device/backend.ts';
 import { allocateMemory } from '../../ggml/ffi/memory.ts';
 import { GraphContext } from '../../ggml/graph/graph-context.ts';
