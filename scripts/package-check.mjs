@@ -107,7 +107,7 @@ function checkMain(engine, archive, manifest) {
     specifiers.filter((name) => !/\/(langchain|ai-sdk)$/.test(name)),
   );
   const command = 'node_modules/.bin/block-attention';
-  const demo = run(command, ['demo', '--json'], at).trim().split('\n').at(-1);
+  const demo = run(command, ['demo', '--model', 'embedded', '--json'], at).trim().split('\n').at(-1);
   if (JSON.parse(demo) === null) throw new Error('the demo printed nothing');
   console.log(run(command, ['--version'], at).trim());
   const versionOf = (name) => manifest.devDependencies?.[name] ?? manifest.dependencies?.[name];

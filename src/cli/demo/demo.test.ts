@@ -96,6 +96,7 @@ it('answers from blocks with the embedded model, without a network', async () =>
   const { code, json } = await capture(['demo', '--json'], { env });
   expect(code).toBe(0);
   const { questions, model } = json() as { questions: { block: { right: boolean } }[]; model: { name: string } };
+  // The reader is not on this machine, so it stands in.
   expect(model.name).toBe('embedded');
   expect(questions.map(({ block }) => block.right)).toEqual([true, true, true]);
 });

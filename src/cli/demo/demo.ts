@@ -5,7 +5,12 @@ import type { AnswerResult, Mode } from '@block-attention/engine/internal/engine
 import type { Command } from 'commander';
 import { embeddedModel } from '../../hub/aliases.ts';
 import { loadDemoFacts, loadOpenEngine } from '../lazy.ts';
-import { addComputeOptions, type ModelOptions, modelReferenceHelp } from '../options/model-options.ts';
+import {
+  addComputeOptions,
+  type ModelOptions,
+  modelDefaultHelp,
+  modelReferenceHelp,
+} from '../options/model-options.ts';
 import { formatCount } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
@@ -17,17 +22,13 @@ interface DemoFlags extends ModelOptions {
   readonly json?: boolean;
 }
 
-/** Known not to be fine-tuned for block mode. */
-const generalModel = 'smollm2-135m';
 const maxTokens = 48;
 
 export function addDemo(program: Command, context: CommandContext): void {
   const command = program
     .command('demo')
-    .description(
-      'encode a small corpus and answer three questions in both modes, with the model that comes with the package',
-    )
-    .option('--model <ref>', modelReferenceHelp, embeddedModel)
+    .description('encode a small corpus and answer three questions in both modes')
+    .option('--model <ref>', `${modelReferenceHelp} (default: ${modelDefaultHelp})`)
     .option('--json', 'result as one line of JSON');
   addComputeOptions(command).action((flags: DemoFlags) => demo(flags, context));
 }
@@ -38,7 +39,7 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
   await using opened = await openEngine(flags, { io, output });
   const { engine, model, loadMs } = opened;
   const { passages, questions } =
-    flags.model === embeddedModel
+    model.name === embeddedModel
       ? (await loadDemoFacts()).demoFacts()
       : { passages: demoPassages, questions: demoQuestions };
   const total = passages.length;
@@ -58,7 +59,8 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
     for (const line of demoCard(index + 1, row, (text) => output.bold(text))) output.print(line);
   }
   output.print(demoSummary(rows));
-  if (flags.model === generalModel) for (const line of demoNote(generalModel)) output.print(line);
+  const tuned = engine.model.adapter !== null || model.name === embeddedModel;
+  if (!tuned) for (const line of demoNote(model.name)) output.print(line);
   const { kvType, attention, threads } = engine;
   output.result({
     model: { name: model.name, path: model.path },
