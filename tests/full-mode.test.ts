@@ -20,15 +20,20 @@ interface Comparison {
   /** Let ggml repack weights for this CPU. */
   readonly repack?: boolean;
   readonly linear?: 'auto' | 'ggml';
+  /** Defaults to f16. */
+  readonly kvType?: 'f32' | 'f16';
 }
 
 /** Logits along llama.cpp's greedy path, and its choices wherever they are decided. */
-async function compare(path: string, { steps, repack = false, linear = 'ggml' }: Comparison): Promise<void> {
-  const harness = await ForwardHarness.open(path, 'f16', portableAttention, { repack, linear });
+async function compare(
+  path: string,
+  { steps, repack = false, linear = 'ggml', kvType = 'f16' }: Comparison,
+): Promise<void> {
+  const harness = await ForwardHarness.open(path, kvType, portableAttention, { repack, linear });
   try {
     const prompt = randomTokens(createPrng(11), harness.vocabulary, 45);
     // 256 is within the short range of the longrope variant.
-    const options = { contextTokens: 256, threads: 1, kvType: 'f16', repack } as const;
+    const options = { contextTokens: 256, threads: 1, kvType, repack } as const;
     const yardstick = await measureYardstick(path, prompt, steps, options);
     const sequence = await harness.sequence([], prompt.length + steps);
     expectAlong(yardstick, await harness.follow(sequence, await harness.append(sequence, prompt), yardstick));
@@ -43,7 +48,8 @@ describe('full mode equals llama.cpp', () => {
   it.each(Object.entries({ ...modelVariants, ...deepVariants }))('%s', async (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     await writeRandomModel(path, spec, 5);
-    await compare(path, { steps: 200 });
+    // Where norms come behind the rotation other keys are stored than by llama.cpp, and 16 bits round them otherwise.
+    await compare(path, { steps: 200, kvType: spec.family.startsWith('hunyuan') ? 'f32' : 'f16' });
   });
 
   describe.each(Object.entries(weightVariants))('%s', (name, spec: RandomModelSpec) => {

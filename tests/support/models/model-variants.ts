@@ -148,6 +148,28 @@ export const modelVariants = {
     ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
     entries: { 'rope.scaling.yarn_log_multiplier': { f32: 0.2 } },
   },
+  'hunyuan-dense': {
+    family: 'hunyuan-dense',
+    headDim: 32,
+    tiedHead: true,
+    entries: { 'rope.scaling.alpha': { f32: 50 } },
+  },
+  'hunyuan-dense, yarn': {
+    family: 'hunyuan-dense',
+    headDim: 32,
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+  },
+  'hunyuan-moe': { family: 'hunyuan-moe' },
+  // llama.cpp takes a width of 4,096 whatever the file says.
+  smallthinker: { family: 'smallthinker', layers: 5, slidingWindow: 4096 },
+  'smallthinker, no windows': { family: 'smallthinker' },
+  bailingmoe: { family: 'bailingmoe', experts: { count: 8, used: 3 } },
+  bailingmoe2: {
+    family: 'bailingmoe2',
+    experts: { count: 16, used: 3 },
+    denseLayers: 1,
+    entries: { expert_group_count: { u32: 4 }, expert_group_used_count: { u32: 2 } },
+  },
   'phi3, longrope': { family: 'phi3', ropeScaling: { type: 'longrope', originalContext: 256, attnFactor: 1.19 } },
 } as const satisfies Record<string, RandomModelSpec>;
 
@@ -164,7 +186,10 @@ export function usesGelu({ family }: RandomModelSpec): boolean {
 
 /** Rows whose attention is another row's: anchored and recomputed blocks are not compared with them once more. */
 const familiarAttention: readonly string[] = [
-  'mistral4',
+  'smallthinker',
+  'smallthinker, no windows',
+  'bailingmoe',
+  'bailingmoe2',
   'qwen2vl',
   'qwen3vl',
   'qwen3vlmoe',
@@ -187,9 +212,18 @@ const familiarAttention: readonly string[] = [
   'stablelm 12b',
 ];
 
-/** The rows that differ in how they attend. Queries that grow with their position are compared in full and block mode. */
+/** Rows in which a query's own position counts, not distances alone: compared in full and block mode. */
+const positionedQueries: readonly string[] = [
+  'mistral3',
+  'mistral4',
+  'hunyuan-dense',
+  'hunyuan-dense, yarn',
+  'hunyuan-moe',
+];
+
+/** The rows that differ in how they attend. */
 export const attentionVariants: Readonly<Record<string, RandomModelSpec>> = Object.fromEntries(
-  Object.entries(modelVariants).filter(([name]) => !familiarAttention.includes(name) && name !== 'mistral3'),
+  Object.entries(modelVariants).filter(([name]) => ![...familiarAttention, ...positionedQueries].includes(name)),
 );
 
 /** What only models with many layers have: compared in full mode. */

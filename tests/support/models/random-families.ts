@@ -167,6 +167,36 @@ export const familyTraits = {
     sharedCount: 1,
     entries: { 'attention.temperature_scale': { f32: 0.1 }, 'attention.temperature_length': { u32: 40 } },
   },
+  'hunyuan-dense': { queryKeyNorm: 'head' },
+  'hunyuan-moe': {
+    queryKeyNorm: 'head',
+    experts: 'always',
+    expertsAsWide: true,
+    shared: 'plain',
+    // Required, and not what experts are as wide as.
+    entries: { expert_feed_forward_length: { u32: 128 } },
+  },
+  smallthinker: {
+    sliding: 'asked',
+    experts: 'always',
+    entries: { expert_gating_func: { u32: 2 } },
+  },
+  bailingmoe: { experts: 'always', shared: 'plain', sharedCount: 2, entries: { expert_weights_norm: { bool: true } } },
+  bailingmoe2: {
+    queryKeyNorm: 'head',
+    fusedQkv: true,
+    rotated: 0.5,
+    experts: 'always',
+    shared: 'plain',
+    sharedCount: 2,
+    choiceBias: true,
+    entries: {
+      expert_gating_func: { u32: 2 },
+      expert_weights_norm: { bool: true },
+      expert_weights_scale: { f32: 2.5 },
+      leading_dense_block_count: { u32: 1 },
+    },
+  },
   stablelm: { layerNorm: 'biased', attentionBias: true, rotated: 0.25 },
 } as const satisfies Record<string, FamilyTraits>;
 

@@ -67,6 +67,7 @@ export interface Bindings {
   set_rows(ctx: Ptr, a: Ptr, b: Ptr, c: Ptr): Ptr;
   swiglu_split(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   geglu_split(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
+  reglu_split(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   soft_max_ext(ctx: Ptr, a: Ptr, mask: Ptr | Null, scale: number, maxBias: number): Ptr;
   soft_max_ext_inplace(ctx: Ptr, a: Ptr, mask: Ptr | Null, scale: number, maxBias: number): Ptr;
   soft_max_add_sinks(a: Ptr, sinks: Ptr): void;
@@ -209,6 +210,7 @@ const signatures: Record<keyof Bindings, string> = {
   set_rows: 'void *$(void *ctx, void *a, void *b, void *c)',
   swiglu_split: 'void *$(void *ctx, void *a, void *b)',
   geglu_split: 'void *$(void *ctx, void *a, void *b)',
+  reglu_split: 'void *$(void *ctx, void *a, void *b)',
   soft_max_ext: 'void *$(void *ctx, void *a, void *mask, float scale, float max_bias)',
   soft_max_ext_inplace: 'void *$(void *ctx, void *a, void *mask, float scale, float max_bias)',
   soft_max_add_sinks: 'void $(void *a, void *sinks)',

@@ -119,6 +119,12 @@ export class GraphContext extends ExpertGraph {
     return this.wrap(this.ggml.swiglu_split(this.address, gate.address, up.address), gate.type, gate.ne);
   }
 
+  /** relu(gate) * up. */
+  reglu(gate: Tensor, up: Tensor): Tensor {
+    this.reserve(sameShape(gate, up) && rowsContiguous(gate, up), 'reglu', gate, up);
+    return this.wrap(this.ggml.reglu_split(this.address, gate.address, up.address), gate.type, gate.ne);
+  }
+
   /** gelu(gate) * up, tanh approximation. */
   geglu(gate: Tensor, up: Tensor): Tensor {
     this.reserve(sameShape(gate, up) && rowsContiguous(gate, up), 'geglu', gate, up);

@@ -212,12 +212,13 @@ function readGroups(reader: MetadataReader, count: number, used: number): { grou
 
 function sharedLength(
   reader: MetadataReader,
-  { shared }: ExpertFeatures,
+  { shared, sharedCount, sharedEach }: ExpertFeatures,
   { width, feedForwardLength }: { readonly width: number; readonly feedForwardLength: number },
 ): number {
   if (shared === undefined) return 0;
   if (shared === 'layer') return feedForwardLength;
   const own = reader.number('expert_shared_feed_forward_length');
-  if (own !== undefined) return own;
-  return shared === 'gated' ? feedForwardLength : width * (reader.number('expert_shared_count') ?? 0);
+  const count = reader.number('expert_shared_count') ?? sharedCount ?? 0;
+  if (own !== undefined) return sharedEach === true ? own * count : own;
+  return shared === 'gated' ? feedForwardLength : width * count;
 }

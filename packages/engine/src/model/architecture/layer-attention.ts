@@ -63,8 +63,12 @@ export interface LayerAttention extends AttentionParameters {
   readonly ropeFactors: Tensor | undefined;
   /** A logit per head that takes part in the softmax and attends to nothing, f32 [heads] (gpt-oss). */
   readonly sinks: Tensor | undefined;
-  /** Factors of a query's elements after its rotation, f32 [headDim] (Hunyuan). */
-  readonly queryGain: Tensor | undefined;
+  /**
+   * Factors of a query's elements after its rotation, f32 [headDim] each; none for most. Norms that come after the rotation
+   * have weights of queries and of keys, and a key that has been multiplied cannot be turned any more: both are the
+   * query's (Hunyuan).
+   */
+  readonly queryGains: readonly Tensor[];
 }
 
 /** The sliding windows among layers, each once, in ascending order; 0, for layers without, is not among them. */

@@ -149,5 +149,6 @@ function windowPattern(reader: MetadataReader, family: Family, layers: number, w
   const list = reader.numbers(key);
   if (list !== undefined && list.length >= layers) return list.slice(0, layers).map((flag) => flag !== 0);
   const period = reader.number(key) ?? sliding.period;
-  return Array.from({ length: layers }, (_, layer) => period === 0 || layer % period < period - 1);
+  const full = sliding.fullFirst === true ? 0 : period - 1;
+  return Array.from({ length: layers }, (_, layer) => period === 0 || layer % period !== full);
 }

@@ -38,14 +38,16 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
       `${reader.file.path}: rope.scaling.type is "${scaling}": frequencies that depend on the total length (dynamic NTK) cannot be reused at another position`,
     );
   }
-  if ((reader.number('rope.scaling.alpha') ?? 0) !== 0) {
+  const alpha = reader.number('rope.scaling.alpha') ?? 0;
+  if (alpha !== 0 && family.ntkAlpha !== true) {
     throw new BlockAttentionError(
       'MODEL_UNSUPPORTED',
       `${reader.file.path}: rope.scaling.alpha (NTK-aware alpha) is not supported`,
     );
   }
   const dims = rotatedDims(reader, 'rope.dimension_count', headDims.full, headDims.full);
-  const base = reader.number('rope.freq_base') ?? 10_000;
+  const stretch = alpha > 0 ? Math.fround(alpha ** (headDims.full / (headDims.full - 2))) : 1;
+  const base = Math.fround((reader.number('rope.freq_base') ?? 10_000) * stretch);
   const factor = reader.number('rope.scaling.factor') ?? reader.number('rope.scale_linear') ?? 0;
   if (!(base > 0)) reader.fail('rope.freq_base', base, 'a positive number');
   if (!(factor >= 0)) reader.fail('rope.scaling.factor', factor, 'a number >= 0');
@@ -57,7 +59,7 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
       ? 'rope_factors_short.weight'
       : undefined;
   const yarnKey = (name: string) => (family.yarnKeys === true ? reader.number(`rope.scaling.yarn_${name}`) : undefined);
-  const global: Rope = {
+  const read: Rope = {
     dims,
     mode: family.ropePairs === 'norm' && !hasSections(reader) ? 0 : 2,
     originalContext: reader.number('rope.scaling.original_context_length') ?? trainedContext,
@@ -69,6 +71,8 @@ export function readRope(reader: MetadataReader, request: Request): (Rope | unde
     betaSlow: yarnKey('beta_slow') ?? 1,
     factorsTensor: family.ropeFactors === false ? undefined : factorsTensor,
   };
+  // Norms behind the rotation undo what it lengthens.
+  const global = family.queryKeyNorm === 'rotated' ? plainTurn(read) : read;
   const local = windowedRope(reader, family, global, headDims);
   const anyWindow = windowed.includes(true);
   return Array.from({ length: layers }, (_, layer) => {
@@ -162,4 +166,11 @@ export function rotation(frequencies: Float64Array, positions: number): { cos: F
     sin[i] = Math.sin(angle);
   }
   return { cos, sin };
+}
+
+/** The rotation of what has been rotated before: its length stays. */
+export function plainTurn<R extends RopeOperation>(rope: R): R {
+  // ggml lengthens by this itself where YaRN is on.
+  const own = rope.extFactor === 0 ? 1 : 1 + 0.1 * Math.log(1 / rope.scale);
+  return { ...rope, attnFactor: 1 / own };
 }

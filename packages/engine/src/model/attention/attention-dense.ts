@@ -1,11 +1,15 @@
 /**
  * Attention of a whole prompt under any mask, at ordinary positions: the oracle that block mode is tested against, and
  * the form that training uses (the paper's block fine-tuning: a dense block mask gives the same scores as re-encoding).
+ *
+ * Where a query's own position counts, and not distances alone, it is counted from the start of its block, as where a block
+ * is encoded; in the last block from the start of the prompt.
  */
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import type { Tensor } from '../../ggml/graph/tensor.ts';
 import { type LayerAttention, windowsOf } from '../architecture/layer-attention.ts';
 import { QueryTemperature } from '../architecture/query-temperature.ts';
+import { plainTurn } from '../architecture/rope.ts';
 import type { Attention, ForwardModel } from '../graph/forward.ts';
 import type { GraphInputs } from '../graph/graph-inputs.ts';
 import { blockMask } from '../graph/mask.ts';
@@ -16,6 +20,8 @@ export class DenseAttention implements Attention {
   readonly #positions: Tensor;
   readonly #states = new PromptStates();
   readonly #temperature: QueryTemperature;
+  /** Positions from the start of each token's block, and those starts; undefined where distances alone count. */
+  readonly #inBlocks: { readonly local: Tensor; readonly starts: Tensor } | undefined;
   /** By sliding window, 0 for none. */
   readonly #masks = new Map<number, Tensor>();
 
@@ -26,6 +32,11 @@ export class DenseAttention implements Attention {
     this.#positions = inputs.integers(total, () => Int32Array.from({ length: total }, (_, i) => i));
     const { attention } = model.hyperParameters;
     this.#temperature = new QueryTemperature(g, inputs, attention, total, () => blockPositions(lengths));
+    const gained = model.weights.layers.some((layer) => layer.attention.queryGains.length > 0);
+    const starts = () => blockPositions(lengths).map((local, i) => i - local);
+    this.#inBlocks = gained
+      ? { local: inputs.integers(total, () => blockPositions(lengths)), starts: inputs.integers(total, starts) }
+      : undefined;
     const windows = windowsOf(attention).filter((window) => window < total);
     for (const window of [0, ...windows]) {
       this.#masks.set(
@@ -40,9 +51,19 @@ export class DenseAttention implements Attention {
     const { k, v } = this.#states.of(layer, ownK, ownV);
     const mask = this.#masks.get(layer.window) ?? this.#masks.get(0) ?? null;
     const keys = g.cont(byHead(g, rotate(g, layer, k, this.#positions)));
-    const scores = g.mulMat(keys, byHead(g, rotateQuery(g, layer, this.#temperature.apply(layer, q), this.#positions)));
+    const scores = g.mulMat(keys, byHead(g, this.#rotateQuery(layer, this.#temperature.apply(layer, q))));
     const weights = attentionWeights(g, layer, scores, mask);
     return mergeHeads(g, g.mulMat(g.cont(g.permute(v, 1, 2, 0, 3)), weights));
+  }
+
+  #rotateQuery(layer: LayerAttention, q: Tensor): Tensor {
+    const g = this.#g;
+    const { queryGains, rope, ropeFactors } = layer;
+    if (this.#inBlocks === undefined || queryGains.length === 0 || rope === undefined) {
+      return rotateQuery(g, layer, q, this.#positions);
+    }
+    const { local, starts } = this.#inBlocks;
+    return g.rope(rotateQuery(g, layer, q, local), starts, ropeFactors ?? null, plainTurn(rope));
   }
 }
 

@@ -12,8 +12,7 @@ export function rotate(g: GraphContext, layer: LayerAttention, x: Tensor, positi
 
 /** A query like rotate(), with what a layer multiplies it by after its rotation. */
 export function rotateQuery(g: GraphContext, layer: LayerAttention, q: Tensor, positions: Tensor): Tensor {
-  const rotated = rotate(g, layer, q, positions);
-  return layer.queryGain === undefined ? rotated : g.mul(rotated, layer.queryGain);
+  return layer.queryGains.reduce((x, gain) => g.mul(x, gain), rotate(g, layer, q, positions));
 }
 
 /** Keys and values of a whole prompt in one graph, for layers that borrow those of an earlier one. */

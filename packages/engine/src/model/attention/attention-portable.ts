@@ -13,6 +13,7 @@ import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import type { Tensor } from '../../ggml/graph/tensor.ts';
 import { type LayerAttention, windowsOf } from '../architecture/layer-attention.ts';
 import { QueryTemperature } from '../architecture/query-temperature.ts';
+import { plainTurn } from '../architecture/rope.ts';
 import type { Attention, ForwardModel } from '../graph/forward.ts';
 import type { GraphInputs } from '../graph/graph-inputs.ts';
 import { type Join, joinFor } from '../graph/join.ts';
@@ -51,7 +52,10 @@ interface View {
 }
 
 interface Member extends SequenceRows {
-  /** Position of each new token relative to the start of each context block, block by block: i32 [tokens * blocks]. */
+  /**
+   * How far queries are rotated for each context block, block by block: to their position relative to its start; where a
+   * query is multiplied after its rotation, from their own position back by its start. i32 [tokens * blocks]
+   */
   readonly relative: Tensor | undefined;
   /** Own columns of the scores: at least what the own cache holds after this step. */
   readonly ownColumns: number;
@@ -103,10 +107,13 @@ export class PortableAttention implements Attention {
   #member(inputs: GraphInputs, rows: SequenceRows, reuseUpTo: number | undefined): Member {
     const { sequence, tokens } = rows;
     const { blocks } = sequence;
+    const turnsBack = this.#model.weights.layers.some(({ attention }) => attention.queryGains.length > 0);
     const relative = () => {
       const positions = new Int32Array(tokens * blocks.length);
       blocks.forEach((block, index) => {
-        for (let i = 0; i < tokens; i++) positions[index * tokens + i] = sequence.position + i - block.start;
+        for (let i = 0; i < tokens; i++) {
+          positions[index * tokens + i] = (turnsBack ? 0 : sequence.position + i) - block.start;
+        }
       });
       return positions;
     };
@@ -189,7 +196,7 @@ export class PortableAttention implements Attention {
       runs.push({ kv, column, padded });
       column += padded;
     };
-    const turned = this.#turned(layer, member, q);
+    const turned = this.#turned(layer, member, q, rotatedQ);
     for (const index of blocks) {
       const block = sequence.blocks[index];
       if (block === undefined) continue;
@@ -209,11 +216,14 @@ export class PortableAttention implements Attention {
   }
 
   /** The query once per context block, rotated relative to that block's start: [headDim, heads, tokens * blocks]. */
-  #turned(layer: LayerAttention, member: Member, q: Tensor): Tensor | undefined {
-    if (member.relative === undefined || layer.rope === undefined) return undefined;
+  #turned(layer: LayerAttention, member: Member, q: Tensor, rotatedQ: Tensor): Tensor | undefined {
+    const { relative, sequence } = member;
+    const { rope, ropeFactors, queryGains } = layer;
+    if (relative === undefined || rope === undefined) return undefined;
     const g = this.#g;
-    const copies = g.repeat(q, q.ne[0], q.ne[1], q.ne[2] * member.sequence.blocks.length);
-    return rotate(g, layer, copies, member.relative);
+    const copies = (x: Tensor) => g.repeat(x, x.ne[0], x.ne[1], x.ne[2] * sequence.blocks.length);
+    if (queryGains.length > 0) return g.rope(copies(rotatedQ), relative, ropeFactors ?? null, plainTurn(rope));
+    return rotate(g, layer, copies(q), relative);
   }
 }
 

@@ -32,6 +32,7 @@ export function withoutGradient(family: Family, routed: boolean): string | undef
   if (family.attentionSinks === true) return 'its attention sinks';
   if (family.attentionSoftcap !== undefined) return 'its capped scores';
   if (family.sharedStates === true) return 'layers that share states';
+  if (family.queryKeyNorm === 'rotated') return 'its norms behind the rotation';
   if (family.norm === 'layer') return 'its LayerNorms';
   return family.temperature === true ? 'queries that grow with their position' : undefined;
 }

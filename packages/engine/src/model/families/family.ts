@@ -31,8 +31,14 @@ export interface ExpertFeatures {
    * (`plain`), or the layer's ordinary one, with norms of its own (`layer`). Defaults to none.
    */
   readonly shared?: 'gated' | 'plain' | 'layer';
+  /** Experts' widths that it is wide where the file gives neither a width nor a number. Defaults to 0: there is none. */
+  readonly sharedCount?: number;
+  /** Whether the width that the file gives it is that of each of a number. Defaults to that of all. */
+  readonly sharedEach?: boolean;
   /** Whether only layers that have a router in the file are routed; the others are dense. Defaults to all. */
   readonly someLayers?: boolean;
+  /** What the router reads: what the feed-forward does, or the residual as it comes into the layer (`layer`). */
+  readonly routerReads?: 'layer';
 }
 
 export interface Family {
@@ -54,16 +60,17 @@ export interface Family {
   readonly parallel?: boolean;
   /**
    * What a norm of queries and keys has weights for, where there is one. `whole`: all heads together, which are
-   * normalised as one. `each`: every head its own. Defaults to one head, for all of them.
+   * normalised as one. `each`: every head its own. `rotated`: one head, for all of them, but what is normalised has been
+   * rotated (Hunyuan). Defaults to one head, for all of them.
    */
-  readonly queryKeyNorm?: 'whole' | 'each';
+  readonly queryKeyNorm?: 'whole' | 'each' | 'rotated';
   /** Values are normalised, without weights; where the file has no map for them, they are the keys (Gemma 4). */
   readonly valueNorm?: boolean;
   /**
    * Of the feed-forward's gate. `clamped`: silu with a slope of 1.702 on gates up to 7, times 1 + up, with up within 7
    * (gpt-oss).
    */
-  readonly activation: 'silu' | 'gelu' | 'clamped' | 'squared relu';
+  readonly activation: 'silu' | 'gelu' | 'relu' | 'clamped' | 'squared relu';
   /** Whether the feed-forward has a gate. Defaults to true. */
   readonly gated?: boolean;
   readonly scaledEmbeddings?: boolean;
@@ -77,6 +84,8 @@ export interface Family {
   readonly attentionSoftcap?: number;
   /** Whether every head has a sink. */
   readonly attentionSinks?: boolean;
+  /** Whether the file's alpha raises the base of the rotation, as for contexts that are longer (NTK). Defaults to false. */
+  readonly ntkAlpha?: boolean;
   /** Whether the file's own corners of YaRN are read. Defaults to false. */
   readonly yarnKeys?: boolean;
   /**
@@ -109,6 +118,8 @@ export interface RopePlace {
 export interface SlidingFeatures {
   /** Of n layers the last has full attention, unless the file has a pattern of its own. */
   readonly period: number;
+  /** The first has, in place of the last. Defaults to false. */
+  readonly fullFirst?: boolean;
   /** Default width in tokens. */
   readonly window: number;
   /** Whether a model has windows at all. Defaults to every one with a width. */

@@ -5,7 +5,6 @@
 import { BlockAttentionError } from '../../errors.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
 import { cohere2, commandR } from './cohere.ts';
-import { deepseek2, mistral4 } from './deepseek.ts';
 import { ernie45, ernie45moe } from './ernie.ts';
 import { exaone4 } from './exaone.ts';
 import type { Family } from './family.ts';
@@ -13,9 +12,13 @@ import { gemma, gemma2, gemma3, gemma4 } from './gemma.ts';
 import { glm4, glm4moe } from './glm.ts';
 import { gptOss } from './gpt-oss.ts';
 import { granite, granitemoe } from './granite.ts';
+import { hunyuanDense, hunyuanMoe } from './hunyuan.ts';
 import { falcon, nemotron, phi2, stablelm, starcoder2 } from './layer-norm.ts';
 import { llama, smollm3 } from './llama.ts';
 import { mistral3 } from './mistral.ts';
+import { bailingmoe, bailingmoe2 } from './mixtures/bailing.ts';
+import { deepseek2, mistral4 } from './mixtures/deepseek.ts';
+import { smallthinker } from './mixtures/smallthinker.ts';
 import { olmo2, olmoe } from './olmo.ts';
 import { phi3 } from './phi.ts';
 import { qwen2, qwen2moe, qwen2vl, qwen3, qwen3moe, qwen3vl, qwen3vlmoe } from './qwen.ts';
@@ -59,6 +62,11 @@ export const families: Readonly<Record<string, Family>> = {
   phi2,
   deepseek2,
   mistral4,
+  'hunyuan-dense': hunyuanDense,
+  'hunyuan-moe': hunyuanMoe,
+  smallthinker,
+  bailingmoe,
+  bailingmoe2,
 };
 
 const reasons: readonly (readonly [RegExp, string])[] = [
@@ -95,7 +103,7 @@ export function familyOf(architecture: string, file: GgufFile): Family {
     return refuse(reasons.find(([pattern]) => pattern.test(architecture))?.[1] ?? 'no forward graph is written for it');
   }
   const experts = file.value(`${architecture}.expert_count`);
-  if (typeof experts === 'number' && experts > 0 && family.experts === undefined) {
+  if (typeof experts === 'number' && experts > 1 && family.experts === undefined) {
     return refuse(`it routes over ${experts} experts (MoE), which files of this architecture do not`);
   }
   const some = family.experts?.someLayers === true;

@@ -3,7 +3,7 @@ import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import type { Tensor } from '../../ggml/graph/tensor.ts';
 import type { HyperParameters } from '../architecture/hyper-parameters.ts';
 import type { ExpertFeedForward } from '../weights/layers.ts';
-import type { LinearMap } from './feed-forward.ts';
+import type { FeedForwardInput, LinearMap } from './feed-forward.ts';
 import { normalised } from './norm.ts';
 
 export interface ChosenExperts {
@@ -11,22 +11,17 @@ export interface ChosenExperts {
   readonly weights: Tensor; // f32 [used, tokens]
 }
 
-/**
- * @param h [embedding, tokens], normalised
- * @param x the residual that `h` is made of
- */
 export function chooseExperts(
   g: GraphContext,
   linear: LinearMap,
   layer: ExpertFeedForward,
-  h: Tensor,
-  x: Tensor,
+  input: FeedForwardInput,
   hp: HyperParameters,
 ): ChosenExperts {
   if (hp.experts === undefined) throw new Error('a layer with a router belongs to a model with experts');
   const { count, used, groups, groupsUsed, routing, normalised: divided, scale } = hp.experts;
-  const tokens = h.ne[1];
-  const logits = linear(layer.router, routerInput(g, layer, h, x, hp)); // [count, tokens]
+  const tokens = input.h.ne[1];
+  const logits = linear(layer.router, routerInput(g, layer, input, hp)); // [count, tokens]
   const scores = routing === 'chosen' ? logits : routing === 'sigmoid' ? g.sigmoid(logits) : g.softMax(logits, null, 1);
   const by = layer.choiceBias === undefined ? scores : g.add(scores, layer.choiceBias);
   const chosen = g.topK(groups === 1 ? by : inBestGroups(g, by, groups, groupsUsed), used);
@@ -60,7 +55,13 @@ function inBestGroups(g: GraphContext, scores: Tensor, groups: number, used: num
   return g.reshape(g.scatterRows(none, g.getRows(grouped, best), best), count, tokens);
 }
 
-function routerInput(g: GraphContext, { routerScale }: ExpertFeedForward, h: Tensor, x: Tensor, hp: HyperParameters) {
+function routerInput(
+  g: GraphContext,
+  { routerScale }: ExpertFeedForward,
+  { h, x, before }: FeedForwardInput,
+  hp: HyperParameters,
+) {
+  if (hp.experts?.routerReads === 'layer') return before;
   if (routerScale === undefined) return h;
   return g.mul(g.scale(normalised(g, x, hp), 1 / Math.sqrt(x.ne[0])), routerScale);
 }

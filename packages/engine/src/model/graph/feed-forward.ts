@@ -12,21 +12,27 @@ import { norm } from './norm.ts';
 
 export type LinearMap = (linear: Linear, x: Tensor) => Tensor;
 
-/**
- * @param h [embedding, tokens], normalised
- * @param x the residual that `h` is made of
- * @returns the same shape
- */
+/** What a layer's feed-forward may read, [embedding, tokens] each. */
+export interface FeedForwardInput {
+  /** Normalised. */
+  readonly h: Tensor;
+  /** The residual that `h` is made of. */
+  readonly x: Tensor;
+  /** The residual as it came into the layer. */
+  readonly before: Tensor;
+}
+
+/** @returns [embedding, tokens] */
 export function feedForward(
   g: GraphContext,
   linear: LinearMap,
   layer: FeedForward,
-  h: Tensor,
-  x: Tensor,
+  input: FeedForwardInput,
   hp: HyperParameters,
 ): Tensor {
+  const { h } = input;
   if (!('router' in layer)) return dense(g, linear, layer, h, hp);
-  const routed = experts(g, linear, layer, h, x, hp);
+  const routed = experts(g, linear, layer, input, hp);
   if (layer.shared === undefined) return routed;
   const { gate, postNorm } = layer.shared;
   let shared = dense(g, linear, layer.shared.feedForward, h, hp);
@@ -51,6 +57,7 @@ function halves(g: GraphContext, both: Tensor): [Tensor, Tensor] {
 
 function activate(g: GraphContext, gate: Tensor, up: Tensor, { family }: HyperParameters): Tensor {
   if (family.activation === 'gelu') return g.geglu(gate, up);
+  if (family.activation === 'relu') return g.reglu(gate, up);
   return family.activation === 'clamped' ? g.swigluClamped(gate, up, 1.702, 7) : g.swiglu(gate, up);
 }
 
@@ -62,13 +69,13 @@ function experts(
   g: GraphContext,
   linear: LinearMap,
   layer: ExpertFeedForward,
-  h: Tensor,
-  x: Tensor,
+  from: FeedForwardInput,
   hp: HyperParameters,
 ): Tensor {
   const { gateUp, down, postNorm } = layer;
+  const { h, x } = from;
   const [width, tokens] = h.ne;
-  const { chosen, weights } = chooseExperts(g, linear, layer, h, x, hp);
+  const { chosen, weights } = chooseExperts(g, linear, layer, from, hp);
   const used = chosen.ne[0];
   const product = (expert: ExpertLinear, input: Tensor) => {
     const y = g.mulMatId(expert.weight, input, chosen);

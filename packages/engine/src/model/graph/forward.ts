@@ -105,7 +105,7 @@ function residual(
   const a = scaled(layer.attentionPostNorm ? norm(g, at.a, layer.attentionPostNorm, hp) : at.a);
   const x = layer.parallel ? at.x : g.add(a, at.x);
   const h = feedForwardNorm ? norm(g, x, feedForwardNorm, hp) : layer.parallel ? at.h : x;
-  let f = feedForward(g, linear, layer.feedForward, h, x, hp);
+  let f = feedForward(g, linear, layer.feedForward, { h, x, before: at.x }, hp);
   if (feedForwardPostNorm) f = norm(g, f, feedForwardPostNorm, hp);
   const sum = g.add(scaled(f), x);
   return layer.parallel ? g.add(sum, a) : sum;

@@ -28,9 +28,12 @@ export function projections(
     if (latent === undefined) throw new Error('latent maps belong to latent attention');
     return latentProjections(g, linear, maps, { ...layer.attention, latent }, h, hp);
   }
-  const whole = hp.family.queryKeyNorm === 'whole';
+  const { queryKeyNorm } = hp.family;
+  const whole = queryKeyNorm === 'whole';
+  // A rotation does not change what a root mean square is of: dividing by it may come before, its weights may not.
+  const bare = (x: Tensor) => (queryKeyNorm === 'rotated' ? normalised(g, x, hp) : x);
   const byHead = (x: Tensor, dims: number, count: number, weights: Norm | undefined) => {
-    if (weights === undefined) return g.reshape(x, dims, count, tokens);
+    if (weights === undefined) return bare(g.reshape(x, dims, count, tokens));
     if (whole) return g.reshape(norm(g, x, weights, hp), dims, count, tokens);
     return norm(g, g.reshape(x, dims, count, tokens), weights, hp);
   };
@@ -38,7 +41,8 @@ export function projections(
     const qkv = linear(maps.fused, h); // [(heads + kvHeads) * headDim + kvHeads * valueDim, tokens]
     const part = (dims: number, count: number, first: number) =>
       g.view(qkv, [dims, count, tokens, 1], dims * 4, qkv.nb[1], qkv.nb[2], first * 4);
-    const normed = (x: Tensor, weights: Norm | undefined) => (weights === undefined ? x : norm(g, x, weights, hp));
+    const normed = (x: Tensor, weights: Norm | undefined) =>
+      weights === undefined ? bare(x) : norm(g, x, weights, hp);
     return {
       q: normed(part(headDim, heads, 0), layer.queryNorm),
       k: normed(part(headDim, kvHeads, heads * headDim), layer.keyNorm),

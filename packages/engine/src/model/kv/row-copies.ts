@@ -3,9 +3,10 @@
  * whatever is moved.
  */
 import type { GraphAllocator } from '../../ggml/device/backend.ts';
-import { GraphContext, type RopeOperation } from '../../ggml/graph/graph-context.ts';
+import { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
 import type { LayerAttention } from '../architecture/layer-attention.ts';
+import { plainTurn } from '../architecture/rope.ts';
 import { GraphInputs } from '../graph/graph-inputs.ts';
 import type { Model } from '../model.ts';
 import type { StoredBlock } from './convert-kv.ts';
@@ -165,11 +166,4 @@ export async function copyRows(model: Model, allocator: GraphAllocator, copy: Ro
 function layersOfSlots(model: Model): ReadonlyMap<number, LayerAttention> {
   const layers = model.weights.layers.map(({ attention }) => attention).filter(({ borrows }) => !borrows);
   return new Map(layers.map((attention) => [attention.slot, attention]));
-}
-
-/** The rotation of a key that has been rotated before: its length stays. */
-export function plainTurn(rope: RopeOperation): RopeOperation {
-  // ggml lengthens by this itself where YaRN is on.
-  const own = rope.extFactor === 0 ? 1 : 1 + 0.1 * Math.log(1 / rope.scale);
-  return { ...rope, attnFactor: 1 / own };
 }

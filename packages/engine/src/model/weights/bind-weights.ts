@@ -127,7 +127,9 @@ function bindQueryKeyNorms(
 ): Pick<Layer, 'attention' | 'queryNorm' | 'keyNorm'> {
   const { heads, kvHeads, headDim, rope, borrows } = parameters;
   const { weights } = bind;
+  const behind = family.queryKeyNorm === 'rotated';
   const normOf = (name: string, count: number) => {
+    if (behind) return undefined;
     if (family.queryKeyNorm === 'whole') return bind.optionalNorm(at(name), headDim * count);
     return bind.optionalNorm(at(name), headDim, family.queryKeyNorm === 'each' ? count : 1);
   };
@@ -135,7 +137,7 @@ function bindQueryKeyNorms(
     ...parameters,
     ropeFactors: rope?.factorsTensor === undefined ? undefined : weights.require(rope.factorsTensor, rope.dims / 2),
     sinks: family.attentionSinks === true ? weights.require(at('attn_sinks.weight'), heads) : undefined,
-    queryGain: undefined,
+    queryGains: behind ? ['attn_q_norm', 'attn_k_norm'].map((name) => bind.norm(at(name), headDim).weight) : [],
   };
   return {
     attention,

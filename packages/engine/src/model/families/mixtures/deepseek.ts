@@ -2,8 +2,8 @@
  * DeepSeek 2, 3 and R1, and models of their making: latent attention, experts in groups behind dense layers, experts for
  * every token.
  */
-import type { MetadataReader } from '../architecture/metadata-reader.ts';
-import type { Family, Shapes } from './family.ts';
+import type { MetadataReader } from '../../architecture/metadata-reader.ts';
+import type { Family, Shapes } from '../family.ts';
 
 /** Ten times what the file says, which llama.cpp's converter has divided by it. */
 const overall = (reader: MetadataReader) => (reader.number('rope.scaling.yarn_log_multiplier') ?? 0) / 0.1;
