@@ -37,7 +37,9 @@ function run(node, argv) {
 }
 
 function demo(node) {
-  const { questions } = JSON.parse(run(node, ['dist/cli/main.js', 'demo', '--model', 'embedded', '--json']).trim().split('\n').at(-1));
+  const { questions } = JSON.parse(
+    run(node, ['dist/cli/main.js', 'demo', '--model', 'embedded', '--json']).trim().split('\n').at(-1),
+  );
   const right = questions.filter(({ block }) => block.right).length;
   if (right < questions.length) throw new Error(`the demo answered ${right} of ${questions.length} in block mode`);
   return `demo: ${right} of ${questions.length} answered in block mode`;
