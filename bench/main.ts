@@ -14,6 +14,10 @@ const benchmarks: Readonly<Record<string, readonly [folder: string, what: string
     "the paper's table on a device, with a model of random weights made here: --device, --shape 8b|1b|tiny, --minutes",
   ],
   encode: ['speed', "encoding of 512-token blocks against llama.cpp's prefill"],
+  experts: [
+    'speed',
+    "a mixture of Qwen 3 30B-A3B's shape, cut to 4 layers: encoding against llama.cpp's prefill, and the first token",
+  ],
   decode: ['speed', 'decoding after 8,192 tokens, one sequence and eight that share passages'],
   linear: ['speed', 'linear layers by the native kernel and by ggml, for every type of weights'],
   adapter: ['speed', 'what a LoRA costs while the model runs'],

@@ -2,7 +2,7 @@
  * Models of known shapes with random weights, for measuring time before anything is downloaded: how long a first token
  * takes depends on the shape and the element type alone.
  *
- * All are written as `llama`, in q4_0 unless told otherwise, embedding and head included; Qwen's biases, which cost nothing that shows, are left
+ * All are written as `llama`, mixtures of experts as `qwen3moe`, in q4_0 unless told otherwise, embedding and head included; Qwen's biases, which cost nothing that shows, are left
  * out. One stretch of random weights is repeated through each matrix, so that writing takes as long as the disk does.
  */
 
@@ -25,6 +25,17 @@ interface ModelShape {
   readonly tied: boolean;
   readonly trainedContext: number;
   readonly ropeBase: number;
+  /** In place of one feed-forward in each layer. */
+  readonly experts?: { readonly count: number; readonly used: number; readonly feedForward: number };
+}
+
+/** Qwen 3 30B-A3B, of whose 48 layers there are so many. */
+export function mixtureShape(layers: number): ModelShape {
+  const rest = { tied: false, trainedContext: 40_960, ropeBase: 1e6 };
+  return {
+    ...shape([layers, 2048, 32, 4, 128, 6144, 151_936], rest),
+    experts: { count: 128, used: 8, feedForward: 768 },
+  };
 }
 
 /** By name, as in docs/scaling.md. */
@@ -66,20 +77,30 @@ export async function writeShape(
 }
 
 function metadata(name: string, model: ModelShape): Map<string, GgufEntry> {
+  const { experts } = model;
+  const family = experts === undefined ? 'llama' : 'qwen3moe';
+  const numbers: Record<string, number> = {
+    block_count: model.layers,
+    context_length: model.trainedContext,
+    embedding_length: model.embedding,
+    feed_forward_length: model.feedForward,
+    'attention.head_count': model.heads,
+    'attention.head_count_kv': model.kvHeads,
+    'attention.key_length': model.headDim,
+    'attention.value_length': model.headDim,
+    'rope.dimension_count': model.headDim,
+    ...(experts && {
+      expert_count: experts.count,
+      expert_used_count: experts.used,
+      expert_feed_forward_length: experts.feedForward,
+    }),
+  };
   return new Map<string, GgufEntry>([
-    ['general.architecture', { string: 'llama' }],
+    ['general.architecture', { string: family }],
     ['general.name', { string: `${name}, random weights` }],
-    ['llama.block_count', { u32: model.layers }],
-    ['llama.context_length', { u32: model.trainedContext }],
-    ['llama.embedding_length', { u32: model.embedding }],
-    ['llama.feed_forward_length', { u32: model.feedForward }],
-    ['llama.attention.head_count', { u32: model.heads }],
-    ['llama.attention.head_count_kv', { u32: model.kvHeads }],
-    ['llama.attention.key_length', { u32: model.headDim }],
-    ['llama.attention.value_length', { u32: model.headDim }],
-    ['llama.attention.layer_norm_rms_epsilon', { f32: 1e-5 }],
-    ['llama.rope.freq_base', { f32: model.ropeBase }],
-    ['llama.rope.dimension_count', { u32: model.headDim }],
+    ...Object.entries(numbers).map(([key, value]): [string, GgufEntry] => [`${family}.${key}`, { u32: value }]),
+    [`${family}.attention.layer_norm_rms_epsilon`, { f32: 1e-5 }],
+    [`${family}.rope.freq_base`, { f32: model.ropeBase }],
     ...words(model.vocabulary),
   ]);
 }
@@ -113,18 +134,19 @@ function* tensors(model: ModelShape, type: TensorType): Generator<GgufTensorSour
     made.set(columns, rows);
     return rows;
   };
-  const matrix = (name: string, columns: number, rows: number): GgufTensorSource => ({
+  const matrix = (name: string, columns: number, rows: number, count = 1): GgufTensorSource => ({
     name: `${name}.weight`,
     type,
-    ne: [columns, rows],
-    data: () => repeated(rowsOf(columns), byteSize({ type, ne: [columns, rows, 1, 1] })),
+    ne: count === 1 ? [columns, rows] : [columns, rows, count],
+    data: () => repeated(rowsOf(columns), byteSize({ type, ne: [columns, rows, count, 1] })),
   });
-  const norm = (name: string): GgufTensorSource => ({
+  const floats = (name: string, ne: number[], values: () => Float32Array): GgufTensorSource => ({
     name: `${name}.weight`,
     type: TensorType.F32,
-    ne: [embedding],
-    data: () => new Uint8Array(new Float32Array(embedding).fill(1).buffer),
+    ne,
+    data: () => new Uint8Array(values().buffer),
   });
+  const norm = (name: string, width = embedding) => floats(name, [width], () => new Float32Array(width).fill(1));
   yield matrix('token_embd', embedding, model.vocabulary);
   yield norm('output_norm');
   if (!model.tied) yield matrix('output', embedding, model.vocabulary);
@@ -136,9 +158,21 @@ function* tensors(model: ModelShape, type: TensorType): Generator<GgufTensorSour
     yield matrix(name('attn_v'), embedding, kvHeads * headDim);
     yield matrix(name('attn_output'), heads * headDim, embedding);
     yield norm(name('ffn_norm'));
-    yield matrix(name('ffn_gate'), embedding, feedForward);
-    yield matrix(name('ffn_up'), embedding, feedForward);
-    yield matrix(name('ffn_down'), feedForward, embedding);
+    if (model.experts === undefined) {
+      yield matrix(name('ffn_gate'), embedding, feedForward);
+      yield matrix(name('ffn_up'), embedding, feedForward);
+      yield matrix(name('ffn_down'), feedForward, embedding);
+      continue;
+    }
+    const { count, feedForward: width } = model.experts;
+    yield norm(name('attn_q_norm'), headDim);
+    yield norm(name('attn_k_norm'), headDim);
+    // No two rows alike: experts with the same scores would be chosen in pairs.
+    const router = prng.normal(embedding * count, 2 / Math.sqrt(embedding));
+    yield floats(name('ffn_gate_inp'), [embedding, count], () => router);
+    yield matrix(name('ffn_gate_exps'), embedding, width, count);
+    yield matrix(name('ffn_up_exps'), embedding, width, count);
+    yield matrix(name('ffn_down_exps'), width, embedding, count);
   }
 }
 

@@ -47,7 +47,7 @@ export class Repacker {
       try {
         const placed = this.#place(probe, type, ne, bufferType);
         if (placed === undefined) continue;
-        const product = probe.mulMat(placed.tensor, probe.tensor(TensorType.F32, ne[0], 512));
+        const product = productWith(probe, placed.tensor);
         const supported = this.#calls.backend_dev_supports_op(this.#device, product.address);
         placed.release();
         if (supported) return bufferType;
@@ -67,6 +67,13 @@ export class Repacker {
     const release = () => this.#calls.backend_buffer_free(buffer);
     return { tensor: { ...tensor, nb: contiguousStrides(type, ne) }, release };
   }
+}
+
+/** What such a tensor would be multiplied in: a matrix with rows, matrices one behind the other with the chosen ones. */
+function productWith(g: GraphContext, weight: Tensor): Tensor {
+  const [inputs, , matrices] = weight.ne;
+  if (matrices === 1) return g.mulMat(weight, g.tensor(TensorType.F32, inputs, 512));
+  return g.mulMatId(weight, g.tensor(TensorType.F32, inputs, 1, 512), g.tensor(TensorType.I32, 2, 512));
 }
 
 /** The device's list of extra buffer types, which ends with a null pointer. */

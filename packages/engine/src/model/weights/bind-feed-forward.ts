@@ -42,7 +42,7 @@ function bindExperts(
   const { count, feedForwardLength: width } = experts;
   const { weights } = bind;
   const each = (name: string, input: number, output: number): ExpertLinear => ({
-    weight: weights.require(`${at(name)}.weight`, input, output, count),
+    weight: weights.matrix(`${at(name)}.weight`, input, output, count),
     bias: weights.optional(`${at(name)}.bias`, output, count),
   });
   return {

@@ -12,8 +12,8 @@ export interface WeightSource {
   find(name: string): Tensor | undefined;
   require(name: string, ne0: number, ne1?: number, ne2?: number): Tensor;
   optional(name: string, ne0: number, ne1?: number): Tensor | undefined;
-  /** The form of a matrix to multiply with. */
-  matrix(name: string, input: number, output: number): Tensor;
+  /** The form of a matrix to multiply with, or of `count` one behind the other. */
+  matrix(name: string, input: number, output: number, count?: number): Tensor;
   /** The adapter of a matrix, if it has one. */
   adapter?(name: string): LowRank | undefined;
   /** What a writer adds to it, if there is one. */

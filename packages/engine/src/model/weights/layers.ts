@@ -39,6 +39,7 @@ export interface DenseFeedForward {
 
 /** The linear maps of all experts, one behind the other. */
 export interface ExpertLinear {
+  /** Repacked for ggml's kernels where that was asked for. */
   readonly weight: Tensor; // [in, out, experts]
   readonly bias: Tensor | undefined; // [out, experts]
 }

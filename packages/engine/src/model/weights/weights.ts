@@ -14,6 +14,9 @@ import type { Adapter } from './adapter.ts';
 import type { AdapterKind } from './adapter-file.ts';
 import type { LowRank } from './layers.ts';
 
+/** Of the machine's memory, how much a file may have whose experts are copied. */
+const roomForExperts = 0.6;
+
 /** A tensor made from others. */
 export interface MadeTensor {
   readonly name: string;
@@ -79,10 +82,13 @@ export class Weights {
   #repack(file: GgufFile, backend: Backend, context: GraphContext, data: TensorData): void {
     const repacker = backend.repacker();
     const ownHead = file.tensors.has('output.weight');
+    // Most of a mixture's weights are its experts': without room for a second copy they stay as they lie in the file.
+    const hasRoom = file.bytes <= roomForExperts * totalmem();
     for (const entry of file.tensors.values()) {
       const { name, type, ne } = entry;
       const isMatrix = name.endsWith('.weight') && ne[0] > 1 && ne[1] > 1 && ne[2] === 1;
-      if (!isMatrix || (name === 'token_embd.weight' && ownHead)) continue;
+      const isExperts = name.endsWith('_exps.weight') && ne[2] > 1 && hasRoom;
+      if (!(isMatrix || isExperts) || (name === 'token_embd.weight' && ownHead)) continue;
       const copy = repacker?.repack(context, type, ne, data.bytes(entry));
       if (copy === undefined) continue;
       this.#repacked.set(name, copy.tensor);
@@ -107,9 +113,9 @@ export class Weights {
     return this.#isDamaged();
   }
 
-  /** The tensor to multiply with: `require()`d, or its repacked copy. */
-  matrix(name: string, input: number, output: number): Tensor {
-    const plain = this.require(name, input, output);
+  /** The tensor to multiply with: `require()`d, or its repacked copy. @param count of matrices, one behind the other */
+  matrix(name: string, input: number, output: number, count = 1): Tensor {
+    const plain = this.require(name, input, output, count);
     return this.#repacked.get(name) ?? plain;
   }
 
