@@ -8,6 +8,7 @@ import type { TokenCounter } from '@block-attention/engine/internal/engine';
 import { chunkDocument } from './chunk/chunk-document.ts';
 import type { TableForm } from './chunk/tables.ts';
 import { fileType } from './load/file-types.ts';
+import { ocrSettings } from './load/ocr-engine.ts';
 import { type ParserLimits, ParserProcess } from './load/parser-process.ts';
 import { type Chunk, sourceOf } from './types.ts';
 
@@ -17,6 +18,8 @@ export interface CutOptions extends ParserLimits {
   readonly chunkTokens?: number | undefined;
   /** As in an index. */
   readonly tables?: TableForm | undefined;
+  /** As of an index's update, but not recorded. Defaults to none. */
+  readonly ocr?: string | undefined;
 }
 
 export type CutPassage = Pick<
@@ -42,7 +45,7 @@ export class FileCutter implements AsyncDisposable {
 
   /** @param name says the type @throws INVALID_PASSAGES for what holds nothing to read */
   async cut(name: string, bytes: Uint8Array): Promise<CutFile> {
-    const { tokenizer, chunkTokens: targetTokens = 256, tables } = this.#options;
+    const { tokenizer, chunkTokens: targetTokens = 256, tables, ocr = 'none' } = this.#options;
     const type = fileType(name)?.type ?? 'text';
     const unreadable = (reason: string) =>
       new BlockAttentionError('INVALID_PASSAGES', `the file was not read: ${reason}`);
@@ -52,7 +55,12 @@ export class FileCutter implements AsyncDisposable {
       // Types without an ending are known by their names.
       const path = join(root, extname(name) === '' ? name : `${randomUUID()}${extname(name)}`);
       await writeFile(path, bytes, { mode: 0o600 });
-      const reply = await this.#parser.parse({ root, path, maxBytes: bytes.byteLength });
+      const reply = await this.#parser.parse({
+        root,
+        path,
+        maxBytes: bytes.byteLength,
+        ocr: ocr === 'none' ? undefined : ocrSettings(ocr),
+      });
       if (reply.kind !== 'document') throw unreadable(reply.kind === 'unreadable' ? reply.reason : 'it changed');
       const notes = new Set(reply.document.notes);
       const count = (text: string) => tokenizer.count(text);

@@ -81,8 +81,8 @@ export function createServer(options: ServerOptions): Server {
   const encodes = () => (overrideOf(context, {})?.mode ?? engine.chooseMode({}).mode) === 'block';
   const library = documents && new Library(documents, { engine, logger, encodes });
   const modelNames = namesOf(options, library);
-  const { chunkTokens, tables } = documents ?? {};
-  const cutter = new FileCutter({ tokenizer: engine.tokenizer, chunkTokens, tables });
+  const { chunkTokens, tables, ocr } = documents ?? {};
+  const cutter = new FileCutter({ tokenizer: engine.tokenizer, chunkTokens, tables, ocr });
   const context: ServerContext = {
     engine,
     embedder: options.embedder,

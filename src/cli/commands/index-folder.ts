@@ -26,6 +26,7 @@ export interface IndexFolderFlags extends ModelOptions, StoreFlags, IndexFlags, 
   readonly encode?: boolean;
   readonly chunkTokens?: number;
   readonly tables?: TableForm;
+  readonly ocr?: string;
   readonly maxFile?: number;
   readonly ignore?: boolean;
   readonly language?: string;
@@ -123,8 +124,17 @@ export async function openModel(
   const model = modelReference(flags.model, io.env, index.model);
   const { openEngine, resolveFor } = await loadOpenEngine();
   const { openStore } = await loadOpenStore();
-  const { chunkTokens, tables, maxFile: maxFileBytes, tenant } = flags;
-  const common = { model, chunkTokens, tables, maxFileBytes, ignoreFiles: flags.ignore, tenant, signal: io.signal };
+  const { chunkTokens, tables, ocr, maxFile: maxFileBytes, tenant } = flags;
+  const common = {
+    model,
+    chunkTokens,
+    tables,
+    ocr,
+    maxFileBytes,
+    ignoreFiles: flags.ignore,
+    tenant,
+    signal: io.signal,
+  };
   const store = await openStore(flags, io.env, output);
   if (flags.encode !== false) {
     const opened = await openEngine({ ...flags, model }, { io, output, store, more: { policy: flags.policy } });

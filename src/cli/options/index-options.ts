@@ -7,6 +7,7 @@ import { defaultEmbedder, defaultModel } from '../../hub/aliases.ts';
 import type { PullProgress } from '../../hub/index.ts';
 import { localModel } from '../../hub/pull.ts';
 import type { ChunkFilter, DocumentIndex, DocumentType, Embedder, SearchOptions } from '../../rag/index.ts';
+import { ocrSettings } from '../../rag/load/ocr-engine.ts';
 import { showPull } from '../commands/pull.ts';
 import { loadRag } from '../lazy.ts';
 import { invalid } from '../terminal/errors.ts';
@@ -58,12 +59,23 @@ export function addDocumentOptions(command: Command, help?: string): Command {
         'rows of tables in passages: each with the names of its columns (rows, the default), or below them (markdown)',
       ).choices(['rows', 'markdown']),
     )
+    .option(
+      '--ocr <languages>',
+      "read scanned pages of PDFs in these languages, eng or deu+eng, by tesseract.js, which is to be installed beside; none for no recognition (default: the index's own, else none)",
+      ocrOption,
+    )
     .option('--max-file <bytes>', 'larger files are left out (default: 32MiB)', bytesOption('--max-file'))
     .option('--no-ignore', 'also what .gitignore and .blockignore leave out')
     .option(
       '--language <name>',
       "of the documents, e.g. german or de: of endings and function words (default: the index's own, else English)",
     );
+}
+
+/** @throws INVALID_ARGUMENT, BACKEND_UNAVAILABLE: before anything is read */
+function ocrOption(languages: string): string {
+  if (languages !== 'none') ocrSettings(languages);
+  return languages;
 }
 
 /** A folder, or a name: of a folder in the cache folder's `indexes`. */

@@ -46,6 +46,7 @@ export interface ServeFlags extends ModelOptions, ModeFlags, StoreFlags, IndexFl
   readonly logLevel: string;
   readonly chunkTokens?: number;
   readonly tables?: TableForm;
+  readonly ocr?: string;
   readonly maxFile?: number;
   readonly ignore?: boolean;
   readonly language?: string;

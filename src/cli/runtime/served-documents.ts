@@ -55,6 +55,7 @@ export function documentsOf(
   const {
     chunkTokens,
     tables,
+    ocr,
     maxFile: maxFileBytes,
     ignore: ignoreFiles,
     language,
@@ -64,7 +65,7 @@ export function documentsOf(
     maxUploads,
   } = flags;
   const tenants = new Set(keys.flatMap(({ tenant }) => tenant ?? []));
-  const options = { chunkTokens, tables, maxFileBytes, ignoreFiles, model, modelName: docsName };
+  const options = { chunkTokens, tables, ocr, maxFileBytes, ignoreFiles, model, modelName: docsName };
   return {
     ...options,
     directory,

@@ -15,7 +15,7 @@ import { folderChanges } from './folder-changes.ts';
 import { rootOf, type UpdateOptions, type UpdateProgress } from './update-folder.ts';
 
 export interface KeepOptions
-  extends Pick<UpdateOptions, 'tenant' | 'chunkTokens' | 'tables' | 'maxFileBytes' | 'ignoreFiles' | 'model'> {
+  extends Pick<UpdateOptions, 'tenant' | 'chunkTokens' | 'tables' | 'ocr' | 'maxFileBytes' | 'ignoreFiles' | 'model'> {
   readonly engine: Engine;
   /** Whether passages are worth encoding now; asked again at every `nudge`. Defaults to always. */
   readonly encodes?: (() => boolean) | undefined;

@@ -26,6 +26,8 @@ export interface KnownFile {
   /** Why it has no chunks. */
   readonly skipped?: string | undefined;
   readonly skipCode?: SkipCode | undefined;
+  /** Languages in which pictures of its pages were read; absent where they were not. */
+  readonly ocr?: string | undefined;
 }
 
 /** How a folder was cut. Other settings make all of its chunks anew. */
@@ -59,6 +61,8 @@ export interface Manifest {
   /** `wordsVersion` of the words in the table; absent in indexes of before there was one. */
   readonly words?: number | undefined;
   readonly embedder?: EmbedderRecord | undefined;
+  /** Languages in which scanned pages are read unless told otherwise. */
+  readonly ocr?: string | undefined;
   /** A run has begun to change the tables and not yet brought the search index up to date and cleaned up. */
   readonly unsettled?: boolean | undefined;
   readonly folders: Readonly<Record<string, KnownFolder>>;
@@ -106,9 +110,15 @@ export async function manifestVersion(directory: string): Promise<string | undef
 
 /** What is used of it has the form it is used in. */
 function isManifest(value: object): value is Manifest {
-  const { language, folders, model, words, embedder } = value as Readonly<Record<string, unknown>>;
+  const { language, folders, model, words, embedder, ocr } = value as Readonly<Record<string, unknown>>;
   const optional = (what: unknown, type: string) => what === undefined || typeof what === type;
-  if (typeof language !== 'string' || !optional(model, 'string') || !optional(words, 'number')) return false;
+  if (
+    typeof language !== 'string' ||
+    !optional(model, 'string') ||
+    !optional(words, 'number') ||
+    !optional(ocr, 'string')
+  )
+    return false;
   if (!isRecord(folders) || !Object.values(folders).every((one) => isRecord(one) && isRecord(one.files))) return false;
   if (embedder === undefined) return true;
   if (!isRecord(embedder) || !Number.isInteger(embedder.dimensions)) return false;

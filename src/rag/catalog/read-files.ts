@@ -4,6 +4,7 @@ import type { CountTokens } from '../chunk/cut-unit.ts';
 import type { TableForm } from '../chunk/tables.ts';
 import type { SkipCode } from '../load/document.ts';
 import { fileType } from '../load/file-types.ts';
+import type { OcrSettings } from '../load/ocr-engine.ts';
 import type { ParserProcess } from '../load/parser-process.ts';
 import type { FoundFile } from '../load/walk-folder.ts';
 import type { Words } from '../words/words.ts';
@@ -26,6 +27,8 @@ export interface ReadOptions {
   readonly targetTokens: number;
   readonly tables: TableForm;
   readonly maxFileBytes: number;
+  /** Defaults to no text recognition. */
+  readonly ocr?: OcrSettings | undefined;
 }
 
 /** A file whose times lie closer together than this may have changed within one tick of its file system. */
@@ -35,15 +38,20 @@ export function cutSettings(tokenizer: string, targetTokens: number, tables: Tab
   return { chunker: chunkerVersion, tokenizer, targetTokens, tables };
 }
 
-/** @param before what is known of the file; undefined to read it whatever it was */
+/** @param known of the file; undefined to read it whatever it was */
 export async function readFile(
   file: FoundFile,
-  before: KnownFile | undefined,
+  known: KnownFile | undefined,
   parser: ParserProcess,
   options: ReadOptions,
 ): Promise<ReadFile> {
   const { path, bytes, modifiedAt, touchedAt, realPath } = file;
-  const now = { bytes, modifiedAt, touchedAt, seenAt: Date.now() };
+  const { ocr } = options;
+  const kind = fileType(path)?.type;
+  const languages = ocr && (kind === 'pdf' || kind === 'mail') ? ocr.languages.join('+') : undefined;
+  // What was read without recognition is read once more where that is asked for.
+  const before = languages === undefined || known?.ocr === languages ? known : undefined;
+  const now = { bytes, modifiedAt, touchedAt, seenAt: Date.now(), ...(languages !== undefined && { ocr: languages }) };
   const times = before?.modifiedAt === modifiedAt && before.touchedAt === touchedAt;
   if (times && before.bytes === bytes && before.seenAt - Math.max(modifiedAt, touchedAt) > clockMs) {
     const status = before.skipped === undefined ? 'unchanged' : 'skipped';
@@ -60,14 +68,19 @@ export async function readFile(
   if (bytes > options.maxFileBytes)
     return skip(`it has ${bytes} bytes, more than ${options.maxFileBytes} (--max-file)`, 'TOO_LARGE');
   const { root, maxFileBytes: maxBytes } = options;
-  const reply = await parser.parse({ root, path: realPath, maxBytes, knownDigest: before?.digest });
+  const reply = await parser.parse({ root, path: realPath, maxBytes, knownDigest: before?.digest, ocr });
   if (reply.kind === 'unreadable') return skip(reply.reason, reply.code, reply.digest);
   if (reply.kind === 'unchanged' && before !== undefined) {
-    const known = { ...before, ...now };
-    return { path, known, rows: undefined, status: before.skipped === undefined ? 'unchanged' : 'skipped', notes: [] };
+    return {
+      path,
+      known: { ...before, ...now },
+      rows: undefined,
+      status: before.skipped === undefined ? 'unchanged' : 'skipped',
+      notes: [],
+    };
   }
   if (reply.kind === 'unchanged') return skip('it changed while it was read', 'UNREADABLE');
-  const type = fileType(path)?.type ?? 'text';
+  const type = kind ?? 'text';
   const notes = new Set(reply.document.notes);
   const drafts = chunkDocument(reply.document, {
     path,
@@ -78,11 +91,11 @@ export async function readFile(
     onNote: (note) => notes.add(note),
   });
   const rows = rowsOf({ root, path, type, modifiedAt }, drafts, options.words);
-  const known = {
+  const read = {
     ...now,
     digest: reply.digest,
     chunks: rows.length,
     tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
   };
-  return { path, known, rows, status: before === undefined ? 'added' : 'changed', notes: [...notes] };
+  return { path, known: read, rows, status: known === undefined ? 'added' : 'changed', notes: [...notes] };
 }

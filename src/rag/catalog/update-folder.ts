@@ -12,6 +12,7 @@ import type { BlockKey, BlockStore } from '@block-attention/engine/internal/stor
 import { defaultTables, type TableForm, tableForms } from '../chunk/tables.ts';
 import { checkVectors } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
+import { ocrSettings } from '../load/ocr-engine.ts';
 import type { ParserProcess } from '../load/parser-process.ts';
 import { walkFolder } from '../load/walk-folder.ts';
 import type { IndexSummary, SkippedFile } from '../types.ts';
@@ -50,6 +51,11 @@ export interface UpdateOptions {
   readonly chunkTokens?: number | undefined;
   /** How rows of tables stand in chunks. Defaults to `rows`: each says what its columns are. */
   readonly tables?: TableForm | undefined;
+  /**
+   * Languages, `eng` or `deu+eng`, in which pages of PDFs without text are read by Tesseract.js, which is to be installed
+   * with its data; `none` for no recognition. Recorded. Defaults to what is recorded, else none.
+   */
+  readonly ocr?: string | undefined;
   /** Larger files are left out. Defaults to 32 MiB. */
   readonly maxFileBytes?: number | undefined;
   /** Obey `.gitignore` and `.blockignore`. Defaults to true. */
@@ -84,7 +90,7 @@ const defaultMaxFileBytes = 32 * 2 ** 20;
 const rowsPerCommit = 2000;
 const embeddedAtOnce = 64;
 
-/** @throws INVALID_ARGUMENT for options or a folder that cannot be used; ABORTED */
+/** @throws INVALID_ARGUMENT for options or a folder that cannot be used; BACKEND_UNAVAILABLE for `ocr`; ABORTED */
 export async function updateFolder(
   parts: UpdateParts,
   folder: string,
@@ -98,6 +104,8 @@ export async function updateFolder(
   const targetTokens = positive('chunkTokens', options.chunkTokens ?? defaultChunkTokens);
   const maxFileBytes = positive('maxFileBytes', options.maxFileBytes ?? defaultMaxFileBytes);
   const tables = tableForm(options.tables);
+  const languages = options.ocr ?? parts.manifest.ocr ?? 'none';
+  const ocr = languages === 'none' ? undefined : ocrSettings(languages);
   const root = await rootOf(folder);
   const cut = cutSettings(counter.identity, targetTokens, tables);
   const recorded = parts.manifest;
@@ -152,6 +160,7 @@ export async function updateFolder(
   };
   const withFolder = (known: KnownFolder): Manifest => ({
     ...recorded,
+    ocr: ocr && languages,
     language: words.language,
     words: wordsVersion,
     ...(options.model !== undefined && { model: options.model }),
@@ -167,7 +176,8 @@ export async function updateFolder(
   for (const [done, file] of found.entries()) {
     throwIfAborted(signal);
     onProgress?.({ phase: 'reading', done, total: found.length, path: file.path });
-    const options = { root, count: (text: string) => counter.count(text), words, targetTokens, tables, maxFileBytes };
+    const count = (text: string) => counter.count(text);
+    const options = { root, count, words, targetTokens, tables, maxFileBytes, ocr };
     const result = await readFile(file, usable[file.path], parts.parser, options);
     // A file that is back under a name the index knows from other settings is a change, not an addition.
     const known =

@@ -5,6 +5,7 @@ import { type ParsedDocument, UnreadableFile } from './document.ts';
 import { type FileType, fileType } from './file-types.ts';
 import { declaredEncoding, parseHtml } from './markup/html.ts';
 import { parseMarkdown } from './markup/markdown.ts';
+import type { OcrSettings } from './ocr-engine.ts';
 import { parseDocx } from './office/docx.ts';
 import { parseEpub } from './office/epub.ts';
 import { parseJsonLines } from './office/json-lines.ts';
@@ -18,21 +19,26 @@ import { parsePlainText } from './plain-text.ts';
 import { parseSource } from './source.ts';
 import { parseTable } from './table.ts';
 
+export interface ParseOptions {
+  /** Recognises text in pages of PDFs that have none. Defaults to no recognition. */
+  readonly ocr?: OcrSettings | undefined;
+}
+
 /**
  * Parses a file.
  * @param name decides the format
  * @throws UnreadableFile with the reason, for a file that cannot be read or holds no text
  */
-export function parseDocument(bytes: Uint8Array, name: string): Promise<ParsedDocument> {
-  return parseAt(bytes, name, 0);
+export function parseDocument(bytes: Uint8Array, name: string, options: ParseOptions = {}): Promise<ParsedDocument> {
+  return parseAt(bytes, name, options, 0);
 }
 
 /** @param depth mails that the file is attached within */
-async function parseAt(bytes: Uint8Array, name: string, depth: number): Promise<ParsedDocument> {
+async function parseAt(bytes: Uint8Array, name: string, options: ParseOptions, depth: number): Promise<ParsedDocument> {
   const kind = fileType(name);
   if (kind === undefined) throw new UnreadableFile('its name has no extension of a readable format', 'UNSUPPORTED');
   if (bytes.byteLength === 0) throw new UnreadableFile('it is empty', 'EMPTY');
-  const document = (await parseBinary(bytes, kind, name, depth)) ?? (await parseText(bytes, kind, name));
+  const document = (await parseBinary(bytes, kind, { name, options, depth })) ?? (await parseText(bytes, kind, name));
   if (document.sections.some(({ units }) => units.length > 0)) return document;
   throw new UnreadableFile(['it holds no text', ...document.notes].join('; '), 'EMPTY');
 }
@@ -41,15 +47,15 @@ async function parseAt(bytes: Uint8Array, name: string, depth: number): Promise<
 async function parseBinary(
   bytes: Uint8Array,
   { type }: FileType,
-  name: string,
-  depth: number,
+  { name, options, depth }: { readonly name: string; readonly options: ParseOptions; readonly depth: number },
 ): Promise<ParsedDocument | undefined> {
-  if (type === 'pdf') return parsePdf(bytes);
+  if (type === 'pdf') return parsePdf(bytes, options);
   if (type === 'word') return /\.rtf$/i.test(name) ? parseRtf(bytes) : parseDocx(bytes);
   if (type === 'slides') return parsePptx(bytes);
   if (type === 'sheet') return parseXlsx(bytes);
   if (type === 'book') return parseEpub(bytes);
-  return type === 'mail' ? parseMail(bytes, parseAt, depth) : undefined;
+  const attached = (part: Uint8Array, its: string, below: number) => parseAt(part, its, options, below);
+  return type === 'mail' ? parseMail(bytes, attached, depth) : undefined;
 }
 
 async function parseText(bytes: Uint8Array, kind: FileType, name: string): Promise<ParsedDocument> {

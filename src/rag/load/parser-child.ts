@@ -9,6 +9,7 @@ import { open, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, relative, sep } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type ParsedDocument, type SkipCode, UnreadableFile } from './document.ts';
+import type { OcrSettings } from './ocr-engine.ts';
 import { parseDocument } from './parse-document.ts';
 
 export interface ParseRequest {
@@ -18,6 +19,8 @@ export interface ParseRequest {
   readonly maxBytes: number;
   /** Hex SHA-256 of the contents that are known: the same contents are not parsed again. */
   readonly knownDigest?: string | undefined;
+  /** Defaults to no text recognition. */
+  readonly ocr?: OcrSettings | undefined;
 }
 
 export type ParseReply =
@@ -47,13 +50,13 @@ process.on('disconnect', () => process.exit());
 for (const level of ['log', 'info', 'warn', 'error', 'debug'] as const) console[level] = () => {};
 process.send?.('ready');
 
-async function answer({ root, path, maxBytes, knownDigest }: ParseRequest): Promise<ParseReply> {
+async function answer({ root, path, maxBytes, knownDigest, ocr }: ParseRequest): Promise<ParseReply> {
   let digest: string | undefined;
   try {
     const bytes = await readInside(root, path, maxBytes);
     digest = createHash('sha256').update(bytes).digest('hex');
     if (digest === knownDigest) return { kind: 'unchanged', digest };
-    return { kind: 'document', digest, document: await parseDocument(bytes, path) };
+    return { kind: 'document', digest, document: await parseDocument(bytes, path, { ocr }) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof UnreadableFile) return { kind: 'unreadable', digest, reason: message, code: error.code };

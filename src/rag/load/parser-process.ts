@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { ParseReply, ParseRequest } from './parser-child.ts';
 
 export interface ParserLimits {
-  /** Longest time for one file, in ms. Defaults to 60 s. */
+  /** Longest time for one file, in ms; text recognition has its own beside. Defaults to 60 s. */
   readonly parseMs?: number | undefined;
   /** Memory of the parsing process, in bytes. Defaults to 1.5 GiB. */
   readonly parserBytes?: number | undefined;
@@ -53,9 +53,9 @@ export class ParserProcess implements AsyncDisposable {
       const onMessage = (reply: ParseReply) => finish(reply, false);
       const onExit = () =>
         finish({ ...tooLarge, reason: 'parsing it takes more memory than it may, or ends the parser' }, true);
-      const onTimeout = () =>
-        finish({ ...tooLarge, reason: `parsing it takes longer than ${this.#parseMs / 1000} s` }, true);
-      const timer = setTimeout(onTimeout, this.#parseMs);
+      const ms = this.#parseMs + (request.ocr?.ms ?? 0);
+      const onTimeout = () => finish({ ...tooLarge, reason: `parsing it takes longer than ${ms / 1000} s` }, true);
+      const timer = setTimeout(onTimeout, ms);
       child.on('message', onMessage).on('exit', onExit).on('error', onExit);
       child.send(request, (error) => {
         if (error !== null) onExit();

@@ -14,7 +14,7 @@ import { Collection } from './collection.ts';
 import { defaultUploadLimits, type UploadLimits } from './uploads.ts';
 
 export interface DocumentsOptions
-  extends Pick<KeepOptions, 'chunkTokens' | 'tables' | 'maxFileBytes' | 'ignoreFiles' | 'model'> {
+  extends Pick<KeepOptions, 'chunkTokens' | 'tables' | 'ocr' | 'maxFileBytes' | 'ignoreFiles' | 'model'> {
   /** Of the index; with API keys, tenants' own are below it. */
   readonly directory: string;
   /** Folders to answer from; with `tenant`, that tenant alone, else each. Defaults to none: uploads alone. */
@@ -101,7 +101,7 @@ export class Library {
 
   async #open(tenant: Tenant): Promise<Collection> {
     const { directory, open = (path) => openIndex({ directory: path }), ...rest } = this.#options;
-    const { chunkTokens, tables, maxFileBytes, ignoreFiles, model } = rest;
+    const { chunkTokens, tables, ocr, maxFileBytes, ignoreFiles, model } = rest;
     const { engine, encodes, logger } = this.#parts;
     // A name may be `..`, and differ from another in its case alone.
     const own = createHash('sha256').update(tenant.name).digest('hex').slice(0, 32);
@@ -115,6 +115,7 @@ export class Library {
       tenant: tenant.salt,
       chunkTokens,
       tables,
+      ocr,
       maxFileBytes,
       ignoreFiles,
       model,
