@@ -3,7 +3,7 @@
  * is asked. Both are optional; they are looked for beside this package.
  */
 import { createRequire } from 'node:module';
-import { BlockAttentionError } from '../../errors.ts';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
 
 /** How pages are recognised. Plain data: it crosses a process boundary. */
 export interface OcrSettings {

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
+import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openTokenCounter } from '../../../engine/index.ts';
 import { Corpus } from '../../testing/corpus.ts';
 import { pdfOf } from '../../testing/pdf.ts';
 import { scannedPdf, scannedText } from '../../testing/scan.ts';
