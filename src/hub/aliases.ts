@@ -103,6 +103,10 @@ export const modelAliases: Readonly<Record<string, ModelAlias>> = {
     summary: 'SmolLM3 3B, Q4_K_M, 1.9 GB, Apache-2.0',
     sources: ['hf:ggml-org/SmolLM3-3B-GGUF/SmolLM3-Q4_K_M.gguf'],
   },
+  'gemma2-2b': {
+    summary: 'Gemma 2 2B Instruct, Q4_K_M, 1.7 GB, Gemma terms of use',
+    sources: ['hf:bartowski/gemma-2-2b-it-GGUF/gemma-2-2b-it-Q4_K_M.gguf'],
+  },
   'phi-3.5-mini': {
     summary: 'Phi 3.5 mini Instruct, Q4_K_M, 2.4 GB, MIT',
     sources: ['hf:bartowski/Phi-3.5-mini-instruct-GGUF/Phi-3.5-mini-instruct-Q4_K_M.gguf'],
@@ -110,5 +114,29 @@ export const modelAliases: Readonly<Record<string, ModelAlias>> = {
   'mistral-7b': {
     summary: 'Mistral 7B Instruct v0.3, Q4_K_M, 4.4 GB, Apache-2.0',
     sources: ['hf:bartowski/Mistral-7B-Instruct-v0.3-GGUF/Mistral-7B-Instruct-v0.3-Q4_K_M.gguf'],
+  },
+  'llama-3.1-8b': {
+    summary: 'Llama 3.1 8B Instruct, Q4_K_M, 4.9 GB, Llama 3.1 licence',
+    sources: ['hf:mradermacher/Meta-Llama-3.1-8B-Instruct-GGUF/Meta-Llama-3.1-8B-Instruct.Q4_K_M.gguf'],
+  },
+  'qwen3-8b': {
+    summary: 'Qwen3 8B, Q4_K_M, 5 GB, Apache-2.0',
+    sources: ['hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf'],
+  },
+  olmoe: {
+    summary: 'OLMoE 1B of 7B Instruct, a mixture of experts, Q4_K_M, 4.2 GB, Apache-2.0',
+    sources: ['hf:allenai/OLMoE-1B-7B-0924-Instruct-GGUF/olmoe-1b-7b-0924-instruct-q4_k_m.gguf'],
+  },
+  'deepseek-v2-lite': {
+    summary: 'DeepSeek V2 Lite Chat, 2.4B of 16B, latent attention, Q4_K_M, 10 GB, DeepSeek licence',
+    sources: ['hf:mradermacher/DeepSeek-V2-Lite-Chat-GGUF/DeepSeek-V2-Lite-Chat.Q4_K_M.gguf'],
+  },
+  'gpt-oss-20b': {
+    summary: 'gpt-oss 3.6B of 20B, MXFP4, 12 GB, Apache-2.0',
+    sources: ['hf:giladgd/gpt-oss-20b-GGUF/gpt-oss-20b.MXFP4.gguf'],
+  },
+  'qwen3-30b-a3b': {
+    summary: 'Qwen3 3B of 30B, Q4_K_M, 19 GB, Apache-2.0',
+    sources: ['hf:Qwen/Qwen3-30B-A3B-GGUF/Qwen3-30B-A3B-Q4_K_M.gguf'],
   },
 };

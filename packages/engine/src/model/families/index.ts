@@ -72,7 +72,7 @@ export const families: Readonly<Record<string, Family>> = {
 const reasons: readonly (readonly [RegExp, string])[] = [
   [/lfm2/, 'its short convolutions start from the tokens before, which blocks do not store'],
   [
-    /mamba|rwkv|jamba|falcon-h1|nemotron_h|granitehybrid|plamo2|kimi|qwen3next|qwen35|arwkv|hybrid/,
+    /mamba|rwkv|jamba|falcon-h1|nemotron_h|granitehybrid|plamo2|kimi|qwen3next|qwen35|arwkv|bailingmoe3|hybrid/,
     'it keeps a recurrent state, which is not computed per passage (docs/decisions/0006)',
   ],
   [/gemma4-assistant|eagle3|dflash/, 'it predicts tokens for another model'],
