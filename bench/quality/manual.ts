@@ -1,7 +1,7 @@
 /**
  * Questions that people ask of a manual, answered as `index` and `ask` answer them with no options:
  *   npm run bench -- manual [--model REF] [--adapter FILE] [--mode block|full|auto] [--limit N] [--kind KIND]
- *     [--tables rows|markdown] [--threads N] [--json]
+ *     [--policy POLICY] [--top N] [--tables rows|markdown] [--threads N] [--json]
  * The pages and questions are those of tests/manual. Each question is asked by itself: found, refused or read, and cited.
  * What is wrong is shown with what was said, and whether the passages held the answer at all: a miss of retrieval, of the
  * refusal, or of reading. `--limit` takes questions evenly over all, or over those of
@@ -34,6 +34,8 @@ const { values } = parseArgs({
     mode: { type: 'string', default: 'auto' },
     limit: { type: 'string', default: '100' },
     kind: { type: 'string' },
+    policy: { type: 'string' },
+    top: { type: 'string' },
     tables: { type: 'string' },
     threads: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -70,12 +72,14 @@ try {
     modelPath: path,
     adapter,
     mode,
+    ...(values.policy !== undefined && { policy: values.policy }),
     ...(values.threads !== undefined && { threads: Number(values.threads) }),
   });
   const index = await openIndex({ directory });
   await index.update(pagesFolder, { tokenizer: engine.tokenizer, tables: values.tables as TableForm | undefined });
   for (const question of evenly(asked, Number(values.limit))) {
-    const result = await createConversation({ index, engine }).ask(question.question).result;
+    const retrieval = values.top === undefined ? undefined : { top: Number(values.top) };
+    const result = await createConversation({ index, engine, retrieval }).ask(question.question).result;
     const { text, asked, inDocuments, hits, citations, ttftMs } = result;
     const ofPage = hits.map(({ chunk }) => (chunk.path === question.page ? chunk : undefined));
     const passageRank =
@@ -109,6 +113,7 @@ printResult({
   model: name,
   adapter: adapter ?? null,
   mode,
+  policy: values.policy ?? 'default',
   tables: values.tables ?? 'default',
   right,
   questions: rows.length,

@@ -8,7 +8,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parseSample } from '../../packages/engine/src/train/data/training-data.ts';
 import { type Context, type ContextRecipe, ContextStream } from './contexts.ts';
 import { manualPage } from './manual-pages.ts';
-import { manualSet, manualUnits } from './manuals.ts';
+import { tablePage } from './manual-tables.ts';
+import { manualSet, manualUnits, tableSet, tableUnits } from './manuals.ts';
 import { readSources } from './sources.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-reader-'));
@@ -105,6 +106,60 @@ describe('ContextStream', () => {
       expect(ports.length).toBeLessThanOrEqual(1);
     }
   });
+});
+
+it('passages that stand alone are asked what they answer and what is near, and give their place to distractors', () => {
+  const random = createRandom(8);
+  const sources = readSources(folder, ['single', 'several']);
+  sources.set(tableSet, tableUnits(40, random));
+  const shares = { single: 0.5, several: 0.2, [tableSet]: 0.3 };
+  const alone = { ...recipe, shares, passages: [1] as const, aloneUnanswered: 3, aloneDistractor: 0.5 };
+  const stream = new ContextStream(sources, alone, random);
+  const made = Array.from({ length: 200 }, () => stream.next());
+  let [answered, refused, distracted] = [0, 0, 0];
+  for (const { passages, questions } of made) {
+    const held = plain(passages.map(({ title, text }) => `${title} ${text}`).join('\n'));
+    expect(questions.length).toBeGreaterThan(0);
+    expect(new Set(questions.map(({ question }) => question)).size).toBe(questions.length);
+    if (passages[0]?.title === 'Hill') distracted++;
+    for (const { question, answers } of questions) {
+      const gate = /gate (\d+)/.exec(question)?.[1];
+      if (answers.length === 0) {
+        refused++;
+        if (gate !== undefined) expect(held).not.toContain(`gate ${gate} `);
+      } else {
+        answered++;
+        if (gate !== undefined) expect(held).toContain(plain(answers[0] ?? ''));
+      }
+    }
+  }
+  expect(answered).toBeGreaterThan(100);
+  expect(refused).toBeGreaterThan(100);
+  expect(distracted).toBeGreaterThan(5);
+});
+
+it('tables hold their answers in the row they name, however they are turned, and lack what nothing answers', () => {
+  const random = createRandom(6);
+  const kinds = new Set<string>();
+  let [answered, unsaid] = [0, 0];
+  for (let i = 0; i < 400; i++) {
+    const { kind, markdown, questions } = tablePage(random, 'Zenko 300');
+    kinds.add(kind);
+    for (const { question, answer, evidence } of questions) {
+      expect(question).not.toMatch(/[{}]/);
+      if (answer === undefined || evidence === undefined) {
+        unsaid++;
+        continue;
+      }
+      answered++;
+      const header = markdown.split('\n').find((line) => line.startsWith('|')) ?? '';
+      expect(markdown).toContain(evidence);
+      expect(`${header}${evidence}`, question).toContain(answer);
+    }
+  }
+  expect(kinds.size).toBeGreaterThan(15);
+  expect(answered).toBeGreaterThan(2000);
+  expect(unsaid).toBe(400);
 });
 
 it('made-up pages hold their answers where they say', () => {
