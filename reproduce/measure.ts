@@ -3,11 +3,11 @@
  * both modes and with positions that are not re-encoded.
  */
 import type { Mode } from '@block-attention/engine/internal/engine';
-import { Reader } from '../packages/engine/src/eval/reader.ts';
 import { runJobs } from '../packages/engine/src/eval/run-jobs.ts';
 import { bootstrapInterval, type Interval, mean } from '../packages/engine/src/scoring/bootstrap.ts';
 import { scoreAnswer } from '../packages/engine/src/scoring/metrics.ts';
 import { type DocumentTaskKind, documentTaskKinds, generateDocumentTasks } from '../src/tasks/document-tasks.ts';
+import { Reader } from './placed-reader.ts';
 
 export const rowModes = [
   'full-ceiling',

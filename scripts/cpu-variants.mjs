@@ -36,7 +36,7 @@ const numerics = [
   'packages/engine/src/engine/engine.test.ts',
   'packages/engine/src/engine/blocks/prefix-cache.test.ts',
   'packages/engine/src/engine/adapter.test.ts',
-  'packages/engine/src/eval/reader.test.ts',
+  'reproduce/placed-reader.test.ts',
   'packages/engine/src/eval/verify.test.ts',
   'src/rag/state/plan-state.test.ts',
   'src/server/api.test.ts',

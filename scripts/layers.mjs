@@ -22,7 +22,7 @@ const name = '@block-attention/engine';
 /** Rooms of each package's sources, from the bottom up. Rooms of one layer do not see each other. */
 const houses = {
   'packages/engine/src': [
-    ['errors.ts', 'part-names.ts', 'version.ts', 'random.ts'],
+    ['cleanup.ts', 'errors.ts', 'part-names.ts', 'version.ts', 'random.ts'],
     ['abort.ts', 'scoring'],
     ['base.ts', 'platform'],
     ['ggml'],

@@ -76,7 +76,7 @@ async function ask(question: string | undefined, options: AskOptions, context: C
   const output = new Output(io, options);
   // Which model an index was made for is not known yet.
   const known = (options.model ?? options.passages ?? options.state) !== undefined;
-  await using _ahead = known
+  await using ahead = known
     ? await readAhead({ ...options, model: modelReference(options.model, io.env) }, io)
     : undefined;
   const { openSource } = await loadAskSource();
@@ -86,7 +86,7 @@ async function ask(question: string | undefined, options: AskOptions, context: C
   await using source = await openSource(options, { io, output });
   // Full attention uses no blocks.
   const store = await openStore(options.mode === 'full' ? { store: false } : options, io.env, output);
-  await using opened = await openEngine({ ...options, model: source.model }, { io, output, store });
+  await using opened = await openEngine({ ...options, model: source.model }, { io, output, store, ahead });
   throwIfAborted(io.signal);
   const { mode, system, tenant, maxTokens, stop, temperature, topK, topP, minP, seed } = options;
   const { repeatPenalty, frequencyPenalty, presencePenalty } = options;

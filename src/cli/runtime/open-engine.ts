@@ -1,7 +1,12 @@
 /** From flags to an engine over a store. Loaded only by commands that compute: it brings the native libraries. */
 
 import { throwIfAborted } from '@block-attention/engine/internal/base';
-import { createEngine, type Engine, type EngineOptions } from '@block-attention/engine/internal/engine';
+import {
+  createEngineWith,
+  type Engine,
+  type EngineOptions,
+  type TokenizerAhead,
+} from '@block-attention/engine/internal/engine';
 import { cacheFolder } from '@block-attention/engine/internal/platform';
 import { type Passage, readPassages } from '@block-attention/engine/internal/prompt';
 import type { BlockStore } from '@block-attention/engine/internal/store';
@@ -25,11 +30,13 @@ export async function openEngine(
     io,
     output,
     store,
+    ahead,
     more,
   }: {
     readonly io: CliIo;
     readonly output: Output;
     readonly store?: BlockStore | undefined;
+    readonly ahead?: TokenizerAhead | undefined;
     /** Options of the engine that have no flag on every command. */
     readonly more?: Partial<EngineOptions> | undefined;
   },
@@ -40,15 +47,18 @@ export async function openEngine(
     throwIfAborted(io.signal);
     const started = performance.now();
     output.progress.show({ label: `loading ${model.name}` });
-    const engine = await createEngine({
-      ...engineOptions(options),
-      adapter: adaptersOf(options, model),
-      onThreads: ({ message }) => output.note(message),
-      ...more,
-      modelPath: model.path,
-      store,
-      cacheDir: cacheFolder(io.env),
-    });
+    const engine = await createEngineWith(
+      {
+        ...engineOptions(options),
+        adapter: adaptersOf(options, model),
+        onThreads: ({ message }) => output.note(message),
+        ...more,
+        modelPath: model.path,
+        store,
+        cacheDir: cacheFolder(io.env),
+      },
+      { ahead },
+    );
     output.progress.clear();
     if (engine.attentionReason !== null)
       output.note(`portable attention, several times slower: ${engine.attentionReason}`);

@@ -1,4 +1,5 @@
 /** What an answer needs and another thread can read while this one loads modules. Never fails: the engine will. */
+import type { TokenizerAhead } from '@block-attention/engine/internal/engine';
 import { defaultModel, resolveModel } from '../../hub/index.ts';
 import { loadTokenizerAhead } from '../lazy.ts';
 import type { ModelOptions } from '../options/model-options.ts';
@@ -8,14 +9,14 @@ import type { CliIo } from '../terminal/io.ts';
 export async function readAhead(
   { model, device }: Pick<ModelOptions, 'model' | 'device'>,
   io: CliIo,
-): Promise<AsyncDisposable> {
+): Promise<TokenizerAhead | undefined> {
   try {
     const { path } = await resolveModel(model ?? defaultModel(io.env), {
       env: { ...io.env, BLOCK_ATTENTION_OFFLINE: '1' },
     });
-    const { openTokenizerAhead } = await loadTokenizerAhead();
-    return openTokenizerAhead(path, device);
+    const { TokenizerAhead } = await loadTokenizerAhead();
+    return new TokenizerAhead(path, device);
   } catch {
-    return { [Symbol.asyncDispose]: () => Promise.resolve() };
+    return undefined;
   }
 }

@@ -2,10 +2,12 @@
  * The engine: passages and a question in, an answer with its accounting out. docs/architecture.md tells a request's
  * life; each step of it is a module beside this one.
  */
+
 import { join } from 'node:path';
+import { AsyncCleanup } from '../cleanup.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { openGguf } from '../ggml/gguf/gguf-file.ts';
-import { Backend, typeName, type VocabTokenizer } from '../ggml/index.ts';
+import { Backend, openTokenizer, typeName, type VocabTokenizer } from '../ggml/index.ts';
 import {
   type Adapter,
   type AdapterOptions,
@@ -34,7 +36,7 @@ import { checkPolicy } from './policy/policy.ts';
 import { Pace } from './schedule/pace.ts';
 import { Runner } from './schedule/runner.ts';
 import { tokenCounter } from './token-counter.ts';
-import { takeTokenizer } from './tokenizer-ahead.ts';
+import type { TokenizerAhead } from './tokenizer-ahead.ts';
 import type {
   AdapterInfo,
   AnswerRequest,
@@ -86,7 +88,15 @@ export interface EngineParts {
  * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, ADAPTER_INVALID, BACKEND_UNAVAILABLE,
  *   INVALID_ARGUMENT
  */
-export async function createEngine(options: EngineOptions): Promise<Engine> {
+export function createEngine(options: EngineOptions): Promise<Engine> {
+  return createEngineWith(options, {});
+}
+
+/** createEngine() with what is there already. @param given.ahead taken over if it is of this model */
+export async function createEngineWith(
+  options: EngineOptions,
+  { ahead }: { readonly ahead?: TokenizerAhead | undefined },
+): Promise<Engine> {
   const kvType = options.kvType ?? 'f16';
   if (!kvTypes.includes(kvType)) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `kvType is ${String(kvType)}: use one of ${kvTypes.join(', ')}`);
@@ -94,92 +104,87 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const mode = checkMode(options.mode ?? 'auto');
   const policy = options.policy === undefined ? undefined : checkPolicy(options.policy);
   const lora = adapterOptions(options);
-  const cleanup: (() => void | Promise<void>)[] = [];
-  try {
-    const backend = await Backend.open({ device: options.device, threads: options.threads });
-    cleanup.push(() => backend.dispose());
-    // Reading the vocabulary takes libllama as long as all the rest takes here: it goes on beside it.
-    const opening = takeTokenizer(options.modelPath);
-    opening.catch(() => undefined);
-    cleanup.push(() => disposeOnceOpen(opening));
-    const memory = await planMemory(options, backend, kvType);
-    const model = await Model.load(options.modelPath, backend, {
-      repack: options.repack,
-      linear: options.linear ?? 'auto',
-      linearFolder: join(options.cacheDir ?? cacheFolder(), 'linear'),
-      adapter: lora,
-    });
-    cleanup.push(() => model.dispose());
-    const contextTokens = model.contextTokens(options.contextTokens);
-    const { modelPath, cacheDir, template = 'auto' } = options;
-    const [adapter, ids] = await describeAdapters(model, cacheDir);
-    const identity = await verdictIdentity({ modelPath, template, kvType, adapter: adapter?.identity, cacheDir });
-    const beside = adapter?.path ?? modelPath;
-    const shipped = shippedVerdicts;
-    const verdict = await readVerdict(identity, { cacheDir, beside, shipped });
-    const tokenizer = await opening;
-    const store = options.store ?? createMemoryStore({ budgetBytes: options.storeBytes ?? defaultStoreBytes });
-    if (options.store === undefined) cleanup.push(() => store.close());
-    const layout = new KvLayout(model.hyperParameters, kvType);
-    const attention = chooseAttention(options.attention ?? 'auto', model, layout);
-    const runner = new Runner({
-      model,
-      attention: attention.factory,
-      scoreBytes: attention.keepsScores ? undefined : Number.POSITIVE_INFINITY,
-      pace: new Pace(model, options.onThreads),
-      ...(attention.name === 'gathered' && !backend.isCpu && { batchTokens: deviceBatchTokens }),
-    });
-    cleanup.push(() => runner.close());
-    const source = new BlockSource({
-      model,
-      runner,
-      store,
-      layout,
-      weights: identity.weights,
-      adapter: ids.lora,
-      writer: ids.writer,
-      tokenizer,
-      template,
-      gathers: attention.name === 'gathered',
-      poolBytes: memory?.poolBytes ?? options.poolBytes,
-    });
-    cleanup.push(() => source.dispose());
-    const trained = trainedPolicy({ file: model.file, adapter: model.writer ?? model.adapter });
-    const fallback = trained ?? (await verdictPolicy(identity, { beside, shipped })) ?? defaultPolicy(template);
-    // What cannot be had shows now, not with the first question.
-    if (policy) source.encodings.of(policy);
-    const budget = new KvBudget(memory?.kvBytes ?? options.kvBytes);
-    const prefixes = new PrefixCache(checkPrefixBytes(options.prefixBytes ?? 0), () => budget.retry());
-    budget.onShortage((bytes) => prefixes.reclaim(bytes));
-    cleanup.push(() => prefixes.clear());
-    const parts: EngineParts = {
-      model,
-      tokenizer,
-      runner,
-      source,
-      store,
-      budget,
-      prefixes,
-      contextTokens,
-      template,
-      memo: createTokenMemo(),
-      modes: { mode, policy, fallback, trained, verdict, modelPath, adapter },
-      adapter,
-      warning: attention.warning,
-      attention: (part, states) => chooseAttention(attention.name, part, states).factory,
-    };
-    return new LocalEngine(parts, {
-      store,
-      kvType,
-      attention: attention.name,
-      attentionReason: attention.reason,
-      threads: backend.threads,
-      cleanup,
-    });
-  } catch (error) {
-    for (const release of cleanup.reverse()) await release();
-    throw error;
-  }
+  await using cleanup = new AsyncCleanup();
+  const backend = await Backend.open({ device: options.device, threads: options.threads });
+  cleanup.defer(() => backend.dispose());
+  // Reading the vocabulary takes libllama as long as all the rest takes here: it goes on beside it.
+  const opening = ahead?.take(options.modelPath) ?? openTokenizer(options.modelPath);
+  opening.catch(() => undefined);
+  cleanup.defer(() => disposeOnceOpen(opening));
+  const memory = await planMemory(options, backend, kvType);
+  const model = await Model.load(options.modelPath, backend, {
+    repack: options.repack,
+    linear: options.linear ?? 'auto',
+    linearFolder: join(options.cacheDir ?? cacheFolder(), 'linear'),
+    adapter: lora,
+  });
+  cleanup.defer(() => model.dispose());
+  const contextTokens = model.contextTokens(options.contextTokens);
+  const { modelPath, cacheDir, template = 'auto' } = options;
+  const [adapter, ids] = await describeAdapters(model, cacheDir);
+  const identity = await verdictIdentity({ modelPath, template, kvType, adapter: adapter?.identity, cacheDir });
+  const beside = adapter?.path ?? modelPath;
+  const shipped = shippedVerdicts;
+  const verdict = await readVerdict(identity, { cacheDir, beside, shipped });
+  const tokenizer = await opening;
+  const store = options.store ?? createMemoryStore({ budgetBytes: options.storeBytes ?? defaultStoreBytes });
+  if (options.store === undefined) cleanup.defer(() => store.close());
+  const layout = new KvLayout(model.hyperParameters, kvType);
+  const attention = chooseAttention(options.attention ?? 'auto', model, layout);
+  const runner = new Runner({
+    model,
+    attention: attention.factory,
+    scoreBytes: attention.keepsScores ? undefined : Number.POSITIVE_INFINITY,
+    pace: new Pace(model, options.onThreads),
+    ...(attention.name === 'gathered' && !backend.isCpu && { batchTokens: deviceBatchTokens }),
+  });
+  cleanup.defer(() => runner.close());
+  const source = new BlockSource({
+    model,
+    runner,
+    store,
+    layout,
+    weights: identity.weights,
+    adapter: ids.lora,
+    writer: ids.writer,
+    tokenizer,
+    template,
+    gathers: attention.name === 'gathered',
+    poolBytes: memory?.poolBytes ?? options.poolBytes,
+  });
+  cleanup.defer(() => source.dispose());
+  const trained = trainedPolicy({ file: model.file, adapter: model.writer ?? model.adapter });
+  const fallback = trained ?? (await verdictPolicy(identity, { beside, shipped })) ?? defaultPolicy(template);
+  // What cannot be had shows now, not with the first question.
+  if (policy) source.encodings.of(policy);
+  const budget = new KvBudget(memory?.kvBytes ?? options.kvBytes);
+  const prefixes = new PrefixCache(checkPrefixBytes(options.prefixBytes ?? 0), () => budget.retry());
+  budget.onShortage((bytes) => prefixes.reclaim(bytes));
+  cleanup.defer(() => prefixes.clear());
+  const parts: EngineParts = {
+    model,
+    tokenizer,
+    runner,
+    source,
+    store,
+    budget,
+    prefixes,
+    contextTokens,
+    template,
+    memo: createTokenMemo(),
+    modes: { mode, policy, fallback, trained, verdict, modelPath, adapter },
+    adapter,
+    warning: attention.warning,
+    attention: (part, states) => chooseAttention(attention.name, part, states).factory,
+  };
+  return new LocalEngine(parts, {
+    store,
+    kvType,
+    attention: attention.name,
+    attentionReason: attention.reason,
+    threads: backend.threads,
+    cleanup: cleanup.move(),
+  });
 }
 
 /** Tokens that a device reads at once: as many as keep it busy. */
@@ -222,14 +227,14 @@ class LocalEngine implements Engine {
   readonly defaultMode: RequestedMode;
   readonly verdict: StoredVerdict | null;
   readonly #parts: EngineParts;
-  readonly #cleanup: (() => void | Promise<void>)[];
+  readonly #cleanup: AsyncCleanup;
   readonly #busy = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
   constructor(
     parts: EngineParts,
     rest: Pick<Engine, 'store' | 'kvType' | 'attention' | 'attentionReason' | 'threads'> & {
-      cleanup: (() => void | Promise<void>)[];
+      cleanup: AsyncCleanup;
     },
   ) {
     this.#parts = parts;
@@ -314,7 +319,7 @@ class LocalEngine implements Engine {
   close(): Promise<void> {
     this.#closed ??= (async () => {
       await Promise.all(this.#busy);
-      for (const release of this.#cleanup.reverse()) await release();
+      await this.#cleanup[Symbol.asyncDispose]();
     })();
     return this.#closed;
   }

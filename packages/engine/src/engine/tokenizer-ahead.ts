@@ -5,29 +5,30 @@
 import { type Device, loadLibrary } from '../ggml/ffi/library.ts';
 import { openTokenizer, type VocabTokenizer } from '../ggml/llama/vocab.ts';
 
-const opening = new Map<string, Promise<VocabTokenizer>>();
+/** A tokenizer that is being read, for the one engine that takes it. */
+export class TokenizerAhead implements AsyncDisposable {
+  readonly modelPath: string;
+  #reading: Promise<VocabTokenizer> | undefined;
 
-/**
- * Begins to read. The next engine of this file takes the result over, with what may be wrong with it.
- * @returns to be disposed before the process ends: waits, and frees what nobody took
- */
-export function openTokenizerAhead(modelPath: string, device?: Device): AsyncDisposable {
-  const reading = loadLibrary(device).then(() => openTokenizer(modelPath));
-  reading.catch(() => undefined);
-  opening.set(modelPath, reading);
-  return {
-    async [Symbol.asyncDispose]() {
-      const isTaken = opening.get(modelPath) !== reading;
-      if (!isTaken) opening.delete(modelPath);
-      const [read] = await Promise.allSettled([reading]);
-      if (!isTaken && read.status === 'fulfilled') read.value.dispose();
-    },
-  };
-}
+  /** Begins to read. */
+  constructor(modelPath: string, device?: Device) {
+    this.modelPath = modelPath;
+    this.#reading = loadLibrary(device).then(() => openTokenizer(modelPath));
+    // Whoever takes it hears what is wrong with it.
+    this.#reading.catch(() => undefined);
+  }
 
-/** The tokenizer that is being read ahead, else one that is opened now. The caller's to dispose. */
-export function takeTokenizer(modelPath: string): Promise<VocabTokenizer> {
-  const reading = opening.get(modelPath);
-  opening.delete(modelPath);
-  return reading ?? openTokenizer(modelPath);
+  /** What is being read, once, where it is of this file; from then on the caller's to dispose. */
+  take(modelPath: string): Promise<VocabTokenizer> | undefined {
+    if (modelPath !== this.modelPath) return undefined;
+    const reading = this.#reading;
+    this.#reading = undefined;
+    return reading;
+  }
+
+  /** Waits, and frees what nobody took. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const [read] = await Promise.allSettled([this.take(this.modelPath)]);
+    if (read.status === 'fulfilled') read.value?.dispose();
+  }
 }

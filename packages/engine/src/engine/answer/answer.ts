@@ -2,6 +2,7 @@
  * One answer: plan, tokenize, acquire or not, read the final block, generate, release (docs/architecture.md, "A
  * request's life").
  */
+import { Cleanup } from '../../cleanup.ts';
 import { createSampler } from '../../ggml/index.ts';
 import { concatenate, encodeFlops, promptFlops } from '../../model/index.ts';
 import type { TokenizedPlan } from '../../prompt/index.ts';
@@ -40,133 +41,130 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   const { mode } = choice;
   checkStops(request.stop ?? []);
   const topLogprobs = checkAlternatives(request.topLogprobs ?? 0);
-  const sampler = createSampler(request, tokenizer);
-  const cleanup: (() => void)[] = [() => sampler[Symbol.dispose]()];
-  try {
-    const whole = await makePlan(parts, request, mode);
-    const { context, question, contextTokens } = splitPlan(whole);
-    const maxTokens = answerLimit(parts, contextTokens + question.length, request);
-    const finalTokens = mode === 'full' ? joinTokens(whole) : question;
-    const plannedAt = performance.now();
+  using cleanup = new Cleanup();
+  const sampler = cleanup.use(createSampler(request, tokenizer));
+  let offer: Offer | undefined;
+  const whole = await makePlan(parts, request, mode);
+  const { context, question, contextTokens } = splitPlan(whole);
+  const maxTokens = answerLimit(parts, contextTokens + question.length, request);
+  const finalTokens = mode === 'full' ? joinTokens(whole) : question;
+  const plannedAt = performance.now();
 
-    const texts = (request.score ?? []).map((text) => answerTokens(text, whole.answerAfterSpace, tokenizer));
-    const longest = texts.reduce((most, { length }) => Math.max(most, length), maxTokens);
-    answerLimit(parts, contextTokens + question.length, { maxTokens: longest });
-    const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
-    const blockContext = mode === 'block' ? context : [];
-    const ownBytes = contextBytes(parts, blockContext, ownTokens, contextWork(choice.policy, blockContext, source));
-    // What choosing takes is free again before the answer takes its own.
-    const unreserve = await budget.reserve(Math.max(ownBytes, selectBytes(parts, whole, choice.policy)), signal);
-    cleanup.push(unreserve);
-    let handles: BlockHandle[] = [];
-    const blocksOptions = { tenant, policy: choice.policy ?? undefined };
-    if (mode === 'block' && context.length > 0) {
-      handles = await source.acquire(context, { signal, ...blocksOptions, priority: missPriority });
-      cleanup.push(() => {
-        for (const handle of handles) source.release(handle);
-      });
-    }
-    const acquiredAt = performance.now();
-
-    const choosing = { plan: whole, policy: choice.policy, handles, priority: answerPriority, group: tenant, signal };
-    const selection = await selectPassages(parts, choosing);
-    const read = selection ? narrowed(choosing, selection.order) : { plan: whole, handles, context: blockContext };
-    const selectedAt = performance.now();
-
-    const work = contextWork(choice.policy, read.context, source);
-    const { sequence, recomputed, release } = await openContext(parts, {
-      ...read,
-      policy: choice.policy,
-      work,
-      ownTokens,
-      signal,
+  const texts = (request.score ?? []).map((text) => answerTokens(text, whole.answerAfterSpace, tokenizer));
+  const longest = texts.reduce((most, { length }) => Math.max(most, length), maxTokens);
+  answerLimit(parts, contextTokens + question.length, { maxTokens: longest });
+  const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
+  const blockContext = mode === 'block' ? context : [];
+  const ownBytes = contextBytes(parts, blockContext, ownTokens, contextWork(choice.policy, blockContext, source));
+  // What choosing takes is free again before the answer takes its own.
+  const unreserve = await budget.reserve(Math.max(ownBytes, selectBytes(parts, whole, choice.policy)), signal);
+  cleanup.defer(() => {
+    if (offer === undefined) unreserve();
+  });
+  let handles: BlockHandle[] = [];
+  const blocksOptions = { tenant, policy: choice.policy ?? undefined };
+  if (mode === 'block' && context.length > 0) {
+    handles = await source.acquire(context, { signal, ...blocksOptions, priority: missPriority });
+    cleanup.defer(() => {
+      for (const handle of handles) source.release(handle);
     });
-    cleanup.push(release);
-    const recomputedAt = performance.now();
-    const scope = prefixScope(
-      tenant ?? '',
-      read.handles.map(({ key }) => key),
-      choice.policy === null ? '' : readingPart(choice.policy),
-    );
-    // Recomputed states are this request's own, and so is what has seen them.
-    const reuse = (request.prefixReuse ?? true) && work === undefined;
-    let offer: Offer | undefined;
-    let held = finalTokens;
-    cleanup.push(() => {
-      if (offer) offer.finish(held);
-      else sequence.dispose();
-    });
-    const reusedTokens = reuse ? await prefixes.restore(runner, scope, finalTokens, sequence) : 0;
-    const { logits } = await runner.prompt(sequence, finalTokens.subarray(reusedTokens), {
-      logits: 'last',
-      priority: answerPriority,
-      group: tenant,
-      signal,
-    });
-    const prefilledAt = performance.now();
-    if (reuse && prefixes.enabled) {
-      // From here on the sequence and its memory are the cache's: it outlives the answer there.
-      cleanup.splice(cleanup.indexOf(unreserve), 1);
-      offer = prefixes.offer(scope, epoch, finalTokens, sequence, unreserve);
-    }
-    request.onPromptLogits?.(logits);
-    const scoring = { runner, tokenizer, sequence, logits, priority: answerPriority, group: tenant, signal };
-    const scores = await scoreTexts(texts, scoring);
-    const generation = await generate({
-      runner,
-      tokenizer,
-      sampler,
-      sequence,
-      logits,
-      maxTokens,
-      stop: request.stop ?? [],
-      controlText: request.controlText,
-      afterSpace: whole.answerAfterSpace,
-      signal,
-      push: (piece) => sink.push(piece),
-      group: tenant,
-      onToken: request.onToken,
-      topLogprobs,
-    });
-    const decodeMs = performance.now() - generation.firstTokenAt;
-    held = concatenate([finalTokens, generation.tokens]);
-    const decoded = generation.tokens.length - 1;
-    return {
-      text: generation.text,
-      scores,
-      mode,
-      requested: choice.requested,
-      reason: choice.reason,
-      policy: choice.policy?.name ?? null,
-      recomputed: recomputed ? { tokens: recomputed.tokens, ms: recomputedAt - selectedAt } : { tokens: 0, ms: 0 },
-      selection: selection === undefined ? null : { passages: selection.passages, ms: selection.ms },
-      stopReason: generation.stopReason,
-      stopText: generation.stopText,
-      tokens: { context: contextTokens, question: question.length, answer: generation.tokens.length },
-      reusedTokens,
-      ttftMs: generation.firstTokenAt - started,
-      timings: {
-        planMs: plannedAt - started,
-        acquireMs: acquiredAt - plannedAt,
-        prefillMs: prefilledAt - recomputedAt,
-        decodeMs,
-        decodeTokensPerSecond: decoded > 0 && decodeMs > 0 ? (decoded * 1000) / decodeMs : 0,
-      },
-      blocks: reports(whole, handles),
-      flops: countFlops(parts, {
-        mode,
-        misses: missesOf(handles, context, source.tokensBefore(context, blocksOptions)),
-        before: contextTokens,
-        read: read.context.reduce((sum, { length }) => sum + length, 0),
-        question: question.length,
-        reused: reusedTokens,
-        chosen: selection?.flops,
-        recomputed: recomputed?.flops,
-      }),
-    };
-  } finally {
-    for (const release of cleanup.reverse()) release();
   }
+  const acquiredAt = performance.now();
+
+  const choosing = { plan: whole, policy: choice.policy, handles, priority: answerPriority, group: tenant, signal };
+  const selection = await selectPassages(parts, choosing);
+  const read = selection ? narrowed(choosing, selection.order) : { plan: whole, handles, context: blockContext };
+  const selectedAt = performance.now();
+
+  const work = contextWork(choice.policy, read.context, source);
+  const { sequence, recomputed, release } = await openContext(parts, {
+    ...read,
+    policy: choice.policy,
+    work,
+    ownTokens,
+    signal,
+  });
+  cleanup.defer(release);
+  const recomputedAt = performance.now();
+  const scope = prefixScope(
+    tenant ?? '',
+    read.handles.map(({ key }) => key),
+    choice.policy === null ? '' : readingPart(choice.policy),
+  );
+  // Recomputed states are this request's own, and so is what has seen them.
+  const reuse = (request.prefixReuse ?? true) && work === undefined;
+  let held = finalTokens;
+  cleanup.defer(() => {
+    if (offer) offer.finish(held);
+    else sequence.dispose();
+  });
+  const reusedTokens = reuse ? await prefixes.restore(runner, scope, finalTokens, sequence) : 0;
+  const { logits } = await runner.prompt(sequence, finalTokens.subarray(reusedTokens), {
+    logits: 'last',
+    priority: answerPriority,
+    group: tenant,
+    signal,
+  });
+  const prefilledAt = performance.now();
+  if (reuse && prefixes.enabled) {
+    // From here on the sequence and its memory are the cache's: it outlives the answer there.
+    offer = prefixes.offer(scope, epoch, finalTokens, sequence, unreserve);
+  }
+  request.onPromptLogits?.(logits);
+  const scoring = { runner, tokenizer, sequence, logits, priority: answerPriority, group: tenant, signal };
+  const scores = await scoreTexts(texts, scoring);
+  const generation = await generate({
+    runner,
+    tokenizer,
+    sampler,
+    sequence,
+    logits,
+    maxTokens,
+    stop: request.stop ?? [],
+    controlText: request.controlText,
+    afterSpace: whole.answerAfterSpace,
+    signal,
+    push: (piece) => sink.push(piece),
+    group: tenant,
+    onToken: request.onToken,
+    topLogprobs,
+  });
+  const decodeMs = performance.now() - generation.firstTokenAt;
+  held = concatenate([finalTokens, generation.tokens]);
+  const decoded = generation.tokens.length - 1;
+  return {
+    text: generation.text,
+    scores,
+    mode,
+    requested: choice.requested,
+    reason: choice.reason,
+    policy: choice.policy?.name ?? null,
+    recomputed: recomputed ? { tokens: recomputed.tokens, ms: recomputedAt - selectedAt } : { tokens: 0, ms: 0 },
+    selection: selection === undefined ? null : { passages: selection.passages, ms: selection.ms },
+    stopReason: generation.stopReason,
+    stopText: generation.stopText,
+    tokens: { context: contextTokens, question: question.length, answer: generation.tokens.length },
+    reusedTokens,
+    ttftMs: generation.firstTokenAt - started,
+    timings: {
+      planMs: plannedAt - started,
+      acquireMs: acquiredAt - plannedAt,
+      prefillMs: prefilledAt - recomputedAt,
+      decodeMs,
+      decodeTokensPerSecond: decoded > 0 && decodeMs > 0 ? (decoded * 1000) / decodeMs : 0,
+    },
+    blocks: reports(whole, handles),
+    flops: countFlops(parts, {
+      mode,
+      misses: missesOf(handles, context, source.tokensBefore(context, blocksOptions)),
+      before: contextTokens,
+      read: read.context.reduce((sum, { length }) => sum + length, 0),
+      question: question.length,
+      reused: reusedTokens,
+      chosen: selection?.flops,
+      recomputed: recomputed?.flops,
+    }),
+  };
 }
 
 function reports(plan: TokenizedPlan, handles: readonly BlockHandle[]): BlockReport[] {

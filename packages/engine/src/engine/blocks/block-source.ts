@@ -3,6 +3,7 @@
  *
  * Knows how a model's blocks are made; where they are kept is the store's business.
  */
+import { Cleanup } from '../../cleanup.ts';
 import type { GraphAllocator, TensorMemory } from '../../ggml/device/backend.ts';
 import { allocateMemory, type NativeMemory } from '../../ggml/ffi/memory.ts';
 import type { Tokenizer } from '../../ggml/llama/tokenizer.ts';
@@ -280,12 +281,13 @@ export class BlockSource {
     const count = request.tokens.length;
     const before = await this.encodings.use(encoding);
     const memory = allocateMemory(request.bytes);
-    const cleanup: (() => void)[] = [() => before.release()];
+    using cleanup = new Cleanup();
+    cleanup.defer(() => before.release());
     try {
       const places = { starts: before.starts, first: 0 };
       const encode = async (own: TensorMemory | RowStates | undefined) => {
         const sequence = new Sequence(backend, this.growingLayout, before.blocks, count, own, places);
-        cleanup.push(() => sequence.dispose());
+        cleanup.defer(() => sequence.dispose());
         const { computeMs } = await runner.prompt(sequence, request.tokens, {
           logits: 'none',
           writes: encoding.writes,
@@ -302,7 +304,7 @@ export class BlockSource {
         return { memory, ms };
       }
       const copy = backend.isCpu ? undefined : backend.allocateMemory(request.bytes);
-      if (copy) cleanup.push(() => copy.free());
+      if (copy) cleanup.defer(() => copy.free());
       const target = { layout: this.layout, memory: copy ?? backend.hostMemory(memory.address) };
       const direct = this.growingLayout === this.layout;
       const { sequence, ms } = await encode(direct ? target.memory : undefined);
@@ -312,8 +314,6 @@ export class BlockSource {
     } catch (error) {
       memory.free();
       throw error;
-    } finally {
-      for (const release of cleanup.reverse()) release();
     }
   }
 

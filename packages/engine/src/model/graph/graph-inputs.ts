@@ -3,6 +3,7 @@
  *
  * Data is asked for anew at each write, so that a graph whose shapes repeat (decoding) is built once and run often.
  */
+import { Cleanup } from '../../cleanup.ts';
 import type { Backend } from '../../ggml/device/backend.ts';
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
@@ -10,7 +11,7 @@ import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
 export class GraphInputs {
   readonly #graph: GraphContext;
   readonly #updates: (() => void)[] = [];
-  readonly #release: (() => void)[] = [];
+  readonly #cleanup = new Cleanup();
   readonly #sources: { readonly tensor: Tensor; readonly data: () => ArrayBufferView }[] = [];
 
   constructor(graph: GraphContext) {
@@ -49,7 +50,7 @@ export class GraphInputs {
 
   /** Ties the life of something to the graph's. */
   onDispose(release: () => void): void {
-    this.#release.push(release);
+    this.#cleanup.defer(release);
   }
 
   #add(tensor: Tensor, data: () => ArrayBufferView): Tensor {
@@ -66,6 +67,6 @@ export class GraphInputs {
 
   /** Frees what was tied to the graph. The graph must not be computed any more. */
   dispose(): void {
-    for (const release of this.#release.splice(0)) release();
+    this.#cleanup[Symbol.dispose]();
   }
 }

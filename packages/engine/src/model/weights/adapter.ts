@@ -7,6 +7,7 @@
  *
  * Which tokens it acts on is its kind's matter and the forward pass's: see AdapterKind.
  */
+import { Cleanup } from '../../cleanup.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { Backend } from '../../ggml/device/backend.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
@@ -31,7 +32,7 @@ export class Adapter {
   readonly rank: number;
   readonly #file: AdapterFile;
   readonly #maps = new Map<string, LowRank>();
-  readonly #release: (() => void)[] = [];
+  readonly #cleanup = new Cleanup();
 
   private constructor(file: AdapterFile, scale: number, backend: Backend) {
     const { path, shapes } = file;
@@ -41,14 +42,14 @@ export class Adapter {
     this.kind = file.kind;
     this.rank = Math.max(...Array.from(shapes.values(), ({ rank }) => rank));
     const context = new GraphContext(2 * shapes.size + 8);
-    this.#release.push(() => context.dispose());
+    this.#cleanup.defer(() => context.dispose());
     for (const [name, { inputs, outputs, rank }] of shapes) {
       const tensor = (ne0: number, ne1: number) => context.tensor(TensorType.F32, ne0, ne1);
       const padded = paddedRank(rank);
       // The factor becomes part of b.
       this.#maps.set(name, { a: tensor(inputs, padded), b: tensor(padded, outputs), scale: 1 });
     }
-    this.#release.push(backend.allocate(context));
+    this.#cleanup.defer(backend.allocate(context));
   }
 
   /** A value of the file's metadata. */
@@ -97,7 +98,7 @@ export class Adapter {
   }
 
   dispose(): void {
-    for (const release of this.#release.splice(0).reverse()) release();
+    this.#cleanup[Symbol.dispose]();
   }
 }
 

@@ -2,8 +2,10 @@
  * Times products of linear layers by the native kernel and by ggml on weights of no meaning, of the type and row length of
  * a model's, to choose between them (linear-choice.ts). Some milliseconds for each. CPU only.
  */
+
 import { statSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { Cleanup } from '../../cleanup.ts';
 
 import { BlockAttentionError } from '../../errors.ts';
 import type { Backend } from '../../ggml/device/backend.ts';
@@ -60,7 +62,7 @@ export class LinearTimer implements Disposable {
   readonly #kernel: NativeKernel;
   readonly #repack: boolean;
   readonly #ready = new Map<string, () => Promise<number>>();
-  readonly #release: (() => void)[] = [];
+  readonly #cleanup = new Cleanup();
 
   constructor(backend: Backend, kernel: NativeKernel, repack: boolean) {
     this.#backend = backend;
@@ -85,11 +87,9 @@ export class LinearTimer implements Disposable {
     const placed = new GraphContext(8);
     const g = new GraphContext(16);
     const allocator = backend.allocator();
-    this.#release.push(
-      () => g.dispose(),
-      () => placed.dispose(),
-      () => allocator.dispose(),
-    );
+    this.#cleanup.defer(() => g.dispose());
+    this.#cleanup.defer(() => placed.dispose());
+    this.#cleanup.defer(() => allocator.dispose());
     const stored = backend.placed(placed, tensorType, [inputs, outputs, 1, 1], backend.hostMemory(weights.address), 0);
     const x = backend.placed(placed, TensorType.F32, [inputs, rows, 1, 1], backend.hostMemory(values.address), 0);
     let weight: Tensor = stored;
@@ -97,7 +97,7 @@ export class LinearTimer implements Disposable {
       const copy = backend.repacker()?.repack(placed, tensorType, stored.ne, weights.bytes);
       if (copy) {
         weight = copy.tensor;
-        this.#release.push(() => copy.release());
+        this.#cleanup.defer(() => copy.release());
       }
     }
     const y = (path === 'native' ? nativeLinear(this.#kernel, g)(weight, x) : undefined) ?? g.mulMat(weight, x);
@@ -114,12 +114,12 @@ export class LinearTimer implements Disposable {
   #memory(bytes: number) {
     const memory = allocateMemory(bytes, 'unset');
     memory.bytes.fill(0x31);
-    this.#release.push(() => memory.free());
+    this.#cleanup.defer(() => memory.free());
     return memory;
   }
 
   [Symbol.dispose](): void {
-    for (const release of this.#release.splice(0).reverse()) release();
+    this.#cleanup[Symbol.dispose]();
   }
 }
 

@@ -3,7 +3,9 @@
  *
  * Immutable and shared by every graph. Owns the mapping, the device buffer and the adapters; valid until `dispose()`.
  */
+
 import { totalmem } from 'node:os';
+import { Cleanup } from '../../cleanup.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { Backend } from '../../ggml/device/backend.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
@@ -31,7 +33,7 @@ export class Weights {
   readonly #tensors = new Map<string, Tensor>();
   /** Copies that matrix products read faster, by name. */
   readonly #repacked = new Map<string, Tensor>();
-  readonly #release: (() => void)[] = [];
+  readonly #cleanup = new Cleanup();
   #isDamaged = () => false;
   /** Number of weights, the embedding counted once. */
   readonly parameters: number;
@@ -55,7 +57,7 @@ export class Weights {
     this.applied = applied;
     const data = new TensorData(file.paths, { guarded: guarded && backend.isCpu });
     const context = new GraphContext(2 * file.tensors.size + 8);
-    this.#release.push(() => context.dispose());
+    this.#cleanup.defer(() => context.dispose());
     let parameters = 0;
     for (const entry of file.tensors.values()) {
       const tensor = backend.isCpu
@@ -67,11 +69,11 @@ export class Weights {
     this.parameters = parameters;
     if (backend.isCpu) {
       this.#isDamaged = () => data.damaged;
-      this.#release.push(() => data[Symbol.dispose]());
+      this.#cleanup.use(data);
       if (repack) this.#repack(file, backend, context, data);
       return;
     }
-    this.#release.push(backend.allocate(context));
+    this.#cleanup.defer(backend.allocate(context));
     for (const entry of file.tensors.values()) {
       const tensor = this.#tensors.get(entry.name);
       if (tensor) backend.write(tensor, data.bytes(entry));
@@ -92,16 +94,16 @@ export class Weights {
       const copy = repacker?.repack(context, type, ne, data.bytes(entry));
       if (copy === undefined) continue;
       this.#repacked.set(name, copy.tensor);
-      this.#release.push(() => copy.release());
+      this.#cleanup.defer(() => copy.release());
     }
   }
 
   /** Adds tensors that the file does not have, in memory of their own. @throws MODEL_TOO_LARGE */
   add(backend: Backend, made: readonly MadeTensor[]): void {
     const context = new GraphContext(made.length + 8);
-    this.#release.push(() => context.dispose());
+    this.#cleanup.defer(() => context.dispose());
     const tensors = made.map(({ name, type, ne, data }) => ({ name, data, tensor: context.tensor(type, ...ne) }));
-    this.#release.push(backend.allocate(context));
+    this.#cleanup.defer(backend.allocate(context));
     for (const { name, data, tensor } of tensors) {
       backend.write(tensor, data);
       this.#tensors.set(name, tensor);
@@ -161,6 +163,6 @@ export class Weights {
 
   dispose(): void {
     for (const adapter of this.applied) adapter.dispose();
-    for (const release of this.#release.splice(0).reverse()) release();
+    this.#cleanup[Symbol.dispose]();
   }
 }

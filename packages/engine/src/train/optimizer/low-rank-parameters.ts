@@ -8,6 +8,7 @@
  *
  * A writer leaves out what the last layer does after its keys and values: of a passage that is encoded nothing reads it.
  */
+import { Cleanup } from '../../cleanup.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { Backend } from '../../ggml/device/backend.ts';
 import type { GgufFile, GgufTensor } from '../../ggml/gguf/gguf-file.ts';
@@ -79,7 +80,7 @@ export class LowRankParameters implements TrainableWeights {
   readonly #adapters = new Map<string, Trained>();
   /** What each stored transpose is made of. */
   readonly #sources = new Map<Tensor, GgufTensor>();
-  readonly #release: (() => void)[] = [];
+  readonly #cleanup = new Cleanup();
 
   /**
    * @param kernel native nodes to compute with, null for none. Defaults to those there are.
@@ -108,14 +109,14 @@ export class LowRankParameters implements TrainableWeights {
     this.#file = file;
     this.#backend = backend;
     this.#weights = new Weights(file, backend, kernel === null, frozen);
-    this.#release.push(() => this.#weights.dispose());
+    this.#cleanup.defer(() => this.#weights.dispose());
     const matrices = Array.from(file.tensors.values()).filter(({ name }) => layerMatrix.test(name));
     const trained = kind === 'writer' ? matrices.filter(isWritten(matrices)) : matrices;
     const context = new GraphContext(10 * matrices.length + 8);
-    this.#release.push(() => context.dispose());
+    this.#cleanup.defer(() => context.dispose());
     this.parameters = trained.flatMap((entry) => this.#adapt(context, entry));
     this.transposes = kernel === null ? this.#makeTransposes(context, matrices) : [];
-    this.#release.push(backend.allocate(context));
+    this.#cleanup.defer(backend.allocate(context));
     this.#fill(seed, start);
   }
 
@@ -201,7 +202,7 @@ export class LowRankParameters implements TrainableWeights {
   }
 
   dispose(): void {
-    for (const release of this.#release.splice(0).reverse()) release();
+    this.#cleanup[Symbol.dispose]();
   }
 }
 

@@ -2,6 +2,7 @@
  * The weights of a model as trainable tensors: f32 copies of the file's, each with room for its gradient and the two
  * moments of AdamW. Owns all of that memory.
  */
+import { Cleanup } from '../../cleanup.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { Backend } from '../../ggml/device/backend.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
@@ -56,7 +57,7 @@ export class FullParameters implements TrainableWeights {
   readonly #backend: Backend;
   readonly #tensors = new Map<string, Tensor>();
   readonly parameters: readonly Parameter[];
-  readonly #release: (() => void)[] = [];
+  readonly #cleanup = new Cleanup();
 
   /**
    * @param kernel native nodes to compute with, null for none. Defaults to those there are.
@@ -67,7 +68,7 @@ export class FullParameters implements TrainableWeights {
     this.#path = file.path;
     this.#backend = backend;
     const context = new GraphContext(4 * file.tensors.size + 8);
-    this.#release.push(() => context.dispose());
+    this.#cleanup.defer(() => context.dispose());
     const parameters: Parameter[] = [];
     for (const { name, ne } of file.tensors.values()) {
       const make = () => context.tensor(TensorType.F32, ...ne);
@@ -77,7 +78,7 @@ export class FullParameters implements TrainableWeights {
       parameters.push({ name, value, gradient: make(), mean: make(), variance: make(), decays: ne[1] > 1 });
     }
     this.parameters = parameters;
-    this.#release.push(backend.allocate(context));
+    this.#cleanup.defer(backend.allocate(context));
     using data = new TensorData(file.paths);
     for (const entry of file.tensors.values()) {
       const tensor = this.#tensors.get(entry.name);
@@ -121,7 +122,7 @@ export class FullParameters implements TrainableWeights {
   }
 
   dispose(): void {
-    for (const release of this.#release.splice(0).reverse()) release();
+    this.#cleanup[Symbol.dispose]();
   }
 }
 

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createEngine } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { engineRounding } from '../../../../tests/support/answers.ts';
-import { tieBound } from '../../../../tests/support/continuations.ts';
-import { writeRandomModel } from '../../../../tests/support/models/random-model.ts';
-import { createEngine } from '../engine/index.ts';
-import { type Places, Reader } from './reader.ts';
+import { engineRounding } from '../tests/support/answers.ts';
+import { tieBound } from '../tests/support/continuations.ts';
+import { writeRandomModel } from '../tests/support/models/random-model.ts';
+import { type Places, Reader } from './placed-reader.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-reader-'));
 const question = {

@@ -1,20 +1,27 @@
 /**
- * One model answering in both modes with its first token's logits, which the engine keeps to itself.
+ * One model answering in both modes, in block mode also at positions other than the prompt's own, which the engine has no
+ * use for: to measure what re-encoding is worth (docs/reproduction.md).
  *
  * The same plan, blocks, runner and generation as Engine.answer() has; a test holds the two equal.
  */
 
 import { join } from 'node:path';
-import { generate } from '../engine/answer/generate.ts';
-import { chooseAttention } from '../engine/attention-choice.ts';
-import { BlockSource, type EngineOptions, type Mode, type PromptTemplate, Runner } from '../engine/index.ts';
-import { BlockAttentionError } from '../errors.ts';
-import { Backend, createSampler, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
-import { KvLayout, type KvType, Model, Sequence, weightsDigest } from '../model/index.ts';
-import { cacheFolder } from '../platform/cache-folder.ts';
-import { planRag, tokenizePlan } from '../prompt/index.ts';
-import { type BlockStore, createMemoryStore } from '../store/index.ts';
-import type { Question } from './questions/questions.ts';
+import type { Question } from '@block-attention/engine/eval';
+import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import {
+  BlockSource,
+  type EngineOptions,
+  type Mode,
+  type PromptTemplate,
+  Runner,
+} from '@block-attention/engine/internal/engine';
+import { Backend, createSampler, openTokenizer, type VocabTokenizer } from '@block-attention/engine/internal/ggml';
+import { KvLayout, type KvType, Model, Sequence, weightsDigest } from '@block-attention/engine/internal/model';
+import { cacheFolder } from '@block-attention/engine/internal/platform';
+import { planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
+import { type BlockStore, createMemoryStore } from '@block-attention/engine/internal/store';
+import { generate } from '../packages/engine/src/engine/answer/generate.ts';
+import { chooseAttention } from '../packages/engine/src/engine/attention-choice.ts';
 
 export type ReaderOptions = Pick<
   EngineOptions,
