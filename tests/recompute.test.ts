@@ -76,7 +76,7 @@ function expectedLogits(
   });
 }
 
-/** Logits behind a context whose marked tokens are computed anew: in place, of blocks that are copies or of rows. */
+/** Logits behind a context whose marked tokens are computed again: in place, of blocks that are copies or of rows. */
 async function recompute(
   harness: ForwardHarness,
   blocks: readonly EncodedBlock[],
@@ -151,7 +151,7 @@ describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
 
-    it('computes any tokens anew as the reference does', async () => {
+    it('computes any tokens again as the reference does', async () => {
       const harness = await ForwardHarness.open(path, 'f32', attention);
       try {
         const prepared = fc.sample(plans, 12).map((plan) => {

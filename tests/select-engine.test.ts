@@ -110,7 +110,7 @@ it('reads the blocks that are there, counts what it computes, and reports every 
 it('goes with recomputed and hidden heads, and with turns of a conversation', async () => {
   await using engine = await open();
   const history = [{ user: 'Hello.', assistant: 'Ask me about Tessen.' }];
-  // Choosing reads what the answer reads, but for what is computed anew.
+  // Choosing reads what the answer reads, but for what is computed again.
   const expected = await relevances(engine, 'anchor:header+hide:1', { history });
   const best = expected.indexOf(Math.max(...expected));
   const policy = 'anchor:header+head:3+hide:1';

@@ -135,7 +135,7 @@ describe('an engine with a writer', () => {
     // Beside passages that it writes in the same batches.
     const [, mixed] = await Promise.all([engine.encode(passages), read(engine, { mode: 'full' })]);
     expect(mixed).toEqual(expected);
-    // All of the context computed anew is full attention: nothing of the writer is left.
+    // All of the context computed again is full attention: nothing of the writer is left.
     const [anew, anewPlain] = [await read(engine, { policy: 'head:500' }), await read(plain, { policy: 'head:500' })];
     expect(anew.logits).toEqual(anewPlain.logits);
     expect((await read(engine)).logits).not.toEqual((await read(plain)).logits);
@@ -157,7 +157,7 @@ describe('an engine with a writer', () => {
       }
       expect((await read(both, { policy })).statuses).toBe(`${first} miss miss miss`);
     }
-    // A passage that begins a prompt is no other block than one that the writer wrote.
+    // A passage that begins a prompt is not another block than one that the writer wrote.
     const keys = new Set([plain, engine, another, scaled, both].flatMap((each) => each.blockKeys(passages)));
     expect(keys.size).toBe(5 * passages.length);
     // All ways that this engine has encoded them, with the writer and without.

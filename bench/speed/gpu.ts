@@ -228,7 +228,7 @@ await part('uploading', async () => {
   for (const row of [...rows].reverse()) {
     const prompt = prompts.get(row.tokens);
     if (prompt === undefined || performance.now() > deadline) break;
-    // Once: what is there afterwards is no upload.
+    // Once: what is there afterwards is not an upload.
     row.uploadedMs = round((await ask(engine, prompt, 'block')).ttftMs, 1);
   }
   return { rows, uploads: engine.usage().pool };

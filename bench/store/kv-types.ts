@@ -2,7 +2,7 @@
  * Element types of stored states: bytes, error against f32 states, and the time of a final block over 8,192 tokens.
  * `npm run bench -- kv-types`
  *
- * q4_0 is no type of the store. Its error shows why: states are rounded to it and held as f32, so it has no time.
+ * q4_0 is not a type of the store. Its error shows why: states are rounded to it and held as f32, so it has no time.
  */
 
 import { Backend, loadNativeKernel } from '@block-attention/engine/internal/ggml';

@@ -39,7 +39,7 @@ describe('practice', () => {
       const holding = contexts.filter((context) => context.passages.some((passage) => passage.text === text));
       expect(holding.length).toBeGreaterThanOrEqual(rounds);
     }
-    // Where a document lies on this machine is no part of a prompt.
+    // Where a document lies on this machine is not a part of a prompt.
     expect(JSON.stringify(contexts)).not.toContain('someone');
   });
 

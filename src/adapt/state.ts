@@ -47,7 +47,7 @@ export async function openState(out: string, run: string, resume: boolean): Prom
   try {
     value = JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw invalid(`${path} cannot be read: start anew with another --out`, error);
+    throw invalid(`${path} cannot be read: start again with another --out`, error);
   }
   const state = schema.safeParse(value);
   if (!state.success || state.data.run !== run) {

@@ -50,7 +50,7 @@ export async function withFolderLock<T>(
   }
   const heartbeat = setInterval(() => {
     const now = new Date();
-    // A missed touch is harmless; a lock that was taken over must not be created anew.
+    // A missed touch is harmless; a lock that was taken over must not be created again.
     utimes(path, now, now).catch(() => undefined);
   }, timings.heartbeatMs);
   heartbeat.unref();

@@ -31,7 +31,8 @@ export function checkGgufMagic(head: Uint8Array): void {
 export async function checkGgufFile(file: FileHandle): Promise<void> {
   const header = Buffer.alloc(headerBytes);
   const { bytesRead } = await file.read(header, 0, headerBytes, 0);
-  if (bytesRead < 4) throw new SourceError(`it sent ${bytesRead} bytes, which is no GGUF`, { code: 'MODEL_INVALID' });
+  if (bytesRead < 4)
+    throw new SourceError(`it sent ${bytesRead} bytes, which is not a GGUF`, { code: 'MODEL_INVALID' });
   checkGgufMagic(header.subarray(0, bytesRead));
   const { size } = await file.stat();
   if (size < headerBytes) throw new SourceError(`its GGUF ends after ${size} bytes`, { code: 'MODEL_INVALID' });

@@ -71,7 +71,7 @@ describe('downloadFile', () => {
     expect(server.requests.at(-1)?.headers['if-range']).toBe('"v1"');
   });
 
-  it('begins anew when the file has changed meanwhile', async () => {
+  it('begins again when the file has changed meanwhile', async () => {
     const changed = fakeGguf(250_000, 2);
     server.behave = (_, index) => {
       if (index === 0) return { cutAfter: 100_000 };
@@ -97,7 +97,7 @@ describe('downloadFile', () => {
     expect(server.ranges).toEqual([undefined, 'bytes=100000-', undefined]);
   });
 
-  it('begins anew when the server ignores ranges', async () => {
+  it('begins again when the server ignores ranges', async () => {
     server.behave = (_, index) => (index === 0 ? { cutAfter: 100_000 } : { ignoreRange: true });
     await download();
     await expectOnDisk(file);
@@ -119,7 +119,7 @@ describe('downloadFile', () => {
     await expectOnDisk(file);
   });
 
-  it('begins anew when another checksum is wanted than the part belongs to', async () => {
+  it('begins again when another checksum is wanted than the part belongs to', async () => {
     server.behave = (_, index) => (index === 0 ? { cutAfter: 100_000 } : { status: 404 });
     await expect(download({ sha256: 'a'.repeat(64) })).rejects.toThrow();
     server.behave = undefined;
@@ -127,7 +127,7 @@ describe('downloadFile', () => {
     expect(server.ranges.at(-1)).toBeUndefined();
   });
 
-  it('begins anew when the file has become shorter than the part', async () => {
+  it('begins again when the file has become shorter than the part', async () => {
     server.etag = undefined;
     server.behave = (_, index) => (index === 0 ? { cutAfter: 100_000 } : { status: 404 });
     await expect(download({ sha256 })).rejects.toThrow();

@@ -107,7 +107,7 @@ describe('a model on the hub', () => {
     expect(cdn.ranges).toEqual([undefined, 'bytes=60000-']);
   });
 
-  it('is explained when it is not there, gated, or the hub is no hub', async () => {
+  it('is explained when it is not there, gated, or the hub is not a hub', async () => {
     answer = [];
     await expect(pull()).rejects.toThrow(/has no file 'q\/tiny.gguf' in owner\/repo at v1\/2/);
     answer = 401;
@@ -117,7 +117,7 @@ describe('a model on the hub', () => {
     hub.route = undefined;
     hub.behave = () => ({ body: '<html>' });
     await expect(pull()).rejects.toThrow(/does not answer as a model hub/);
-    await expect(pull({ HF_ENDPOINT: 'nonsense' })).rejects.toThrow(/HF_ENDPOINT is no http or https URL/);
+    await expect(pull({ HF_ENDPOINT: 'nonsense' })).rejects.toThrow(/HF_ENDPOINT is not an http or https URL/);
   });
 
   it('is asked for again while the hub is busy', async () => {

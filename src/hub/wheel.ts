@@ -32,7 +32,7 @@ export class Wheel implements Disposable {
     this.entries = entries.map((entry) => ({ name: entry.fileName, bytes: entry.uncompressedSize }));
   }
 
-  /** @throws SourceError MODEL_INVALID for a file that is no archive, or one that is not to be trusted */
+  /** @throws SourceError MODEL_INVALID for a file that is not an archive, or one that is not to be trusted */
   static async open(path: string): Promise<Wheel> {
     let zip: ZipFile | undefined;
     try {

@@ -19,12 +19,15 @@ const answerMs = 5000;
 
 /**
  * Connects, and waits for the first answer. The connection then outlives outages of the server.
- * @throws QUEUE_UNREACHABLE when there is no answer in 5 s; INVALID_ARGUMENT when the URL is no Redis
+ * @throws QUEUE_UNREACHABLE when there is no answer in 5 s; INVALID_ARGUMENT when the URL is not a Redis
  */
 export async function connectQueue({ url, name = defaultQueueName }: QueueLocation): Promise<Redis | Cluster> {
   const parsed = parseSharedUrl(url);
   if (!('redis' in parsed)) {
-    throw new BlockAttentionError('INVALID_ARGUMENT', `queue ${printableUrl(url)} is no Redis: give redis://host:port`);
+    throw new BlockAttentionError(
+      'INVALID_ARGUMENT',
+      `queue ${printableUrl(url)} is not a Redis: give redis://host:port`,
+    );
   }
   if (!/^[\w.-]{1,64}$/.test(name)) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `queue name ${JSON.stringify(name)}: use letters, digits, _ . -`);

@@ -3,7 +3,7 @@
  *
  * At most `window` jobs are in the queue at a time, so the queue's server needs room for those alone, whatever the
  * corpus. Jobs are named by their content: a corpus handed in again joins the jobs that wait or run, and starts those
- * that ended anew, which then find their blocks in the store.
+ * that ended again, which then find their blocks in the store.
  */
 
 import { BlockAttentionError, throwIfAborted } from '@block-attention/engine/internal/base';

@@ -129,7 +129,7 @@ function refusal(code: string | undefined): [status: number, reason: string, err
     const message = 'the headers are larger than the server accepts: send fewer';
     return [431, 'Request Header Fields Too Large', new RequestError('REQUEST_TOO_LARGE', message)];
   }
-  return [400, 'Bad Request', new RequestError('INVALID_ARGUMENT', 'this is no HTTP request')];
+  return [400, 'Bad Request', new RequestError('INVALID_ARGUMENT', 'this is not an HTTP request')];
 }
 
 function withResolvers<T>() {

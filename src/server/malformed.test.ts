@@ -114,7 +114,7 @@ describe('over sockets', () => {
       () => ({ parts: [`GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-long: ${'y'.repeat(20_000)}\r\n\r\n`] }),
     ],
     [
-      'a length that is no number',
+      'a length that is not a number',
       400,
       () => ({ parts: [`POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: ten\r\n\r\n`] }),
     ],
@@ -162,7 +162,7 @@ describe('over sockets', () => {
     ['broken JSON', 400, () => ({ parts: [postHead(path, 7), '{"a": \u0000}'.slice(0, 7)] })],
   ];
 
-  it('gets the same for what is no request, comes too slowly, is too large, or ends early', async () => {
+  it('gets the same for what is not a request, comes too slowly, is too large, or ends early', async () => {
     const before = (await keptBytes()).heap;
     for (let round = 0; round < 3; round++) {
       const all = Array.from({ length: 13 }, (_, i) =>

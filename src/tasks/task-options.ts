@@ -2,7 +2,7 @@
 import { BlockAttentionError, createRandom, type Random } from '@block-attention/engine/internal/base';
 import { type TaskSplit, taskSplits } from './task-names.ts';
 
-/** @throws INVALID_ARGUMENT naming what is no whole number in [min, max]. @param why said behind the remedy */
+/** @throws INVALID_ARGUMENT naming what is not a whole number in [min, max]. @param why said behind the remedy */
 export function checkRange(values: Readonly<Record<string, number>>, min: number, max: number, why = ''): void {
   for (const [name, value] of Object.entries(values)) {
     if (Number.isSafeInteger(value) && value >= min && value <= max) continue;

@@ -76,7 +76,7 @@ describe('expectSameChoices', () => {
     expect(() => expectSameChoices([9, 8, 7, 5], reference, 0.001)).toThrow();
   });
 
-  it('refuses an answer that ends too soon or goes on, and takes a lead that is no number for undecided', () => {
+  it('refuses an answer that ends too soon or goes on, and takes a lead that is not a number for undecided', () => {
     expect(() => expectSameChoices([9], reference, 0.1)).toThrow();
     expect(() => expectSameChoices([9, 8, 7, 6, 5], reference, 0.001)).toThrow();
     expect(expectSameChoices([1], [{ token: 2, lead: Number.NaN }], 0.1)).toBe(0);

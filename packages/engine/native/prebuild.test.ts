@@ -47,7 +47,7 @@ describe('the build and the loader agree on', () => {
     expect(wanted).toEqual(
       expect.arrayContaining(['ba_abi_version', 'ba_sources', 'ba_attend', 'ba_barrier_install', 'ba_guard_add']),
     );
-    // A struct is no function.
+    // A struct is not a function.
     expect(wanted).not.toContain('ba_params');
   });
 });

@@ -20,7 +20,7 @@ export const errorCodes = {
     summary: 'The file is not a GGUF, is truncated, or its tensors contradict its header.',
   },
   MODEL_UNSUPPORTED: { status: 422, summary: 'The architecture, or a feature of it, cannot run in block mode.' },
-  ADAPTER_INVALID: { status: 422, summary: 'The adapter is no LoRA GGUF, is damaged, or is for another model.' },
+  ADAPTER_INVALID: { status: 422, summary: 'The adapter is not a LoRA GGUF, is damaged, or is for another model.' },
   MODEL_TOO_LARGE: { status: 507, summary: 'The model or the request does not fit into memory.' },
   DOWNLOAD_FAILED: { status: 502, summary: 'Every source of the model failed.' },
   DISK_FULL: { status: 507, summary: 'The disk has no room for a model or a block.' },

@@ -11,7 +11,7 @@ import { addModelOptions, engineOptions, type ModelOptions } from '../options/mo
 import { numberOption } from '../options/numbers.ts';
 import { passagesIn } from '../options/verify-documents.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatCount, formatDuration } from '../terminal/format.ts';
+import { counted, formatCount, formatDuration } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -127,9 +127,9 @@ function planLines(plan: AdaptPlan, minutes: number): string[] {
   const seconds = spentSeconds + answerSeconds + trainingSeconds + verifySeconds;
   const of = (value: number) => formatDuration(value * 1000);
   return [
-    `${formatCount(passages)} passages; ${formatCount(contexts)} contexts to practise on, ` +
+    `${counted(passages, 'passage')}; ${counted(contexts, 'context')} to practise on, ` +
       `${reasons[limit]}; policy ${policy}`,
-    `about ${of(seconds)}: ${of(answerSeconds)} for the model's own answers, ${of(trainingSeconds)} for ${formatCount(steps)} steps, at most ${of(verifySeconds)} to verify`,
+    `about ${of(seconds)}: ${of(answerSeconds)} for the model's own answers, ${of(trainingSeconds)} for ${counted(steps, 'step')}, at most ${of(verifySeconds)} to verify`,
     ...(seconds > minutes * 66
       ? [`warning: fewer contexts teach nothing, and that is more than --minutes ${minutes}`]
       : []),
@@ -186,7 +186,7 @@ function card({ training, verification, seconds, files }: AdaptReport, model: re
   return [
     `Block mode from full attention, on held-out contexts: KL ${apart(before?.divergence, nats)} before, ${apart(after?.divergence, nats)} after`,
     `The same likeliest token: ${apart(before?.agreement, shares)} before, ${apart(after?.agreement, shares)} after`,
-    `Verified on ${formatCount(n)} questions: ${differenceText(difference, "probability of full attention's own answers")}`,
+    `Verified on ${counted(n, 'question')}: ${differenceText(difference, "probability of full attention's own answers")}`,
     `First token: KL ${firstToken.meanKl.toFixed(3)} nats, the same choice in ${percent(firstToken.sameTop)} %`,
     '',
     `Verdict  ${verdict}${policy === null || policy === plainPolicy.name ? '' : `, policy ${policy}`} (tolerance ${percent(tolerance)} points)`,

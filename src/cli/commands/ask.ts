@@ -21,7 +21,7 @@ import { numberOption } from '../options/numbers.ts';
 import { textOf } from '../options/text-file.ts';
 import { readAhead } from '../runtime/read-ahead.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatBytes, formatCount, formatMs, formatReduction } from '../terminal/format.ts';
+import { counted, formatBytes, formatCount, formatMs, formatReduction } from '../terminal/format.ts';
 import { type CliIo, type CommandContext, exitCodes, printableLine } from '../terminal/io.ts';
 import { linesOf } from '../terminal/lines.ts';
 import { Output } from '../terminal/output.ts';
@@ -170,7 +170,7 @@ function accountOf(result: SourceResult): string[] {
       ? [
           passages === 1
             ? 'the last passage that was found'
-            : `the last ${formatCount(passages)} passages that were found`,
+            : `the last ${counted(passages, 'passage')} that were found`,
         ]
       : []),
     ...(turns > 0 ? [turns === 1 ? 'the oldest turn' : `the oldest ${formatCount(turns)} turns`] : []),
@@ -186,11 +186,11 @@ function account(result: AnswerResult): string[] {
   const lines = [
     ...(reason === null ? [] : [`${mode}, since ${reason}`]),
     `${mode}: first token after ${formatMs(ttftMs)}, ` +
-      `${formatCount(tokens.context)} + ${formatCount(tokens.question)} tokens read, ${formatCount(tokens.answer)} written` +
+      `${formatCount(tokens.context)} + ${counted(tokens.question, 'token')} read, ${formatCount(tokens.answer)} written` +
       (speed > 0 ? ` at ${speed.toFixed(speed < 10 ? 1 : 0)}/s` : ''),
   ];
   if (recomputed.tokens > 0) {
-    lines.push(`policy ${policy}: ${formatCount(recomputed.tokens)} tokens recomputed in ${formatMs(recomputed.ms)}`);
+    lines.push(`policy ${policy}: ${counted(recomputed.tokens, 'token')} recomputed in ${formatMs(recomputed.ms)}`);
   }
   if (selection !== null) {
     const read = selection.passages.filter((passage) => passage.read).length;

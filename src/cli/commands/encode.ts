@@ -12,7 +12,7 @@ import {
   type StoreFlags,
 } from '../options/model-options.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatBytes, formatCount, formatMs } from '../terminal/format.ts';
+import { counted, formatBytes, formatCount, formatMs } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -63,12 +63,12 @@ async function encode(options: EncodeFlags, { io }: CommandContext): Promise<voi
     const tokensPerSecond = encodedTokens > 0 && ms > 0 ? (encodedTokens * 1000) / ms : null;
     const speed = tokensPerSecond === null ? '' : `, ${formatCount(tokensPerSecond)} tokens/s`;
     output.print(
-      `${formatCount(encoded)} blocks encoded, ${formatCount(present)} were there already, in ${formatMs(ms)}${speed}`,
+      `${counted(encoded, 'block')} encoded, ${formatCount(present)} were there already, in ${formatMs(ms)}${speed}`,
     );
-    output.print(`${formatCount(tokens)} tokens, ${formatBytes(bytes)} of keys and values in ${folder}`);
+    output.print(`${counted(tokens, 'token')}, ${formatBytes(bytes)} of keys and values in ${folder}`);
     const failed = opened.engine.store.stats().tiers.reduce((sum, tier) => sum + tier.failedWrites, 0);
     if (failed > 0)
-      output.note(`warning: ${formatCount(failed)} blocks could not be written and are lost with this process`);
+      output.note(`warning: ${counted(failed, 'block')} could not be written and are lost with this process`);
     output.result({
       blocks,
       encoded,

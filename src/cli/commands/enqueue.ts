@@ -8,7 +8,7 @@ import { loadOpenEngine, loadQueue, loadRag } from '../lazy.ts';
 import { numberOption } from '../options/numbers.ts';
 import { addQueueOptions, type QueueFlags } from '../options/queue-options.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatBytes, formatCount, formatMs } from '../terminal/format.ts';
+import { counted, formatBytes, formatCount, formatMs } from '../terminal/format.ts';
 import type { CliIo, CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -63,8 +63,8 @@ async function enqueue(flags: EnqueueFlags, context: CommandContext): Promise<vo
       wait: flags.wait,
       signal: io.signal,
       onProgress: ({ queued, done, encoded, failedJobs }) => {
-        const failed = failedJobs > 0 ? `, ${formatCount(failedJobs)} jobs failed` : '';
-        const detail = `${formatCount(done)} of ${formatCount(corpus.total ?? queued)} passages, ${formatCount(encoded)} blocks encoded${failed}`;
+        const failed = failedJobs > 0 ? `, ${counted(failedJobs, 'job')} failed` : '';
+        const detail = `${formatCount(done)} of ${formatCount(corpus.total ?? queued)} passages, ${counted(encoded, 'block')} encoded${failed}`;
         output.progress.show({ label: 'encoding', done, total: corpus.total ?? queued, detail });
       },
     });
@@ -99,15 +99,15 @@ async function openCorpus({ passages, index }: EnqueueFlags, io: CliIo, output: 
 function tell(summary: EnqueueSummary, { wait }: EnqueueFlags, output: Output): void {
   const { passages, jobs, encoded, present, bytes, ms, workers, failed } = summary;
   if (!wait) {
-    output.print(`${formatCount(passages)} passages queued in ${formatCount(jobs)} jobs`);
+    output.print(`${counted(passages, 'passage')} queued in ${counted(jobs, 'job')}`);
     return;
   }
   output.print(
-    `${formatCount(encoded)} blocks encoded by ${formatCount(workers.length)} workers, ${formatCount(present)} were there already, in ${formatMs(ms)}`,
+    `${counted(encoded, 'block')} encoded by ${counted(workers.length, 'worker')}, ${formatCount(present)} were there already, in ${formatMs(ms)}`,
   );
-  output.print(`${formatCount(passages)} passages in ${formatCount(jobs)} jobs, ${formatBytes(bytes)} written`);
+  output.print(`${counted(passages, 'passage')} in ${counted(jobs, 'job')}, ${formatBytes(bytes)} written`);
   if (failed.length === 0) return;
-  output.print(`${formatCount(failed.length)} jobs failed:`);
+  output.print(`${counted(failed.length, 'job')} failed:`);
   for (const { job, reason } of failed.slice(0, shownFailures)) output.print(`  ${job}: ${reason}`);
   if (failed.length > shownFailures) output.print(`  and ${formatCount(failed.length - shownFailures)} more`);
 }

@@ -21,7 +21,7 @@ import {
   showAnswers,
 } from '../options/eval-options.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatCount, formatDuration, formatFlops, formatMs, formatTable } from '../terminal/format.ts';
+import { counted, formatDuration, formatFlops, formatMs, formatTable } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 import { checkWritable } from '../terminal/svg-file.ts';
@@ -91,7 +91,7 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   output.print(
     `Took     ${formatDuration(report.seconds * 1000)} on ${report.machine.cpu}, ${report.machine.cores} cores`,
   );
-  if (report.reused > 0) output.note(`${formatCount(report.reused)} answers came from ${resume}`);
+  if (report.reused > 0) output.note(`${counted(report.reused, 'answer')} came from ${resume}`);
   noteSkipped(output, report.skipped);
   if (svg !== undefined) {
     await writeFile(svg, await accuracyChart(report, { modelName: model.name }));

@@ -14,7 +14,7 @@ import { percent } from '../options/eval-options.ts';
 import { modelReferenceHelp, repeated } from '../options/model-options.ts';
 import { numberOption } from '../options/numbers.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatBytes, formatCount, formatDuration, formatTable } from '../terminal/format.ts';
+import { counted, formatBytes, formatCount, formatDuration, formatTable } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 import { showPull } from './pull.ts';
@@ -110,7 +110,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
   number(
     '--block-dropout',
     'p',
-    'probability that a passage sees those before it, in block mode, drawn anew in each step (default: 0)',
+    'probability that a passage sees those before it, in block mode, drawn again in each step (default: 0)',
     { min: 0, max: 0.99 },
   );
   command.addOption(
@@ -228,9 +228,9 @@ function startLines(start: FinetuneStart): string[] {
   const { samples, questions, heldOut, skipped, tokensPerEpoch, trainedParameters, steps, firstStep, memoryBytes } =
     start;
   return [
-    `${formatCount(samples)} samples${questions > samples ? ` with ${formatCount(questions)} questions` : ''}, ${formatCount(heldOut)} held out, ${formatCount(tokensPerEpoch)} tokens a pass; ` +
+    `${counted(samples, 'sample')}${questions > samples ? ` with ${counted(questions, 'question')}` : ''}, ${formatCount(heldOut)} held out, ${counted(tokensPerEpoch, 'token')} a pass; ` +
       `${formatCount(trainedParameters)} parameters; about ${formatBytes(memoryBytes)} of memory`,
-    ...(skipped > 0 ? [`warning: ${formatCount(skipped)} samples are longer than allowed and left out`] : []),
+    ...(skipped > 0 ? [`warning: ${counted(skipped, 'sample')} are longer than allowed and left out`] : []),
     firstStep > 0 ? `going on from step ${firstStep} of ${steps}` : `${steps} steps`,
   ];
 }
@@ -287,7 +287,7 @@ function reportLines({
           left: 1,
         })),
     `${steps} steps${how}${written}`,
-    `${formatCount(tokens)} tokens in ${formatDuration(seconds * 1000)}, ${formatCount(tokensPerSecond)} tok/s`,
+    `${counted(tokens, 'token')} in ${formatDuration(seconds * 1000)}, ${formatCount(tokensPerSecond)} tok/s`,
     ...(files.adapter === undefined ? [] : [`Adapter  ${files.adapter}`]),
     ...(files.model === undefined ? [] : [`Model    ${files.model}`]),
   ];

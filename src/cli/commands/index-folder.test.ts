@@ -165,7 +165,7 @@ describe('the options', () => {
     expect(blocks).toMatchObject([{ id: 'system' }, { status: 'miss' }, {}]);
   });
 
-  it('encodes what did not change anew under another policy, and finds both again', async () => {
+  it('encodes what did not change again under another policy, and finds both again', async () => {
     const own = ['--index', workspace.path('policy-index'), '--store', workspace.path('policy-store')];
     await index('--model', workspace.model, ...own);
     for (const policy of [['--policy', 'anchor:7'], []]) {

@@ -18,7 +18,7 @@ import {
   type StoreFlags,
 } from '../options/model-options.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatBytes, formatCount, formatMs, formatTable } from '../terminal/format.ts';
+import { counted, formatBytes, formatCount, formatMs, formatTable } from '../terminal/format.ts';
 import type { CliIo, CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -84,8 +84,8 @@ async function list(flags: IndexFolderFlags, io: CliIo): Promise<void> {
   const { folders, model, embedderReference, directory } = opened.index;
   const rows = folders.map(({ root, files, chunks, updatedAt }) => [
     root,
-    `${formatCount(files)} files`,
-    `${formatCount(chunks)} passages`,
+    `${counted(files, 'file')}`,
+    `${counted(chunks, 'passage')}`,
     new Date(updatedAt).toISOString().slice(0, 16).replace('T', ' '),
   ]);
   for (const line of formatTable(rows, { left: 1 })) output.print(line);
@@ -101,7 +101,7 @@ async function remove(folder: string, flags: IndexFolderFlags, io: CliIo): Promi
   const store = await openStore(flags, io.env, output);
   try {
     const removed = await opened.index.removeFolder(await rootName(folder), { store });
-    output.print(`${formatCount(removed.chunks)} passages and ${formatCount(removed.blocks)} blocks removed`);
+    output.print(`${counted(removed.chunks, 'passage')} and ${counted(removed.blocks, 'block')} removed`);
     output.result({ ...removed, index: opened.index.directory });
   } finally {
     await store.close();
@@ -169,14 +169,14 @@ export function describe({ root, files, chunks, blocks, ms }: IndexSummary, dire
   ] as const;
   const said = changes.flatMap(([count, word]) => (count > 0 ? [`${formatCount(count)} ${word}`] : [])).join(', ');
   const lines = [
-    `${formatCount(files.total)} files in ${root} (${said || 'nothing changed'}): ` +
-      `${formatCount(chunks.total)} passages, ${formatCount(chunks.tokens)} tokens, in ${formatMs(ms)}`,
+    `${counted(files.total, 'file')} in ${root} (${said || 'nothing changed'}): ` +
+      `${counted(chunks.total, 'passage')}, ${counted(chunks.tokens, 'token')}, in ${formatMs(ms)}`,
   ];
   const { encoded, present, removed, bytes } = blocks;
   if (encoded + present + removed > 0) {
     const gone = removed > 0 ? `, ${formatCount(removed)} removed` : '';
     lines.push(
-      `${formatCount(encoded)} blocks encoded, ${formatCount(present)} were there already${gone}; ` +
+      `${counted(encoded, 'block')} encoded, ${formatCount(present)} were there already${gone}; ` +
         `${formatBytes(bytes)} of keys and values`,
     );
   }

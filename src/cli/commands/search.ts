@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { DocumentsState, SearchHit } from '../../rag/index.ts';
 import { addRetrievalOptions, openDocuments, type RetrievalFlags, retrievalOf } from '../options/index-options.ts';
-import { formatCount, formatMs } from '../terminal/format.ts';
+import { counted, formatCount, formatMs } from '../terminal/format.ts';
 import type { CliIo, CommandContext } from '../terminal/io.ts';
 import { printable, printableLine } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
@@ -35,7 +35,7 @@ async function search(question: string, flags: SearchFlags, io: CliIo): Promise<
     if (flags.text === true) output.print(`${printable(chunk.text)}\n`);
     else output.print(output.faint(`    ${excerpt(chunk.text)}`));
   }
-  output.note(`${hits.length} passages in ${formatMs(ms)} from ${opened.index.directory}`);
+  output.note(`${counted(hits.length, 'passage')} in ${formatMs(ms)} from ${opened.index.directory}`);
   for (const line of incomplete(documents)) output.note(line);
   output.result({ hits: hits.map(reportHit), documents, ms, index: opened.index.directory });
 }

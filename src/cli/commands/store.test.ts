@@ -58,7 +58,7 @@ describe('store', () => {
     expect((await store('forget', first.slice(0, 16), second, '--json')).json()).toEqual({ removed: 2 });
     expect(await keys()).toHaveLength(2);
     expect((await store('forget', second.slice(0, 16))).code).toBe(2);
-    expect((await store('forget', 'zzzz')).stderr).toContain('is no key of a stored block');
+    expect((await store('forget', 'zzzz')).stderr).toContain('is not a key of a stored block');
     expect((await store('forget')).stderr).toContain('nothing is named');
   });
 

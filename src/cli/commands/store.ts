@@ -5,7 +5,7 @@ import { addFolderOption, addSharedOption, addStoreKeyOption, type StoreFlags } 
 import { bytesOption, durationOption } from '../options/numbers.ts';
 import { folderOf, onFile, resolveKeys, wholeDigest } from '../options/store-names.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatBytes, formatCount, formatDuration, formatTable } from '../terminal/format.ts';
+import { counted, formatBytes, formatCount, formatDuration, formatTable } from '../terminal/format.ts';
 import { type CommandContext, exitCodes } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -53,7 +53,7 @@ async function list(flags: FolderFlags, { io }: CommandContext): Promise<void> {
   blocks.sort((a, b) => b.usedAtMs - a.usedAtMs);
   const rows = blocks.map(({ key, tokens, encoding, fileBytes, usedAtMs, pinned, sealed }) => [
     key.slice(0, shortKey),
-    tokens === undefined ? 'unreadable' : `${formatCount(tokens)} tokens`,
+    tokens === undefined ? 'unreadable' : `${counted(tokens, 'token')}`,
     encoding === '' ? 'plain' : (encoding ?? ''),
     formatBytes(fileBytes),
     `used ${formatDuration(Math.max(0, Date.now() - usedAtMs))} ago`,
@@ -71,15 +71,13 @@ async function stats(flags: FolderFlags, { io }: CommandContext): Promise<void> 
   const folder = await folderOf(flags, io.env);
   const found = await folderStats(folder);
   output.print(output.bold(folder));
-  output.print(
-    `  ${formatCount(found.blocks)} blocks, ${formatCount(found.tokens)} tokens, ${formatBytes(found.bytes)}`,
-  );
+  output.print(`  ${counted(found.blocks, 'block')}, ${counted(found.tokens, 'token')}, ${formatBytes(found.bytes)}`);
   output.print(`  ${formatDuration(found.encodeMs)} of encoding kept`);
   if (found.pinned + found.sealed + found.unreadable > 0) {
     output.print(`  ${found.pinned} pinned, ${found.sealed} encrypted, ${found.unreadable} unreadable`);
   }
   for (const [model, { blocks, bytes }] of Object.entries(found.models)) {
-    output.print(`  model ${model.slice(0, shortKey)}  ${formatCount(blocks)} blocks  ${formatBytes(bytes)}`);
+    output.print(`  model ${model.slice(0, shortKey)}  ${counted(blocks, 'block')}  ${formatBytes(bytes)}`);
   }
   output.result({ folder, ...found });
 }
@@ -96,13 +94,13 @@ async function verify(flags: VerifyFlags, context: CommandContext): Promise<void
   const report = await verifyFolder(await folderOf(flags, io.env), {
     storeKey: await storeKeyOf(flags),
     remove: flags.remove,
-    onProgress: (blocks) => output.progress.show({ label: 'checking', detail: `${formatCount(blocks)} blocks` }),
+    onProgress: (blocks) => output.progress.show({ label: 'checking', detail: `${counted(blocks, 'block')}` }),
   });
   for (const { path, reason } of report.problems) output.print(`${reason}  ${path}`);
   const unchecked =
     report.unchecked === 0 ? '' : `, ${formatCount(report.unchecked)} encrypted and not checked: give --store-key`;
   const removed = flags.remove && report.corrupt > 0 ? ' and removed' : '';
-  output.print(`${formatCount(report.blocks)} blocks, ${formatCount(report.corrupt)} corrupt${removed}${unchecked}`);
+  output.print(`${counted(report.blocks, 'block')}, ${formatCount(report.corrupt)} corrupt${removed}${unchecked}`);
   output.result(report);
   if (report.corrupt > 0) context.exitCode = exitCodes.failure;
 }
@@ -117,8 +115,8 @@ async function clean(flags: CleanFlags, { io }: CommandContext): Promise<void> {
   const { cleanFolder } = await import('@block-attention/engine/internal/store');
   const report = await cleanFolder(await folderOf(flags, io.env), { diskBytes: flags.disk, ttlMs: flags.ttl });
   output.print(
-    `${formatCount(report.removed)} blocks removed (${formatBytes(report.removedBytes)}), ` +
-      `${formatCount(report.temporary)} left-over files; ${formatCount(report.blocks)} blocks stay (${formatBytes(report.bytes)})`,
+    `${counted(report.removed, 'block')} removed (${formatBytes(report.removedBytes)}), ` +
+      `${formatCount(report.temporary)} left-over files; ${counted(report.blocks, 'block')} stay (${formatBytes(report.bytes)})`,
   );
   output.result(report);
 }
@@ -142,7 +140,7 @@ async function forget(keys: readonly string[], flags: ForgetFlags, { io }: Comma
   }
   const onWarning = ({ message }: { message: string }) => output.note(`warning: ${message}`);
   const removed = await forgetBlocks({ directory, shared, onWarning }, found);
-  output.print(`${formatCount(removed)} blocks forgotten`);
+  output.print(`${counted(removed, 'block')} forgotten`);
   output.result({ removed });
 }
 
@@ -156,7 +154,7 @@ async function pin(keys: readonly string[], flags: PinFlags, { io }: CommandCont
   const directory = await folderOf(flags, io.env);
   const pinned = !flags.off;
   const blocks = await pinBlocks(directory, await resolveKeys(keys, directory), pinned);
-  output.print(`${formatCount(blocks)} blocks ${pinned ? 'pinned' : 'no longer pinned'}`);
+  output.print(`${counted(blocks, 'block')} ${pinned ? 'pinned' : 'no longer pinned'}`);
   output.result({ blocks, pinned });
 }
 
@@ -165,7 +163,7 @@ async function exportBlocks(file: string, flags: FolderFlags, { io }: CommandCon
   const { exportFolder } = await import('@block-attention/engine/internal/store');
   const directory = await folderOf(flags, io.env);
   const report = await onFile(file, () => exportFolder(directory, file));
-  output.print(`${formatCount(report.blocks)} blocks (${formatBytes(report.bytes)}) written to ${file}`);
+  output.print(`${counted(report.blocks, 'block')} (${formatBytes(report.bytes)}) written to ${file}`);
   output.result({ file, ...report });
 }
 
@@ -179,7 +177,7 @@ async function importBlocks(file: string, flags: FolderFlags, { io }: CommandCon
   const report = await onFile(file, () => importArchive(directory, file, { storeKey }));
   const { imported, present, refused } = report;
   output.print(
-    `${formatCount(imported)} blocks added, ${formatCount(present)} were there already, ${formatCount(refused)} refused`,
+    `${counted(imported, 'block')} added, ${formatCount(present)} were there already, ${formatCount(refused)} refused`,
   );
   output.result(report);
 }

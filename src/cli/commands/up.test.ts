@@ -70,7 +70,7 @@ describe('up', () => {
     while ((await encoded()).done !== 2) await sleep(20);
     first.child.kill('SIGTERM');
     expect(await first.ended).toBe(0);
-    expect(first.log()).toMatch(/1 files in .*docs \(1 new\): 1 passages/);
+    expect(first.log()).toMatch(/1 file in .*docs \(1 new\): 1 passage,/);
     // `--index NAME` is a folder of that name in the cache.
     const { code, json } = await workspace.run([
       'search',
@@ -88,7 +88,7 @@ describe('up', () => {
   });
 
   it.each([
-    [['up', 'nowhere'], '"nowhere" is no folder'],
+    [['up', 'nowhere'], '"nowhere" is not a folder'],
     [['up', '--port', 'x'], '--port'],
   ])('%j ends before a model is loaded', async (argv, message) => {
     const { code, stderr } = await workspace.run(argv);

@@ -20,7 +20,7 @@ import {
 import { numberOption } from '../options/numbers.ts';
 import { questionsOf } from '../options/verify-documents.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatCount, formatDuration, formatMs, formatTable } from '../terminal/format.ts';
+import { counted, formatCount, formatDuration, formatMs, formatTable } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -109,7 +109,7 @@ async function run(flags: Flags, askedTokens: number | undefined, { io }: Comman
   const questions = given ?? made?.questions ?? [];
   if (made !== undefined) {
     output.note(
-      `${formatCount(questions.length)} questions ${made.made ? 'in' : 'from'} ${made.path}: edit them as you like`,
+      `${counted(questions.length, 'question')} ${made.made ? 'in' : 'from'} ${made.path}: edit them as you like`,
     );
   }
   // What making the questions took is part of the time.

@@ -14,7 +14,7 @@ import {
 import { durationOption } from '../options/numbers.ts';
 import { addQueueOptions, type QueueFlags } from '../options/queue-options.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatCount, formatMs } from '../terminal/format.ts';
+import { counted, formatCount, formatMs } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -73,8 +73,8 @@ async function work(flags: WorkerFlags, { io }: CommandContext): Promise<void> {
   });
   const { jobs, failed, encoded, present, ms } = summary;
   output.print(
-    `${formatCount(jobs)} jobs, ${formatCount(encoded)} blocks encoded, ${formatCount(present)} were there already, in ${formatMs(ms)}`,
+    `${counted(jobs, 'job')}, ${counted(encoded, 'block')} encoded, ${formatCount(present)} were there already, in ${formatMs(ms)}`,
   );
-  if (failed > 0) output.print(`${formatCount(failed)} jobs failed: enqueue names the reasons`);
+  if (failed > 0) output.print(`${counted(failed, 'job')} failed: enqueue names the reasons`);
   output.result({ worker: name, ...summary });
 }

@@ -1,6 +1,6 @@
 /** What the demo prints, at 80 columns. Pure. */
 import type { EncodeSummary, Engine, FlopsReport } from '@block-attention/engine/internal/engine';
-import { formatBytes, formatCount, formatMs, formatReduction, wrap } from '../terminal/format.ts';
+import { counted, formatBytes, formatCount, formatMs, formatReduction, wrap } from '../terminal/format.ts';
 import { printable } from '../terminal/io.ts';
 
 interface Side {
@@ -42,7 +42,7 @@ export function demoHeader({ model, engine, loadMs, encoding, tokensPerSecond }:
   return [
     `Model    ${model}, ${Math.round(parameters / 1e6)}M parameters, loaded in ${formatMs(loadMs)}`,
     `Device   ${engine.threads} threads, ${engine.attention} attention, keys and values ${engine.kvType}`,
-    `Encoded  ${encoding.encoded} blocks, ${formatCount(encoding.tokens)} tokens in ${formatMs(encoding.ms)} ` +
+    `Encoded  ${encoding.encoded} blocks, ${counted(encoding.tokens, 'token')} in ${formatMs(encoding.ms)} ` +
       `(${formatCount(tokensPerSecond)} tokens/s)`,
     `Stored   ${formatBytes(encoding.bytes)} of keys and values, reused by every question`,
     '',

@@ -11,7 +11,7 @@ import {
   modelDefaultHelp,
   modelReferenceHelp,
 } from '../options/model-options.ts';
-import { formatCount } from '../terminal/format.ts';
+import { counted } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 import { type DemoRow, demoCard, demoHeader, demoNote, demoSummary } from './demo-card.ts';
@@ -73,7 +73,7 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
   });
 
   async function answer(question: string, mode: Mode): Promise<AnswerResult> {
-    output.progress.show({ label: `${mode} attention: ${question}`, detail: `${formatCount(encoding.tokens)} tokens` });
+    output.progress.show({ label: `${mode} attention: ${question}`, detail: counted(encoding.tokens, 'token') });
     return engine.answer({ passages, question, mode, maxTokens, signal: io.signal }).result;
   }
 }

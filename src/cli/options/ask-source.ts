@@ -8,7 +8,7 @@ import { planState } from '../../rag/state/plan-state.ts';
 import type { AskOptions } from '../commands/ask.ts';
 import { passagesOf } from '../runtime/open-engine.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatCount } from '../terminal/format.ts';
+import { counted } from '../terminal/format.ts';
 import type { CliIo } from '../terminal/io.ts';
 import type { Output } from '../terminal/output.ts';
 import { modelReference, openDocuments, retrievalOf } from './index-options.ts';
@@ -65,7 +65,7 @@ function fixed(passages: readonly Passage[], options: AskOptions, { env }: CliIo
     if (value !== undefined) throw invalid(`${flag} is for the index: leave it out with --passages and --state`);
   }
   return {
-    label: `reading ${formatCount(passages.length)} passages and the question`,
+    label: `reading ${counted(passages.length, 'passage')} and the question`,
     model: modelReference(options.model, env),
     answerer: (engine, request) => createDialogue({ ...request, engine, passages }),
     [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -4,7 +4,7 @@ import type { Difference, EvaluationRow, Interval } from '@block-attention/engin
 import type { ModelInfo } from '@block-attention/engine/internal/engine';
 import { type ContextPolicy, parsePolicy } from '@block-attention/engine/internal/policy';
 import { type Command, Option } from 'commander';
-import { formatCount } from '../terminal/format.ts';
+import { counted, formatCount } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 import { addModelOptions, type ModelOptions } from './model-options.ts';
 import { numberOption } from './numbers.ts';
@@ -83,7 +83,7 @@ export function showAnswers(output: Output, label: string): (progress: { done: n
 
 export function noteSkipped(output: Output, skipped: number): void {
   if (skipped === 0) return;
-  output.note(`warning: ${formatCount(skipped)} questions exceed the context and were left out`);
+  output.note(`warning: ${counted(skipped, 'question')} exceed the context and were left out`);
 }
 
 /** What the model runs with, for cards. */

@@ -21,8 +21,7 @@ export interface ModelOptions {
   readonly adapterScale?: number;
 }
 
-export const modelReferenceHelp =
-  'alias (see `models`), hf:owner/repo/file.gguf, https://…, pypi:package==version, or path';
+export const modelReferenceHelp = 'alias (see `models`), hf:owner/repo/file.gguf, https://… or path';
 
 /** What is used without `--model`. */
 export const modelDefaultHelp = 'BLOCK_ATTENTION_MODEL, else reader';
@@ -215,7 +214,7 @@ export function addStoreOptions(command: Command): Command {
     .addOption(
       new Option(
         '--ttl <time>',
-        'encode stored blocks anew past this age, e.g. 30d (default: never; on shared servers 7d)',
+        'encode stored blocks again past this age, e.g. 30d (default: never; on shared servers 7d)',
       ).argParser(durationOption('--ttl')),
     )
     .addOption(

@@ -67,12 +67,12 @@ describe('settings of serve', () => {
     const fromEnvironment = await check([], env);
     expect(fromEnvironment.settings?.get('cors')).toBe('environment ["https://a.example","*"]');
     expect(fromEnvironment.settings?.get('allowed-host')).toBe('environment ["a.example","b.example:81"]');
-    expect((await check(['--cors', 'app.example'])).message).toMatch(/"app\.example" is no origin/);
-    expect((await check(['--allowed-host', 'https://a.example'])).message).toMatch(/is no host name/);
+    expect((await check(['--cors', 'app.example'])).message).toMatch(/"app\.example" is not an origin/);
+    expect((await check(['--allowed-host', 'https://a.example'])).message).toMatch(/is not a host name/);
   });
 
   it.each([
-    ['unknown name', 'a.yaml', 'prot: 1\n', /a\.yaml: prot is no setting: use .*port/],
+    ['unknown name', 'a.yaml', 'prot: 1\n', /a\.yaml: prot is not a setting: use .*port/],
     ['wrong type', 'b.yaml', 'port: { a: 1 }\n', /b\.yaml: port: give a text, a number/],
     [
       'bad number',
@@ -85,8 +85,8 @@ describe('settings of serve', () => {
     ['a list', 'f.yaml', 'port: [a, b]\n', /f\.yaml: port: give one value/],
     ['bad switch', 'g.yaml', 'repack: maybe\n', /g\.yaml: repack: give true or false/],
     ['no object', 'h.json', '[1]', /h\.json: the file/],
-    ['no JSON', 'i.json', '{"api-key": "secret-key', /i\.json is no JSON( \(line 1, column \d+\))?: give/],
-    ['no YAML', 'j.yaml', 'a: [', /j\.yaml is no YAML \(line 1, column 5\): give/],
+    ['no JSON', 'i.json', '{"api-key": "secret-key', /i\.json is not JSON( \(line 1, column \d+\))?: give/],
+    ['no YAML', 'j.yaml', 'a: [', /j\.yaml is not YAML \(line 1, column 5\): give/],
   ])('are refused with the field: %s', async (_, name, text, message) => {
     const result = await check(['--config', file(name, text)]);
     expect(result.code).toBe(2);

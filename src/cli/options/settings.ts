@@ -82,7 +82,7 @@ async function readSettings(path: string, options: readonly Option[]): Promise<R
   if (parsed.success) return dropUndefined(parsed.data);
   const [issue] = parsed.error.issues;
   if (issue?.code === 'unrecognized_keys') {
-    throw invalid(`${path}: ${issue.keys.join(', ')} is no setting: use ${names.join(', ')}`);
+    throw invalid(`${path}: ${issue.keys.join(', ')} is not a setting: use ${names.join(', ')}`);
   }
   throw invalid(`${path}: ${issue?.path.join('.') || 'the file'}: ${issue?.message ?? 'malformed'}`);
 }
@@ -96,7 +96,7 @@ async function parse(path: string, text: string): Promise<unknown> {
   } catch (error) {
     // The parser's message quotes the text, which may hold keys: its place is enough.
     const kind = path.endsWith('.json') ? 'JSON' : 'YAML';
-    throw invalid(`${path} is no ${kind}${placeOf(error, text)}: give one object of settings`);
+    throw invalid(`${path} is not ${kind}${placeOf(error, text)}: give one object of settings`);
   }
 }
 

@@ -24,7 +24,7 @@ export async function resolveKeys(texts: readonly string[], directory: string): 
     const matches = /^[0-9a-f]{4,}$/.test(text) ? known.filter((key) => key.startsWith(text)) : [];
     const [match] = matches;
     if (match !== undefined && matches.length === 1) return match;
-    const what = matches.length > 1 ? `begins the keys of ${matches.length} blocks` : 'is no key of a stored block';
+    const what = matches.length > 1 ? `begins the keys of ${matches.length} blocks` : 'is not a key of a stored block';
     throw invalid(`key ${JSON.stringify(text)} ${what}: see \`store ls\``);
   });
 }

@@ -5,7 +5,7 @@ import { invalid } from '../terminal/errors.ts';
 const maxBytes = 2 ** 20;
 const maxJsonBytes = 64 * 2 ** 20;
 
-/** Text of a file. @throws INVALID_ARGUMENT naming the option when it cannot be read or is no small text. */
+/** Text of a file. @throws INVALID_ARGUMENT naming the option when it cannot be read or is not a small text. */
 export async function textOf(option: string, path: string, limit = maxBytes): Promise<string> {
   let bytes: Buffer;
   try {
@@ -22,7 +22,7 @@ export async function textOf(option: string, path: string, limit = maxBytes): Pr
   }
 }
 
-/** Value of a JSON file. @throws INVALID_ARGUMENT naming the option when it cannot be read or is no JSON */
+/** Value of a JSON file. @throws INVALID_ARGUMENT naming the option when it cannot be read or is not JSON */
 export async function jsonOf(option: string, path: string): Promise<unknown> {
   const text = await textOf(option, path, maxJsonBytes);
   try {

@@ -64,7 +64,7 @@ export class StreamTransport implements Transport {
           this.#answered(message.params?.requestId);
         this.onmessage?.(message);
       } catch (error) {
-        // A line that is no message: the next one may be.
+        // A line that is not a message: the next one may be.
         this.onerror?.(error instanceof Error ? error : new Error(String(error)));
       }
     }

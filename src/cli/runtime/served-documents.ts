@@ -98,6 +98,6 @@ export async function checkFolders(folders: readonly string[]): Promise<void> {
   for (const given of folders) {
     if ((await isFolder(given)) || (given.includes('=') && (await isFolder(given.slice(given.indexOf('=') + 1)))))
       continue;
-    throw invalid(`${JSON.stringify(given)} is no folder that can be read: give the folder your documents are in`);
+    throw invalid(`${JSON.stringify(given)} is not a folder that can be read: give the folder your documents are in`);
   }
 }

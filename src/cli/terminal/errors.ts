@@ -59,7 +59,7 @@ const systemReasons: Readonly<Record<string, string>> = {
   EACCES: 'is not open to this user: change its rights, or point BLOCK_ATTENTION_CACHE at another folder',
   EPERM: 'is not open to this user: change its rights, or point BLOCK_ATTENTION_CACHE at another folder',
   EROFS: 'is on a file system that is read only: point BLOCK_ATTENTION_CACHE at another folder',
-  ENOTDIR: 'is within a file that is no folder: name another place, with an option or BLOCK_ATTENTION_CACHE',
+  ENOTDIR: 'is within a file that is not a folder: name another place, with an option or BLOCK_ATTENTION_CACHE',
   ENOSPC: 'finds no room on its disk: free some, or point BLOCK_ATTENTION_CACHE at another one',
   EDQUOT: 'finds no room in your quota: free some, or point BLOCK_ATTENTION_CACHE at another disk',
 };

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatDuration, formatFlops, formatMs, formatReduction, formatTable, wrap } from './format.ts';
+import {
+  counted,
+  formatBytes,
+  formatDuration,
+  formatFlops,
+  formatMs,
+  formatReduction,
+  formatTable,
+  wrap,
+} from './format.ts';
 
 describe('figures', () => {
   it.each([
@@ -18,6 +27,11 @@ describe('figures', () => {
     [59_960, '1 min 00 s'],
     [200_000, '3 min 20 s'],
   ])('%d ms', (ms, text) => expect(formatMs(ms)).toBe(text));
+  it.each([
+    [0, '0 blocks'],
+    [1, '1 block'],
+    [1812, '1,812 blocks'],
+  ])('%d blocks', (count, text) => expect(counted(count, 'block')).toBe(text));
   it('hours', () => expect(formatDuration(3_900_000)).toBe('1 h 05 min'));
   it('operations', () => expect(formatFlops(1.23e11)).toBe('1.2e11'));
   it.each([

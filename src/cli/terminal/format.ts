@@ -17,6 +17,11 @@ export function formatCount(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** `1 block`, `1,812 blocks`. @param noun whose plural ends in s */
+export function counted(value: number, noun: string): string {
+  return `${formatCount(value)} ${noun}${Math.round(value) === 1 ? '' : 's'}`;
+}
+
 /** A measured time: `0.4 ms`, `182 ms`, `4.01 s`, `3 min 20 s`. */
 export function formatMs(ms: number): string {
   if (ms < 9.95) return `${ms.toFixed(1)} ms`;

@@ -34,7 +34,7 @@ export class Progress {
     this.#enabled = sink.isTTY === true && env.TERM !== 'dumb';
   }
 
-  /** What is going on now. A new label starts the time anew. */
+  /** What is going on now. A new label starts the time again. */
   show(state: ProgressState): void {
     if (!this.#enabled) return;
     if (this.#state?.label !== state.label) this.#startedAt = performance.now();

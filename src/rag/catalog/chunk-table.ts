@@ -14,13 +14,13 @@ const name = 'chunks';
 const numbers: readonly (keyof ChunkRow)[] = ['startLine', 'endLine', 'page', 'tokens', 'position'];
 /** Rows from which a look-up by id goes through an index. */
 const indexedFrom = 5000;
-/** Rows up to which files are written anew after rows were removed. */
+/** Rows up to which files are written again after rows were removed. */
 const anewUpTo = 20_000;
 /** Share of the rows that may wait for the index of words, or to be taken off the disk. */
 const mostWaiting = 0.05;
 /** States of the table, each of a run over a folder, that may wait to be cleaned up. */
 const mostVersions = 100;
-/** Rows whose words are made anew at a time. */
+/** Rows whose words are made again at a time. */
 const rewordedAtOnce = 1000;
 /** Of the words of an index, in bytes: none is longer (words.ts). */
 const mostWordBytes = 300;
@@ -143,7 +143,7 @@ export class ChunkTable {
    * Brings the search index up to date and cleans up after earlier states. For the only writer. A large table waits with
    * both while little has changed: what is in no index is looked through.
    * @param removed rows that are gone since the last time; their text is taken off the disk, too. In a table too large to
-   *   be written anew that waits as well, and then until a tenth of a file's rows are gone.
+   *   be written again that waits as well, and then until a tenth of a file's rows are gone.
    */
   async settle({ removed }: { readonly removed: number }): Promise<void> {
     const rows = await this.count();
@@ -155,7 +155,7 @@ export class ChunkTable {
     const indices = await this.#table.listIndices();
     const has = (column: string) => indices.some(({ columns }) => columns.includes(column));
     const { Index } = await lance();
-    // Made anew each time: LanceDB 0.30 now and then panics when `optimize` has rows to add to an index of words. With
+    // Made again each time: LanceDB 0.30 now and then panics when `optimize` has rows to add to an index of words. With
     // all rows in the index it leaves the index alone.
     if (rows > 0) await this.#indexWords();
     if (rows >= indexedFrom && !has('id')) await this.#table.createIndex('id', { config: Index.btree() });
@@ -182,7 +182,7 @@ export class ChunkTable {
     await this.#table.createIndex('search', { config, replace: true });
   }
 
-  /** Makes the words of all rows anew, as another language or a newer version of this package has them. */
+  /** Makes the words of all rows again, as another language or a newer version of this package has them. */
   async reword(words: Words, signal: AbortSignal | undefined): Promise<void> {
     const ids = (await this.select(['id'])).map(({ id }) => id);
     for (let i = 0; i < ids.length; i += rewordedAtOnce) {

@@ -137,7 +137,7 @@ describe('an index', () => {
     return () => corpus[Symbol.dispose]();
   });
 
-  it('is opened again as it was, cut anew when asked to, and refused when damaged', async () => {
+  it('is opened again as it was, cut again when asked to, and refused when damaged', async () => {
     using tokenizer = await openTokenCounter(corpus.model);
     await using first = await corpus.openIndex();
     await first.update(corpus.docs, { tokenizer, model: 'some-model' });

@@ -255,7 +255,7 @@ export class DocumentIndex implements AsyncDisposable {
   /**
    * The chunks that may answer a question, likeliest first.
    * @throws EMPTY_QUESTION; INVALID_ARGUMENT; INDEX_INVALID when the words in the index are of an earlier version of this
-   *   package, or of another language than it was opened with: the next update makes them anew
+   *   package, or of another language than it was opened with: the next update makes them again
    */
   async search(
     question: string,
@@ -390,6 +390,6 @@ function outdated(directory: string, { language }: Manifest, words: Words): Bloc
   const why = findLanguage(language)?.name === words.language ? 'an earlier version of this package' : language;
   return new BlockAttentionError(
     'INDEX_INVALID',
-    `the index in ${directory} has the words of ${why}: run \`block-attention index FOLDER\` once more, which makes them anew and encodes nothing that is there`,
+    `the index in ${directory} has the words of ${why}: run \`block-attention index FOLDER\` once more, which makes them again and encodes nothing that is there`,
   );
 }

@@ -106,7 +106,7 @@ describe('the language of an index', () => {
     }
   });
 
-  it('makes the words anew when it changes, or when an earlier version made them, and says so until then', async () => {
+  it('makes the words again when it changes, or when an earlier version made them, and says so until then', async () => {
     await using own = await openIndex({ directory: join(corpus.folder, 'own') });
     mkdirSync(join(corpus.folder, 'few'));
     writeFileSync(join(corpus.folder, 'few', 'm.txt'), 'Die Windmühlen der Häuser.\n');

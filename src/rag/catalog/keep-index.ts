@@ -127,7 +127,7 @@ export class IndexKeeper implements AsyncDisposable {
     this.#wake();
   }
 
-  /** Asks anew whether to encode. */
+  /** Asks again whether to encode. */
   nudge(): void {
     if (this.#unencoded && this.#encoding === undefined) this.#wake();
   }

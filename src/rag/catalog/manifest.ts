@@ -30,7 +30,7 @@ export interface KnownFile {
   readonly ocr?: string | undefined;
 }
 
-/** How a folder was cut. Other settings make all of its chunks anew. */
+/** How a folder was cut. Other settings make all of its chunks again. */
 export interface CutSettings {
   readonly chunker: number;
   readonly tokenizer: string;
@@ -102,7 +102,7 @@ export async function readManifest(directory: string): Promise<Manifest | undefi
   return value;
 }
 
-/** Differs whenever the manifest was written anew; undefined where there is none. */
+/** Differs whenever the manifest was written again; undefined where there is none. */
 export async function manifestVersion(directory: string): Promise<string | undefined> {
   const found = await stat(join(directory, fileName), { bigint: true }).catch(() => undefined);
   return found && `${found.ino} ${found.mtimeNs} ${found.size}`;

@@ -294,7 +294,10 @@ export async function rootOf(folder: string): Promise<string> {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new BlockAttentionError('INVALID_ARGUMENT', `the folder ${JSON.stringify(folder)} cannot be read: ${reason}`);
   }
-  throw new BlockAttentionError('INVALID_ARGUMENT', `${JSON.stringify(folder)} is no folder: give the folder it is in`);
+  throw new BlockAttentionError(
+    'INVALID_ARGUMENT',
+    `${JSON.stringify(folder)} is not a folder: give the folder it is in`,
+  );
 }
 
 /** The name a folder has in the index, also of one that is gone. */

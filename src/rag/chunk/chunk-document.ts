@@ -12,7 +12,7 @@ import type { DocumentType, ParsedDocument, Unit } from '../load/document.ts';
 import { type CountTokens, cutUnit } from './cut-unit.ts';
 import { defaultTables, type TableForm, withTables } from './tables.ts';
 
-/** Raised whenever the same file would give other chunks: an index made by an older version is made anew. */
+/** Raised whenever the same file would give other chunks: an index made by an older version is made again. */
 export const chunkerVersion = 5;
 
 /** Where in a chunk's text which lines of the file begin: `[offset, startLine, endLine]`, ascending. */

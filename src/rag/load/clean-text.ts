@@ -1,5 +1,5 @@
 /**
- * Takes out of text files what is no text and stands there all the same: colours and other commands to a terminal,
+ * Takes out of text files what is not text and stands there all the same: colours and other commands to a terminal,
  * overstruck letters of manual pages, NULs of a log whose writer crashed, the end mark of DOS. Line ends become `\n`,
  * so that a checkout on Windows gives the same blocks. Linear in the text.
  */

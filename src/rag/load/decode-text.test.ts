@@ -55,7 +55,7 @@ describe('labels', () => {
   });
 });
 
-describe('what is no text', () => {
+describe('what is not text', () => {
   it.each([
     ['colours', '\u001b[32mok\u001b[0m done \u001b[1;31mfail\u001b[m\n', 'ok done fail\n'],
     ['titles and links', '\u001b]0;title\u0007a \u001b]8;;http://x\u001b\\link\u001b]8;;\u001b\\ b', 'a link b'],

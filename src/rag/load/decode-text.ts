@@ -1,5 +1,5 @@
 /**
- * Bytes to text, whatever the encoding, and refusing what is no text at all.
+ * Bytes to text, whatever the encoding, and refusing what is not text at all.
  *
  * A byte order mark decides; else UTF-16 by where its zeros lie; else UTF-8 if it decodes; else what the file itself
  * declares; else a statistical guess. Names of encodings mean what they mean on the web (WHATWG Encoding Standard):
@@ -12,7 +12,7 @@ import { UnreadableFile } from './document.ts';
 
 /** Bytes that the guesses look at. */
 const sampleBytes = 64 * 1024;
-/** Of the characters: more than this share of control or replacement characters is no text. */
+/** Of the characters: more than this share of control or replacement characters is not text. */
 const mostJunk = 0.02;
 /** The same where a guessed encoding stands beside NULs: far likelier that it is none. */
 const mostJunkOfGuess = 0.002;

@@ -170,7 +170,7 @@ describe('JSON lines', () => {
     );
     expect(outline(document)).toEqual([['', 'id: 1; user.name: Ida; user.tags: a, b', '1.x: 1; 2: 2', 'text']]);
     expect(places(document).map(([, line]) => line)).toEqual([1, 4, 5]);
-    expect(document.notes).toEqual(['1 of its lines is no JSON: 3']);
+    expect(document.notes).toEqual(['1 of its lines is not JSON: 3']);
     await expect(parse('a.ndjson', '{\n}')).rejects.toMatchObject({ code: 'DAMAGED' });
   });
 });

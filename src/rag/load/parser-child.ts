@@ -71,7 +71,7 @@ async function readInside(root: string, path: string, maxBytes: number): Promise
   });
   try {
     const opened = await file.stat();
-    if (!opened.isFile()) throw new UnreadableFile('it is no ordinary file');
+    if (!opened.isFile()) throw new UnreadableFile('it is not an ordinary file');
     const real = await realpath(path);
     const way = relative(root, real);
     const there = await stat(real);

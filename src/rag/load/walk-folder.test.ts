@@ -71,7 +71,7 @@ describe('walking a folder', () => {
     truncateSync(join(root, 'huge.md'), 100 * 2 ** 20);
     const { files, skipped } = await walk();
     expect(files).toMatchObject([{ path: 'huge.md', bytes: 100 * 2 ** 20 }]);
-    expect(skipped).toEqual(['pipe.md: it is no ordinary file']);
+    expect(skipped).toEqual(['pipe.md: it is not an ordinary file']);
   });
 
   it('ends in folders without end', async () => {

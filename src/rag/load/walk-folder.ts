@@ -99,7 +99,7 @@ async function fileAt(root: string, path: string): Promise<FoundFile | string | 
     const found = link ? await stat(realPath) : there;
     if (found.isDirectory()) return undefined;
     // Opening a pipe would wait for its writer.
-    if (!found.isFile()) return 'it is no ordinary file';
+    if (!found.isFile()) return 'it is not an ordinary file';
     return { path, realPath, bytes: found.size, modifiedAt: found.mtimeMs, touchedAt: found.ctimeMs };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

@@ -80,7 +80,7 @@ describe('the plan of a state', () => {
     );
   });
 
-  it('refuses what is no JSON', () => {
+  it('refuses what is not JSON', () => {
     const circle: Record<string, unknown> = {};
     circle.self = circle;
     for (const value of [undefined, () => 1, 1n, circle]) {

@@ -25,7 +25,7 @@ const namingFields = ['id', 'key', 'uuid', 'name'] as const;
 
 /**
  * The blocks of a JSON value in document order, at least one.
- * @throws INVALID_ARGUMENT when the value is no JSON, or an option is out of range
+ * @throws INVALID_ARGUMENT when the value is not JSON, or an option is out of range
  */
 export function planState(value: unknown, options: StateOptions = {}): Passage[] {
   const { blockCharacters = 400, name = 'state' } = options;
@@ -122,7 +122,7 @@ function jsonOf(value: unknown, path: string): string {
     text = JSON.stringify(value);
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new BlockAttentionError('INVALID_ARGUMENT', `${path} is no JSON: ${reason}`, { cause: error });
+    throw new BlockAttentionError('INVALID_ARGUMENT', `${path} is not JSON: ${reason}`, { cause: error });
   }
   if (text === undefined) {
     throw new BlockAttentionError('INVALID_ARGUMENT', `${path} is ${typeof value}: give a JSON value`);

@@ -209,7 +209,7 @@ export function findLanguage(name: string): Language | undefined {
   return languages.find((known) => known.code === code || known.name === other);
 }
 
-/** `deu-AT` to `de`; an empty text for what is no language tag. */
+/** `deu-AT` to `de`; an empty text for what is not a language tag. */
 function primaryCode(tag: string): string {
   try {
     return Intl.getCanonicalLocales(tag)[0]?.split('-')[0] ?? '';

@@ -1,6 +1,6 @@
 /**
  * Units as people say them, for numbers that have them as people write them: `450 W` is found by watts, `12.50 €` by
- * euros, `60 %` by percent. Only behind a number, or a currency in front of one: a letter alone is no unit.
+ * euros, `60 %` by percent. Only behind a number, or a currency in front of one: a letter alone is not a unit.
  */
 
 /** By language: the symbol, and what it is called. */

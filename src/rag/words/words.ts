@@ -4,7 +4,7 @@
  *
  * Scripts that write without blanks, and Korean, whose particles stick to their words, are taken as pairs of neighbouring
  * characters: measured, that finds more than a dictionary's words do, and unlike those it does not change with the
- * version of Node (docs/log.md). Everything else is cut at what is no letter, digit or mark, and without its endings.
+ * version of Node (docs/log.md). Everything else is cut at what is not a letter, digit or mark, and without its endings.
  */
 import { equivalentsOf } from './equivalents.ts';
 import { foldAccents, foldMarks, scriptOf } from './fold.ts';
@@ -12,7 +12,7 @@ import { decidersOf, type Language, requireLanguage, type Script } from './langu
 import { normalize } from './normalize.ts';
 import { unitNamer } from './units.ts';
 
-/** Raised whenever the same text would give other words: the words of an index made by an older version are made anew. */
+/** Raised whenever the same text would give other words: the words of an index made by an older version are made again. */
 export const wordsVersion = 2;
 
 /** Longer words are found by their beginning. In UTF-16 units. */

@@ -45,7 +45,7 @@ async function readForm(c: Context<ServerEnv>, mostBytes: number): Promise<SentF
   try {
     form = await new Response(body, { headers: { 'content-type': type } }).formData();
   } catch {
-    throw new RequestError('INVALID_ARGUMENT', 'the body is no whole multipart form: send it again');
+    throw new RequestError('INVALID_ARGUMENT', 'the body is not a whole multipart form: send it again');
   }
   const [file, other] = form.getAll('file');
   if (!(file instanceof File)) throw new RequestError('INVALID_ARGUMENT', 'file: send a file in this field', 'file');

@@ -73,7 +73,7 @@ export class Library {
     return opening;
   }
 
-  /** Asks anew whether to encode, where something is left to. */
+  /** Asks again whether to encode, where something is left to. */
   nudge(): void {
     for (const opening of this.#collections.values())
       opening.then(({ keeper }) => keeper.nudge()).catch(() => undefined);

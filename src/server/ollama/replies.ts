@@ -65,7 +65,7 @@ function callsOf({ calls }: WholeReply): Pick<OllamaWords, 'tool_calls'> {
   return { tool_calls: calls.map(({ name, arguments: text }) => ({ function: { name, arguments: objectOf(text) } })) };
 }
 
-/** Arguments that the token limit cut off are no JSON. */
+/** Arguments that the token limit cut off are not JSON. */
 function objectOf(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -37,7 +37,7 @@ export function browserGuard(options: GuardOptions): MiddlewareHandler<ServerEnv
     const host = c.req.header('host');
     if (checksHost && host !== undefined && !isOwnHost(host, hosts)) {
       const name = JSON.stringify(host.slice(0, 255));
-      throw forbidden(`${name} is no name of this server: start it with --allowed-host, or use its address`);
+      throw forbidden(`${name} is not a name of this server: start it with --allowed-host, or use its address`);
     }
     const origin = c.req.header('origin');
     if (origin !== undefined && !isListed(origin) && !isOwnPage(c, origin, host, hosts, options.keyed)) {

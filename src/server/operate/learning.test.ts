@@ -24,7 +24,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-// A policy that computes the first tokens of every block anew is full attention while no block has more.
+// A policy that computes the first tokens of every block again is full attention while no block has more.
 const policy = 'head:64';
 const short = [{ text: 'opened in 1911.' }, { text: 'in the passage.' }];
 const long = [

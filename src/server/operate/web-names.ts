@@ -12,7 +12,7 @@ export function parseOrigin(text: string): string {
   if (url === undefined && /^[a-z][a-z0-9+.-]{0,63}:\/\/[^\s/?#@]{1,255}$/i.test(text)) return text.toLowerCase();
   throw new BlockAttentionError(
     'INVALID_ARGUMENT',
-    `${JSON.stringify(text)} is no origin: give scheme, host and port alone, such as https://app.example, or "*"`,
+    `${JSON.stringify(text)} is not an origin: give scheme, host and port alone, such as https://app.example, or "*"`,
   );
 }
 
@@ -23,7 +23,7 @@ export function parseHost(text: string): string {
   if (url !== undefined) return /:\d+$/.test(text) ? `${url.hostname}:${url.port || '80'}` : url.hostname;
   throw new BlockAttentionError(
     'INVALID_ARGUMENT',
-    `${JSON.stringify(text)} is no host name: give a name such as ba.example, with a port or without, or "*"`,
+    `${JSON.stringify(text)} is not a host name: give a name such as ba.example, with a port or without, or "*"`,
   );
 }
 

@@ -84,7 +84,7 @@ function ofSchemaOrText(value: unknown, param: string): AnswerFormat {
     return ofSchema(JSON.parse(value), param);
   } catch (error) {
     if (error instanceof RequestError) throw error;
-    throw new RequestError('INVALID_ARGUMENT', `${param}: it is no JSON: give a schema`, param);
+    throw new RequestError('INVALID_ARGUMENT', `${param}: it is not JSON: give a schema`, param);
   }
 }
 

@@ -82,7 +82,7 @@ describe('compressed bodies', () => {
       expect(await refusal(await send(bad, coded('gzip')))).toEqual([
         400,
         'invalid_argument',
-        'the body is no whole gzip data: compress it again',
+        'the body is not whole gzip data: compress it again',
       ]);
     }
     const other = await send(gzip, coded('br'));

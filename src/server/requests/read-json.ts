@@ -56,7 +56,7 @@ export async function readBody(c: Context<ServerEnv>, maxBytes: number): Promise
   } catch (error) {
     if (BlockAttentionError.isInstance(error)) throw error;
     if (coding !== undefined && isBadData(error)) {
-      throw new RequestError('INVALID_ARGUMENT', `the body is no whole ${coding} data: compress it again`);
+      throw new RequestError('INVALID_ARGUMENT', `the body is not whole ${coding} data: compress it again`);
     }
     throw new RequestError('ABORTED', 'the client left while sending the body');
   }

@@ -1,6 +1,6 @@
 /**
  * What requests may say: OpenAI's fields and our own. Other servers' fields are in foreign-fields.ts, which also looks
- * at what is no field here.
+ * at what is not a field here.
  */
 
 import { namesFile, parsePolicy } from '@block-attention/engine/internal/engine';

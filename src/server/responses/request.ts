@@ -9,7 +9,7 @@ import { type ChatRequest, chatRequestSchema, documentsSchema } from '../request
 
 const text = z.object({ type: z.enum(['input_text', 'output_text', 'text']), text: z.string() }).loose();
 const refusal = z.object({ type: z.literal('refusal'), refusal: z.string() });
-const part = z.union([text, refusal], { error: 'a part is no text: the model reads text only' });
+const part = z.union([text, refusal], { error: 'a part is not text: the model reads text only' });
 const content = z.union([z.string(), z.array(part)], { error: 'give a text, or a list of parts that are texts' });
 
 const message = z.object({

@@ -101,7 +101,7 @@ describe('completions', () => {
     [{ prompt: 'x', stop: 'y'.repeat(513) }, 'stop'],
     [{ prompt: 'x', stop: ['y', 'z'.repeat(513)] }, 'stop.1'],
     [{ prompt: 'x', stop: Array(129).fill('y') }, 'stop'],
-  ])('refuse what is no prompt, case %#', async (more, param) => {
+  ])('refuse what is not a prompt, case %#', async (more, param) => {
     const refused = client.completions.create({ ...request, ...more } as never);
     await expect(refused).rejects.toMatchObject({ status: 400, param });
     workplace.engine.store.checkIntegrity();

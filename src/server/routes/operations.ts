@@ -16,7 +16,7 @@ export function addOperations(app: App, server: ServerContext): void {
   app.get('/metrics', async (c) => {
     checkToken(server, c.req.header('authorization'));
     const { registry } = server.metrics;
-    // The library writes Nan, which is no number of the format.
+    // The library writes Nan, which is not a number of the format.
     const text = (await registry.metrics()).replaceAll(/ Nan$/gm, ' NaN');
     return c.text(text, 200, { 'content-type': registry.contentType });
   });

@@ -79,7 +79,7 @@ class Converter implements Host {
     if (depth > maxDepth) throw refuse(at, `it is nested more than ${maxDepth} deep: flatten it`);
     if (value === true) return anything;
     if (value === false) throw refuse(at, 'nothing satisfies it: leave the property out');
-    if (!isObject(value)) throw refuse(at, 'it is no schema: give an object');
+    if (!isObject(value)) throw refuse(at, 'it is not a schema: give an object');
     if (value.nullable === true && value.type !== undefined) {
       const { nullable: _, ...rest } = value;
       return this.#union([this.#schema(rest, at, depth + 1), primitive('null')], at);
@@ -104,7 +104,7 @@ class Converter implements Host {
 
   #both(all: Schema, part: unknown, at: string): Schema {
     if (part === true) return all;
-    if (!isObject(part)) throw refuse(at, 'it is no schema: give an object');
+    if (!isObject(part)) throw refuse(at, 'it is not a schema: give an object');
     const whole = part.allOf === undefined ? part : this.#merged(part, at);
     // A reference is looked into where something stands beside it.
     const own = Object.keys(all).some((keyword) => !isAnnotation(keyword));
@@ -141,7 +141,7 @@ class Converter implements Host {
         this.only(schema, at, ['format']);
         return primitive(type === 'null' ? 'null' : 'boolean');
       default:
-        throw refuse(`${at}.type`, `${show(type)} is no type of JSON: use string, object and so on`);
+        throw refuse(`${at}.type`, `${show(type)} is not a type of JSON: use string, object and so on`);
     }
   }
 
@@ -165,8 +165,8 @@ class Converter implements Host {
     ]);
     const { required = [], additionalProperties, propertyNames } = schema;
     const given = schema.properties ?? {};
-    if (!isObject(given)) throw refuse(`${at}.properties`, 'it is no object');
-    if (!Array.isArray(required)) throw refuse(`${at}.required`, 'it is no list of names');
+    if (!isObject(given)) throw refuse(`${at}.properties`, 'it is not an object');
+    if (!Array.isArray(required)) throw refuse(`${at}.required`, 'it is not a list of names');
     const closed = additionalProperties === false;
     const further = additionalProperties === undefined || closed ? true : additionalProperties;
     // A record over listed names, and a required name that nothing describes, are properties like others.
@@ -294,7 +294,7 @@ class Converter implements Host {
     const shared = Object.keys(beside).some((name) => !isAnnotation(name));
     const whole = options.map((option, i) => (shared ? this.#both(beside, option, `${at}.${keyword}.${i}`) : option));
     const rules = whole.flatMap((option, i) =>
-      // What nothing satisfies is no option.
+      // What nothing satisfies is not an option.
       option === false ? [] : [this.#schema(option, `${at}.${keyword}.${i}`, depth + 1)],
     );
     if (rules.length === 0) throw refuse(`${at}.${keyword}`, 'nothing satisfies any of the options');

@@ -21,7 +21,7 @@ interface Bound {
   readonly open: boolean;
 }
 
-/** A whole part of more digits is no safe integer. */
+/** A whole part of more digits is not a safe integer. */
 const mostDigits = 15;
 
 /**

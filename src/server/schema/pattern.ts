@@ -39,7 +39,7 @@ const lineEnds: readonly Range[] = [
 
 class NotRegular extends Error {}
 
-/** Undefined where the pattern is no regular expression of JavaScript's, or is not regular. */
+/** Undefined where the pattern is not a regular expression of JavaScript's, or is not regular. */
 export function patternGrammar(source: string): PatternGrammar | undefined {
   if (source.length > maxPatternChars) return undefined;
   const pattern = parse(source);

@@ -22,7 +22,7 @@ export function sendRaw(url: string, { parts, pauseMs = 0, cut = false }: RawReq
     const chunks: Buffer[] = [];
     const socket = connect(Number(port), hostname);
     socket.on('data', (chunk) => chunks.push(chunk));
-    // A server that has answered may close before it has read everything: that is no failure of the answer.
+    // A server that has answered may close before it has read everything: that is not a failure of the answer.
     socket.on('error', () => undefined);
     socket.on('close', () => {
       const text = Buffer.concat(chunks).toString();

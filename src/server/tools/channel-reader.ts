@@ -7,7 +7,7 @@ import type { ReplyPart, ReplyReader } from '../replies/reply.ts';
 const marks = /<\|(start|end|message|channel|constrain|call|return)\|>/;
 const longest = '<|constrain|>'.length;
 
-/** @param inner reads what is no part of this, calls above all; its content is read as channels */
+/** @param inner reads what is not a part of this, calls above all; its content is read as channels */
 export function channelReader(inner: ReplyReader): ReplyReader {
   const channels = new Channels();
   const read = (parts: readonly ReplyPart[]) =>

@@ -216,9 +216,13 @@ function parsed(text: string, param: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text === '' ? '{}' : text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
-    // Told below, as any other text that is no object.
+    // Told below, as any other text that is not an object.
   }
-  throw new RequestError('INVALID_ARGUMENT', `${param}: the arguments are no JSON object: send what was called`, param);
+  throw new RequestError(
+    'INVALID_ARGUMENT',
+    `${param}: the arguments are not a JSON object: send what was called`,
+    param,
+  );
 }
 
 /** Some templates want ids of nine letters and digits. */

@@ -14,7 +14,7 @@ const rowBytes = 1 << 20;
 export async function openHole(path: string): Promise<void> {
   const file = await openGguf(path);
   const [first, ...others] = file.tensors.values();
-  if (first?.name !== 'hole' || first.bytes !== rowBytes) throw new Error('the first tensor is no hole of one row');
+  if (first?.name !== 'hole' || first.bytes !== rowBytes) throw new Error('the first tensor is not a hole of one row');
   const start = first.offset;
   const bytes = await readFile(path);
   const header = Buffer.from(bytes.subarray(0, start));

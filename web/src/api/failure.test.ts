@@ -20,7 +20,7 @@ describe('failureOf', () => {
     expect(failureOf(429, body('overloaded'), 'Wed, 21 Oct').retryAfter).toBe(1);
   });
 
-  it('copes with what is no JSON', () => {
+  it('copes with what is not JSON', () => {
     expect(failureOf(502, '<html>', null)).toMatchObject({ kind: 'other', message: 'HTTP 502' });
   });
 });

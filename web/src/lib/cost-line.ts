@@ -10,7 +10,7 @@ export function costLine(
   if (retrieval?.asked === false) return ['no model was asked', ...began].join(' · ');
   if (account === undefined) return began.join(' · ');
   const read = (account.tokens?.context ?? 0) + (account.tokens?.question ?? 0);
-  if (account.mode === 'full') return [`all ${integer(read)} tokens read anew`, ...began].join(' · ');
+  if (account.mode === 'full') return [`all ${integer(read)} tokens read again`, ...began].join(' · ');
   const passages = account.blocks.filter(({ id }) => id !== 'system');
   const hits = passages.filter(({ status }) => status === 'hit');
   const tokens = hits.reduce((sum, block) => sum + block.tokens, 0);

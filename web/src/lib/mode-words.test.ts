@@ -9,13 +9,13 @@ const words = (facts: Partial<NonNullable<ModelInfo['block_attention']>>) =>
 describe('modeWords', () => {
   it.each([
     [{ verdict: 'block' as const }, 'read once', undefined],
-    [{ verdict: null }, 'anew', 'verify'],
-    [{ verdict: null, learning: { state: 'learning' as const, n: 5 } }, 'anew', 'verify'],
+    [{ verdict: null }, 'again', 'verify'],
+    [{ verdict: null, learning: { state: 'learning' as const, n: 5 } }, 'again', 'verify'],
     [{ verdict: null, learning: { state: 'block' as const, n: 30 } }, 'read once', undefined],
-    [{ verdict: 'full' as const }, 'anew', 'finetune'],
-    [{ mode_default: 'full' }, 'anew', undefined],
+    [{ verdict: 'full' as const }, 'again', 'finetune'],
+    [{ mode_default: 'full' }, 'again', undefined],
     [{ mode_default: 'block', verdict: null }, 'read once', 'verify'],
-    [{ verdict: 'block' as const, fallback: 'the answers parted' }, 'anew', 'verify'],
+    [{ verdict: 'block' as const, fallback: 'the answers parted' }, 'again', 'verify'],
   ])('%j', (facts, headline, command) => {
     const said = words(facts);
     expect(said.headline).toContain(headline);
@@ -39,7 +39,7 @@ describe('costLine', () => {
     const seen = { firstTokenMs: 42, retrieval };
     expect(costLine(account, seen)).toBe('1 of 2 passages reused, 50 of 120 tokens · first word after 42 ms');
     expect(costLine({ ...account, mode: 'full', blocks: [] }, seen)).toBe(
-      'all 120 tokens read anew · first word after 42 ms',
+      'all 120 tokens read again · first word after 42 ms',
     );
     expect(costLine(account, { ...seen, retrieval: { ...retrieval, asked: false } })).toBe(
       'no model was asked · first word after 42 ms',

@@ -11,7 +11,7 @@ export interface ModeWords {
 
 export function modeWords({ id, block_attention: facts }: ModelInfo): ModeWords {
   const reuse = 'Passages are read once and reused';
-  const anew = 'Every question reads its passages anew';
+  const anew = 'Every question reads its passages again';
   const verify = `block-attention verify --model ${id} --documents ./docs`;
   if (facts?.fallback) {
     return {
@@ -31,7 +31,7 @@ export function modeWords({ id, block_attention: facts }: ModelInfo): ModeWords 
       headline: reuse,
       why:
         verdict === 'block'
-          ? 'That was measured to be as good as reading them anew.'
+          ? 'That was measured to be as good as reading them again.'
           : 'The server was started with --mode block. Whether answers are as good for this model, nobody has measured.',
       better: verdict === 'block' ? undefined : 'Measure it on your documents:',
       command: verdict === 'block' ? undefined : verify,
@@ -46,7 +46,7 @@ export function modeWords({ id, block_attention: facts }: ModelInfo): ModeWords 
     };
   }
   if (verdict === 'block') {
-    const why = 'For this model that was measured to be as good as reading them anew.';
+    const why = 'For this model that was measured to be as good as reading them again.';
     return { headline: reuse, why, better: undefined, command: undefined };
   }
   if (verdict === 'full' || learning?.state === 'full') {

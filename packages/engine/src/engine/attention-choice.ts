@@ -66,7 +66,7 @@ export function chooseAttention(wanted: string, model: Model, layout: KvLayout):
 /** Drivers that compute on the CPU: there a whole engine on gathered rows ended the process (docs/gpu.md). */
 function softwareDevice({ backend }: Model): string | undefined {
   return /llvmpipe|lavapipe|swiftshader/i.test(backend.description)
-    ? `${backend.description} is no device of its own, and gathered rows crash there`
+    ? `${backend.description} is not a device of its own, and gathered rows crash there`
     : undefined;
 }
 

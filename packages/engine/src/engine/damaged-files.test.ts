@@ -48,7 +48,7 @@ const blocksOf = (directory: string) =>
 
 describe.skipIf(nativeKernelState().kernel === undefined)('truncated in place', () => {
   test.each(['native', 'portable'] as const)(
-    'a block: the request fails, the next encodes it anew (%s)',
+    'a block: the request fails, the next encodes it again (%s)',
     async (attention) => {
       const directory = join(folder, `store-${attention}`);
       let text: string;
@@ -75,7 +75,7 @@ describe.skipIf(nativeKernelState().kernel === undefined)('truncated in place', 
     },
   );
 
-  test('the model: every request fails until it is started anew', async () => {
+  test('the model: every request fails until it is started again', async () => {
     const copy = join(folder, 'copy.gguf');
     copyFileSync(model, copy);
     await using opened = await open(join(folder, 'store-model'), { modelPath: copy, repack: false });

@@ -62,7 +62,7 @@ describe('evaluate', () => {
       'block head:1',
     ]);
     const [full, block, whole, little] = report.rows;
-    // With every token computed anew the answers are full attention's.
+    // With every token computed again the answers are full attention's.
     expect(whole?.accuracy).toBe(full?.accuracy);
     expect(whole?.difference?.value).toBe(0);
     expect(little?.flops).toBeGreaterThan(block?.flops ?? 0);
@@ -95,7 +95,7 @@ describe('evaluate', () => {
     }
     expect(full?.kl).toBe(0);
     expect(plain?.kl).toBeGreaterThan(0);
-    // With every token computed anew only rounding is left of the difference.
+    // With every token computed again only rounding is left of the difference.
     expect(whole?.kl).toBeLessThan(0.05 * (plain?.kl ?? 0));
     expect(whole?.nllClosed?.value).toBeCloseTo(1, 1);
     expect(whole?.klClosed?.value).toBeGreaterThan(0.95);
@@ -135,7 +135,7 @@ describe('evaluate', () => {
     expect(kept.rows[0]?.accuracy).toBe(own.rows[0]?.accuracy);
   });
 
-  it('goes on where it stopped, and answers anew under other settings', async () => {
+  it('goes on where it stopped, and answers again under other settings', async () => {
     const resume = join(folder, 'answers.jsonl');
     const controller = new AbortController();
     const first = run({ resume, parallel: 1, signal: controller.signal, onProgress: () => controller.abort() });

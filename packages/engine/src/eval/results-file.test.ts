@@ -39,12 +39,12 @@ describe('ResultsFile', () => {
     }
   });
 
-  it('names a line that is no result', async () => {
+  it('names a line that is not a result', async () => {
     const path = fresh();
     await (await ResultsFile.open(path, schema))[Symbol.asyncDispose]();
     appendFileSync(path, '{"key":"a","value":{"text":1}}\n');
     await expect(ResultsFile.open(path, schema)).rejects.toMatchObject({ code: 'INVALID_DATA' });
-    await expect(ResultsFile.open(path, schema)).rejects.toThrow(`${path}:2 is no result`);
+    await expect(ResultsFile.open(path, schema)).rejects.toThrow(`${path}:2 is not a result`);
   });
 
   it('refuses a folder', async () => {

@@ -33,7 +33,7 @@ export class ResultsFile<T> implements AsyncDisposable {
     return new ResultsFile<T>(undefined, '');
   }
 
-  /** Opens or creates a file. @throws INVALID_DATA when it cannot be opened, or is no file of results */
+  /** Opens or creates a file. @throws INVALID_DATA when it cannot be opened, or is not a file of results */
   static async open<T>(path: string, schema: z.ZodType<T>): Promise<ResultsFile<T>> {
     let text = '';
     try {
@@ -56,7 +56,9 @@ export class ResultsFile<T> implements AsyncDisposable {
       try {
         return [row.parse(JSON.parse(line))];
       } catch (cause) {
-        throw new BlockAttentionError('INVALID_DATA', `${path}:${index + 2} is no result: remove the line`, { cause });
+        throw new BlockAttentionError('INVALID_DATA', `${path}:${index + 2} is not a result: remove the line`, {
+          cause,
+        });
       }
     });
     let handle: FileHandle;

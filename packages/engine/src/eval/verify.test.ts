@@ -118,7 +118,7 @@ describe('verify', () => {
     }));
     const policies = ['plain', 'head:500'].map(parsePolicy);
     const own = { labels: 'own', questions: unlabelled, policies, maxTokens: 4 } as const;
-    // With everything computed anew the modes are the same but for rounding.
+    // With everything computed again the modes are the same but for rounding.
     const report = await run({ ...own, tolerance: 0.001 });
     expect(report).toMatchObject({ labels: 'own', verdict: 'block', policy: 'head:500', timeUp: false });
     expect(report.rows.map(({ policy }) => policy)).toEqual([null, 'plain', 'head:500']);

@@ -31,7 +31,7 @@ export function requireContent(value: unknown, what: string, code: ErrorCode = '
   return text;
 }
 
-/** @throws EMPTY_QUESTION when it has no text; INVALID_ARGUMENT when it is no well-formed string. */
+/** @throws EMPTY_QUESTION when it has no text; INVALID_ARGUMENT when it is not a well-formed string. */
 export function requireQuestion(value: unknown): string {
   const text = requireText(value, 'the question').trim();
   if (text === '') throw new BlockAttentionError('EMPTY_QUESTION', 'the question is empty: ask something');
@@ -55,7 +55,7 @@ export function requireTurns(turns: readonly Turn[], what: string): Turn[] {
 }
 
 function requireList(value: unknown, what: string, code: ErrorCode, item: string): void {
-  if (!Array.isArray(value)) throw new BlockAttentionError(code, `${what} is no array: give a list of ${item}`);
+  if (!Array.isArray(value)) throw new BlockAttentionError(code, `${what} is not an array: give a list of ${item}`);
 }
 
 /** A checked passage: `title` trimmed and absent when blank, `text` without blank lines around it. */

@@ -41,7 +41,7 @@ export interface BlockPlan {
   /** `auto`: BOS in front of the first block if the tokenizer asks for it. `never`: only what the template writes. */
   readonly bos: 'auto' | 'never';
   /**
-   * The layout puts a space before the answer, which the model writes: it is no part of the answer. Defaults to false.
+   * The layout puts a space before the answer, which the model writes: it is not a part of the answer. Defaults to false.
    */
   readonly answerAfterSpace?: true;
 }

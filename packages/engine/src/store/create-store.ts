@@ -26,7 +26,7 @@ export interface BlockStoreOptions {
   readonly diskBytes?: number | undefined;
   /** Bytes of one tenant's files. Defaults to no limit besides `diskBytes`. */
   readonly tenantQuotaBytes?: number | undefined;
-  /** Age past which a stored block is encoded anew, in ms. Defaults to never; on shared servers to 7 days. */
+  /** Age past which a stored block is encoded again, in ms. Defaults to never; on shared servers to 7 days. */
   readonly ttlMs?: number | undefined;
   /** Servers that machines share, fastest first: URLs (see `parseSharedUrl`) or options. Defaults to none. */
   readonly shared?: readonly (string | SharedOptions)[] | undefined;

@@ -203,7 +203,7 @@ interface Counted {
   count: number;
 }
 
-/** @throws INVALID_ARGUMENT when a size is no positive integer, or one key is asked for in two sizes. */
+/** @throws INVALID_ARGUMENT when a size is not a positive integer, or one key is asked for in two sizes. */
 function countRequests(requests: readonly BlockRequest[]): Map<BlockKey, Counted> {
   const counts = new Map<BlockKey, Counted>();
   for (const request of requests) {

@@ -14,7 +14,7 @@ export interface FinetuneOptions {
   /** Folder for checkpoints and results. Created when missing. */
   readonly out: string;
   /**
-   * Path of a LoRA for this model to start from. Rank and alpha are its own. Defaults to none: adapters start anew. With
+   * Path of a LoRA for this model to start from. Rank and alpha are its own. Defaults to none: adapters start again. With
    * `writer`: of a writer to start from, of an ordinary LoRA to train the writer over, or of both.
    */
   readonly adapter?: string | readonly string[] | undefined;
@@ -38,7 +38,7 @@ export interface FinetuneOptions {
   readonly distill?: number | undefined;
   /**
    * Block dropout: probability, in [0, 1), with which a context block of a sample in block mode sees all before it. Drawn
-   * anew in every step. Defaults to 0.
+   * again in every step. Defaults to 0.
    */
   readonly blockDropout?: number | undefined;
   /**

@@ -137,7 +137,7 @@ describe('a fine-tuning run', () => {
     expect(log).toHaveLength(report.steps);
   });
 
-  it('stops at a loss that is no number, with the checkpoint before it', async () => {
+  it('stops at a loss that is not a number, with the checkpoint before it', async () => {
     const run = options({ learningRate: 1e30, warmup: 0, checkpointEvery: 1, clip: 1e30 });
     await expect(finetune(run)).rejects.toThrow(/last good checkpoint is .*checkpoint.gguf/);
   });

@@ -263,7 +263,7 @@ describe('a training session', () => {
     expectWithin(await distance(merged, after.loss), 0.005);
   });
 
-  it('stops at a loss that is no number, with its weights intact', async () => {
+  it('stops at a loss that is not a number, with its weights intact', async () => {
     const { session } = await open({ family: 'llama' }, 4);
     const sequences = someSequences(session.hyperParameters.vocabulary, 7);
     await session.step(sequences, { learningRate: 1e30 });

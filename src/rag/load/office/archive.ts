@@ -29,7 +29,7 @@ export class Archive {
     this.names = [...this.#entries.keys()];
   }
 
-  /** @param what the file ought to be, for messages @throws UnreadableFile for what is no archive, encrypted, or too large */
+  /** @param what the file ought to be, for messages @throws UnreadableFile for what is not an archive, encrypted, or too large */
   static async open(bytes: Uint8Array, what: string): Promise<Archive> {
     const buffer = bufferOf(bytes);
     if (buffer.subarray(0, compoundFile.length).equals(compoundFile)) {

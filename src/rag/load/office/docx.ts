@@ -6,7 +6,7 @@ import type { ParsedDocument } from '../document.ts';
 import { parseHtml } from '../markup/html.ts';
 import { Archive, bufferOf, damaged, declaredTitle } from './archive.ts';
 
-/** The style of a document's title is no heading of sections; mammoth leaves the name of the tag to us. */
+/** The style of a document's title is not a heading of sections; mammoth leaves the name of the tag to us. */
 const styles = ["p[style-name='Title'] => p.document-title:fresh", "p[style-name='Subtitle'] => p:fresh"];
 const titleTag = /<p class="document-title">(.*?)<\/p>/;
 

@@ -29,7 +29,7 @@ export function parseJsonLines(text: string): ParsedDocument {
   const notes =
     broken.length === 0
       ? []
-      : [`${broken.length} of its lines ${broken.length === 1 ? 'is' : 'are'} no JSON: ${named}`];
+      : [`${broken.length} of its lines ${broken.length === 1 ? 'is' : 'are'} not JSON: ${named}`];
   return { sections: [{ trail: [], units }], notes };
 }
 

@@ -10,7 +10,7 @@ import { closeSections, type OpenSection } from '../sections.ts';
 import { bufferOf, damaged } from './archive.ts';
 import { headerText, namesColumns, rowText } from './table-rows.ts';
 
-/** Groups whose content is no text of the document. */
+/** Groups whose content is not text of the document. */
 const silent =
   /^(fonttbl|colortbl|stylesheet|listtable|listoverridetable|rsidtbl|generator|info|pict|object|themedata|colorschememapping|latentstyles|datastore|xmlnstbl|mmathPr|fldinst|bkmkstart|bkmkend|header[lrf]?|footer[lrf]?|pntext|pntxta|pntxtb|nonshppict|shpinst|filetbl|revtbl|annotation|atnid|atnauthor)$/;
 /** Of text in spite of the `\*` in front, which marks what an old reader may pass over. */
@@ -40,7 +40,7 @@ interface Group {
 
 export function parseRtf(bytes: Uint8Array): ParsedDocument {
   const source = bufferOf(bytes).toString('latin1');
-  if (!/^\s*\{\\rtf/.test(source)) throw new UnreadableFile('it is no RTF', 'DAMAGED');
+  if (!/^\s*\{\\rtf/.test(source)) throw new UnreadableFile('it is not an RTF', 'DAMAGED');
   return new RtfReader(source).read();
 }
 

@@ -64,7 +64,7 @@ export function linesOf(items: readonly Partial<TextItem>[]): Line[] {
   return lines;
 }
 
-/** A raised mark may begin the line: what follows it tells where the line stands. The mark of a note is no part of a word. */
+/** A raised mark may begin the line: what follows it tells where the line stands. The mark of a note is not a part of a word. */
 function raise(line: OpenLine, text: string, size: number, y: number): void {
   const [only, ...more] = line.segments;
   const note =
@@ -89,7 +89,7 @@ function add({ segments, size: lineSize }: OpenLine, text: string, x: number, wi
   if (last === undefined || gap > wideGap * lineSize) {
     if (!blank) segments.push({ text, x, right: x + width });
   } else if (blank) {
-    // A wide one is no space: it leaves the gap for the next piece to see.
+    // A wide one is not a space: it leaves the gap for the next piece to see.
     if (width <= wideGap * lineSize) Object.assign(last, { text: `${last.text} `, right: x + width });
   } else {
     last.text += (gap > size * 0.15 ? ' ' : '') + text;

@@ -23,7 +23,7 @@ const mostPages = 5000;
 type PdfDocument = Awaited<ReturnType<typeof getDocumentProxy>>;
 
 export async function parsePdf(bytes: Uint8Array, { ocr }: ParseOptions = {}): Promise<ParsedDocument> {
-  if (!Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-')) throw new UnreadableFile('it is no PDF', 'DAMAGED');
+  if (!Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-')) throw new UnreadableFile('it is not a PDF', 'DAMAGED');
   const { result, warnings } = await hearWarnings(() => read(bytes, ocr));
   const { pages, notes, title } = result;
   const fonts = [...new Set(warnings.flatMap((warning) => brokenFont(warning) ?? []))].join('; ');

@@ -12,7 +12,7 @@ export interface AnswerSink {
 
 /**
  * Starts the producer at once.
- * Leaving the iteration early cancels it; `result` settles in any case, and an unread rejection is no unhandled one.
+ * Leaving the iteration early cancels it; `result` settles in any case, and an unread rejection is not an unhandled one.
  */
 export function answerStream(produce: (sink: AnswerSink) => Promise<AnswerResult>, signal?: AbortSignal): AnswerStream {
   const controller = new AbortController();

@@ -205,7 +205,7 @@ interface Spent {
   readonly read: number;
   readonly question: number;
   readonly reused: number;
-  /** What choosing passages and computing tokens anew took. */
+  /** What choosing passages and computing tokens again took. */
   readonly chosen: { readonly linear: number; readonly total: number } | undefined;
   readonly recomputed: { readonly linear: number; readonly total: number } | undefined;
 }

@@ -1,6 +1,6 @@
 /**
  * Which passages an answer is read from, where its policy chooses (`select:K`): the final block is read behind every
- * passage alone, beside what is no passage, and those stay behind which "the documents do not answer this" is least
+ * passage alone, beside what is not a passage, and those stay behind which "the documents do not answer this" is least
  * likely. Their states are there; what is computed is the question, once per passage, in batches.
  *
  * Knows a plan and its pinned blocks; not how the answer is made. Invariant: no sequence outlives the call, however it ends.

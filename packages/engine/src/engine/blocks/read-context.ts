@@ -1,8 +1,8 @@
 /**
- * The context of one answer, ready to be read: a sequence over its pinned blocks, with what the policy computes anew.
+ * The context of one answer, ready to be read: a sequence over its pinned blocks, with what the policy computes again.
  *
  * Where attention reads blocks as they are stored, the sequence points at them. Where it reads rows, they are gathered
- * into rows of the sequence's own, and tokens are computed anew there.
+ * into rows of the sequence's own, and tokens are computed again there.
  */
 import { Sequence } from '../../model/index.ts';
 import type { TokenizedPlan } from '../../prompt/index.ts';

@@ -59,6 +59,6 @@ function decoded(part: string, text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw refuse(part, 'a % that is no escape is written %25');
+    throw refuse(part, 'a % that is not an escape is written %25');
   }
 }

@@ -16,7 +16,7 @@ import { formatSelect, readSelect, selectForms } from './select.ts';
 interface PolicyParts {
   /** What passages are encoded behind; null for nothing. */
   readonly anchor: Anchor | null;
-  /** Tokens computed anew before the final block is read; null for none. */
+  /** Tokens computed again before the final block is read; null for none. */
   readonly recompute: Recomputation | null;
   /** First tokens of later blocks that the final block does not see; 0 for none. */
   readonly hide: number;
@@ -85,7 +85,7 @@ export function checkPolicy(policy: PolicyInput): ContextPolicy {
 
 /**
  * What a policy costs when a question is asked, to try the cheaper ones first.
- * @returns share of the context's tokens that are computed anew, for blocks of so many tokens
+ * @returns share of the context's tokens that are computed again, for blocks of so many tokens
  */
 export function recomputedShare({ recompute }: ContextPolicy, blockTokens = 128): number {
   if (recompute === null) return 0;

@@ -1,6 +1,6 @@
 /**
  * Selective recomputation of a prompt's context: copies of the blocks, private to the request, in which some tokens are
- * computed anew with full attention over everything before them. Stored blocks are only read.
+ * computed again with full attention over everything before them. Stored blocks are only read.
  *
  * The tokens' own positions count: each sees the recomputed tokens before it, and the stored states of the others. With
  * all tokens recomputed the states are full attention's own. The first block has nothing before it and stays as it is.
@@ -45,7 +45,7 @@ export interface StoredContext {
 export interface RecomputedContext extends Disposable {
   /** What the final block attends to. Valid until disposed. */
   readonly blocks: readonly Omit<ContextBlock, 'start'>[];
-  /** Tokens computed anew, those only looked at not counted. */
+  /** Tokens computed again, those only looked at not counted. */
   readonly tokens: number;
   readonly flops: Pick<Flops, 'linear' | 'total'>;
 }

@@ -1,5 +1,5 @@
 /**
- * Selective recomputation where a sequence's context lies in rows of its own: the tokens are computed anew in place, all
+ * Selective recomputation where a sequence's context lies in rows of its own: the tokens are computed again in place, all
  * of a batch as one step whatever blocks they are of. What is computed is what recompute-context.ts computes.
  */
 import { requestAborted } from '../../abort.ts';

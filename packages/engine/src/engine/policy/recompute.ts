@@ -1,5 +1,5 @@
 /**
- * Selective recomputation, a part of a context policy: some tokens of the context are computed anew with full attention
+ * Selective recomputation, a part of a context policy: some tokens of the context are computed again with full attention
  * before the final block is read (paper section 6). What it is called, nothing of how it is done.
  */
 import { numberIn, type PartReader, refuse, wholeIn } from './read-part.ts';

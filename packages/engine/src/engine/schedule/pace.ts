@@ -1,7 +1,7 @@
 /**
  * Runs steps with the number of threads that is fastest at the moment: times them, asks the governor, tells the backend.
  *
- * Does nothing but run them where the number is given, or there is one thread, or the device is no CPU.
+ * Does nothing but run them where the number is given, or there is one thread, or the device is not a CPU.
  */
 import { CpuMeter } from '../../ggml/device/cpu-meter.ts';
 import { recomputeFlops } from '../../model/architecture/flops.ts';

@@ -45,7 +45,7 @@ export interface PromptResult {
 export function blockDamaged(): BlockAttentionError {
   return new BlockAttentionError(
     'BLOCK_DAMAGED',
-    "a stored block's file lost a part of its bytes while it was read: ask again, the block is encoded anew",
+    "a stored block's file lost a part of its bytes while it was read: ask again, the block is encoded again",
   );
 }
 
@@ -69,7 +69,7 @@ export class Runner {
   readonly #scoreBytes: number;
   readonly #pace: Pace;
   readonly #scheduler: Scheduler<Sequence, Prompt, Decode>;
-  /** Work that is no forward pass but needs the backend to itself. */
+  /** Work that is not a forward pass but needs the backend to itself. */
   readonly #exclusives: (() => Promise<void>)[] = [];
   readonly #inFlight = new Set<Prompt | Decode>();
   #decodeGraph: DecodeGraph | undefined;
@@ -146,7 +146,7 @@ export class Runner {
     return Math.max(1, Math.floor(this.#scoreBytes / (4 * this.#model.hyperParameters.heads * keys)));
   }
 
-  /** Runs work that is no scheduled pass but needs the backend to itself, when the batch in flight is done. */
+  /** Runs work that is not a scheduled pass but needs the backend to itself, when the batch in flight is done. */
   exclusive<T>(work: (allocator: GraphAllocator) => Promise<T>): Promise<T> {
     return this.#exclusive(() => work(this.#allocator));
   }

@@ -145,7 +145,7 @@ test('kinds of work learn apart, sizes of a kind together', () => {
   expect(other.governor.settled('prompt')).toBe(2);
 });
 
-test('what is no time, or was taken with another number, is not learned from', () => {
+test('what is not a time, or was taken with another number, is not learned from', () => {
   const governor = new ThreadGovernor({ threads: 2, now: () => 0 });
   for (const cost of [0, -1, Number.NaN, 1, 1, 1]) governor.record({ kind: 'k', size: '', threads: 2, cost });
   for (let i = 0; i < 10; i++) governor.record({ kind: 'k', size: '', threads: 1, cost: 100 });

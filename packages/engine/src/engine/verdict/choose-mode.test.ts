@@ -70,7 +70,7 @@ describe('chooseMode', () => {
     expect(auto(mended, head)).toMatchObject({ policy: head, reason: expect.stringContaining('not verified') });
   });
 
-  it('refuses what is no mode', () => {
+  it('refuses what is not a mode', () => {
     expect(() => chooseMode({ mode: 'fast' as 'full' }, defaults)).toThrowError(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
     );

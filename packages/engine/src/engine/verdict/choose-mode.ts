@@ -44,7 +44,7 @@ export interface ModeChoice {
 
 const modes: readonly RequestedMode[] = ['auto', 'block', 'full'];
 
-/** @throws INVALID_ARGUMENT for what is no mode, or no policy */
+/** @throws INVALID_ARGUMENT for what is not a mode or not a policy */
 export function chooseMode(request: ModeRequest, defaults: ModeDefaults): ModeChoice {
   const requested = checkMode(request.mode ?? defaults.mode);
   const asked = request.policy === undefined ? defaults.policy : checkPolicy(request.policy);

@@ -33,7 +33,7 @@ export function distractors(paragraphs: readonly Paragraph[]) {
   const normal: string[] = [];
   const rank = bm25(texts);
   const holds = (index: number, answers: readonly string[]) => {
-    // Whole words: the answer "L" is no part of "long".
+    // Whole words: the answer "L" is not a part of "long".
     normal[index] ??= ` ${normalizeAnswer(texts[index] ?? '')} `;
     const text = normal[index];
     return answers.some((answer) => text.includes(` ${answer} `));

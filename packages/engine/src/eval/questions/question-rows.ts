@@ -61,7 +61,7 @@ export function parseRow(line: string, where: string): QuestionRow {
     throw invalidData(`${where} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidData(`${where} is no object: write {"question": …, "answers": […], "passages": [{"text": …}]}`);
+    throw invalidData(`${where} is not an object: write {"question": …, "answers": […], "passages": [{"text": …}]}`);
   }
   if ('passages' in value) {
     // Most passages are texts: only of those does a complaint name the field.

@@ -151,7 +151,7 @@ describe('sets of questions', () => {
 
 describe('parseQuestion', () => {
   it.each([
-    ['[]', 'x:1 is no object'],
+    ['[]', 'x:1 is not an object'],
     ['{"question": "q", "answers": ["a"]}', 'field "passages" is missing'],
     ['{"text": "t", "qas": []}', 'x:1 asks nothing'],
     ['{"text": "t", "qas": [{"question": "q"}]}', 'field "qas[0].answers"'],

@@ -34,7 +34,7 @@ export interface QuestionReadOptions {
   readonly passages?: number | undefined;
 }
 
-/** @throws INVALID_DATA naming file, line and field; INVALID_ARGUMENT when an option is no whole number of at least 1 */
+/** @throws INVALID_DATA naming file, line and field; INVALID_ARGUMENT when an option is not a whole number of at least 1 */
 export async function readQuestions(path: string, options: QuestionReadOptions = {}): Promise<Question[]> {
   const { limit = Infinity, sample = Infinity, passagesPerQuestion = Infinity, passages } = options;
   for (const [name, value] of Object.entries({ limit, sample, passagesPerQuestion, passages: passages ?? 1 })) {

@@ -77,7 +77,7 @@ it('refuses what is not a whole model, saying what to do', async () => {
     message: expect.stringMatching(/torn-00003-of-00003\.gguf is part 2 of 3 by its header, by its name part 3 of 3/),
   });
   copyFileSync(whole, third);
-  await expect(open(parts)).rejects.toMatchObject({ message: expect.stringContaining('is no part of a model') });
+  await expect(open(parts)).rejects.toMatchObject({ message: expect.stringContaining('is not a part of a model') });
   rmSync(third);
   await expect(open(parts)).rejects.toMatchObject({
     code: 'MODEL_NOT_FOUND',

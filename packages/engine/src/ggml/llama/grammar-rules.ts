@@ -98,7 +98,7 @@ class Parser {
     }
   }
 
-  /** Reads one element that is no repetition; false when none starts here. */
+  /** Reads one element that is not a repetition; false when none starts here. */
   #element(c: string, out: GrammarElement[], depth: number): boolean {
     if (c === '"') this.#literal(out);
     else if (c === '[') this.#characterClass(out);

@@ -94,7 +94,7 @@ describe.each(await sentencePieceModels(folder))('the tokenizer of a SentencePie
   });
 });
 
-describe('a file that is no model', () => {
+describe('a file that is not a model', () => {
   const file = (name: string, bytes: Uint8Array | string) => {
     const path = join(folder, name);
     writeFileSync(path, bytes);

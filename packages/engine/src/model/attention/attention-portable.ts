@@ -37,7 +37,7 @@ export interface SequenceRows {
   readonly row: number;
   readonly tokens: number;
   /**
-   * Tokens of the context that are computed anew: the row of each, in ascending order. Only of sequences of rows whose
+   * Tokens of the context that are computed again: the row of each, in ascending order. Only of sequences of rows whose
    * positions grow from row to row. Undefined for tokens that are the sequence's own.
    */
   readonly anew?: Int32Array | undefined;

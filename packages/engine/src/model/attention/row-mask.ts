@@ -15,7 +15,7 @@ export interface RowWindow {
 /**
  * Mask of new tokens over rows, f16, row-major [tokens][end - first].
  *
- * The sequence's own tokens see what causalMask() says of its blocks. Tokens of the context that are computed anew, where
+ * The sequence's own tokens see what causalMask() says of its blocks. Tokens of the context that are computed again, where
  * they lie, see every row up to their own.
  * @param rows row of each new token
  */

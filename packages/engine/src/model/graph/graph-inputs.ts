@@ -1,7 +1,7 @@
 /**
  * Inputs of a graph together with where their data comes from: declared while building, written before every compute.
  *
- * Data is asked for anew at each write, so that a graph whose shapes repeat (decoding) is built once and run often.
+ * Data is asked for again at each write, so that a graph whose shapes repeat (decoding) is built once and run often.
  */
 import { Cleanup } from '../../cleanup.ts';
 import type { Backend } from '../../ggml/device/backend.ts';
@@ -38,7 +38,7 @@ export class GraphInputs {
     return this.#add(this.#graph.input(TensorType.F32, ne[0], ne[1], ne[2]), data);
   }
 
-  /** Something to bring up to date before each compute that is no tensor of the graph. */
+  /** Something to bring up to date before each compute that is not a tensor of the graph. */
   refresh(update: () => void): void {
     this.#updates.push(update);
   }

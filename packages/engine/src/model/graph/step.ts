@@ -107,7 +107,7 @@ export async function forwardStep(
   });
 }
 
-/** Own tokens by which a kept graph may grow before it is built anew. */
+/** Own tokens by which a kept graph may grow before it is built again. */
 const growth = 128;
 
 /** A graph that runs one token of each of a fixed list of sequences, again and again. */

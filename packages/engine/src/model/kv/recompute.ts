@@ -1,5 +1,5 @@
 /**
- * Computing some tokens of a prompt's context anew, with full attention over all before them, in blocks that are
+ * Computing some tokens of a prompt's context again, with full attention over all before them, in blocks that are
  * private to one request.
  *
  * A run of such tokens is a sequence whose own cache is its block, filled up to the run, and whose context are the

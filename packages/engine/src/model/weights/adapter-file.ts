@@ -49,7 +49,7 @@ export class AdapterFile {
 
   /**
    * @param base the file of the model it is for
-   * @throws MODEL_NOT_FOUND; ADAPTER_INVALID when it is no LoRA, or not for this model
+   * @throws MODEL_NOT_FOUND; ADAPTER_INVALID when it is not a LoRA, or not for this model
    */
   static async open(path: string, base: GgufFile): Promise<AdapterFile> {
     const file = await openFile(path);
@@ -98,7 +98,7 @@ function kindOf(file: GgufFile, base: GgufFile): AdapterKind {
   const { path } = file;
   const [type, technique, own] = ['general.type', 'adapter.type', adapterKindKey].map((key) => file.value(key));
   if (type !== 'adapter') {
-    throw invalid(`${path} is no adapter but a ${String(type ?? 'model')}: give it as the model, and a LoRA here`);
+    throw invalid(`${path} is not an adapter but a ${String(type ?? 'model')}: give it as the model, and a LoRA here`);
   }
   if (own !== undefined && own !== 'lora' && own !== 'writer') {
     throw invalid(`${path} is an adapter of kind ${String(own)}, which this version does not know: use a newer one`);
@@ -132,7 +132,9 @@ function pairsOf(file: GgufFile, base: GgufFile): Map<string, Pair> {
   for (const tensor of file.tensors.values()) {
     const [, name, which] = /^(.+)\.lora_([ab])$/.exec(tensor.name) ?? [];
     if (name === undefined) {
-      throw invalid(`${path}: tensor ${tensor.name} is no factor of a LoRA: merge the adapter into the model instead`);
+      throw invalid(
+        `${path}: tensor ${tensor.name} is not a factor of a LoRA: merge the adapter into the model instead`,
+      );
     }
     if (which === 'b' && file.tensors.has(`${name}.lora_a`)) continue;
     const [a, b] = [file.tensors.get(`${name}.lora_a`), file.tensors.get(`${name}.lora_b`)];

@@ -61,7 +61,7 @@ describe('an adapter', () => {
   });
 
   it.each<[string, RandomAdapterSpec, RegExp]>([
-    ['of no adapter type', { metadata: { 'general.type': { string: 'model' } } }, /is no adapter but a model/],
+    ['of no adapter type', { metadata: { 'general.type': { string: 'model' } } }, /is not an adapter but a model/],
     ['of another kind', { metadata: { 'adapter.type': { string: 'control' } } }, /of type control: only "lora"/],
     [
       'for another architecture',
@@ -73,7 +73,7 @@ describe('an adapter', () => {
       { metadata: { 'adapter.alora.invocation_tokens': { array: { u32: [1] } } } },
       /activated LoRA/,
     ],
-    ['with an alpha that is no number', { metadata: { 'adapter.lora.alpha': { f32: Number.NaN } } }, /alpha is NaN/],
+    ['with an alpha that is not a number', { metadata: { 'adapter.lora.alpha': { f32: Number.NaN } } }, /alpha is NaN/],
     ['without tensors', { tensors: () => [] }, /has no tensors/],
     [
       'for a layer that does not exist',
@@ -94,7 +94,7 @@ describe('an adapter', () => {
       /changes token_embd\.weight, which is not applied while running: merge/,
     ],
     ['with half a pair', { tensors: (all) => all.slice(1) }, /\.lora_b has no counterpart/],
-    ['with other tensors', { tensors: first({ name: 'blk.0.attn_norm.weight' }) }, /attn_norm\.weight is no factor/],
+    ['with other tensors', { tensors: first({ name: 'blk.0.attn_norm.weight' }) }, /attn_norm\.weight is not a factor/],
     ['of other inputs', { tensors: first(zeros(32, 4)) }, /are \[32,4\] and \[4,.*the model's matrix is \[64,/],
     ['of two ranks', { tensors: first(zeros(64, 5)) }, /are \[64,5\] and \[4,/],
     ['with integers', { tensors: first({ type: TensorType.I32 }) }, /no finite numbers/],
@@ -116,7 +116,7 @@ describe('an adapter', () => {
       writeFileSync(short, bytes.subarray(0, length));
       expect(await refusal(short)).toMatchObject({ code: 'ADAPTER_INVALID' });
     }
-    expect((await refusal(model)).message).toMatch(/is no adapter but a model: give it as the model/);
+    expect((await refusal(model)).message).toMatch(/is not an adapter but a model: give it as the model/);
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, 1e39])('scaled by %d is refused', async (scale) => {

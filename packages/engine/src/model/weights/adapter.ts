@@ -76,8 +76,8 @@ export class Adapter {
 
   /**
    * @param base the file of the model it is for
-   * @throws MODEL_NOT_FOUND; ADAPTER_INVALID when it is no LoRA, damaged, or not for this model; INVALID_ARGUMENT for a
-   *   scale that is no number
+   * @throws MODEL_NOT_FOUND; ADAPTER_INVALID when it is not a LoRA, damaged, or not for this model; INVALID_ARGUMENT for a
+   *   scale that is not a number
    */
   static async load({ path, scale = 1 }: AdapterOptions, base: GgufFile, backend: Backend): Promise<Adapter> {
     if (!Number.isFinite(scale)) throw badScale(path, scale);

@@ -2,7 +2,7 @@
  * SHA-256 of a model's file: what a stored block's identity says about the weights.
  *
  * Computed once per file and remembered in the cache folder under path, size, inode and time of change, since hashing
- * gigabytes at every start would cost more than it protects. A memory that cannot be written is no error.
+ * gigabytes at every start would cost more than it protects. A memory that cannot be written is not an error.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';

@@ -127,7 +127,7 @@ class Marker {
         if (!spelling.test(name)) return [name, this.taint(item, depth + 1)];
         throw new BlockAttentionError(
           'INVALID_ARGUMENT',
-          `tools: ${JSON.stringify(name)} is no name: use letters and digits`,
+          `tools: ${JSON.stringify(name)} is not a name: use letters and digits`,
         );
       }),
     );

@@ -68,7 +68,10 @@ async function textFiles(root: string, onWarning: (message: string) => void): Pr
       } else if (extensions.has(parse(entry.name).ext.toLowerCase())) {
         // Before it is opened: opening a pipe waits for its writer.
         if (!kind.isFile()) {
-          throw new BlockAttentionError('INVALID_PASSAGES', `${shown} is no ordinary file: remove it, or rename it`);
+          throw new BlockAttentionError(
+            'INVALID_PASSAGES',
+            `${shown} is not an ordinary file: remove it, or rename it`,
+          );
         }
         files.push({ id: shown, path: target });
       }

@@ -89,7 +89,7 @@ function parseLine(line: string, where: string): Passage {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new BlockAttentionError(
       code,
-      `${where} is no object: write {"text": "…"}, with "title" and "id" if you like`,
+      `${where} is not an object: write {"text": "…"}, with "title" and "id" if you like`,
     );
   }
   const { id, title, text }: { id?: unknown; title?: unknown; text?: unknown } = value;

@@ -45,8 +45,8 @@ describe('JSON lines', () => {
 
   it.each([
     ['no JSON', '{"text":"a"}\n{"text":', /p\.jsonl:2 is not JSON/],
-    ['no object', '["a"]', /p\.jsonl:1 is no object/],
-    ['null', 'null', /p\.jsonl:1 is no object/],
+    ['no object', '["a"]', /p\.jsonl:1 is not an object/],
+    ['null', 'null', /p\.jsonl:1 is not an object/],
     ['no text', '{"id":"a"}', /p\.jsonl:1: field "text" is undefined/],
     ['a text that is none', '{"text":5}', /p\.jsonl:1: field "text" is number/],
     ['a blank text', '\n{"text":" \\n"}', /p\.jsonl:2: field "text" is empty/],
@@ -144,7 +144,7 @@ describe('a folder', () => {
 
   it.skipIf(process.platform === 'win32')('does not wait for a pipe', async () => {
     spawnSync('mkfifo', [join(folder, 'pipe.txt')]);
-    await expect(readPassages(folder)).rejects.toThrow(refused(/pipe\.txt is no ordinary file/));
+    await expect(readPassages(folder)).rejects.toThrow(refused(/pipe\.txt is not an ordinary file/));
   });
 });
 

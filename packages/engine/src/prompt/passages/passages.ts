@@ -29,7 +29,7 @@ export interface PassageReadOptions {
  * @param source path of a JSONL file (`{id?, title?, text}` per line, unknown fields ignored, blank lines skipped), of
  *   a folder (its .txt and .md files, sorted by path; id = relative path, title = the file's stem), or `-` for JSONL
  *   on standard input.
- * @throws INVALID_PASSAGES; INVALID_ARGUMENT when a limit is no positive number.
+ * @throws INVALID_PASSAGES; INVALID_ARGUMENT when a limit is not a positive number.
  */
 export async function readPassages(source: string, options: PassageReadOptions = {}): Promise<Passage[]> {
   const { onWarning = () => {}, maxPassageBytes = 16 * 2 ** 20, maxTotalBytes = 2 ** 30 } = options;

@@ -220,7 +220,7 @@ describe('what is refused', () => {
 
   it.each([
     ['a blank question', { question: ' \n' }, 'EMPTY_QUESTION', /question is empty/],
-    ['a question that is no text', { question: 7 }, 'INVALID_ARGUMENT', /question is number/],
+    ['a question that is not text', { question: 7 }, 'INVALID_ARGUMENT', /question is number/],
     ['half a character', { question: 'a\ud800' }, 'INVALID_ARGUMENT', /question .* lone surrogate at index 1/],
     [
       'a blank passage',
@@ -230,7 +230,7 @@ describe('what is refused', () => {
     ],
     ['a passage without text', { passages: [{ title: 'x' }] }, 'INVALID_PASSAGES', /passages\[0\]\.text is undefined/],
     ['a passage that is none', { passages: [null] }, 'INVALID_PASSAGES', /passages\[0\] is not an object/],
-    ['no list of passages', { passages: undefined }, 'INVALID_PASSAGES', /passages is no array/],
+    ['no list of passages', { passages: undefined }, 'INVALID_PASSAGES', /passages is not an array/],
     ['a turn that is none', { history: [null] }, 'INVALID_ARGUMENT', /history\[0\]\.user is undefined/],
     ['half a character in a passage', { passages: [{ text: '\udc00' }] }, 'INVALID_PASSAGES', /passages\[0\]\.text/],
     ['half a character in a title', { passages: [{ title: '\udc00', text: 'x' }] }, 'INVALID_PASSAGES', /\[0\]\.title/],

@@ -25,7 +25,7 @@ export type PromptTemplate = (typeof promptTemplates)[number];
 /** What a template stands for with a model. */
 export type PromptLayout = Exclude<PromptTemplate, 'auto'>;
 
-/** The layout that a template stands for. @throws INVALID_ARGUMENT for what is no template */
+/** The layout that a template stands for. @throws INVALID_ARGUMENT for what is not a template */
 export function promptLayout(template: PromptTemplate, hasChatTemplate: boolean): PromptLayout {
   if (!promptTemplates.includes(template)) {
     throw new BlockAttentionError(

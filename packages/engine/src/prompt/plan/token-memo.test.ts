@@ -81,7 +81,7 @@ describe('tokenizePlan with a memo', () => {
     const plainly = tokenizePlan(plan, tokenizer);
     expect(tokenizePlan(plan, tokenizer, memo)).toEqual(plainly);
     expect(tokenizePlan(plan, tokenizer, memo)).toEqual(plainly);
-    // Asked once more without BOS in front, which is no part of what is kept; both "he" are one.
+    // Asked once more without BOS in front, which is not a part of what is kept; both "he" are one.
     const kept = plan.blocks.slice(0, 3).map((planned) => tokenizePlan({ bos: 'never', blocks: [planned] }, tokenizer));
     expect(memo.tokens).toBe(kept.reduce((sum, { blocks }) => sum + (blocks[0]?.tokens.length ?? 0), 0));
   });

@@ -28,7 +28,7 @@ export interface Learnt {
 /**
  * A memo that forgets what was used longest ago.
  * @param maxTokens budget, four bytes each. Defaults to 4 Mi. A text of more tokens is not kept.
- * @throws INVALID_ARGUMENT when it is no number ≥ 0.
+ * @throws INVALID_ARGUMENT when it is not a number ≥ 0.
  */
 export function createTokenMemo(maxTokens = 4 * 2 ** 20): TokenMemo {
   if (!(maxTokens >= 0)) {

@@ -108,7 +108,7 @@ describe.each(written)('$shape', ({ shape, where, write }) => {
   });
 });
 
-describe('what is no context section', () => {
+describe('what is not a context section', () => {
   it.each([
     'When was the bridge opened?',
     `Notes on sixteen\n${dashes(16)}\n${bridge}\n\n${keys}`,

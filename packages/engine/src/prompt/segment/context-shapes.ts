@@ -2,7 +2,7 @@
  * Where the sources stand in prompts that programs write as plain text: a table of the shapes of their context sections.
  *
  * A shape knows the marks around sources, nothing of prompts as blocks. It says where each source begins and ends; what
- * lies between (tags, numbers, rulers) is no part of one, so the same source is the same text at any place and number.
+ * lies between (tags, numbers, rulers) is not a part of one, so the same source is the same text at any place and number.
  * A shape that does not fit to the letter is none: then the text is cut as any other. Every search is linear.
  */
 
@@ -189,7 +189,7 @@ function paragraphs(text: string, start: number, end: number): readonly SourceRa
     if (at > from) found.push([from, at]);
   };
   for (const [at, next] of blankLines(text, start, end)) {
-    // What has far too many is no context section.
+    // What has far too many is not a context section.
     if (found.length > mostSources) return found;
     if (next >= end || at <= from) continue;
     if (fields > 1 ? !isFirst(next) : at - from < leastParagraph) continue;

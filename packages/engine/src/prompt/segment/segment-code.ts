@@ -34,7 +34,7 @@ function opensDefinition(line: string): boolean {
   return definition.test(line) || arrow.test(line) || (typed.test(line) && !notTyped.test(line));
 }
 
-/** @throws INVALID_ARGUMENT when `maxBlocks` is no positive integer. */
+/** @throws INVALID_ARGUMENT when `maxBlocks` is not a positive integer. */
 export function segmentCode(text: string, { maxBlocks }: CodeSegmentOptions = {}): string[] {
   if (maxBlocks !== undefined) requireMaxBlocks(maxBlocks);
   if (text === '') return [];

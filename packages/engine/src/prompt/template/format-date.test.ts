@@ -36,7 +36,7 @@ describe('formatDate', () => {
     expect([standard, further, flags].map((format) => formatDate(date, format))).toEqual(expected);
   });
 
-  it('keeps what is no directive', () => {
+  it('keeps what is not a directive', () => {
     expect(formatDate(new Date(2026, 0, 31), 'am 31. \u{1F600}\n%d')).toBe('am 31. \u{1F600}\n31');
   });
 

@@ -146,7 +146,7 @@ export class DiskTier implements BlockTier {
     this.#options.warnings.warn(
       'disk',
       reason,
-      `block store: ${path} is not used (${reason}); the block is encoded anew`,
+      `block store: ${path} is not used (${reason}); the block is encoded again`,
     );
   }
 

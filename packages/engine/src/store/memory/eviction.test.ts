@@ -99,7 +99,7 @@ function trace(blocks: readonly Block[], exponent: number, next: () => number): 
   return requests;
 }
 
-/** Encoding time avoided, as a share of encoding everything anew. */
+/** Encoding time avoided, as a share of encoding everything again. */
 function saved(requests: readonly Block[], budget: number, policy: 'lru' | 'gdsf'): number {
   const lru = new Map<number, Block>();
   const gdsf = new EvictionOrder<Block>();

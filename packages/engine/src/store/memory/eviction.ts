@@ -3,7 +3,7 @@
  *
  * priority = floor + uses * cost / bytes, where `floor` is the priority of the last block given up. So a block lives
  * longer the more often it is used and the more time per byte it saves, and ages as others go. Than with LRU on skewed
- * traces, 8 to 16 % less has to be encoded anew (eviction.test.ts prints the figures). Ties go to the block
+ * traces, 8 to 16 % less has to be encoded again (eviction.test.ts prints the figures). Ties go to the block
  * that was added earlier. Knows nothing about budgets or what a block is.
  */
 interface Node<T> {

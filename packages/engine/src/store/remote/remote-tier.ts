@@ -149,7 +149,7 @@ export class RemoteTier implements BlockTier {
 
   /** A value that is not the block: reported, and deleted so that the next writer replaces it. */
   #reject(key: BlockKey, reason: string): void {
-    const action = `the block is encoded anew`;
+    const action = `the block is encoded again`;
     this.#options.warnings.warn(
       this.name,
       reason,

@@ -67,7 +67,7 @@ describe('a line of training data', () => {
 
   it.each([
     ['{', 'train.jsonl:3 is not JSON'],
-    ['[1]', 'train.jsonl:3 is no object'],
+    ['[1]', 'train.jsonl:3 is not an object'],
     ['{"question": "q"}', 'field "passages" is missing: give "passages", "ctxs", "blocks" or "messages"'],
     ['{"question": "q", "passages": [{"text": "t"}]}', 'field "answers" is missing'],
     ['{"questions": [], "passages": [{"text": "t"}]}', 'field "questions": is empty'],

@@ -85,7 +85,7 @@ export function parseSample(line: string, where: string, refusal = notInDocument
     throw invalidData(`${where} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidData(`${where} is no object: write {"question": …, "answers": […], "passages": [{"text": …}]}`);
+    throw invalidData(`${where} is not an object: write {"question": …, "answers": […], "passages": [{"text": …}]}`);
   }
   if ('messages' in value) return conversation(checkRow(schemas.messages, value, where), where);
   if ('blocks' in value) {
