@@ -1,5 +1,6 @@
-/** The door of what every room stands on: errors, cancellation, random numbers, names of parts, the version. */
+/** The door of what every room stands on: errors, cancellation, clean-up, random numbers, names of parts, the version. */
 export * from './abort.ts';
+export * from './cleanup.ts';
 export * from './errors.ts';
 export * from './part-names.ts';
 export * from './random.ts';

@@ -1,10 +1,10 @@
 /** One signal per request: the client left, the deadline passed, or the server ends. */
 import { setMaxListeners } from 'node:events';
-import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import { BlockAttentionError, Cleanup } from '@block-attention/engine/internal/base';
 
 export class Cancellation implements Disposable {
   readonly #controller = new AbortController();
-  readonly #release: (() => void)[] = [];
+  readonly #cleanup = new Cleanup();
   #cause: 'client' | 'deadline' | 'end' = 'client';
 
   /** @param deadlineMs from now @param client fires when it leaves @param end fires when the server ends */
@@ -15,7 +15,7 @@ export class Cancellation implements Disposable {
       this.#cancelFor('deadline');
     }, deadlineMs);
     timer.unref();
-    this.#release.push(() => clearTimeout(timer));
+    this.#cleanup.defer(() => clearTimeout(timer));
     for (const [cause, signal] of [
       ['client', client],
       ['end', end],
@@ -24,7 +24,7 @@ export class Cancellation implements Disposable {
       const listener = () => this.#cancelFor(cause);
       if (signal.aborted) listener();
       signal.addEventListener('abort', listener, { once: true });
-      this.#release.push(() => signal.removeEventListener('abort', listener));
+      this.#cleanup.defer(() => signal.removeEventListener('abort', listener));
     }
   }
 
@@ -56,6 +56,6 @@ export class Cancellation implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const release of this.#release) release();
+    this.#cleanup[Symbol.dispose]();
   }
 }
