@@ -112,7 +112,10 @@ describe.skipIf(!redisInstalled)('two workers and two servers', () => {
   const worker = (name: string) =>
     start(['worker', '--queue', redis.url, '--name', name, '--takeover', '2s', '--json', ...common()], /takes jobs/);
   const server = () =>
-    start(['serve', '--port', '0', '--no-store', '--claims', 'strict', ...common()], /http:\/\/\S+\/v1/);
+    start(
+      ['serve', '--port', '0', '--no-store', '--mode', 'block', '--claims', 'strict', ...common()],
+      /http:\/\/\S+\/v1/,
+    );
   const enqueue = () =>
     start(
       ['enqueue', '--passages', workspace.passages, '--queue', redis.url, '--batch', '8', '--window', '6', '--json'],
@@ -156,7 +159,11 @@ describe.skipIf(!redisInstalled)('two workers and two servers', () => {
     const asking = Promise.all(
       Array.from({ length: 6 }, async (_, c) => {
         const answers: Answer[] = [];
-        for (let i = 0; i < 5; i++) answers.push(await ask(urls, c * 5 + i));
+        // The same five, until one server is gone and some were asked after that.
+        for (let i = 0, after = 0; i < 5 || after < 4; i++) {
+          if (replicas[0]?.child.killed) after++;
+          answers.push(await ask(urls, c * 5 + (i % 5)));
+        }
         return answers;
       }),
     );
@@ -168,7 +175,8 @@ describe.skipIf(!redisInstalled)('two workers and two servers', () => {
     replicas[0]?.child.kill('SIGKILL');
 
     const answers = (await asking).flat();
-    expect(answers.map(({ status }) => status)).toEqual(Array(30).fill(200));
+    expect(answers.length).toBeGreaterThanOrEqual(30);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     expect(answers.some(({ tries }) => tries > 1)).toBe(true);
     expect(await handedIn.ended).toBe(0);
     const summary = handedIn.json();

@@ -9,7 +9,7 @@ export const modeColours = ['#d55e00', '#0072b2'] as const;
 /** @param height of the plot, in pixels. Defaults to 380 */
 export function chartFrame(text: string, subtitle: string[], height = 380) {
   return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     width: 640,
     height,
     padding: { left: 12, right: 16, top: 12, bottom: 12 },
