@@ -24,6 +24,11 @@ const benchmarks: Readonly<Record<string, readonly [folder: string, what: string
   store: ['store', 'the first answer after a restart; look-up, keys and pins'],
   start: ['speed', 'a whole `ask` on a warm store, from process start'],
   serve: ['speed', 'a server under load, against llama-server'],
+  conversation: [
+    'speed',
+    'ten questions in turn over an index of 1,000 pages, against llama-server and node-llama-cpp with kept prefixes',
+  ],
+  tools: ['speed', 'the first token when one of an agent’s 31 tool schemas is new, against full prefill'],
   contention: ['speed', 'beside busy loops: the threads that the default chooses against every fixed number'],
   train: ['speed', 'a training step against PyTorch'],
   'break-even': ['store', 'loading a block against encoding it'],
