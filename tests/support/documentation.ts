@@ -157,6 +157,12 @@ export const examples: readonly Example[] = [
   { page: 'docs/rag.md', begins: '$ npx block-attention index ./docs', how: 'run' },
   { page: 'docs/rag.md', begins: '$ sed -i', how: 'run' },
   { page: 'docs/rag.md', begins: '$ npx block-attention search', how: 'run' },
+  {
+    page: 'docs/rag.md',
+    begins: 'npm install tesseract.js',
+    how: 'shown',
+    why: 'it installs a package and reads scans',
+  },
   { page: 'docs/rag.md', begins: '{ "mcpServers"', how: 'shown', why: 'a settings file of another program' },
   { page: 'docs/rag.md', begins: 'import { createBlockStore', how: 'compile' },
   { page: 'docs/reproduction.md', begins: 'npm run reproduce', how: 'shown', why: 'it trains for hours' },
