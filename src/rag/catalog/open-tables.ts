@@ -1,6 +1,7 @@
 /** The folder of an index and the tables in it. What the file system or LanceDB refuses becomes an error with a remedy. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { BlockTable } from './block-table.ts';
 import { ChunkTable } from './chunk-table.ts';
@@ -23,16 +24,32 @@ export interface Tables {
   readonly blocks: BlockTable;
 }
 
+/** How long another process may take to make a table whose folder is there already, in ms. */
+const makingMs = 3000;
+const retryMs = 50;
+
 /**
+ * Two processes may open a new index at once: the one finds the folder of a table that the other has not finished.
  * @param dimensions of embeddings; undefined without
  * @throws BACKEND_UNAVAILABLE where LanceDB does not run; INDEX_INVALID when it cannot read the tables
  */
 export async function openTables(directory: string, dimensions: number | undefined): Promise<Tables> {
   const { connect } = await lance();
-  try {
+  const started = performance.now();
+  const open = async (): Promise<Tables> => {
     const connection = await connect(join(directory, 'tables'));
-    const chunks = await ChunkTable.open(connection, dimensions);
-    return { connection, chunks, blocks: await BlockTable.open(connection) };
+    try {
+      const chunks = await ChunkTable.open(connection, dimensions);
+      return { connection, chunks, blocks: await BlockTable.open(connection) };
+    } catch (error) {
+      connection.close();
+      if (!beingMade(error) || performance.now() - started > makingMs) throw error;
+      await sleep(retryMs);
+      return open();
+    }
+  };
+  try {
+    return await open();
   } catch (error) {
     if (BlockAttentionError.isInstance(error)) throw error;
     const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0];
@@ -42,4 +59,8 @@ export async function openTables(directory: string, dimensions: number | undefin
       { cause: error },
     );
   }
+}
+
+function beingMade(error: unknown): boolean {
+  return error instanceof Error && /was not found|already exists|conflict/i.test(error.message);
 }

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { cpSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -38,6 +40,18 @@ describe('several processes', () => {
     ]);
     await using index = await corpus.openIndex({ create: false });
     expect(await contents(index)).toHaveLength(240);
+  });
+
+  it('open an index while another one makes its tables', async () => {
+    const other = `${corpus.index}-other`;
+    await (await corpus.openIndex({ directory: other })).close();
+    const half = `${corpus.index}-half`;
+    mkdirSync(join(half, 'tables', 'blocks.lance'), { recursive: true });
+    const opening = corpus.openIndex({ directory: half });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    cpSync(join(other, 'tables', 'blocks.lance'), join(half, 'tables', 'blocks.lance'), { recursive: true });
+    await using index = await opening;
+    expect(await contents(index)).toEqual([]);
   });
 
   it('may be killed at any moment: the next run finds what is left to do', async () => {

@@ -59,7 +59,7 @@ export function joinParts(first: GgufFile, open: (path: string) => GgufFile): Gg
 function checkPlace(file: GgufFile, part: number, count: number): void {
   const [no, of] = [whole(file, 'split.no'), whole(file, 'split.count')];
   if (no === part - 1 && of === count) return;
-  const what = no === undefined || of === undefined ? 'no part of a model' : `part ${no + 1} of ${of}`;
+  const what = no === undefined || of === undefined ? 'not a part of a model' : `part ${no + 1} of ${of}`;
   throw invalid(`${file.path} is ${what} by its header, by its name part ${part} of ${count}: download it again`);
 }
 
