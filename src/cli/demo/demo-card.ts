@@ -74,6 +74,13 @@ function verdict({ full, block, expected }: DemoRow): string {
   return `, only ${full.right ? 'full' : 'block'} attention says “${expected}”`;
 }
 
+/** What the model does elsewhere. */
+export const demoChoice = [
+  '',
+  'Both read all passages here. `ask` first reads the question behind each one',
+  'alone and answers from the best: more often right, some tenths of a second later.',
+] as const;
+
 /** What to make of answers that differ. */
 export function demoNote(model: string): string[] {
   return [

@@ -14,7 +14,7 @@ import {
 import { counted } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
-import { type DemoRow, demoCard, demoHeader, demoNote, demoSummary } from './demo-card.ts';
+import { type DemoRow, demoCard, demoChoice, demoHeader, demoNote, demoSummary } from './demo-card.ts';
 import { demoPassages, demoQuestions } from './demo-corpus.ts';
 import type { DemoQuestion } from './demo-facts.ts';
 
@@ -42,6 +42,7 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
     model.name === embeddedModel
       ? (await loadDemoFacts()).demoFacts()
       : { passages: demoPassages, questions: demoQuestions };
+  const policy = readingAll(engine.chooseMode({ mode: 'block' }).policy?.name);
   const total = passages.length;
   const encoding = await engine.encode(passages, {
     signal: io.signal,
@@ -59,6 +60,7 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
     for (const line of demoCard(index + 1, row, (text) => output.bold(text))) output.print(line);
   }
   output.print(demoSummary(rows));
+  if (policy !== undefined) for (const line of demoChoice) output.print(line);
   const tuned = engine.model.adapter !== null || model.name === embeddedModel;
   if (!tuned) for (const line of demoNote(model.name)) output.print(line);
   const { kvType, attention, threads } = engine;
@@ -74,8 +76,22 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
 
   async function answer(question: string, mode: Mode): Promise<AnswerResult> {
     output.progress.show({ label: `${mode} attention: ${question}`, detail: counted(encoding.tokens, 'token') });
-    return engine.answer({ passages, question, mode, maxTokens, signal: io.signal }).result;
+    return engine.answer({
+      passages,
+      question,
+      mode,
+      policy: mode === 'block' ? policy : undefined,
+      maxTokens,
+      signal: io.signal,
+    }).result;
   }
+}
+
+/** A policy without its choice of passages: the demo compares two ways of reading the same ones. Undefined where it has none. */
+function readingAll(policy: string | undefined): string | undefined {
+  const parts = policy?.split('+') ?? [];
+  const rest = parts.filter((part) => !part.startsWith('select:'));
+  return rest.length === parts.length ? undefined : rest.join('+') || 'plain';
 }
 
 function compare({ question, expected }: DemoQuestion, full: AnswerResult, block: AnswerResult): DemoRow {
