@@ -113,10 +113,7 @@ export class ContextStream {
     const asked = drawn.flatMap(({ unit }) => random.shuffle(unit.asked).slice(0, this.#recipe.perUnit));
     const chosen = random.shuffle(asked).slice(0, this.#recipe.perContext);
     const stray = random.uniform() < this.#recipe.unanswered ? this.#stray(drawn, passages) : undefined;
-    const questions = [...chosen, ...(stray === undefined ? [] : [stray])].map(({ question, answer }) => ({
-      question,
-      answers: answer === undefined ? [] : [answer],
-    }));
+    const questions = [...chosen, ...(stray === undefined ? [] : [stray])].map(lineOf);
     return { passages: random.shuffle(passages), questions };
   }
 
@@ -145,9 +142,7 @@ export class ContextStream {
     if (questions.length === 0) return this.#alone();
     return {
       passages: unit.passages,
-      questions: random
-        .shuffle(questions)
-        .map(({ question, answer }) => ({ question, answers: answer === undefined ? [] : [answer] })),
+      questions: random.shuffle(questions).map(lineOf),
     };
   }
 
@@ -179,6 +174,10 @@ export class ContextStream {
     );
     return found && { question: found.question, answer: undefined };
   }
+}
+
+function lineOf({ question, answer }: Asked): Context['questions'][number] {
+  return { question, answers: answer === undefined ? [] : [answer] };
 }
 
 function titleOf(unit: Unit): string | undefined {

@@ -7,10 +7,10 @@
  * `--from` has rows of `{question, answers, passages: [{title, text, gold}]}`; `--gold` names the gold passage of each
  * reported question, `{question, title, text}`; `--without` has the reported questions.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { gunzipSync } from 'node:zlib';
 import { normalizeAnswer } from '@block-attention/engine/eval';
+import { readRows } from './sources.ts';
 
 interface Row {
   readonly question: string;
@@ -48,10 +48,5 @@ writeFileSync(out, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
 console.log(`${kept.length} of ${all.length} rows in ${out}; ${reported.size} questions are kept for reports`);
 
 function rows<T>(path: string): T[] {
-  const bytes = readFileSync(path);
-  return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes)
-    .toString('utf8')
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => JSON.parse(line) as T);
+  return readRows(path) as T[];
 }

@@ -4,22 +4,9 @@
  * row that the table does not have.
  */
 import type { Random } from '@block-attention/engine/internal/base';
+import type { ManualPage, PageQuestion } from './manual-pages.ts';
 import { columns, type TableColumn } from './table-columns.ts';
 import { type TableTopic, topics } from './table-topics.ts';
-
-export interface TablePage {
-  /** Pages of one kind answer the same questions. */
-  readonly kind: string;
-  readonly markdown: string;
-  readonly questions: readonly TableQuestion[];
-}
-
-interface TableQuestion {
-  readonly question: string;
-  readonly answer: string | undefined;
-  /** Row of the table that the answer stands in; undefined for a row it does not have. */
-  readonly evidence: string | undefined;
-}
 
 interface Row {
   readonly name: string;
@@ -27,7 +14,7 @@ interface Row {
 }
 
 /** @param product invented name of what the page is about */
-export function tablePage(random: Random, product: string): TablePage {
+export function tablePage(random: Random, product: string): ManualPage {
   const topic = random.pick(topics);
   const names = random.shuffle(topic.rows);
   const shown = names.slice(0, Math.min(names.length - 1, 3 + random.integer(6)));
@@ -38,7 +25,7 @@ export function tablePage(random: Random, product: string): TablePage {
   const across = topic.compared === true && random.uniform() < 0.5;
   const table = across ? acrossTable(used, rows) : downTable(topic, used, rows);
   const questions = rows.flatMap((row, r) =>
-    used.map((column, c): TableQuestion => {
+    used.map((column, c): PageQuestion => {
       const evidence = across ? (table.lines[c] ?? '') : (table.lines[r] ?? '');
       const cell = row.cells[c] ?? '';
       const unique = rows.every(({ cells }, other) => other === r || cells[c] !== cell);
@@ -48,7 +35,7 @@ export function tablePage(random: Random, product: string): TablePage {
     }),
   );
   const [first] = used;
-  const unsaid: TableQuestion[] =
+  const unsaid: PageQuestion[] =
     first === undefined
       ? []
       : [{ question: fill(first.ask, topic, absent, '', product, random), answer: undefined, evidence: undefined }];

@@ -50,12 +50,17 @@ export function readSources(folder: string, sets: readonly string[]): Map<string
 }
 
 function readSet(path: string, set: string): Unit[] {
+  return readRows(path).flatMap((row) => unitOf(row, set));
+}
+
+/** @returns the rows of a file of JSON lines, gzipped or not */
+export function readRows(path: string): unknown[] {
   const bytes = readFileSync(path);
   const text = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
   return text
     .split('\n')
     .filter((line) => line.trim() !== '')
-    .flatMap((line) => unitOf(JSON.parse(line), set));
+    .map((line): unknown => JSON.parse(line));
 }
 
 function unitOf(row: unknown, set: string): Unit[] {

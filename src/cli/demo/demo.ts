@@ -2,6 +2,7 @@
 
 import { throwIfAborted } from '@block-attention/engine/internal/base';
 import type { AnswerResult, Mode } from '@block-attention/engine/internal/engine';
+import { readingAll } from '@block-attention/engine/internal/policy';
 import type { Command } from 'commander';
 import { embeddedModel } from '../../hub/aliases.ts';
 import { loadDemoFacts, loadOpenEngine } from '../lazy.ts';
@@ -42,7 +43,9 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
     model.name === embeddedModel
       ? (await loadDemoFacts()).demoFacts()
       : { passages: demoPassages, questions: demoQuestions };
-  const policy = readingAll(engine.chooseMode({ mode: 'block' }).policy?.name);
+  const { policy: own } = engine.chooseMode({ mode: 'block' });
+  // Two ways of reading the same passages are compared.
+  const policy = own === null ? undefined : readingAll(own);
   const total = passages.length;
   const encoding = await engine.encode(passages, {
     signal: io.signal,
@@ -60,7 +63,7 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
     for (const line of demoCard(index + 1, row, (text) => output.bold(text))) output.print(line);
   }
   output.print(demoSummary(rows));
-  if (policy !== undefined) for (const line of demoChoice) output.print(line);
+  if (policy?.name !== own?.name) for (const line of demoChoice) output.print(line);
   const tuned = engine.model.adapter !== null || model.name === embeddedModel;
   if (!tuned) for (const line of demoNote(model.name)) output.print(line);
   const { kvType, attention, threads } = engine;
@@ -85,13 +88,6 @@ async function demo(flags: DemoFlags, { io }: CommandContext): Promise<void> {
       signal: io.signal,
     }).result;
   }
-}
-
-/** A policy without its choice of passages: the demo compares two ways of reading the same ones. Undefined where it has none. */
-function readingAll(policy: string | undefined): string | undefined {
-  const parts = policy?.split('+') ?? [];
-  const rest = parts.filter((part) => !part.startsWith('select:'));
-  return rest.length === parts.length ? undefined : rest.join('+') || 'plain';
 }
 
 function compare({ question, expected }: DemoQuestion, full: AnswerResult, block: AnswerResult): DemoRow {

@@ -18,7 +18,7 @@ import { answerLimit, joinTokens, makePlan, splitPlan } from './answer-plan.ts';
 import type { AnswerSink } from './answer-stream.ts';
 import { generate } from './generate.ts';
 import { answerTokens, scoreTexts } from './score-texts.ts';
-import { narrowed, selectBytes, selectPassages } from './select-passages.ts';
+import { selectWork } from './select-passages.ts';
 import { checkStops } from './text-stream.ts';
 import { checkAlternatives } from './token-report.ts';
 
@@ -56,8 +56,9 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
   const blockContext = mode === 'block' ? context : [];
   const ownBytes = contextBytes(parts, blockContext, ownTokens, contextWork(choice.policy, blockContext, source));
+  const choosing = selectWork(parts, whole, choice.policy);
   // What choosing takes is free again before the answer takes its own.
-  const unreserve = await budget.reserve(Math.max(ownBytes, selectBytes(parts, whole, choice.policy)), signal);
+  const unreserve = await budget.reserve(Math.max(ownBytes, choosing?.bytes ?? 0), signal);
   cleanup.defer(() => {
     if (offer === undefined) unreserve();
   });
@@ -71,9 +72,8 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   }
   const acquiredAt = performance.now();
 
-  const choosing = { plan: whole, policy: choice.policy, handles, priority: answerPriority, group: tenant, signal };
-  const selection = await selectPassages(parts, choosing);
-  const read = selection ? narrowed(choosing, selection.order) : { plan: whole, handles, context: blockContext };
+  const selection = await choosing?.run(handles, { priority: answerPriority, group: tenant, signal });
+  const read = selection?.reading ?? { plan: whole, handles, context: blockContext };
   const selectedAt = performance.now();
 
   const work = contextWork(choice.policy, read.context, source);
@@ -158,7 +158,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
       mode,
       misses: missesOf(handles, context, source.tokensBefore(context, blocksOptions)),
       before: contextTokens,
-      read: read.context.reduce((sum, { length }) => sum + length, 0),
+      read: splitPlan(read.plan).contextTokens,
       question: question.length,
       reused: reusedTokens,
       chosen: selection?.flops,

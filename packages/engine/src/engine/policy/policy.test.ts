@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkPolicy, parsePolicy, plainPolicy, recomputedShare } from './policy.ts';
+import { checkPolicy, parsePolicy, plainPolicy, readingAll, recomputedShare } from './policy.ts';
 
 const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
 
@@ -94,4 +94,12 @@ it('says what a question costs', () => {
     recomputedShare(parsePolicy(text), 100),
   );
   expect(shares).toEqual([0, 0, 0.08, 0.15, 1]);
+});
+
+it.each([
+  ['anchor:header+head:8+select:3', 'anchor:header+head:8'],
+  ['select:1', 'plain'],
+  ['hide:4', 'hide:4'],
+])('%s without its choice of passages is %s', (text, rest) => {
+  expect(readingAll(parsePolicy(text))).toEqual(parsePolicy(rest));
 });

@@ -107,6 +107,11 @@ export function readingPart({ hide }: ContextPolicy): string {
   return hide === 0 ? '' : formatHide(hide);
 }
 
+/** The policy without its choice of passages: all of them are read together. */
+export function readingAll(policy: ContextPolicy): ContextPolicy {
+  return policyOf({ ...policy, select: 0 });
+}
+
 /** Whether the policy names a file on this machine, which a request from elsewhere must not. */
 export function namesFile({ anchor }: ContextPolicy): boolean {
   return anchor?.kind === 'file';
