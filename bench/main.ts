@@ -9,6 +9,10 @@ const benchmarks: Readonly<Record<string, readonly [folder: string, what: string
     'time to first token against full prefill, kept prefixes in the same and in shuffled order, and the floor',
   ],
   attention: ['speed', "one layer's attention, 50 queries × 32,768 keys, against flash_attn_ext"],
+  'attention-kinds': [
+    'speed',
+    'sinks, a soft cap and a window in the native kernel, against the same attention without',
+  ],
   gpu: [
     'speed',
     "the paper's table on a device, with a model of random weights made here: --device, --shape 8b|1b|tiny, --minutes",
