@@ -124,10 +124,66 @@ it('goes with recomputed and hidden heads, and with turns of a conversation', as
 it('takes up an earlier prompt only where the same passages were read', async () => {
   await using engine = await open({ prefixBytes: 2 ** 26 });
   const reused = async (policy: string) => (await read(engine, { policy })).reusedTokens;
-  expect(await reused('select:1')).toBe(0);
+  // The one passage was read while it was chosen, with this question.
+  expect(await reused('select:1')).toBeGreaterThan(16);
   expect(await reused('select:2')).toBe(0);
   expect(await reused('plain')).toBe(0);
   for (const policy of ['select:1', 'select:2', 'plain']) expect(await reused(policy)).toBeGreaterThan(16);
+});
+
+describe('a question behind passages that an earlier one was read behind', () => {
+  const policy = 'select:1';
+  const other = 'How long is the Ald?';
+  // Its words before a question are long enough to be worth keeping.
+  const template = 'paper';
+
+  it('goes on behind the words that both share, and chooses alike', async () => {
+    await using fresh = await open({ template });
+    const expected = await read(fresh, { policy, question: other });
+    await using engine = await open({ template, prefixBytes: 2 ** 26 });
+    const first = await read(engine, { policy });
+    const { reusedTokens } = engine.usage().prefixes;
+    const second = await read(engine, { policy, question: other });
+    expect(engine.usage().prefixes.reusedTokens - reusedTokens).toBeGreaterThan(passages.length * 16);
+    expect(second.flops.spentLinear).toBeLessThan(0.8 * first.flops.spentLinear);
+    for (const [i, { relevance, read: isRead }] of (second.selection?.passages ?? []).entries()) {
+      const one = expected.selection?.passages[i];
+      expect(isRead).toBe(one?.read);
+      expect(Math.abs(relevance - (one?.relevance ?? 0))).toBeLessThan(bound * (one?.relevance ?? 0));
+    }
+    expect(relativeError(second.logits, expected.logits)).toBeLessThan(bound);
+  });
+
+  it('takes over nothing of another tenant, of what was forgotten, or where it is told not to', async () => {
+    await using engine = await open({ template, prefixBytes: 2 ** 26 });
+    const computed = async (request: Partial<AnswerRequest>) =>
+      (await read(engine, { policy: 'select:2', ...request })).flops.spentLinear;
+    await read(engine);
+    await computed({ prefixReuse: false });
+    expect(engine.usage().prefixes.entries).toBe(1);
+    await computed({ tenant: 'a' });
+    await computed({ tenant: 'b' });
+    const whole = await computed({ prefixReuse: false, question: other, tenant: 'b' });
+    await read(engine, { tenant: 'c' });
+    expect(await computed({ question: other, tenant: 'c' })).toBe(whole);
+    expect(await computed({ question: other, tenant: 'b' })).toBeLessThan(0.8 * whole);
+    await engine.forget([...passages], { tenant: 'b' });
+    expect(engine.usage().prefixes.entries).toBe(0);
+  });
+
+  it('keeps nothing where there is no memory to spare', async () => {
+    await using roomy = await open({ template, prefixBytes: 2 ** 26 });
+    await read(roomy, { policy });
+    const { bytes, entries } = roomy.usage().prefixes;
+    expect(entries).toBeGreaterThanOrEqual(passages.length);
+    // Room for what is read at once, and for one sequence beyond.
+    const kvBytes = Math.ceil((bytes / entries) * (passages.length + 1.5));
+    await using engine = await open({ template, prefixBytes: 2 ** 26, kvBytes });
+    await read(engine, { policy });
+    expect(engine.usage().prefixes.entries).toBeLessThan(passages.length);
+    const { selection } = await read(engine, { policy, question: other });
+    expect(selection?.passages).toHaveLength(passages.length);
+  });
 });
 
 it('lets go of everything when it is cancelled while it chooses', async () => {

@@ -72,7 +72,12 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   }
   const acquiredAt = performance.now();
 
-  const selection = await choosing?.run(handles, { priority: answerPriority, group: tenant, signal });
+  const selection = await choosing?.run(handles, {
+    priority: answerPriority,
+    group: tenant,
+    reuse: request.prefixReuse ?? true,
+    signal,
+  });
   const read = selection?.reading ?? { plan: whole, handles, context: blockContext };
   const selectedAt = performance.now();
 

@@ -57,19 +57,20 @@ export async function scoreTexts(texts: readonly Int32Array[], parts: ScoreParts
 
 async function scoreText(tokens: Int32Array, parts: ScoreParts): Promise<number> {
   const { runner, sequence, logits, priority, group, signal } = parts;
-  const [first] = tokens;
-  if (first === undefined) return 0;
-  let sum = logprob(logits, first);
-  const vocabulary = logits.length;
+  let sum = textLogprob(logits, tokens.subarray(0, 1));
   // The last token is predicted, never read.
   for (let at = 0; at < tokens.length - 1; at += mostRows) {
     const read = tokens.subarray(at, Math.min(at + mostRows, tokens.length - 1));
     const { logits: rows } = await runner.prompt(sequence, read, { logits: 'all', priority, group, signal });
-    for (let i = 0; i < read.length; i++) {
-      sum += logprob(rows.subarray(i * vocabulary, (i + 1) * vocabulary), tokens[at + i + 1] ?? 0);
-    }
+    sum += textLogprob(rows, tokens.subarray(at + 1, at + 1 + read.length));
   }
   return sum;
+}
+
+/** Sum of the tokens' log probabilities. @param rows what predicts each of them, [tokens, vocabulary] */
+export function textLogprob(rows: Float32Array, tokens: Int32Array): number {
+  const vocabulary = rows.length / tokens.length;
+  return tokens.reduce((sum, token, i) => sum + logprob(rows.subarray(i * vocabulary, (i + 1) * vocabulary), token), 0);
 }
 
 /** Natural logarithm of a token's probability. */

@@ -5,19 +5,23 @@
  *
  * Knows a plan and its pinned blocks; not how the answer is made. Invariant: no sequence outlives the call, however it ends.
  */
-import { promptFlops } from '../../model/index.ts';
+import { Cleanup } from '../../cleanup.ts';
+import { concatenate, type Flops, promptFlops, type Sequence } from '../../model/index.ts';
 import { notInDocuments, type TokenizedPlan } from '../../prompt/index.ts';
 import type { BlockHandle } from '../../store/index.ts';
+import { prefixScope } from '../blocks/prefix-cache.ts';
 import { contextBytes, openContext } from '../blocks/read-context.ts';
 import type { EngineParts } from '../engine.ts';
-import type { ContextPolicy } from '../policy/policy.ts';
+import { type ContextPolicy, readingPart } from '../policy/policy.ts';
 import type { Selection } from '../types.ts';
 import { splitPlan } from './answer-plan.ts';
-import { answerTokens, scoreTexts } from './score-texts.ts';
+import { answerTokens, textLogprob } from './score-texts.ts';
 
 export interface SelectOptions {
   readonly priority: number;
   readonly group: string | undefined;
+  /** Whether what was read of an earlier question behind the same passage may be gone on from. */
+  readonly reuse: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -67,14 +71,8 @@ export function selectWork(
     async run(handles, options) {
       const started = performance.now();
       const readings = alone.map((order) => reading(plan, handles, order));
-      // All of them end before any block may be let go of.
-      const settled = await Promise.allSettled(
-        readings.map((one) => refusalOf(parts, one, { policy, ownTokens, refusal, ...options })),
-      );
-      const doubts = settled.map((one) => {
-        if (one.status === 'rejected') throw one.reason;
-        return one.value;
-      });
+      const found = await readAlone(parts, readings, { policy, ownTokens, refusal, ...options });
+      const doubts = found.map(({ logprob }) => logprob);
       const ranked = passages.map((index, at) => ({ index, doubt: doubts[at] ?? 0 })).sort((a, b) => a.doubt - b.doubt);
       const chosen = ranked.slice(0, wanted).map(({ index }) => index);
       return {
@@ -85,7 +83,10 @@ export function selectWork(
         })),
         ms: performance.now() - started,
         reading: reading(plan, handles, without(plan, passages, chosen.reverse())),
-        flops: flopsOf(parts, readings, refusal.length - 1),
+        flops: {
+          linear: found.reduce((sum, { flops }) => sum + flops.linear, 0),
+          total: found.reduce((sum, { flops }) => sum + flops.total, 0),
+        },
       };
     },
   };
@@ -110,43 +111,84 @@ function without({ blocks }: TokenizedPlan, passages: readonly number[], chosen:
     .flatMap((_, index) => (index === first ? chosen : passages.includes(index) ? [] : [index]));
 }
 
-/** Logarithm of the refusal's probability behind these blocks. */
-async function refusalOf(
-  parts: EngineParts,
-  { plan, handles, context }: Reading,
-  {
-    policy,
-    ownTokens,
-    refusal,
-    ...options
-  }: SelectOptions & {
-    readonly policy: ContextPolicy | null;
-    readonly ownTokens: number;
-    readonly refusal: Int32Array;
-  },
-): Promise<number> {
-  const { runner, tokenizer } = parts;
-  const opened = { plan, policy, work: undefined, handles, context, ownTokens, signal: options.signal };
-  const { sequence, release } = await openContext(parts, opened);
-  try {
-    const { logits } = await runner.prompt(sequence, splitPlan(plan).question, { logits: 'last', ...options });
-    const [score] = await scoreTexts([refusal], { runner, tokenizer, sequence, logits, ...options });
-    return score?.logprob ?? 0;
-  } finally {
-    sequence.dispose();
-    release();
-  }
+interface ReadAloneOptions extends SelectOptions {
+  readonly policy: ContextPolicy | null;
+  readonly ownTokens: number;
+  readonly refusal: Int32Array;
 }
 
-/** @param more tokens that are read behind the question */
-function flopsOf({ model }: EngineParts, readings: readonly Reading[], more: number) {
-  let linear = 0;
-  let total = 0;
-  for (const { plan } of readings) {
-    const { contextTokens, question } = splitPlan(plan);
-    const one = promptFlops(model.hyperParameters, contextTokens, question.length + more);
-    linear += one.linear;
-    total += one.total;
+interface Doubt {
+  /** Logarithm of the refusal's probability. */
+  readonly logprob: number;
+  /** Of reading it. */
+  readonly flops: Flops;
+}
+
+/** A context that a question is about to be read behind. */
+interface Opened {
+  readonly sequence: Sequence;
+  /** Names the context among the prefixes. */
+  readonly scope: string;
+  /** Of the context. */
+  readonly before: number;
+  /** Of the question, and of the refusal but for its last one, which is predicted, never read. */
+  readonly tokens: Int32Array;
+  /** Of these, taken over from an earlier question. */
+  readonly reused: number;
+  /** The sequence is the prefixes' from here on. */
+  kept: boolean;
+}
+
+/**
+ * How likely the refusal is behind each of some contexts. What stands before a question is the same for every question
+ * (the layout's own words, half of what is read), so the first one behind a context is kept among the prefixes, and
+ * later ones go on from there.
+ */
+async function readAlone(
+  parts: EngineParts,
+  readings: readonly Reading[],
+  { policy, ownTokens, refusal, reuse, ...options }: ReadAloneOptions,
+): Promise<Doubt[]> {
+  const { runner, prefixes, budget } = parts;
+  const { epoch } = prefixes;
+  using cleanup = new Cleanup();
+  // Copies take turns with batches: all of them first, or the questions are read one by one.
+  const opened: Opened[] = [];
+  for (const { plan, handles, context } of readings) {
+    const read = { plan, policy, work: undefined, handles, context, ownTokens, signal: options.signal };
+    const { sequence, release } = await openContext(parts, read);
+    const { question, contextTokens } = splitPlan(plan);
+    const keys = handles.map(({ key }) => key);
+    const scope = prefixScope(options.group ?? '', keys, policy === null ? '' : readingPart(policy));
+    cleanup.defer(() => {
+      if (!one.kept) sequence.dispose();
+      release();
+    });
+    const reused = reuse ? await prefixes.restore(runner, scope, question, sequence) : 0;
+    const tokens = concatenate([question, refusal.subarray(0, -1)]);
+    const one: Opened = { sequence, scope, before: contextTokens + reused, tokens, reused, kept: false };
+    opened.push(one);
   }
-  return { linear, total };
+  // All of them end before any block may be let go of.
+  const settled = await Promise.allSettled(
+    opened.map(({ sequence, tokens, reused }) =>
+      runner.prompt(sequence, tokens.subarray(reused), { logits: refusal.length, ...options }),
+    ),
+  );
+  const logits = settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value.logits;
+  });
+  return opened.map((one, at) => {
+    const { sequence, scope, before, tokens, reused } = one;
+    const room = reuse && prefixes.enabled && reused === 0 ? budget.reserveFree(sequence.bytes) : undefined;
+    if (room !== undefined) {
+      one.kept = true;
+      prefixes.offer(scope, epoch, tokens, sequence, room).finish(tokens);
+    }
+    return {
+      logprob: textLogprob(logits[at] ?? new Float32Array(0), refusal),
+      flops: promptFlops(parts.model.hyperParameters, before, tokens.length - reused, refusal.length),
+    };
+  });
 }

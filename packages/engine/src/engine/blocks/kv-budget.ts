@@ -52,6 +52,17 @@ export class KvBudget {
       );
     }
     if (this.#queue.length > 0 || !this.#take(bytes)) await this.#wait(bytes, signal);
+    return this.#giver(bytes);
+  }
+
+  /** Reserves what is free now and nobody waits for. @returns what gives it back, idempotent; undefined where there is no room */
+  reserveFree(bytes: number): (() => void) | undefined {
+    if (this.#queue.length > 0 || this.#reserved + bytes > this.totalBytes) return undefined;
+    this.#reserved += bytes;
+    return this.#giver(bytes);
+  }
+
+  #giver(bytes: number): () => void {
     let returned = false;
     return () => {
       if (returned) return;

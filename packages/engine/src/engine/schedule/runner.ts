@@ -6,7 +6,14 @@ import { setMaxListeners } from 'node:events';
 import { requestAborted } from '../../abort.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { GraphAllocator } from '../../ggml/device/backend.ts';
-import { type AttentionFactory, DecodeGraph, forwardStep, type Step } from '../../model/graph/step.ts';
+import {
+  type AttentionFactory,
+  DecodeGraph,
+  forwardStep,
+  type Step,
+  type WantedLogits,
+  wantedRows,
+} from '../../model/graph/step.ts';
 import { convertBlock, type StoredBlock } from '../../model/kv/convert-kv.ts';
 import { copyPrefix } from '../../model/kv/copy-prefix.ts';
 import type { KvLayout } from '../../model/kv/kv-layout.ts';
@@ -14,7 +21,7 @@ import { RowStates } from '../../model/kv/row-states.ts';
 import type { Sequence } from '../../model/kv/sequence.ts';
 import type { Model } from '../../model/model.ts';
 import { Pace } from './pace.ts';
-import { type DecodeTask, type PromptTask, Scheduler } from './scheduler.ts';
+import { type Chunk, type DecodeTask, type PromptTask, Scheduler } from './scheduler.ts';
 
 interface Settled<T> {
   readonly resolve: (value: T) => void;
@@ -22,7 +29,7 @@ interface Settled<T> {
 }
 
 interface Prompt extends PromptTask<Sequence>, Settled<PromptResult> {
-  readonly logits: 'all' | 'last' | 'none';
+  readonly logits: WantedLogits;
   readonly writes: boolean;
   /** Of the chunks so far. */
   readonly rows: Float32Array[];
@@ -35,7 +42,7 @@ interface Decode extends DecodeTask<Sequence>, Settled<Float32Array> {
 }
 
 export interface PromptResult {
-  /** Logits of the last token, [vocabulary], or of all, [tokens, vocabulary]; empty when none were asked for. */
+  /** Logits of the tokens that were asked for, [tokens, vocabulary]; empty when none were. */
   readonly logits: Float32Array;
   /** This prompt's share of the time its batches took, in ms. */
   readonly computeMs: number;
@@ -87,7 +94,7 @@ export class Runner {
       busyBatchTokens: options.busyBatchTokens ?? 128,
       batchSequences: 64,
       chunkTokens: ({ sequence, tokens }) => this.mostTokens(sequence.keys + tokens.length),
-      givesToken: ({ logits }) => logits !== 'none',
+      givesToken: ({ logits }) => logits === 'last',
     });
   }
 
@@ -99,7 +106,7 @@ export class Runner {
     sequence: Sequence,
     tokens: Int32Array,
     options: {
-      readonly logits: 'all' | 'last' | 'none';
+      readonly logits: WantedLogits;
       /** Whether the model's writer acts on the tokens, which then give no logits. Defaults to false. */
       readonly writes?: boolean | undefined;
       readonly priority?: number;
@@ -288,16 +295,14 @@ export class Runner {
     return steps.map((step) => logits.get(step) ?? new Float32Array(0));
   }
 
-  async #prompt(
-    chunks: readonly { readonly task: Prompt; readonly first: number; readonly count: number }[],
-  ): Promise<void> {
+  async #prompt(chunks: readonly Chunk<Prompt>[]): Promise<void> {
     const started = performance.now();
-    const isLast = ({ task, first, count }: (typeof chunks)[number]) => first + count === task.tokens.length;
+    const isLast = ({ task, first, count }: Chunk<Prompt>) => first + count === task.tokens.length;
     try {
       const steps = chunks.map((chunk) => ({
         sequence: chunk.task.sequence,
         tokens: chunk.task.tokens.subarray(chunk.first, chunk.first + chunk.count),
-        logits: isLast(chunk) ? chunk.task.logits : ('none' as const),
+        logits: wantedOf(chunk),
         writes: chunk.task.writes,
       }));
       const parts = steps.map(({ sequence, tokens }) => ({ sequence, tokens: tokens.length }));
@@ -321,6 +326,12 @@ export class Runner {
       }
     }
   }
+}
+
+/** Tokens at the end of a chunk whose logits its task wants. */
+function wantedOf({ task, first, count }: Chunk<Prompt>): number {
+  const from = task.tokens.length - wantedRows(task.logits, task.tokens.length);
+  return Math.max(0, Math.min(count, first + count - from));
 }
 
 /** A step, and whether the writer acts on it. */

@@ -54,9 +54,9 @@ function keyElements(hp: HyperParameters, first: number, queries: number): numbe
   );
 }
 
-/** Reading `queries` tokens that stand after `context` tokens whose states are present, to one row of logits. */
-export function promptFlops(hp: HyperParameters, context: number, queries: number): Flops {
-  const linear = 2 * linearWeights(hp) * queries + 2 * hp.embeddingLength * hp.vocabulary;
+/** Reading `queries` tokens that stand after `context` tokens whose states are present, to `rows` rows of logits. */
+export function promptFlops(hp: HyperParameters, context: number, queries: number, rows = 1): Flops {
+  const linear = 2 * linearWeights(hp) * queries + 2 * hp.embeddingLength * hp.vocabulary * rows;
   const attention = 2 * keyElements(hp, context, queries);
   return { linear, attention, total: linear + attention };
 }

@@ -43,12 +43,20 @@ export function gatheredAttention(model: Model): AttentionFactory {
   return Object.assign(factory, { readsRows: { tensors: gatheredTensors } });
 }
 
+/** Which tokens want logits: none, the last one, all, or so many at the end. */
+export type WantedLogits = 'none' | 'last' | 'all' | number;
+
+/** Tokens at the end of so many that want logits. */
+export function wantedRows(logits: WantedLogits, tokens: number): number {
+  if (typeof logits === 'number') return Math.min(logits, tokens);
+  return logits === 'none' ? 0 : logits === 'last' ? Math.min(1, tokens) : tokens;
+}
+
 /** New tokens of one sequence, and which of them want logits. */
 export interface Step {
   readonly sequence: Sequence;
   readonly tokens: Int32Array;
-  /** `last`: logits of the last token. `all`: of every token. */
-  readonly logits: 'none' | 'last' | 'all';
+  readonly logits: WantedLogits;
   /** Where the tokens lie, if they are none of its own: see SequenceRows. The sequence is not advanced then. */
   readonly anew?: Int32Array | undefined;
 }
@@ -77,8 +85,7 @@ export async function forwardStep(
   let row = 0;
   for (const { sequence, tokens: own, logits, anew } of steps) {
     rows.push({ sequence, row, tokens: own.length, anew });
-    if (logits === 'all') for (let i = 0; i < own.length; i++) wanted.push(row + i);
-    if (logits === 'last') wanted.push(row + own.length - 1);
+    for (let i = own.length - wantedRows(logits, own.length); i < own.length; i++) wanted.push(row + i);
     row += own.length;
   }
   const values = await runOnce(
@@ -100,7 +107,7 @@ export async function forwardStep(
   const { vocabulary } = model.hyperParameters;
   let at = 0;
   return steps.map(({ tokens: own, logits }) => {
-    const count = logits === 'none' ? 0 : logits === 'last' ? 1 : own.length;
+    const count = wantedRows(logits, own.length);
     const part = values.subarray(at, at + count * vocabulary);
     at += count * vocabulary;
     return part;
