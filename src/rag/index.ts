@@ -34,5 +34,6 @@ export type { Embedder } from './embed/embedder.ts';
 export { type OpenEmbedderOptions, openEmbedder } from './embed/open-embedder.ts';
 export { documentTypes, skipCodes } from './load/document.ts';
 export { fileType } from './load/file-types.ts';
+export { openReranker, type Reranker } from './rerank/reranker.ts';
 export { compareStates, planState, type StateChanges, type StateOptions } from './state/plan-state.ts';
 export * from './types.ts';

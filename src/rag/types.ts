@@ -67,6 +67,8 @@ export interface SearchHit {
   readonly ranks: { readonly text?: number | undefined; readonly vector?: number | undefined };
   /** BM25 score, where the full text matched. */
   readonly textScore?: number | undefined;
+  /** What the reranker gave it, where there is one: the order of hits is by this. */
+  readonly rerankScore?: number | undefined;
   /** Share of the question's words, weighed by their rarity, that stand in the chunk: in [0, 1]. */
   readonly coverage: number;
 }

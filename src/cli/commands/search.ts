@@ -56,10 +56,10 @@ export function incomplete({ state, files: { done, total } }: DocumentsState): s
 }
 
 /** A hit for programs. */
-export function reportHit({ chunk, rank, score, ranks, coverage }: SearchHit) {
+export function reportHit({ chunk, rank, score, ranks, coverage, rerankScore }: SearchHit) {
   const { root, path, type, title, text, startLine, endLine, page, place: part, tokens } = chunk;
   const place = { source: chunk.source, root, path, type, title, startLine, endLine, page, place: part };
-  return { rank, ...place, score, ranks, coverage, tokens, text };
+  return { rank, ...place, score, ranks, coverage, rerankScore, tokens, text };
 }
 
 function excerpt(text: string): string {

@@ -1,6 +1,6 @@
 /** `serve`: the engine behind the OpenAI API, until a signal ends it. */
 import type { Command } from 'commander';
-import { addDocumentOptions } from '../options/index-options.ts';
+import { addDocumentOptions, addRerankOption } from '../options/index-options.ts';
 import { addModelOptions } from '../options/model-options.ts';
 import { addServerOptions, type ServeFlags } from '../options/serve-options.ts';
 import { applySettings, describeSettings } from '../options/settings.ts';
@@ -13,7 +13,7 @@ export function addServe(program: Command, context: CommandContext): void {
   const command = program.command('serve').description('answer requests of the OpenAI API over HTTP');
   addServerOptions(command, 'info');
   const help = 'answer from this index, too, and keep it current: a name or a folder';
-  addDocumentOptions(addModelOptions(command), help);
+  addRerankOption(addDocumentOptions(addModelOptions(command), help));
   command.action(async () => {
     const filled = await settled(command, context);
     if (filled === undefined) return;

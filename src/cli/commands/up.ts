@@ -1,6 +1,6 @@
 /** `up`: folders of documents, read, watched, encoded and answered from by one server, with a page to ask on. */
 import type { Command } from 'commander';
-import { addDocumentOptions, modelOfIndex, modelReference } from '../options/index-options.ts';
+import { addDocumentOptions, addRerankOption, modelOfIndex, modelReference } from '../options/index-options.ts';
 import { addModelOptions } from '../options/model-options.ts';
 import { addServerOptions } from '../options/serve-options.ts';
 import { runServer } from '../runtime/run-server.ts';
@@ -16,9 +16,11 @@ export function addUp(program: Command, context: CommandContext): void {
     )
     .argument('[folders...]', "folders of documents; NAME=FOLDER for one tenant's alone (default: those of the index)");
   addServerOptions(command, 'warn');
-  addDocumentOptions(
-    addModelOptions(command, modelOfIndex),
-    'a name, or a folder, of the index (default: index in the cache folder)',
+  addRerankOption(
+    addDocumentOptions(
+      addModelOptions(command, modelOfIndex),
+      'a name, or a folder, of the index (default: index in the cache folder)',
+    ),
   );
   command.action(async (folders: string[]) => {
     const filled = await settled(command, context);

@@ -61,3 +61,31 @@ it('gives new indexes the embeddings of a model that is on the machine, and othe
   expect(await ranks('after', '--by', 'text')).toEqual(['text']);
   expect(await ranks('none')).toEqual(['text']);
 });
+
+it('puts what is found in the order of a reranker, for searching and for asking', async () => {
+  const [reranker, encoder] = ['reranker.gguf', 'encoder.gguf'].map((name) => workspace.path(name));
+  await writeRandomEncoder(reranker ?? '', 7, 4);
+  await writeRandomEncoder(encoder ?? '', 7);
+  writeFileSync(workspace.path('docs/harbour.md'), '# Harbour\n\nthe keys of the harbour and the bridge.\n');
+  const shared = ['--index', workspace.path('ranked'), '--model', workspace.model, '--threads', '1'];
+  expect((await workspace.run(['index', workspace.path('docs'), ...shared, '--no-encode'])).code).toBe(0);
+  const ranked = z.object({ hits: z.array(z.object({ rerankScore: z.number() })).min(2) });
+  const search = (model = '') =>
+    workspace.run(['search', 'the keys', '--index', workspace.path('ranked'), '--json', '--rerank', model]);
+  const scores = ranked.parse((await search(reranker)).json()).hits.map(({ rerankScore }) => rerankScore);
+  expect(scores).toEqual([...scores].sort((a, b) => b - a));
+  const ask = await workspace.run([
+    'ask',
+    'the keys',
+    ...shared,
+    '--rerank',
+    reranker ?? '',
+    '--max-tokens',
+    '2',
+    '--json',
+  ]);
+  expect(ranked.parse(ask.json()).hits.map(({ rerankScore }) => rerankScore)).toEqual(scores);
+  const refused = await search(encoder);
+  expect(refused.code).not.toBe(0);
+  expect(refused.stderr).toContain('has no head that ranks');
+});

@@ -1,12 +1,13 @@
 /** Options of commands that work with an index of documents, and what they become. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { AsyncCleanup } from '@block-attention/engine/internal/base';
 import { cacheFolder, type Environment } from '@block-attention/engine/internal/platform';
 import { type Command, Option } from 'commander';
 import { defaultEmbedder, defaultModel } from '../../hub/aliases.ts';
 import type { PullProgress } from '../../hub/index.ts';
 import { localModel } from '../../hub/pull.ts';
-import type { ChunkFilter, DocumentIndex, DocumentType, Embedder, SearchOptions } from '../../rag/index.ts';
+import type { ChunkFilter, DocumentIndex, DocumentType, Embedder, Reranker, SearchOptions } from '../../rag/index.ts';
 import { ocrSettings } from '../../rag/load/ocr-engine.ts';
 import { showPull } from '../commands/pull.ts';
 import { loadRag } from '../lazy.ts';
@@ -28,6 +29,7 @@ export interface RetrievalFlags extends IndexFlags {
   readonly since?: number;
   readonly until?: number;
   readonly by?: 'text' | 'vector' | 'hybrid';
+  readonly rerank?: string;
 }
 
 /** Said of `--model` where it may be left out. */
@@ -85,9 +87,17 @@ export function indexDirectory(asked: string | undefined, env: Environment): str
   return isName ? join(cacheFolder(env), 'indexes', asked) : asked;
 }
 
+/** For commands that search. */
+export function addRerankOption(command: Command): Command {
+  return command.option(
+    '--rerank <ref>',
+    'model that reads what a search finds together with the question and puts it in order: GGUF of a reranker, such as bge-reranker-v2-m3 (default: none)',
+  );
+}
+
 export function addRetrievalOptions(command: Command): Command {
   const repeated = (text: string, before: readonly string[] = []) => [...before, text];
-  return addIndexOptions(command)
+  return addRerankOption(addIndexOptions(command))
     .addOption(
       new Option('--top <n>', 'most passages (default: 8)').argParser(
         numberOption('--top', { min: 1, max: 1000, whole: true }),
@@ -156,7 +166,8 @@ export interface OpenedIndex extends AsyncDisposable {
 
 /** Opens the index that the flags name. @throws INDEX_NOT_FOUND with `create: false` */
 export async function openDocuments(
-  flags: IndexFlags & Pick<RetrievalFlags, 'by'> & { readonly language?: string; readonly threads?: number | 'auto' },
+  flags: IndexFlags &
+    Pick<RetrievalFlags, 'by' | 'rerank'> & { readonly language?: string; readonly threads?: number | 'auto' },
   { io, output, create }: { readonly io: CliIo; readonly output: Output; readonly create: boolean },
 ): Promise<OpenedIndex> {
   const { describeIndex, openIndex } = await loadRag();
@@ -164,18 +175,15 @@ export async function openDocuments(
   const recorded = await describeIndex(directory);
   // A search by text needs no vectors, and works when their server does not.
   const reference = flags.by === 'text' ? undefined : await embedderReference(flags.embed, recorded, io.env);
+  await using cleanup = new AsyncCleanup();
   const embedder = await openEmbedderFor(reference, flags, { io, output });
-  try {
-    const index = await openIndex({ directory, create, embedder, language: flags.language });
-    const close = async () => {
-      await index.close();
-      await embedder?.[Symbol.asyncDispose]();
-    };
-    return { index, directory: index.directory, [Symbol.asyncDispose]: close };
-  } catch (error) {
-    await embedder?.[Symbol.asyncDispose]();
-    throw error;
-  }
+  cleanup.defer(async () => embedder?.[Symbol.asyncDispose]());
+  const reranker = await openRerankerFor(flags, { io, output });
+  cleanup.defer(async () => reranker?.[Symbol.asyncDispose]());
+  const index = await openIndex({ directory, create, embedder, reranker, language: flags.language });
+  cleanup.defer(() => index.close());
+  const opened = cleanup.move();
+  return { index, directory: index.directory, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
 }
 
 /**
@@ -201,6 +209,16 @@ export async function openEmbedderFor(
   const { openEmbedder } = await loadRag();
   const onProgress = (progress: PullProgress) => showPull(output, progress);
   return openEmbedder(reference, { env: io.env, threads, signal: io.signal, onProgress });
+}
+
+export async function openRerankerFor(
+  { rerank, threads }: { readonly rerank?: string; readonly threads?: number | 'auto' },
+  { io, output }: { readonly io: CliIo; readonly output: Output },
+): Promise<Reranker | undefined> {
+  if (rerank === undefined) return undefined;
+  const { openReranker } = await loadRag();
+  const onProgress = (progress: PullProgress) => showPull(output, progress);
+  return openReranker(rerank, { env: io.env, threads, signal: io.signal, onProgress });
 }
 
 /** The model to use: what was asked for, else what the index was made for, else the default one. */

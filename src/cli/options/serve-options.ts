@@ -14,6 +14,7 @@ import {
 import { bytesOption, durationOption, numberOption } from './numbers.ts';
 
 export interface ServeFlags extends ModelOptions, ModeFlags, StoreFlags, IndexFlags {
+  readonly rerank?: string;
   readonly config?: string;
   readonly check?: boolean;
   readonly json?: boolean;

@@ -5,8 +5,9 @@ import { isIP } from 'node:net';
 import { cacheFolder } from '@block-attention/engine/internal/platform';
 import type { LoggerOptions, pino } from 'pino';
 import { embeddedModel } from '../../hub/aliases.ts';
-import type { Embedder } from '../../rag/index.ts';
+import type { Embedder, Reranker } from '../../rag/index.ts';
 import { loadOpenEngine, loadOpenStore } from '../lazy.ts';
+import { openRerankerFor } from '../options/index-options.ts';
 import { policyOf } from '../options/model-options.ts';
 import type { ServeFlags } from '../options/serve-options.ts';
 import { serverSecret } from '../options/server-secret.ts';
@@ -58,7 +59,9 @@ export async function runServer(
     },
   });
   let embedder: Embedder | undefined;
+  let reranker: Reranker | undefined;
   try {
+    if (documents) reranker = await openRerankerFor(flags, { io, output });
     embedder = await openEmbedderOf(flags, documents?.directory, { io, output });
     const { defaultLimits: limits, defaultShadow: shadow } = server;
     const app = server.createServer({
@@ -71,7 +74,7 @@ export async function runServer(
       corsOrigins: flags.cors,
       allowedHosts: allowedHosts(flags, keys.length > 0),
       logger,
-      documents: documents && documentsOf(documents, flags, { keys, embedder, output }),
+      documents: documents && documentsOf(documents, flags, { keys, embedder, reranker, output }),
       limits: {
         bodyBytes: flags.maxBody ?? limits.bodyBytes,
         bodiesBytes: flags.maxBodies ?? limits.bodiesBytes,
@@ -119,6 +122,7 @@ export async function runServer(
     output.note('finishing the requests under way');
     await listening.close(flags.grace, { drainMs: flags.drain });
   } finally {
+    await reranker?.[Symbol.asyncDispose]();
     await embedder?.[Symbol.asyncDispose]();
     await opened[Symbol.asyncDispose]();
   }

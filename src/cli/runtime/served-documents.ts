@@ -1,7 +1,7 @@
 /** From flags to the documents that a server answers from. */
 import { stat } from 'node:fs/promises';
 import type { Environment } from '@block-attention/engine/internal/platform';
-import type { Embedder } from '../../rag/index.ts';
+import type { Embedder, Reranker } from '../../rag/index.ts';
 import type { ApiKey, ServerOptions } from '../../server/index.ts';
 import { describe } from '../commands/index-folder.ts';
 import { loadRag } from '../lazy.ts';
@@ -49,8 +49,14 @@ export function documentsOf(
   {
     keys,
     embedder,
+    reranker,
     output,
-  }: { readonly keys: readonly ApiKey[]; readonly embedder: Embedder | undefined; readonly output: Output },
+  }: {
+    readonly keys: readonly ApiKey[];
+    readonly embedder: Embedder | undefined;
+    readonly reranker: Reranker | undefined;
+    readonly output: Output;
+  },
 ): NonNullable<ServerOptions['documents']> {
   const {
     chunkTokens,
@@ -78,7 +84,7 @@ export function documentsOf(
       ...(maxFiles !== undefined && { files: maxFiles }),
       ...(maxUploads !== undefined && { totalBytes: maxUploads }),
     },
-    open: async (path) => (await loadRag()).openIndex({ directory: path, embedder, language }),
+    open: async (path) => (await loadRag()).openIndex({ directory: path, embedder, reranker, language }),
     onUpdate: (summary) => {
       const [said, ...more] = describe(summary, directory);
       // The folder of files that were sent is there before any was.

@@ -12,6 +12,7 @@ import { withFolderLock } from '../../hub/index.ts';
 import { checkDimensions } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import { type ParserLimits, ParserProcess } from '../load/parser-process.ts';
+import type { Reranker } from '../rerank/reranker.ts';
 import { globs, type SearchParts, searchChunks } from '../search/search-chunks.ts';
 import {
   type Chunk,
@@ -41,6 +42,8 @@ export interface IndexOptions extends ParserLimits {
   readonly create?: boolean | undefined;
   /** Vectors for chunks and questions; an index keeps to the embedder it was made with. Defaults to none. */
   readonly embedder?: Embedder | undefined;
+  /** Puts what a search finds in order, by reading it together with the question. Defaults to none. */
+  readonly reranker?: Reranker | undefined;
   /**
    * Language of the documents, by name or ISO 639 code: `German`, `Deutsch`, `de`. It decides on endings and function
    * words. Another than the index has takes effect with the next update. Defaults to that of the index, else English.
@@ -107,6 +110,7 @@ export async function openIndex(options: IndexOptions = {}): Promise<DocumentInd
       chunks,
       blocks,
       embedder,
+      reranker: options.reranker,
       words,
       parser: new ParserProcess(options),
       close: () => connection.close(),
@@ -118,6 +122,7 @@ interface Parts {
   readonly chunks: ChunkTable;
   readonly blocks: BlockTable;
   readonly embedder: Embedder | undefined;
+  readonly reranker: Reranker | undefined;
   readonly words: Words;
   /** Started by the first file that is read, and kept: starting it takes longer than most files. */
   readonly parser: ParserProcess;
@@ -262,10 +267,10 @@ export class DocumentIndex implements AsyncDisposable {
     options: SearchOptions & { signal?: AbortSignal | undefined } = {},
   ): Promise<SearchHit[]> {
     await this.#refresh();
-    const { chunks, embedder, words } = this.#parts;
+    const { chunks, embedder, reranker, words } = this.#parts;
     if (hasOtherWords(this.#manifest, words)) throw outdated(this.directory, this.#manifest, words);
     const run = () => {
-      const parts: SearchParts = { chunks, manifest: this.#manifest, embedder, words };
+      const parts: SearchParts = { chunks, manifest: this.#manifest, embedder, reranker, words };
       return searchChunks(parts, question, options, options.signal);
     };
     await chunks.refresh();

@@ -28,7 +28,14 @@ export async function openEmbedder(reference: string, options: OpenEmbedderOptio
     const { openServerEmbedder } = await import('./server-embedder.ts');
     return openServerEmbedder(reference, { key: env.BLOCK_ATTENTION_EMBED_KEY, signal: options.signal });
   }
-  const wanted = options.threads ?? (Number(env.BLOCK_ATTENTION_THREADS) || 'auto');
-  const threads = wanted === 'auto' ? cpuBudget().threads : wanted;
-  return openGgufEmbedder(reference, { ...options, env, threads });
+  return openGgufEmbedder(reference, { ...options, env, threads: threadsOf(options.threads, env) });
+}
+
+/** Compute threads: those asked for, else the environment's, else one per core that this process may use. */
+export function threadsOf(
+  asked: number | 'auto' | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): number {
+  const wanted = asked ?? (Number(env.BLOCK_ATTENTION_THREADS) || 'auto');
+  return wanted === 'auto' ? cpuBudget().threads : wanted;
 }

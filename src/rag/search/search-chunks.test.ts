@@ -1,6 +1,9 @@
+import { join } from 'node:path';
 import { openTokenCounter } from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeRandomEncoder } from '../../../tests/support/models/random-encoder.ts';
 import type { DocumentIndex } from '../catalog/document-index.ts';
+import { openReranker } from '../rerank/reranker.ts';
 import { bridgePage, Corpus, keysPage } from '../testing/corpus.ts';
 import type { SearchOptions } from '../types.ts';
 
@@ -95,4 +98,34 @@ describe('search', () => {
       expect(await index.search(question)).toBeInstanceOf(Array);
     },
   );
+});
+
+describe('a reranker', () => {
+  it('puts what was found in order, and leaves out nothing', async () => {
+    const model = join(corpus.folder, 'reranker.gguf');
+    await writeRandomEncoder(model, 5, 4);
+    await using reranker = await openReranker(model, { threads: 1 });
+    const ranking = await corpus.openIndex({ reranker });
+    const question = 'keys of the harbour bridge';
+    const plain = await index.search(question);
+    const hits = await ranking.search(question);
+    expect(hits.map(({ chunk }) => chunk.id).sort()).toEqual(plain.map(({ chunk }) => chunk.id).sort());
+    expect(hits.map(({ rank }) => rank)).toEqual(hits.map((_, i) => i + 1));
+    const texts = hits.map(({ chunk }) => `${chunk.title}\n${chunk.text}`);
+    const scores = await reranker.rank(question, texts);
+    expect(hits.map(({ rerankScore }) => rerankScore)).toEqual(scores);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    expect(scores[0]).toBeGreaterThan(scores.at(-1) ?? 0);
+    // What is read of it is the best of all that was found, not of the first few.
+    const [best] = await ranking.search(question, { top: 1 });
+    expect(best?.chunk.id).toBe(hits[0]?.chunk.id);
+    await ranking.close();
+    expect(plain.every(({ rerankScore }) => rerankScore === undefined)).toBe(true);
+  });
+
+  it('stops with its signal', async () => {
+    const model = join(corpus.folder, 'reranker.gguf');
+    await using reranker = await openReranker(model, { threads: 1 });
+    await expect(reranker.rank('a', ['b'], AbortSignal.abort())).rejects.toMatchObject({ code: 'ABORTED' });
+  });
 });

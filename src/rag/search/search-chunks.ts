@@ -2,11 +2,12 @@
 
 import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import picomatch from 'picomatch';
-import { chunkOf } from '../catalog/chunk-rows.ts';
+import { type ChunkRow, chunkOf } from '../catalog/chunk-rows.ts';
 import { type ChunkTable, filterSql, type ScoredId } from '../catalog/chunk-table.ts';
 import type { Manifest } from '../catalog/manifest.ts';
 import { checkVectors } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
+import type { Reranker } from '../rerank/reranker.ts';
 import type { ChunkFilter, SearchHit, SearchOptions } from '../types.ts';
 import type { Words } from '../words/words.ts';
 import { coverageOf, rarity, type WeighedWord } from './coverage.ts';
@@ -16,6 +17,7 @@ export interface SearchParts {
   readonly chunks: ChunkTable;
   readonly manifest: Manifest;
   readonly embedder: Embedder | undefined;
+  readonly reranker: Reranker | undefined;
   readonly words: Words;
 }
 
@@ -23,6 +25,8 @@ const defaultTop = 8;
 const mostTop = 1000;
 /** Candidates of each list: fusion and budget choose among more than are wanted. */
 const candidates = 50;
+/** Passages that a reranker reads: each costs a pass of its model. */
+const reranked = 24;
 /** More paths than this in one filter are matched after the search instead. */
 const mostPathsInFilter = 1000;
 const rarityLimit = 1000;
@@ -30,7 +34,7 @@ const mostQuestionWords = 40;
 
 /** @throws EMPTY_QUESTION; INVALID_ARGUMENT for options out of range, or `by` without embeddings */
 export async function searchChunks(
-  { chunks, manifest, embedder, words }: SearchParts,
+  { chunks, manifest, embedder, reranker, words }: SearchParts,
   question: string,
   options: SearchOptions = {},
   signal?: AbortSignal,
@@ -59,21 +63,23 @@ export async function searchChunks(
 
   const fused = fuse([byText, byVector].map((list) => list.map(({ id }) => id)));
   const textScores = new Map(byText.map(({ id, score }) => [id, score]));
-  const rows = await chunks.rows(fused.slice(0, limit).map(({ id }) => id));
+  const found = await chunks.rows(fused.slice(0, limit).map(({ id }) => id));
   const ranking = new Map(fused.map((entry) => [entry.id, entry]));
+  const matching = found.filter(({ id, path }) => ranking.has(id) && filter.matches?.(path) !== false);
+  // The same text in two files is one block, and answers once.
+  const distinct = [...new Map(matching.toReversed().map((row) => [row.content, row])).values()].toReversed();
+  const rerankScores = await scoresOf(reranker, question, distinct.slice(0, Math.max(reranked, top)), signal);
+  const rows = inOrder(distinct, rerankScores);
   const asked = await weighedWords(chunks, question, words);
   const hits: SearchHit[] = [];
-  const seen = new Set<string>();
   let tokens = 0;
   for (const row of rows) {
     if (hits.length >= top) break;
     const entry = ranking.get(row.id);
-    if (entry === undefined || filter.matches?.(row.path) === false) continue;
-    // The same text in two files is one block, and answers once.
-    if (seen.has(row.content) || tokens + row.tokens > maxTokens) continue;
-    seen.add(row.content);
+    if (entry === undefined || tokens + row.tokens > maxTokens) continue;
     tokens += row.tokens;
     const textScore = textScores.get(row.id);
+    const rerankScore = rerankScores.get(row.id);
     const [text, vector] = entry.ranks;
     hits.push({
       chunk: chunkOf(row),
@@ -81,6 +87,7 @@ export async function searchChunks(
       score: by === 'text' ? (textScore ?? 0) : entry.score,
       ranks: { ...(text !== undefined && { text }), ...(vector !== undefined && { vector }) },
       ...(textScore !== undefined && { textScore }),
+      ...(rerankScore !== undefined && { rerankScore }),
       coverage: coverageOf(asked, new Set(words.all(`${row.path}\n${row.title}\n${row.text}`))),
     });
   }
@@ -98,6 +105,26 @@ async function nearest(
   if (embedder === undefined) return [];
   const [vector] = checkVectors(await embedder.embed([question], 'query', signal), 1, embedder);
   return vector === undefined ? [] : chunks.byVector(vector, sql, limit);
+}
+
+/** How well rows fit the question, by their ids; nothing without a reranker. */
+async function scoresOf(
+  reranker: Reranker | undefined,
+  question: string,
+  rows: readonly ChunkRow[],
+  signal: AbortSignal | undefined,
+): Promise<Map<string, number>> {
+  if (reranker === undefined) return new Map();
+  const texts = rows.map(({ title, text }) => `${title}\n${text}`);
+  const scores = await reranker.rank(question, texts, signal);
+  return new Map(rows.map(({ id }, i) => [id, scores[i] ?? Number.NEGATIVE_INFINITY]));
+}
+
+/** Best first; what has no score stands behind, in the order it had. */
+function inOrder(rows: readonly ChunkRow[], scores: ReadonlyMap<string, number>): ChunkRow[] {
+  const scoreOf = ({ id }: ChunkRow) => scores.get(id) ?? Number.NEGATIVE_INFINITY;
+  const scored = rows.filter(({ id }) => scores.has(id)).sort((a, b) => scoreOf(b) - scoreOf(a));
+  return [...scored, ...rows.filter(({ id }) => !scores.has(id))];
 }
 
 /** The question's words with how rare each is in the index. */

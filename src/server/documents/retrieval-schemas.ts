@@ -90,6 +90,7 @@ export const hitSchema = placeSchema
     type: z.enum(documentTypes),
     score: z.number(),
     coverage: z.number().openapi({ description: 'Share of the question’s words, by rarity, that the passage has.' }),
+    rerank_score: z.number().optional().openapi({ description: 'What the reranker gave it, where there is one.' }),
     tokens: z.number(),
     text: z.string(),
   })
@@ -137,7 +138,10 @@ export const retrievedSchema = z
   })
   .openapi('Retrieved');
 
-export function hitBody({ chunk, rank, score, coverage }: SearchHit, collection: Pick<Collection, 'nameOf'>) {
+export function hitBody(
+  { chunk, rank, score, coverage, rerankScore }: SearchHit,
+  collection: Pick<Collection, 'nameOf'>,
+) {
   const { source, root, path, startLine, endLine, page, place: part, title, type, tokens, text } = chunk;
   const place = { source, folder: collection.nameOf(root), path, start_line: startLine, end_line: endLine };
   return {
@@ -150,6 +154,7 @@ export function hitBody({ chunk, rank, score, coverage }: SearchHit, collection:
     type,
     score,
     coverage,
+    ...(rerankScore !== undefined && { rerank_score: rerankScore }),
     tokens,
     text,
   };

@@ -31,8 +31,8 @@ export interface EncoderWeights {
   readonly get: (name: string) => Float32Array;
 }
 
-/** Writes the model. @param pooling llama.cpp's number: 1 mean, 2 CLS */
-export async function writeRandomEncoder(path: string, seed: number, pooling: 1 | 2 = 1): Promise<EncoderWeights> {
+/** Writes the model. @param pooling llama.cpp's number: 1 mean, 2 CLS, 4 a head that ranks */
+export async function writeRandomEncoder(path: string, seed: number, pooling: 1 | 2 | 4 = 1): Promise<EncoderWeights> {
   const { embedding, heads, layers, feedForward, context, epsilon } = encoderShape;
   const prng = createPrng(seed);
   const weights = new Map<string, Float32Array>();
@@ -65,6 +65,10 @@ export async function writeRandomEncoder(path: string, seed: number, pooling: 1 
     linear(`blk.${layer}.ffn_up`, embedding, feedForward);
     linear(`blk.${layer}.ffn_down`, feedForward, embedding);
     norm(`blk.${layer}.layer_output_norm`);
+  }
+  if (pooling === 4) {
+    linear('cls', embedding, embedding);
+    linear('cls.output', embedding, 1);
   }
   const metadata = new Map<string, GgufEntry>([
     ['general.architecture', { string: 'bert' }],
@@ -101,15 +105,33 @@ export async function writeRandomEncoder(path: string, seed: number, pooling: 1 
 }
 
 /** The encoder in float64, by its definition: the mean of the last hidden states, of length 1. */
-export function encodeByDefinition({ get }: EncoderWeights, ids: readonly number[]): number[] {
+export function encodeByDefinition(weights: EncoderWeights, ids: readonly number[]): number[] {
+  const states = statesByDefinition(weights, ids);
+  const mean = states[0]?.map((_, d) => states.reduce((sum, x) => sum + (x[d] ?? 0), 0) / states.length) ?? [];
+  const length = Math.hypot(...mean);
+  return mean.map((value) => value / length);
+}
+
+/** What the head that ranks gives for these tokens, in float64. */
+export function rankByDefinition(weights: EncoderWeights, ids: readonly number[]): number {
+  const [first = []] = statesByDefinition(weights, ids);
+  const [rank = Number.NaN] = linearOf(weights, 'cls.output', linearOf(weights, 'cls', first).map(Math.tanh));
+  return rank;
+}
+
+function linearOf({ get }: EncoderWeights, name: string, x: readonly number[]): number[] {
+  const [w, b] = [get(`${name}.weight`), get(`${name}.bias`)];
+  return Array.from(b, (bias, r) => x.reduce((sum, value, c) => sum + value * (w[r * x.length + c] ?? 0), bias));
+}
+
+/** The last hidden states, `[tokens][embedding]`. */
+function statesByDefinition(weights: EncoderWeights, ids: readonly number[]): number[][] {
+  const { get } = weights;
   const { embedding, heads, layers, epsilon } = encoderShape;
   const headDim = embedding / heads;
   const row = (name: string, index: number) =>
     Array.from(get(name).subarray(index * embedding, (index + 1) * embedding));
-  const linear = (name: string, x: readonly number[]) => {
-    const [w, b] = [get(`${name}.weight`), get(`${name}.bias`)];
-    return Array.from(b, (bias, r) => x.reduce((sum, value, c) => sum + value * (w[r * x.length + c] ?? 0), bias));
-  };
+  const linear = (name: string, x: readonly number[]) => linearOf(weights, name, x);
   const normalise = (name: string, x: readonly number[]) => {
     const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
     const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
@@ -154,7 +176,5 @@ export function encodeByDefinition({ get }: EncoderWeights, ids: readonly number
       return normalise(name('layer_output_norm'), plus(linear(name('ffn_down'), up), x));
     });
   }
-  const mean = states[0]?.map((_, d) => states.reduce((sum, x) => sum + (x[d] ?? 0), 0) / states.length) ?? [];
-  const length = Math.hypot(...mean);
-  return mean.map((value) => value / length);
+  return states;
 }
