@@ -13,6 +13,7 @@ export interface ModelOptions {
   readonly context?: number;
   readonly kvType?: EngineOptions['kvType'];
   readonly attention?: EngineOptions['attention'];
+  readonly deviceLimit?: number;
   readonly deviceMemory?: number;
   readonly template?: EngineOptions['template'];
   readonly linear?: EngineOptions['linear'];
@@ -119,6 +120,12 @@ export function addComputeOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--device-limit <bytes>',
+        "most of the device's memory to take; on the CPU, besides weights (default: what the driver gives)",
+      ).argParser(bytesOption('--device-limit')),
+    )
+    .addOption(
+      new Option(
         '--device-memory <bytes>',
         "of a device's memory, for blocks (default: half of what weights leave, at most --memory)",
       ).argParser(bytesOption('--device-memory')),
@@ -135,7 +142,7 @@ export function addComputeOptions(command: Command): Command {
 }
 
 export function engineOptions(options: ModelOptions): Omit<EngineOptions, 'modelPath'> {
-  const { device, threads, context, kvType, attention, deviceMemory, linear, template, repack } = options;
+  const { device, threads, context, kvType, attention, deviceLimit, deviceMemory, linear, template, repack } = options;
   const { adapter, adapterScale } = options;
   return {
     device,
@@ -143,6 +150,7 @@ export function engineOptions(options: ModelOptions): Omit<EngineOptions, 'model
     contextTokens: context,
     kvType,
     attention,
+    deviceBytes: deviceLimit,
     poolBytes: deviceMemory,
     linear,
     template,

@@ -48,6 +48,9 @@ export class Metrics {
     );
     this.#gauge('kv_budget_bytes', 'Most that may be reserved.', () => engine.usage().kvBudgetBytes);
     this.#gauge('kv_waiting', 'Answers that wait for such memory.', () => engine.usage().kvWaiting);
+    const device = () => engine.usage().device;
+    this.#gauge('device_used_bytes', "Bytes taken of the device's memory.", () => device().usedBytes);
+    this.#gauge('device_limit_bytes', 'Most that may be; 0 without a limit.', () => device().limitBytes ?? 0);
     this.#gauge(
       'prefix_entries',
       'Sequences kept for requests that begin alike.',

@@ -19,12 +19,10 @@ export type AttentionName = 'gathered' | 'native' | 'portable';
 export interface AttentionChoice {
   readonly name: AttentionName;
   readonly factory: AttentionFactory;
-  /** Why `auto` had to be `portable` on a CPU, and what to do about it; null otherwise, and where the user wants it so. */
+  /** Why `auto` had to be `portable`, and what to do about it; null otherwise, and where the user wants it so. */
   readonly reason: string | null;
   /** Bytes of a sequence's scores that the path keeps at once; none where scores never leave the registers. */
   readonly keepsScores: boolean;
-  /** For people: what the device lacks, where `auto` could not take the path made for it. */
-  readonly warning?: string | undefined;
 }
 
 /** Heads the kernel takes are multiples of this. */
@@ -51,8 +49,7 @@ export function chooseAttention(wanted: string, model: Model, layout: KvLayout):
     if (refusal === undefined)
       return { name: 'gathered', reason: null, factory: gatheredAttention(model), keepsScores: false };
     if (wanted === 'gathered') throw unavailable(wanted, refusal);
-    const warning = `${refusal}: attention takes the portable path, which is slower with every block`;
-    return { ...portable, warning };
+    return { ...portable, reason: `${refusal}; slower with every block` };
   }
   const refusal = whyNot(model);
   const { kernel, code } = nativeKernelState();

@@ -17,7 +17,6 @@ import {
   type LinearDecision,
   Model,
   modelWarnings,
-  readHyperParameters,
 } from '../model/index.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { createTokenMemo, type PromptLayout, promptLayout, type TokenMemo } from '../prompt/index.ts';
@@ -27,7 +26,7 @@ import { reportPlan } from './answer/answer-plan.ts';
 import { answerStream } from './answer/answer-stream.ts';
 import { type AttentionName, chooseAttention } from './attention-choice.ts';
 import { BlockSource } from './blocks/block-source.ts';
-import { type DeviceMemoryPlan, planDeviceMemory, scratchBytes, weightBytes } from './blocks/device-memory.ts';
+import { deviceBatchTokens, planEngineMemory } from './blocks/device-memory.ts';
 import { encodePassages, forgetPassages, passageKeys, removeBlocks } from './blocks/encode-passages.ts';
 import { KvBudget } from './blocks/kv-budget.ts';
 import { PrefixCache } from './blocks/prefix-cache.ts';
@@ -77,8 +76,6 @@ export interface EngineParts {
   readonly memo: TokenMemo;
   readonly modes: ModeDefaults;
   readonly adapter: AdapterInfo | null;
-  /** What an attention path could not be had for; undefined where the best one was. */
-  readonly warning: string | undefined;
   /** How a model with these weights attends. */
   readonly attention: (model: Model, layout: KvLayout) => AttentionFactory;
 }
@@ -105,14 +102,16 @@ export async function createEngineWith(
   const policy = options.policy === undefined ? undefined : checkPolicy(options.policy);
   const lora = adapterOptions(options);
   await using cleanup = new AsyncCleanup();
-  const backend = await Backend.open({ device: options.device, threads: options.threads });
+  const { device, threads, deviceBytes } = options;
+  const backend = await Backend.open({ device, threads, memoryBytes: deviceBytes });
   cleanup.defer(() => backend.dispose());
   // Reading the vocabulary takes libllama as long as all the rest takes here: it goes on beside it.
   const opening = ahead?.take(options.modelPath) ?? openTokenizer(options.modelPath);
   opening.catch(() => undefined);
   cleanup.defer(() => disposeOnceOpen(opening));
-  const memory = await planMemory(options, backend, kvType);
-  const model = await Model.load(options.modelPath, backend, {
+  const file = await openGguf(options.modelPath);
+  const memory = planEngineMemory(file, backend, { ...options, kvType, defaultStoreBytes });
+  const model = await Model.load(file, backend, {
     repack: options.repack,
     linear: options.linear ?? 'auto',
     linearFolder: join(options.cacheDir ?? cacheFolder(), 'linear'),
@@ -151,6 +150,7 @@ export async function createEngineWith(
     template,
     gathers: attention.name === 'gathered',
     poolBytes: memory?.poolBytes ?? options.poolBytes,
+    poolIsGiven: options.poolBytes !== undefined,
   });
   cleanup.defer(() => source.dispose());
   const trained = trainedPolicy({ file: model.file, adapter: model.writer ?? model.adapter });
@@ -159,7 +159,8 @@ export async function createEngineWith(
   if (policy) source.encodings.of(policy);
   const budget = new KvBudget(memory?.kvBytes ?? options.kvBytes);
   const prefixes = new PrefixCache(checkPrefixBytes(options.prefixBytes ?? 0), () => budget.retry());
-  budget.onShortage((bytes) => prefixes.reclaim(bytes));
+  budget.onShortage((bytes) => prefixes.give(bytes));
+  for (const spare of [prefixes, ...source.spares]) runner.addSpare(spare);
   cleanup.defer(() => prefixes.clear());
   const parts: EngineParts = {
     model,
@@ -174,7 +175,6 @@ export async function createEngineWith(
     memo: createTokenMemo(),
     modes: { mode, policy, fallback, trained, verdict, modelPath, adapter },
     adapter,
-    warning: attention.warning,
     attention: (part, states) => chooseAttention(attention.name, part, states).factory,
   };
   return new LocalEngine(parts, {
@@ -184,33 +184,6 @@ export async function createEngineWith(
     attentionReason: attention.reason,
     threads: backend.threads,
     cleanup: cleanup.move(),
-  });
-}
-
-/** Tokens that a device reads at once: as many as keep it busy. */
-const deviceBatchTokens = 2048;
-
-/** How the memory of a device is divided, before anything is loaded; undefined on the CPU, or where its size is not known. */
-async function planMemory(
-  options: EngineOptions,
-  backend: Backend,
-  kvType: KvType,
-): Promise<DeviceMemoryPlan | undefined> {
-  const { free, total } = backend.deviceMemory();
-  if (backend.isCpu || total === 0) return undefined;
-  const file = await openGguf(options.modelPath);
-  const hp = readHyperParameters(file);
-  const stored = options.store?.stats().budgetBytes ?? options.storeBytes ?? defaultStoreBytes;
-  return planDeviceMemory({
-    device: backend.name,
-    free,
-    total,
-    weightBytes: weightBytes(file),
-    scratchBytes: scratchBytes(hp, deviceBatchTokens, Math.min(options.contextTokens ?? hp.trainedContext, 32_768)),
-    layout: new KvLayout(hp, kvType),
-    poolBytes: options.poolBytes,
-    kvBytes: options.kvBytes,
-    storeBytes: stored,
   });
 }
 
@@ -291,13 +264,15 @@ class LocalEngine implements Engine {
   }
 
   usage(): EngineUsage {
-    const { budget, prefixes, source } = this.#parts;
+    const { budget, model, prefixes, source } = this.#parts;
+    const { usedBytes, limitBytes } = model.backend.memoryUse();
     return {
       kvBytes: budget.reservedBytes,
       kvBudgetBytes: budget.totalBytes,
       kvWaiting: budget.waiting,
       prefixes: prefixes.stats(),
       pool: source.poolStats() ?? null,
+      device: { usedBytes, limitBytes: Number.isFinite(limitBytes) ? limitBytes : null },
     };
   }
 
@@ -371,7 +346,7 @@ function commonestType({ file }: Model): string {
   return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? 'f32';
 }
 
-function modelInfo({ model, source, tokenizer, contextTokens, adapter, warning }: EngineParts): ModelInfo {
+function modelInfo({ model, source, tokenizer, contextTokens, adapter }: EngineParts): ModelInfo {
   const hp = model.hyperParameters;
   return {
     path: model.file.path,
@@ -392,6 +367,6 @@ function modelInfo({ model, source, tokenizer, contextTokens, adapter, warning }
     contextTokens,
     kvBytesPerToken: source.layout.bytesPerToken,
     adapter,
-    warnings: [...modelWarnings(model.file), ...(warning === undefined ? [] : [warning])],
+    warnings: modelWarnings(model.file),
   };
 }

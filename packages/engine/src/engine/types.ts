@@ -57,6 +57,12 @@ export interface EngineOptions {
    * memory. Defaults to half of what weights leave, at most what the store keeps in memory; on the CPU to 64 MiB.
    */
   readonly poolBytes?: number | undefined;
+  /**
+   * Most bytes of the device's memory that this engine takes, weights, blocks, states of answers and intermediate results
+   * together; on the CPU weights are not counted. Of what does not fit, that alone fails. Defaults to what the driver
+   * gives.
+   */
+  readonly deviceBytes?: number | undefined;
   /** Rearrange quantised weights for the CPU's widest kernels: faster, at the price of a copy. Defaults to true. */
   readonly repack?: boolean | undefined;
   /**
@@ -329,6 +335,8 @@ export interface EngineUsage {
   readonly prefixes: PrefixStats;
   /** Blocks in the device's memory; null where attention reads none of its own. */
   readonly pool: PoolStats | null;
+  /** Bytes taken of the device's memory, as `EngineOptions.deviceBytes` counts them, and that limit; null without one. */
+  readonly device: { readonly usedBytes: number; readonly limitBytes: number | null };
 }
 
 /** What document pipelines need of the model's tokenizer. */
@@ -345,8 +353,8 @@ export interface Engine extends AsyncDisposable {
   readonly kvType: KvType;
   readonly attention: AttentionName;
   /**
-   * Why `attention: 'auto'` had to become `portable` on a CPU, and what to do about it: the native library is absent, or
-   * the model does not fit it. Null where it is native, where portable was asked for, and on other devices.
+   * Why `attention: 'auto'` had to become `portable`, and what to do about it: the native library is absent, the model does
+   * not fit it, or a device lacks an operation. Null for another path, and where portable was asked for.
    */
   readonly attentionReason: string | null;
   /** The most that compute. */

@@ -22,7 +22,7 @@ export { rowDeviation, type StatePair, stateDeviation } from './kv/deviation.ts'
 export { KvLayout, type KvType } from './kv/kv-layout.ts';
 export { batchRuns, type ContextStates, markedRuns, type Run, recomputeSteps } from './kv/recompute.ts';
 export { blockToRows, copyRows, rowsToBlock } from './kv/row-copies.ts';
-export { RowStates, rowsBytes } from './kv/row-states.ts';
+export { RowStates, rowPadding, rowsBytes } from './kv/row-states.ts';
 export { type ContextBlock, Sequence } from './kv/sequence.ts';
 export { Model } from './model.ts';
 export { type Adapter, type AdapterOptions, adapterIdentity } from './weights/adapter.ts';

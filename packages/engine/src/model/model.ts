@@ -89,16 +89,16 @@ export class Model implements ForwardModel {
   }
 
   /**
-   * Loads a GGUF file. Weights are memory-mapped on the CPU.
+   * Loads a GGUF file. Weights are memory-mapped on the CPU. @param from its path, or its header that was read already
    * @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, ADAPTER_INVALID; INVALID_ARGUMENT for an
    * unknown path of linear layers
    */
-  static async load(path: string, backend: Backend, options: ModelOptions = {}): Promise<Model> {
+  static async load(from: string | GgufFile, backend: Backend, options: ModelOptions = {}): Promise<Model> {
     const { linear } = options;
     if (linear !== undefined && !linearPaths.includes(linear)) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `linear is ${linear}: use ${linearPaths.join(', ')}`);
     }
-    const file = await openGguf(path);
+    const file = typeof from === 'string' ? await openGguf(from) : from;
     const hyperParameters = readHyperParameters(file);
     const adapters = await loadAdapters([options.adapter ?? []].flat(), file, backend);
     let storage: Weights | undefined;

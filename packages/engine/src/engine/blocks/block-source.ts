@@ -26,8 +26,10 @@ import {
 import { type Encoding, Encodings, plainEncoding, type StatesBefore } from '../policy/encodings.ts';
 import { type ContextPolicy, plainPolicy } from '../policy/policy.ts';
 import { blockDamaged, type Runner } from '../schedule/runner.ts';
+import type { Spare } from '../schedule/shortage.ts';
 import { DevicePool, type PoolStats } from './device-pool.ts';
 import { DeviceResidency } from './device-residency.ts';
+import { EncodingRoom } from './encoding-room.ts';
 
 export interface BlockSourceOptions {
   readonly model: Model;
@@ -46,6 +48,8 @@ export interface BlockSourceOptions {
   readonly gathers?: boolean | undefined;
   /** Bytes of blocks in a device's memory: of what is gathered from, or of copies. Defaults to 1 GiB, on the CPU 64 MiB. */
   readonly poolBytes?: number | undefined;
+  /** Whether less of them is an error. Defaults to false: then it is what the device has left. */
+  readonly poolIsGiven?: boolean | undefined;
 }
 
 /** Whose blocks, and how they are encoded. */
@@ -77,6 +81,7 @@ export class BlockSource {
   readonly #identities = new Map<string, BlockIdentity>();
   readonly #residency: DeviceResidency;
   readonly #pool: DevicePool | undefined;
+  readonly #room = new EncodingRoom();
   readonly #modelDigest: string;
   readonly #tokenizerVersion: string;
   /** How the policies of this engine encode. */
@@ -88,7 +93,11 @@ export class BlockSource {
     const { layout, model, runner, gathers = false } = options;
     const poolBytes = options.poolBytes ?? defaultPoolBytes(model.backend.isCpu);
     this.#residency = new DeviceResidency(model.backend, poolBytes);
-    this.#pool = gathers ? new DevicePool(model, layout, (work) => runner.exclusive(work), poolBytes) : undefined;
+    // A size that nobody asked for is whatever there is.
+    const least = options.poolIsGiven === true ? poolBytes : 0;
+    this.#pool = gathers
+      ? new DevicePool(model, layout, (work) => runner.exclusive(work), poolBytes, least)
+      : undefined;
     this.#tokenizerVersion = promptVersion(options.tokenizer);
     this.#modelDigest = modelDigest(this.identity());
     const grows = gathers || layout.type !== 'q8_0';
@@ -99,6 +108,11 @@ export class BlockSource {
   /** Whether contexts are gathered into rows of each sequence's own. */
   get gathers(): boolean {
     return this.#pool !== undefined;
+  }
+
+  /** What of the device's memory requests can do without. */
+  get spares(): readonly Spare[] {
+    return this.#pool === undefined ? [this.encodings] : [this.encodings, this.#pool];
   }
 
   /** Of the pool that contexts are gathered from; undefined without. */
@@ -279,10 +293,12 @@ export class BlockSource {
     const { runner, model } = this.#options;
     const { backend } = model;
     const count = request.tokens.length;
-    const before = await this.encodings.use(encoding);
-    const memory = allocateMemory(request.bytes);
     using cleanup = new Cleanup();
+    const tokens = encoding.before.length + count;
+    if (this.gathers) cleanup.defer(await this.#room.enter(tokens, { group: tenant ?? '', priority, signal }));
+    const before = await this.encodings.use(encoding);
     cleanup.defer(() => before.release());
+    const memory = allocateMemory(request.bytes);
     try {
       const places = { starts: before.starts, first: 0 };
       const encode = async (own: TensorMemory | RowStates | undefined) => {
@@ -303,7 +319,7 @@ export class BlockSource {
         await runner.exclusive((allocator) => this.#takeBlock(allocator, rows, before.tokens, memory, count));
         return { memory, ms };
       }
-      const copy = backend.isCpu ? undefined : backend.allocateMemory(request.bytes);
+      const copy = backend.isCpu ? undefined : backend.allocateMemory(request.bytes, 'a block');
       if (copy) cleanup.defer(() => copy.free());
       const target = { layout: this.layout, memory: copy ?? backend.hostMemory(memory.address) };
       const direct = this.growingLayout === this.layout;
@@ -327,7 +343,7 @@ export class BlockSource {
   ): Promise<void> {
     const { model } = this.#options;
     const { backend } = model;
-    const copy = backend.isCpu ? undefined : backend.allocateMemory(memory.size);
+    const copy = backend.isCpu ? undefined : backend.allocateMemory(memory.size, 'a block');
     try {
       const target = { layout: this.layout, memory: copy ?? backend.hostMemory(memory.address) };
       await rowsToBlock(model, allocator, rows, before, target, count);

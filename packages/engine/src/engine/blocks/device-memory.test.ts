@@ -46,7 +46,7 @@ function refusal(changes: Partial<DeviceMemoryRequest>): string {
 describe('memory of a device', () => {
   it('is divided so that everything fits, blocks and answers alike', () => {
     const plan = planDeviceMemory(request);
-    const sum = plan.weightBytes + plan.scratchBytes + plan.poolBytes + plan.kvBytes;
+    const sum = plan.weightBytes + plan.scratchBytes + plan.encodingBytes + plan.poolBytes + plan.kvBytes;
     expect(sum).toBeLessThanOrEqual(request.free - 0.05 * request.total);
     expect(sum).toBeGreaterThan(request.free - 0.06 * request.total);
     expect(Math.abs(plan.poolBytes - plan.kvBytes)).toBeLessThan(2);

@@ -5,8 +5,11 @@
  * Estimates: drivers round up and keep some for themselves, for which a share stays free.
  */
 import { BlockAttentionError } from '../../errors.ts';
+import type { Backend } from '../../ggml/device/backend.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
-import { type HyperParameters, type KvLayout, rowsBytes } from '../../model/index.ts';
+import { type HyperParameters, KvLayout, readHyperParameters, rowsBytes } from '../../model/index.ts';
+import type { EngineOptions, KvType } from '../types.ts';
+import { encodingTokens } from './encoding-room.ts';
 
 /** Share of the device's memory that nothing is planned for. */
 const spareShare = 0.05;
@@ -34,6 +37,8 @@ export interface DeviceMemoryRequest {
 export interface DeviceMemoryPlan {
   readonly weightBytes: number;
   readonly scratchBytes: number;
+  /** States of blocks that are being encoded. */
+  readonly encodingBytes: number;
   readonly poolBytes: number;
   readonly kvBytes: number;
 }
@@ -56,10 +61,43 @@ export function scratchBytes(hp: HyperParameters, batchTokens: number, keys: num
   return 4 * batchTokens * row + 2 * batchTokens * keys + 4 * 64 * vocabulary;
 }
 
+/** Tokens that a device reads at once: as many as keep it busy. */
+export const deviceBatchTokens = 2048;
+/** Keys that the plan has masks for. */
+const plannedKeys = 32_768;
+
+/** The plan for a model that is about to be loaded; undefined on the CPU, or where the device's size is not known. */
+export function planEngineMemory(
+  file: GgufFile,
+  backend: Backend,
+  options: Pick<EngineOptions, 'contextTokens' | 'kvBytes' | 'poolBytes' | 'store' | 'storeBytes'> & {
+    readonly kvType: KvType;
+    readonly defaultStoreBytes: number;
+  },
+): DeviceMemoryPlan | undefined {
+  const { free, total } = backend.deviceMemory();
+  if (backend.isCpu || total === 0) return undefined;
+  const { limitBytes } = backend.memoryUse();
+  const hp = readHyperParameters(file);
+  const { contextTokens = hp.trainedContext, store, storeBytes = options.defaultStoreBytes } = options;
+  return planDeviceMemory({
+    device: backend.name,
+    free: Math.min(free, limitBytes),
+    total: Math.min(total, limitBytes),
+    weightBytes: weightBytes(file),
+    scratchBytes: scratchBytes(hp, deviceBatchTokens, Math.min(contextTokens, plannedKeys)),
+    layout: new KvLayout(hp, options.kvType),
+    poolBytes: options.poolBytes,
+    kvBytes: options.kvBytes,
+    storeBytes: store?.stats().budgetBytes ?? storeBytes,
+  });
+}
+
 /** @throws MODEL_TOO_LARGE with every figure, and what can be lowered */
 export function planDeviceMemory(request: DeviceMemoryRequest): DeviceMemoryPlan {
   const { free, total, layout, storeBytes } = request;
-  const fixed = request.weightBytes + request.scratchBytes;
+  const encodingBytes = rowsBytes(layout, encodingTokens);
+  const fixed = request.weightBytes + request.scratchBytes + encodingBytes;
   const least = rowsBytes(layout, leastTokens);
   const room = Math.floor(free - total * spareShare - fixed);
   const left = (taken: number | undefined) => Math.max(0, room - (taken ?? 0));
@@ -67,7 +105,8 @@ export function planDeviceMemory(request: DeviceMemoryRequest): DeviceMemoryPlan
     request.poolBytes ??
     Math.min(storeBytes, Math.floor(left(request.kvBytes) / (request.kvBytes === undefined ? 2 : 1)));
   const kvBytes = request.kvBytes ?? left(poolBytes);
-  const plan = { weightBytes: request.weightBytes, scratchBytes: request.scratchBytes, poolBytes, kvBytes };
+  const { weightBytes: weights, scratchBytes: scratch } = request;
+  const plan = { weightBytes: weights, scratchBytes: scratch, encodingBytes, poolBytes, kvBytes };
   if (poolBytes + kvBytes > room || kvBytes < least) throw tooLarge(request, plan, least);
   return plan;
 }
@@ -81,6 +120,7 @@ function tooLarge(
   const parts = [
     `weights ${sized(plan.weightBytes)}`,
     `intermediate results ${sized(plan.scratchBytes)}`,
+    `blocks being encoded ${sized(plan.encodingBytes)}`,
     `blocks (poolBytes) ${sized(plan.poolBytes)}`,
     `states of answers (kvBytes) ${sized(Math.max(plan.kvBytes, least))}`,
     `${100 * spareShare} % of ${sized(total)} to spare`,

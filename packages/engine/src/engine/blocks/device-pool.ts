@@ -4,15 +4,18 @@
  *
  * It changes only while it has the backend to itself, and what it places is copied before it lets go: so the least
  * recently used blocks can always make room, pages need no pins, and a context larger than the pool is gathered in parts.
+ * Where requests find no memory, pages are given up for them, and the pool stays smaller from then on.
  * Invariant: a page is free or belongs to one block.
  */
 import { throwIfAborted } from '../../abort.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { GraphAllocator, OwnedMemory } from '../../ggml/device/backend.ts';
+import { shortageOf } from '../../ggml/device/memory-account.ts';
 import type { NativeMemory } from '../../ggml/ffi/memory.ts';
-import { blockToRows, copyRows, type KvLayout, type Model, RowStates } from '../../model/index.ts';
+import { blockToRows, copyRows, type KvLayout, type Model, RowStates, rowPadding } from '../../model/index.ts';
 import type { BlockKey } from '../../store/index.ts';
 import { blockDamaged } from '../schedule/runner.ts';
+import type { Spare } from '../schedule/shortage.ts';
 
 /** Tokens of a page: half of one is lost per block. */
 export const pageTokens = 64;
@@ -49,13 +52,13 @@ interface Found {
   readonly rows: Int32Array;
 }
 
-export class DevicePool {
+export class DevicePool implements Spare {
   readonly #model: Model;
   readonly #layout: KvLayout;
   readonly #exclusive: Exclusive;
-  readonly #states: RowStates | undefined;
-  readonly #pages: number;
-  readonly #free: number[];
+  #states: RowStates | undefined;
+  #pages = 0;
+  #free: number[] = [];
   /** Pages of each block, least recently used first. */
   readonly #blocks = new Map<BlockKey, readonly number[]>();
   /** Where a block lies as it is stored, until it has become rows. */
@@ -64,18 +67,52 @@ export class DevicePool {
 
   /**
    * @param budgetBytes of the pages; below one of them nothing is kept
-   * @throws INVALID_ARGUMENT; MODEL_TOO_LARGE when the device has no room
+   * @param least where the device has no room for so many, half of them are tried, and so on down to this
+   * @throws INVALID_ARGUMENT; MODEL_TOO_LARGE when the device has no room for the least
    */
-  constructor(model: Model, layout: KvLayout, exclusive: Exclusive, budgetBytes: number) {
+  constructor(model: Model, layout: KvLayout, exclusive: Exclusive, budgetBytes: number, least = budgetBytes) {
     if (!(budgetBytes >= 0)) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `poolBytes is ${budgetBytes}: give a number of bytes >= 0`);
     }
     this.#model = model;
     this.#layout = layout;
     this.#exclusive = exclusive;
-    this.#pages = Math.floor(budgetBytes / (layout.bytesPerToken * pageTokens));
-    this.#free = Array.from({ length: this.#pages }, (_, page) => this.#pages - 1 - page);
-    this.#states = this.#pages > 0 ? new RowStates(model.backend, layout, this.#pages * pageTokens) : undefined;
+    this.#open(this.#pagesIn(budgetBytes), this.#pagesIn(least));
+  }
+
+  #pagesIn(bytes: number): number {
+    return Math.floor(bytes / (this.#layout.bytesPerToken * pageTokens));
+  }
+
+  #open(pages: number, least: number): void {
+    const { backend } = this.#model;
+    for (let count = pages; ; count = Math.max(least, count >> 1)) {
+      try {
+        this.#states = count > 0 ? new RowStates(backend, this.#layout, count * pageTokens) : undefined;
+      } catch (error) {
+        if (count === least || shortageOf(error) === undefined) throw error;
+        continue;
+      }
+      this.#pages = count;
+      this.#free = Array.from({ length: count }, (_, page) => count - 1 - page);
+      return;
+    }
+  }
+
+  get spareBytes(): number {
+    return this.#states?.bytes ?? 0;
+  }
+
+  /** Makes the pool smaller by at least so many bytes. What it held is forgotten: it comes again from the store. */
+  give(bytes: number): void {
+    const left = this.#pagesIn(this.spareBytes - bytes);
+    this.#counts.evictions += this.#blocks.size;
+    this.#blocks.clear();
+    this.#states?.free();
+    this.#staging?.free();
+    this.#staging = undefined;
+    // Rows are rounded up.
+    this.#open(Math.max(0, left - (left % (rowPadding / pageTokens))), 0);
   }
 
   /**
@@ -231,7 +268,7 @@ export class DevicePool {
     if (this.#staging === undefined || this.#staging.bytes < memory.size) {
       this.#staging?.free();
       this.#staging = undefined;
-      this.#staging = backend.allocateMemory(memory.size);
+      this.#staging = backend.allocateMemory(memory.size, 'a block on its way');
     }
     backend.upload(this.#staging, memory.bytes);
     return this.#staging;

@@ -6,6 +6,7 @@
  * and not yet released.
  */
 import type { Backend, OwnedMemory, TensorMemory } from '../../ggml/device/backend.ts';
+import { shortageOf } from '../../ggml/device/memory-account.ts';
 import type { BlockHandle, BlockKey } from '../../store/index.ts';
 
 const defaultBytes = 2 ** 30;
@@ -37,9 +38,15 @@ export class DeviceResidency {
     let copy = this.#copies.get(handle.key);
     if (copy === undefined) {
       const bytes = handle.memory.size;
-      this.#makeRoom(bytes);
-      copy = { memory: this.#backend.allocateMemory(bytes), uses: 0 };
-      this.#backend.upload(copy.memory, handle.memory.bytes);
+      this.#makeRoom(bytes, this.#budget);
+      const memory = this.#allocate(bytes);
+      try {
+        this.#backend.upload(memory, handle.memory.bytes);
+      } catch (error) {
+        memory.free();
+        throw error;
+      }
+      copy = { memory, uses: 0 };
       this.#bytes += bytes;
     }
     this.#copies.delete(handle.key);
@@ -56,12 +63,24 @@ export class DeviceResidency {
     if (!this.#placed.delete(handle)) return;
     const copy = this.#copies.get(handle.key);
     if (copy) copy.uses -= 1;
-    this.#makeRoom(0);
+    this.#makeRoom(0, this.#budget);
   }
 
-  #makeRoom(bytes: number): void {
+  /** When the device has less left than the budget, no copy stays that is not in use. */
+  #allocate(bytes: number): OwnedMemory {
+    try {
+      return this.#backend.allocateMemory(bytes, 'a copy of a block');
+    } catch (error) {
+      const before = this.#bytes;
+      if (shortageOf(error) !== undefined) this.#makeRoom(bytes, 0);
+      if (this.#bytes === before) throw error;
+      return this.#backend.allocateMemory(bytes, 'a copy of a block');
+    }
+  }
+
+  #makeRoom(bytes: number, budget: number): void {
     for (const [key, copy] of this.#copies) {
-      if (this.#bytes + bytes <= this.#budget) return;
+      if (this.#bytes + bytes <= budget) return;
       if (copy.uses > 0) continue;
       this.#copies.delete(key);
       this.#bytes -= copy.memory.bytes;

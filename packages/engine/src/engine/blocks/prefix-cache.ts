@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import type { Sequence } from '../../model/kv/sequence.ts';
 import type { Runner } from '../schedule/runner.ts';
+import type { Spare } from '../schedule/shortage.ts';
 
 /** Fewer tokens are computed as fast as copied. */
 const leastTokens = 16;
@@ -41,7 +42,7 @@ export interface Offer {
   finish(tokens: Int32Array): void;
 }
 
-export class PrefixCache {
+export class PrefixCache implements Spare {
   readonly #budgetBytes: number;
   /** Least recently used first. */
   readonly #entries = new Set<Entry>();
@@ -53,7 +54,7 @@ export class PrefixCache {
 
   /**
    * @param budgetBytes of sequences that nobody uses; 0 keeps none
-   * @param onIdle called when a sequence is not in use any more: reclaim() could free it now
+   * @param onIdle called when a sequence is not in use any more: give() could free it now
    */
   constructor(budgetBytes: number, onIdle: () => void) {
     this.#budgetBytes = budgetBytes;
@@ -116,9 +117,16 @@ export class PrefixCache {
     };
   }
 
+  /** Of sequences that nobody uses. */
+  get spareBytes(): number {
+    let bytes = 0;
+    for (const { sequence, users } of this.#entries) if (users === 0) bytes += sequence.bytes;
+    return bytes;
+  }
+
   /** Disposes unused sequences until `bytes` are free, or none is left. */
-  reclaim(bytes: number): void {
-    this.#shrink(Math.max(0, this.#idleBytes() - bytes));
+  give(bytes: number): void {
+    this.#shrink(Math.max(0, this.spareBytes - bytes));
   }
 
   /** Forgets everything: a document was deleted, and states reveal its text. */
@@ -168,14 +176,8 @@ export class PrefixCache {
     entry.release();
   }
 
-  #idleBytes(): number {
-    let bytes = 0;
-    for (const { sequence, users } of this.#entries) if (users === 0) bytes += sequence.bytes;
-    return bytes;
-  }
-
   #shrink(limit: number): void {
-    let bytes = this.#idleBytes();
+    let bytes = this.spareBytes;
     for (const entry of this.#entries) {
       if (bytes <= limit) return;
       if (entry.users > 0) continue;

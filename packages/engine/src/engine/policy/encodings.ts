@@ -11,6 +11,7 @@ import type { Tokenizer } from '../../ggml/index.ts';
 import { type ContextBlock, type KvLayout, type Model, RowStates, Sequence } from '../../model/index.ts';
 import type { PromptTemplate } from '../../prompt/index.ts';
 import type { Runner } from '../schedule/runner.ts';
+import type { Spare } from '../schedule/shortage.ts';
 import { type Anchor, formatAnchor } from './anchor.ts';
 import { anchorTokens } from './anchor-tokens.ts';
 import { type ContextPolicy, plainPolicy } from './policy.ts';
@@ -66,10 +67,12 @@ const priority = 1;
 
 interface States {
   readonly ready: Promise<OwnedMemory | RowStates>;
+  /** Once it is ready. */
+  memory?: OwnedMemory | RowStates;
   users: number;
 }
 
-export class Encodings {
+export class Encodings implements Spare {
   readonly #options: EncodingsOptions;
   /** By name of the anchor. */
   readonly #known = new Map<string, Encoding>();
@@ -126,13 +129,14 @@ export class Encodings {
   async use(encoding: Encoding): Promise<StatesBefore> {
     const { identity, before } = encoding;
     if (before.length === 0) return { blocks: [], starts: [], tokens: 0, release: () => undefined };
-    const states = this.#states.get(identity) ?? { ready: this.#compute(before), users: 0 };
+    const states: States = this.#states.get(identity) ?? { ready: this.#compute(before), users: 0 };
     states.users += 1;
     this.#states.delete(identity);
     this.#states.set(identity, states);
     let found: OwnedMemory | RowStates;
     try {
       found = await states.ready;
+      states.memory = found;
     } catch (error) {
       if (this.#states.get(identity) === states) this.#states.delete(identity);
       throw error;
@@ -171,12 +175,31 @@ export class Encodings {
     }
   }
 
-  #shrink(most: number): void {
-    for (const [identity, states] of this.#states) {
-      if (this.#states.size <= most) return;
-      if (states.users > 0) continue;
+  /** Of states that nobody uses. */
+  get spareBytes(): number {
+    return this.#unused().reduce((sum, [, { memory }]) => sum + (memory?.bytes ?? 0), 0);
+  }
+
+  /** Frees states, those used longest ago first: they are computed again when they are needed. */
+  give(bytes: number): void {
+    let missing = bytes;
+    for (const [identity, { memory }] of this.#unused()) {
+      if (missing <= 0) return;
+      missing -= memory?.bytes ?? 0;
       this.#states.delete(identity);
-      states.ready.then((memory) => memory.free()).catch(() => undefined);
+      memory?.free();
+    }
+  }
+
+  #unused(): [string, States][] {
+    return [...this.#states].filter(([, { users, memory }]) => users === 0 && memory !== undefined);
+  }
+
+  #shrink(most: number): void {
+    for (const [identity, { memory }] of this.#unused()) {
+      if (this.#states.size <= most) return;
+      this.#states.delete(identity);
+      memory?.free();
     }
   }
 

@@ -22,6 +22,8 @@ import type { Sequence } from '../../model/kv/sequence.ts';
 import type { Model } from '../../model/model.ts';
 import { Pace } from './pace.ts';
 import { type Chunk, type DecodeTask, type PromptTask, Scheduler } from './scheduler.ts';
+import { type Outcome, runInGroups, type Spare, Spares } from './shortage.ts';
+import { halvedSteps, joinRows, type Written } from './steps.ts';
 
 interface Settled<T> {
   readonly resolve: (value: T) => void;
@@ -79,6 +81,8 @@ export class Runner {
   /** Work that is not a forward pass but needs the backend to itself. */
   readonly #exclusives: (() => Promise<void>)[] = [];
   readonly #inFlight = new Set<Prompt | Decode>();
+  /** Asked between batches alone. */
+  readonly #spares = new Spares();
   #decodeGraph: DecodeGraph | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
@@ -96,6 +100,12 @@ export class Runner {
       chunkTokens: ({ sequence, tokens }) => this.mostTokens(sequence.keys + tokens.length),
       givesToken: ({ logits }) => logits === 'last',
     });
+    this.#spares.add(this.#scratch());
+  }
+
+  /** Names memory of the device that may be had back before a request fails for want of it, in the order of the calls. */
+  addSpare(spare: Spare): void {
+    this.#spares.add(spare);
   }
 
   /**
@@ -153,19 +163,20 @@ export class Runner {
     return Math.max(1, Math.floor(this.#scoreBytes / (4 * this.#model.hyperParameters.heads * keys)));
   }
 
-  /** Runs work that is not a scheduled pass but needs the backend to itself, when the batch in flight is done. */
+  /**
+   * Runs work that is not a scheduled pass but needs the backend to itself, when the batch in flight is done.
+   * @param work leaves everything as it was where memory does not do: it is then called again, if some could be had back
+   */
   exclusive<T>(work: (allocator: GraphAllocator) => Promise<T>): Promise<T> {
     return this.#exclusive(() => work(this.#allocator));
   }
 
   /**
    * Zeroed rows for a sequence. Drivers may not be called from two threads at once, and graphs compute on one of their
-   * own: of a device, memory is asked for between them. @throws MODEL_TOO_LARGE
+   * own: memory is asked for between them. @throws MODEL_TOO_LARGE
    */
   rows(layout: KvLayout, count: number): Promise<RowStates> {
-    const { backend } = this.#model;
-    const make = () => new RowStates(backend, layout, count);
-    return backend.isCpu ? Promise.resolve().then(make) : this.exclusive(() => Promise.resolve(make()));
+    return this.exclusive(async () => new RowStates(this.#model.backend, layout, count));
   }
 
   checkIntegrity(): void {
@@ -176,14 +187,13 @@ export class Runner {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#running;
-    this.#decodeGraph?.dispose();
-    this.#decodeGraph = undefined;
+    this.#dropGraph();
     this.#allocator.dispose();
   }
 
   #exclusive<T>(task: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#exclusives.push(() => task().then(resolve, reject));
+      this.#exclusives.push(() => this.#spares.retry(task).then(resolve, reject));
       this.#start();
     });
   }
@@ -247,20 +257,23 @@ export class Runner {
   }
 
   async #decode(tasks: readonly Decode[]): Promise<void> {
-    const sequences = tasks.map((task) => task.sequence);
-    try {
-      const graph = this.#graphFor(sequences);
-      const parts = sequences.map((sequence) => ({ sequence, tokens: 1 }));
-      const tokens = Int32Array.from(tasks, (task) => task.token);
-      const logits = await this.#pace.run({ kind: 'decode', parts }, () => graph.run(tokens));
-      for (const [i, task] of tasks.entries()) {
-        const damage = this.#damageOf(task.sequence);
-        if (damage) task.reject(damage);
-        else task.resolve(logits[i] ?? new Float32Array(0));
-      }
-    } catch (error) {
-      for (const task of tasks) task.reject(error);
+    const outcomes = await runInGroups(tasks, (group) => this.#spares.retry(() => this.#decodeTogether(group)));
+    for (const [i, outcome] of outcomes.entries()) {
+      const task = tasks[i];
+      if (task === undefined) continue;
+      const damage = this.#damageOf(task.sequence);
+      if ('error' in outcome) task.reject(outcome.error);
+      else if (damage) task.reject(damage);
+      else task.resolve(outcome.value);
     }
+  }
+
+  async #decodeTogether(tasks: readonly Decode[]): Promise<Float32Array[]> {
+    const sequences = tasks.map((task) => task.sequence);
+    const graph = this.#graphFor(sequences);
+    const parts = sequences.map((sequence) => ({ sequence, tokens: 1 }));
+    const tokens = Int32Array.from(tasks, (task) => task.token);
+    return this.#pace.run({ kind: 'decode', parts }, () => graph.run(tokens));
   }
 
   /** Why what was just computed for a sequence is wrong: a mapped file has lost what it was computed from. */
@@ -277,22 +290,42 @@ export class Runner {
 
   #graphFor(sequences: readonly Sequence[]): DecodeGraph {
     if (this.#decodeGraph?.serves(sequences)) return this.#decodeGraph;
-    this.#decodeGraph?.dispose();
-    this.#decodeGraph = undefined;
+    this.#dropGraph();
     this.#decodeGraph = new DecodeGraph(this.#model, this.#attention, sequences);
     return this.#decodeGraph;
   }
 
+  #dropGraph(): void {
+    this.#decodeGraph?.dispose();
+    this.#decodeGraph = undefined;
+  }
+
+  /** The memory of graphs: what is needed of it is taken again with the next one. */
+  #scratch(): Spare {
+    const held = () => this.#allocator.bytes + (this.#decodeGraph?.bytes ?? 0);
+    return {
+      get spareBytes() {
+        return held();
+      },
+      give: () => {
+        this.#dropGraph();
+        this.#allocator.release();
+      },
+    };
+  }
+
   /** What a writer acts on and what it does not in a pass each: neither meets an operation of the other. */
-  async #forward(steps: readonly Written[]): Promise<Float32Array[]> {
-    const logits = new Map<Written, Float32Array>();
+  async #forward(steps: readonly Written[]): Promise<Outcome<Float32Array>[]> {
+    const outcomes = new Map<Written, Outcome<Float32Array>>();
     for (const writes of [false, true]) {
       const part = steps.filter((step) => step.writes === writes);
       if (part.length === 0) continue;
-      const found = await forwardStep(this.#model, this.#attention, this.#allocator, part, writes);
-      for (const [i, step] of part.entries()) logits.set(step, found[i] ?? new Float32Array(0));
+      const run = (group: readonly Written[]) =>
+        this.#spares.retry(() => forwardStep(this.#model, this.#attention, this.#allocator, group, writes));
+      const found = await runInGroups(part, run, halvedSteps);
+      for (const [i, step] of part.entries()) outcomes.set(step, found[i] ?? nothing);
     }
-    return steps.map((step) => logits.get(step) ?? new Float32Array(0));
+    return steps.map((step) => outcomes.get(step) ?? nothing);
   }
 
   async #prompt(chunks: readonly Chunk<Prompt>[]): Promise<void> {
@@ -306,13 +339,19 @@ export class Runner {
         writes: chunk.task.writes,
       }));
       const parts = steps.map(({ sequence, tokens }) => ({ sequence, tokens: tokens.length }));
-      const logits = await this.#pace.run({ kind: 'prompt', parts }, () => this.#forward(steps));
+      const outcomes = await this.#pace.run({ kind: 'prompt', parts }, () => this.#forward(steps));
       const elapsed = performance.now() - started;
       const total = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
       chunks.forEach((chunk, i) => {
         const { task } = chunk;
+        const outcome = outcomes[i] ?? nothing;
+        if ('error' in outcome) {
+          this.#scheduler.remove(task);
+          task.reject(outcome.error);
+          return;
+        }
         task.computeMs += (elapsed * chunk.count) / total;
-        task.rows.push(logits[i] ?? new Float32Array(0));
+        task.rows.push(outcome.value);
         const damage = this.#damageOf(task.sequence);
         if (task.cancelled || damage) {
           this.#scheduler.remove(task);
@@ -328,26 +367,10 @@ export class Runner {
   }
 }
 
+const nothing: Outcome<Float32Array> = { value: new Float32Array(0) };
+
 /** Tokens at the end of a chunk whose logits its task wants. */
 function wantedOf({ task, first, count }: Chunk<Prompt>): number {
   const from = task.tokens.length - wantedRows(task.logits, task.tokens.length);
   return Math.max(0, Math.min(count, first + count - from));
-}
-
-/** A step, and whether the writer acts on it. */
-interface Written extends Step {
-  readonly writes: boolean;
-}
-
-/** Logits of several chunks as one; those of one chunk as they are. */
-function joinRows(rows: readonly Float32Array[]): Float32Array {
-  const [only, ...more] = rows.filter(({ length }) => length > 0);
-  if (only === undefined || more.length === 0) return only ?? new Float32Array(0);
-  const all = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of rows) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

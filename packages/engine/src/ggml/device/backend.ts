@@ -6,12 +6,13 @@
  */
 import { BlockAttentionError } from '../../errors.ts';
 import { type Bindings, bindings } from '../ffi/bindings.ts';
-import { call } from '../ffi/call.ts';
 import { type Device, library, loadLibrary } from '../ffi/library.ts';
-import { allocateMemory } from '../ffi/memory.ts';
+import { tryAllocateMemory } from '../ffi/memory.ts';
 import { GraphContext } from '../graph/graph-context.ts';
 import { byteSize, type Shape, type Tensor, TensorType } from '../graph/tensor.ts';
 import { cpuBudget } from './cpu-budget.ts';
+import { type GraphAllocator, plainAllocator, splittingAllocator } from './graph-allocator.ts';
+import { MemoryAccount } from './memory-account.ts';
 import { Repacker } from './repack.ts';
 import { ThreadPools } from './thread-pools.ts';
 
@@ -29,6 +30,11 @@ export interface BackendOptions {
    * Defaults to the environment's BLOCK_ATTENTION_THREADS, else to `auto`.
    */
   readonly threads?: number | 'auto' | undefined;
+  /**
+   * Most bytes of the device's memory to take: beyond, there is none left. On the CPU, weights are not counted, which are
+   * mapped or rearranged. Defaults to what the driver gives.
+   */
+  readonly memoryBytes?: number | undefined;
 }
 
 /** Memory that tensors can be placed in: a device's own, or on the CPU any memory of the process. */
@@ -46,17 +52,7 @@ export interface OwnedMemory extends TensorMemory {
   free(): void;
 }
 
-/** Places graphs in scratch memory, which grows to the largest it has seen, and computes them. */
-export interface GraphAllocator {
-  /** Places every tensor of the graph. Invalidates placements of graphs placed before, but see `alternates`. */
-  place(graph: GraphContext): void;
-  /** Computes the graph placed last. @throws COMPUTE_FAILED */
-  compute(graph: GraphContext): Promise<void>;
-  readonly bytes: number;
-  /** Whether graphs placed before can be computed, too, in the same memory, for as long as `bytes` is the same. */
-  readonly alternates: boolean;
-  dispose(): void;
-}
+export type { GraphAllocator };
 
 export class Backend {
   readonly #ggml: Bindings;
@@ -66,6 +62,7 @@ export class Backend {
   /** Computes what the device has no kernel for. */
   readonly #cpuFallback: bigint | undefined;
   readonly #pools: ThreadPools | undefined;
+  readonly #account: MemoryAccount;
   /** Name of the device, e.g. `CPU`, `CUDA0`. */
   readonly name: string;
   readonly description: string;
@@ -76,13 +73,19 @@ export class Backend {
   readonly adaptive: boolean;
   #disposed = false;
 
-  private constructor(handle: bigint, device: bigint, threads: Threads, cpuFallback: bigint | undefined) {
+  private constructor(
+    handle: bigint,
+    device: bigint,
+    { threads, memoryBytes }: { readonly threads: Threads; readonly memoryBytes: number | undefined },
+    cpuFallback: bigint | undefined,
+  ) {
     this.#ggml = bindings();
     this.#handle = handle;
     this.#device = device;
     this.name = this.#ggml.backend_dev_name(device);
     this.description = this.#ggml.backend_dev_description(device);
     this.isCpu = this.#ggml.backend_dev_type(device) === deviceTypes.cpu;
+    this.#account = new MemoryAccount(this.name, memoryBytes, () => this.deviceMemory().free);
     this.threads = threads.count;
     this.adaptive = threads.adaptive && this.isCpu;
     this.#cpuFallback = cpuFallback;
@@ -93,7 +96,7 @@ export class Backend {
 
   /**
    * Opens a device. @throws BACKEND_UNAVAILABLE when its package or driver is missing; INVALID_ARGUMENT for a thread
-   * count that is not an integer from 1 to 512.
+   * count that is not an integer from 1 to 512, or a limit of memory that is not above 0.
    */
   static async open(options: BackendOptions = {}): Promise<Backend> {
     const wanted = options.device ?? 'auto';
@@ -120,7 +123,7 @@ export class Backend {
     if (handle === null) throw new BlockAttentionError('BACKEND_UNAVAILABLE', `device "${wanted}" cannot be started`);
     const cpu = devices.find((device) => !isGpu(device));
     const fallback = isGpu(chosen) && cpu !== undefined ? calls.backend_dev_init(cpu, null) : null;
-    return new Backend(handle, chosen, threads, fallback ?? undefined);
+    return new Backend(handle, chosen, { threads, memoryBytes: options.memoryBytes }, fallback ?? undefined);
   }
 
   /** How many threads the next compute takes, of at most `threads`. Nothing may be computing. CPU only. */
@@ -141,31 +144,45 @@ export class Backend {
     return { buffer: this.#hostBuffer, address };
   }
 
-  /** Zeroed memory of the device. @throws MODEL_TOO_LARGE when it has none left */
-  allocateMemory(bytes: number): OwnedMemory {
-    if (this.#hostBuffer !== null) {
-      const memory = allocateMemory(bytes);
-      return { buffer: this.#hostBuffer, address: memory.address, bytes, free: () => memory.free() };
-    }
-    const calls = this.#ggml;
-    const buffer = calls.backend_alloc_buffer(this.#handle, bytes);
-    if (buffer === null) {
-      throw new BlockAttentionError(
-        'MODEL_TOO_LARGE',
-        `${this.name} has no ${bytes} bytes left: lower the context or the byte budget`,
-      );
-    }
-    calls.backend_buffer_clear(buffer, 0);
+  /** Bytes that are taken of the device's memory, and the most that may be: Infinity without a limit. */
+  memoryUse(): { readonly usedBytes: number; readonly limitBytes: number } {
+    return { usedBytes: this.#account.usedBytes, limitBytes: this.#account.limitBytes };
+  }
+
+  /**
+   * Zeroed memory of the device. @param what names what it is for
+   * @throws MODEL_TOO_LARGE, with a Shortage, when it has none left
+   */
+  allocateMemory(bytes: number, what = 'keys and values'): OwnedMemory {
+    const account = this.#account;
+    const { buffer, address, release } = account.take(bytes, what, () => this.#ownMemory(bytes));
     let freed = false;
     return {
       buffer,
-      address: calls.backend_buffer_get_base(buffer),
+      address,
       bytes,
       free() {
         if (freed) return;
         freed = true;
-        calls.backend_buffer_free(buffer);
+        release();
+        account.giveBack(bytes);
       },
+    };
+  }
+
+  #ownMemory(bytes: number): { buffer: bigint; address: bigint; release: () => void } | null {
+    if (this.#hostBuffer !== null) {
+      const memory = tryAllocateMemory(bytes);
+      return memory && { buffer: this.#hostBuffer, address: memory.address, release: () => memory.free() };
+    }
+    const calls = this.#ggml;
+    const buffer = calls.backend_alloc_buffer(this.#handle, bytes);
+    if (buffer === null) return null;
+    calls.backend_buffer_clear(buffer, 0);
+    return {
+      buffer,
+      address: calls.backend_buffer_get_base(buffer),
+      release: () => calls.backend_buffer_free(buffer),
     };
   }
 
@@ -224,20 +241,28 @@ export class Backend {
     }
   }
 
-  /** Allocates device memory for all tensors of the context that have none; freed by the returned function. */
-  allocate(context: GraphContext): () => void {
-    const buffer = this.#ggml.backend_alloc_ctx_tensors(context.address, this.#handle);
-    if (buffer === null) {
-      throw new BlockAttentionError('MODEL_TOO_LARGE', `${this.name} has not enough memory for these tensors`);
-    }
-    return () => this.#ggml.backend_buffer_free(buffer);
+  /**
+   * Allocates device memory for all tensors of the context that have none; freed by the returned function.
+   * @param what names them @throws MODEL_TOO_LARGE, with a Shortage
+   */
+  allocate(context: GraphContext, what: string): () => void {
+    const calls = this.#ggml;
+    const account = this.#account;
+    const type = calls.backend_get_default_buffer_type(this.#handle);
+    const bytes = Number(calls.backend_alloc_ctx_tensors_from_buft_size(context.address, type));
+    const attempt = () => calls.backend_alloc_ctx_tensors(context.address, this.#handle);
+    const buffer = account.take(bytes, what, attempt);
+    return () => {
+      calls.backend_buffer_free(buffer);
+      account.giveBack(bytes);
+    };
   }
 
   /** @param graphSize upper bound of a graph's tensors */
   allocator(graphSize = 1 << 17): GraphAllocator {
     return this.#cpuFallback === undefined
-      ? plainAllocator(this.#ggml, this.#handle, this.name)
-      : splittingAllocator(this.#ggml, [this.#handle, this.#cpuFallback], graphSize, this.name);
+      ? plainAllocator(this.#ggml, this.#account, this.#handle, this.name)
+      : splittingAllocator(this.#ggml, this.#account, [this.#handle, this.#cpuFallback], graphSize, this.name);
   }
 
   /** Copies data into a placed tensor. */
@@ -273,8 +298,6 @@ export class Backend {
   }
 }
 
-type ComputeCall = Bindings['backend_graph_compute'];
-
 interface Threads {
   readonly count: number;
   readonly adaptive: boolean;
@@ -289,90 +312,4 @@ function chooseThreads(option: BackendOptions['threads']): Threads {
     throw new BlockAttentionError('INVALID_ARGUMENT', `${name}: give an integer from 1 to ${mostThreads}, or auto`);
   }
   return { count: wanted, adaptive: false };
-}
-
-/** Backends that compute at this moment: two graphs at once would overwrite each other's work without a word. */
-const busy = new Set<bigint>();
-
-async function compute(
-  run: ComputeCall,
-  backend: bigint,
-  target: bigint,
-  graph: GraphContext,
-  name: string,
-): Promise<void> {
-  if (busy.has(backend)) {
-    throw new BlockAttentionError('COMPUTE_FAILED', `${name} is computing already: wait for one graph before the next`);
-  }
-  busy.add(backend);
-  try {
-    const status = await call(run, target, graph.graph);
-    if (status !== 0)
-      throw new BlockAttentionError('COMPUTE_FAILED', `${name} reported status ${status} while computing`);
-  } finally {
-    busy.delete(backend);
-  }
-}
-
-const outOfScratch = (name: string) =>
-  new BlockAttentionError(
-    'MODEL_TOO_LARGE',
-    `${name} has not enough memory left for intermediate results: shorten the prompt, or lower the byte budgets`,
-  );
-
-function plainAllocator(calls: Bindings, backend: bigint, name: string): GraphAllocator {
-  const open = () => calls.gallocr_new(calls.backend_get_default_buffer_type(backend));
-  let handle = open();
-  let disposed = false;
-  return {
-    place(graph) {
-      if (calls.gallocr_alloc_graph(handle, graph.graph)) return;
-      // It takes a graph that it could not place for placed when it comes again.
-      calls.gallocr_free(handle);
-      handle = open();
-      throw outOfScratch(name);
-    },
-    compute: (graph) => compute(calls.backend_graph_compute, backend, backend, graph, name),
-    alternates: true,
-    get bytes() {
-      return Number(calls.gallocr_get_buffer_size(handle, 0));
-    },
-    dispose() {
-      if (disposed) return;
-      disposed = true;
-      calls.gallocr_free(handle);
-    },
-  };
-}
-
-/** Splits graphs between a device and the CPU, which takes what the device cannot do. */
-function splittingAllocator(
-  calls: Bindings,
-  backends: readonly [bigint, bigint],
-  graphSize: number,
-  name: string,
-): GraphAllocator {
-  const list = BigUint64Array.from(backends);
-  const open = () => calls.backend_sched_new(list, null, backends.length, graphSize, false, false);
-  let handle = open();
-  let disposed = false;
-  return {
-    place(graph) {
-      calls.backend_sched_reset(handle);
-      if (calls.backend_sched_alloc_graph(handle, graph.graph)) return;
-      calls.backend_sched_free(handle);
-      handle = open();
-      throw outOfScratch(name);
-    },
-    compute: (graph) => compute(calls.backend_sched_graph_compute, backends[0], handle, graph, name),
-    alternates: false,
-    get bytes() {
-      return backends.reduce((sum, backend) => sum + Number(calls.backend_sched_get_buffer_size(handle, backend)), 0);
-    },
-    dispose() {
-      if (disposed) return;
-      disposed = true;
-      calls.backend_sched_free(handle);
-    },
-  };
 }

@@ -21,7 +21,7 @@ async function chain(): Promise<Float32Array> {
   const weights = new GraphContext(4);
   const w = weights.tensor(TensorType.F32, size, size);
   const start = weights.tensor(TensorType.F32, size, 4);
-  const release = backend.allocate(weights);
+  const release = backend.allocate(weights, 'two matrices');
   const g = new GraphContext(products + 16);
   try {
     const turn = new Float32Array(size * size);

@@ -127,6 +127,7 @@ export interface Bindings {
   gallocr_free(allocator: Ptr): void;
   gallocr_alloc_graph(allocator: Ptr, graph: Ptr): boolean;
   gallocr_get_buffer_size(allocator: Ptr, index: number): number;
+  gallocr_reserve_n_size(allocator: Ptr, graph: Ptr, nodeBuffers: Null, leafBuffers: Null, sizes: BigUint64Array): void;
   backend_tensor_set(t: Ptr, data: ArrayBufferView, offset: number, size: number): void;
   backend_tensor_get(t: Ptr, data: ArrayBufferView, offset: number, size: number): void;
   backend_tensor_memset(t: Ptr, value: number, offset: number, size: number): void;
@@ -153,6 +154,7 @@ export interface Bindings {
   backend_buft_get_max_size(bufferType: Ptr): number | bigint;
   backend_buft_is_host(bufferType: Ptr): boolean;
   backend_alloc_ctx_tensors(ctx: Ptr, backend: Ptr): Ptr | Null;
+  backend_alloc_ctx_tensors_from_buft_size(ctx: Ptr, bufferType: Ptr): number | bigint;
   backend_buffer_free(buffer: Ptr): void;
   backend_buffer_get_size(buffer: Ptr): number;
   backend_buffer_get_base(buffer: Ptr): Ptr;
@@ -248,6 +250,7 @@ const signatures: Record<keyof Bindings, string> = {
   gallocr_free: 'void $(void *ga)',
   gallocr_alloc_graph: 'bool $(void *ga, void *graph)',
   gallocr_get_buffer_size: 'size_t $(void *ga, int i)',
+  gallocr_reserve_n_size: 'void $(void *ga, void *graph, const void *nodes, const void *leafs, _Out_ size_t *sizes)',
   backend_tensor_set: 'void $(void *t, const void *data, size_t offset, size_t size)',
   backend_tensor_get: 'void $(void *t, _Out_ void *data, size_t offset, size_t size)',
   backend_tensor_memset: 'void $(void *t, uint8_t value, size_t offset, size_t size)',
@@ -268,6 +271,7 @@ const signatures: Record<keyof Bindings, string> = {
   backend_buft_get_max_size: 'size_t $(void *buft)',
   backend_buft_is_host: 'bool $(void *buft)',
   backend_alloc_ctx_tensors: 'void *$(void *ctx, void *backend)',
+  backend_alloc_ctx_tensors_from_buft_size: 'size_t $(void *ctx, void *buft)',
   backend_buffer_free: 'void $(void *buffer)',
   backend_buffer_get_size: 'size_t $(void *buffer)',
   backend_buffer_get_base: 'void *$(void *buffer)',

@@ -7,6 +7,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import koffi from 'koffi';
 import { BlockAttentionError } from '../../errors.ts';
+import { Shortage } from '../device/memory-account.ts';
 import { library } from './library.ts';
 import { guardMapping } from './mapping-guard.ts';
 
@@ -120,13 +121,19 @@ function aligned(): Allocator {
 /**
  * Allocates memory aligned to 64 bytes.
  * @param contents `unset`: whatever lay there, for memory that is overwritten as a whole. Defaults to zeros.
- * @throws MODEL_TOO_LARGE when the system has none left.
+ * @throws MODEL_TOO_LARGE, with a Shortage, when the system has none left.
  */
 export function allocateMemory(size: number, contents: 'zeros' | 'unset' = 'zeros'): NativeMemory {
+  const memory = tryAllocateMemory(size, contents);
+  if (memory !== null) return memory;
+  const message = `cannot allocate ${size} bytes: lower the byte budget`;
+  throw new BlockAttentionError('MODEL_TOO_LARGE', message, { cause: new Shortage(size) });
+}
+
+/** The same, or null when the system has none left. */
+export function tryAllocateMemory(size: number, contents: 'zeros' | 'unset' = 'zeros'): NativeMemory | null {
   const address = aligned().alloc(Math.max(size, 64));
-  if (address === null) {
-    throw new BlockAttentionError('MODEL_TOO_LARGE', `cannot allocate ${size} bytes: lower the byte budget`);
-  }
+  if (address === null) return null;
   const memory = new Extent(address, size, false, () => aligned().release(address, Math.max(size, 64)));
   if (contents === 'zeros') {
     const calls = posixCalls();

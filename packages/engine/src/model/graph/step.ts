@@ -157,6 +157,11 @@ export class DecodeGraph {
     }
   }
 
+  /** Of its intermediate results. */
+  get bytes(): number {
+    return this.#allocator.bytes;
+  }
+
   /** Whether the graph fits the next step of exactly these sequences. */
   serves(sequences: readonly Sequence[]): boolean {
     return (

@@ -57,7 +57,7 @@ export class RowStates {
     });
     if (capacity === 0) return [];
     return groups.flatMap(({ first, bytes }, index) => {
-      const memory = this.#backend.allocateMemory(bytes);
+      const memory = this.#backend.allocateMemory(bytes, `${this.capacity} rows of keys and values`);
       this.#memories.push(memory);
       let at = 0;
       return sizes.slice(first, groups[index + 1]?.first).map(([keys, values]) => {

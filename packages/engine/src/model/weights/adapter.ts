@@ -49,7 +49,12 @@ export class Adapter {
       // The factor becomes part of b.
       this.#maps.set(name, { a: tensor(inputs, padded), b: tensor(padded, outputs), scale: 1 });
     }
-    this.#cleanup.defer(backend.allocate(context));
+    try {
+      this.#cleanup.defer(backend.allocate(context, `adapter ${path}`));
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   /** A value of the file's metadata. */

@@ -44,7 +44,7 @@ export class Weights {
    * @param repack rearrange matrices for the CPU's widest kernels, at the price of a copy in memory
    * @param applied at most one of each kind; taken over, to be freed with the weights. Defaults to none
    * @param guarded whoever computes with them asks for `damaged` afterwards. Defaults to false
-   * @throws MODEL_TOO_LARGE when the file is larger than the machine's memory.
+   * @throws MODEL_TOO_LARGE when the file is larger than the machine's memory, or the device's
    */
   constructor(file: GgufFile, backend: Backend, repack: boolean, applied: readonly Adapter[] = [], guarded = false) {
     if (file.bytes > totalmem()) {
@@ -55,7 +55,18 @@ export class Weights {
     }
     this.#path = file.path;
     this.applied = applied;
+    try {
+      this.parameters = this.#load(file, backend, repack, guarded);
+    } catch (error) {
+      this.#cleanup[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** @returns the number of weights */
+  #load(file: GgufFile, backend: Backend, repack: boolean, guarded: boolean): number {
     const data = new TensorData(file.paths, { guarded: guarded && backend.isCpu });
+    this.#cleanup.use(data);
     const context = new GraphContext(2 * file.tensors.size + 8);
     this.#cleanup.defer(() => context.dispose());
     let parameters = 0;
@@ -66,19 +77,18 @@ export class Weights {
       this.#tensors.set(entry.name, tensor);
       parameters += entry.ne[0] * entry.ne[1] * entry.ne[2] * entry.ne[3];
     }
-    this.parameters = parameters;
     if (backend.isCpu) {
       this.#isDamaged = () => data.damaged;
-      this.#cleanup.use(data);
       if (repack) this.#repack(file, backend, context, data);
-      return;
+      return parameters;
     }
-    this.#cleanup.defer(backend.allocate(context));
+    this.#cleanup.defer(backend.allocate(context, `the weights of ${file.path}`));
     for (const entry of file.tensors.values()) {
       const tensor = this.#tensors.get(entry.name);
       if (tensor) backend.write(tensor, data.bytes(entry));
     }
     data[Symbol.dispose]();
+    return parameters;
   }
 
   #repack(file: GgufFile, backend: Backend, context: GraphContext, data: TensorData): void {
@@ -103,7 +113,7 @@ export class Weights {
     const context = new GraphContext(made.length + 8);
     this.#cleanup.defer(() => context.dispose());
     const tensors = made.map(({ name, type, ne, data }) => ({ name, data, tensor: context.tensor(type, ...ne) }));
-    this.#cleanup.defer(backend.allocate(context));
+    this.#cleanup.defer(backend.allocate(context, `weights made from ${this.#path}`));
     for (const { name, data, tensor } of tensors) {
       backend.write(tensor, data);
       this.#tensors.set(name, tensor);

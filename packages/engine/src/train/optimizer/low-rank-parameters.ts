@@ -116,7 +116,7 @@ export class LowRankParameters implements TrainableWeights {
     this.#cleanup.defer(() => context.dispose());
     this.parameters = trained.flatMap((entry) => this.#adapt(context, entry));
     this.transposes = kernel === null ? this.#makeTransposes(context, matrices) : [];
-    this.#cleanup.defer(backend.allocate(context));
+    this.#cleanup.defer(backend.allocate(context, `an adapter of ${file.path}`));
     this.#fill(seed, start);
   }
 

@@ -78,7 +78,7 @@ export class FullParameters implements TrainableWeights {
       parameters.push({ name, value, gradient: make(), mean: make(), variance: make(), decays: ne[1] > 1 });
     }
     this.parameters = parameters;
-    this.#cleanup.defer(backend.allocate(context));
+    this.#cleanup.defer(backend.allocate(context, `training ${file.path}`));
     using data = new TensorData(file.paths);
     for (const entry of file.tensors.values()) {
       const tensor = this.#tensors.get(entry.name);
