@@ -32,6 +32,7 @@ const benchmarks: Readonly<Record<string, readonly [folder: string, what: string
     'speed',
     'ten questions in turn over an index of 1,000 pages, against llama-server and node-llama-cpp with kept prefixes',
   ],
+  select: ['speed', 'what choosing passages costs, with and without what servers keep'],
   tools: ['speed', 'the first token when one of an agent’s 31 tool schemas is new, against full prefill'],
   contention: ['speed', 'beside busy loops: the threads that the default chooses against every fixed number'],
   train: ['speed', 'a training step against PyTorch'],

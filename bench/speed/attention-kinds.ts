@@ -10,7 +10,11 @@ import { parseArgs } from 'node:util';
 import { Backend, GraphContext, loadNativeKernel, TensorType } from '@block-attention/engine/internal/ggml';
 import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
 import { allocateMemory } from '../../packages/engine/src/ggml/ffi/memory.ts';
-import { AttentionArguments, type AttentionSequence, type AttentionShape } from '../../packages/engine/src/ggml/native/attention-arguments.ts';
+import {
+  AttentionArguments,
+  type AttentionSequence,
+  type AttentionShape,
+} from '../../packages/engine/src/ggml/native/attention-arguments.ts';
 import { median } from '../../packages/engine/src/scoring/median.ts';
 import { printResult, round } from '../support/harness.ts';
 
