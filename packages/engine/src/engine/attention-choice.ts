@@ -60,11 +60,14 @@ export function chooseAttention(wanted: string, model: Model, layout: KvLayout):
   throw unavailable(wanted, refusal);
 }
 
-/** Drivers that compute on the CPU: there a whole engine on gathered rows ended the process (docs/gpu.md). */
-function softwareDevice({ backend }: Model): string | undefined {
-  return /llvmpipe|lavapipe|swiftshader/i.test(backend.description)
-    ? `${backend.description} is not a device of its own, and gathered rows crash there`
-    : undefined;
+/** The least LLVM of Mesa's software device with which a whole engine was seen to run (docs/gpu.md). */
+const leastLlvm = 19;
+
+/** Drivers that compute on the CPU: in older ones a whole engine on gathered rows ended the process. */
+function softwareDevice({ backend: { description } }: Model): string | undefined {
+  if (!/llvmpipe|lavapipe|swiftshader/i.test(description)) return undefined;
+  const llvm = Number(/LLVM (\d+)/.exec(description)?.[1] ?? 0);
+  return llvm >= leastLlvm ? undefined : `gathered rows crash on ${description}: install Mesa 25 or newer`;
 }
 
 function unavailable(wanted: string, refusal: string | undefined): BlockAttentionError {

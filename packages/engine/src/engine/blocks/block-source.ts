@@ -96,7 +96,7 @@ export class BlockSource {
     // A size that nobody asked for is whatever there is.
     const least = options.poolIsGiven === true ? poolBytes : 0;
     this.#pool = gathers
-      ? new DevicePool(model, layout, (work) => runner.exclusive(work), poolBytes, least)
+      ? new DevicePool(model, layout, (work) => runner.exclusive(work), poolBytes, { least })
       : undefined;
     this.#tokenizerVersion = promptVersion(options.tokenizer);
     this.#modelDigest = modelDigest(this.identity());

@@ -9,13 +9,14 @@
  */
 import { throwIfAborted } from '../../abort.ts';
 import { BlockAttentionError } from '../../errors.ts';
-import type { GraphAllocator, OwnedMemory } from '../../ggml/device/backend.ts';
+import type { GraphAllocator } from '../../ggml/device/backend.ts';
 import { shortageOf } from '../../ggml/device/memory-account.ts';
 import type { NativeMemory } from '../../ggml/ffi/memory.ts';
 import { blockToRows, copyRows, type KvLayout, type Model, RowStates, rowPadding } from '../../model/index.ts';
 import type { BlockKey } from '../../store/index.ts';
 import { blockDamaged } from '../schedule/runner.ts';
 import type { Spare } from '../schedule/shortage.ts';
+import { BlockStaging } from './block-staging.ts';
 
 /** Tokens of a page: half of one is lost per block. */
 export const pageTokens = 64;
@@ -43,6 +44,13 @@ export interface PoolStats {
   readonly gatherMs: number;
 }
 
+export interface PoolOptions {
+  /** Where the device has no room for the budget, half of it is tried, and so on down to this. Defaults to the budget. */
+  readonly least?: number | undefined;
+  /** Whether blocks are copied to the device before they become rows. Defaults to true, on the CPU to false. */
+  readonly stages?: boolean | undefined;
+}
+
 /** Runs work that needs the backend to itself. */
 type Exclusive = <T>(work: (allocator: GraphAllocator) => Promise<T>) => Promise<T>;
 
@@ -61,22 +69,28 @@ export class DevicePool implements Spare {
   #free: number[] = [];
   /** Pages of each block, least recently used first. */
   readonly #blocks = new Map<BlockKey, readonly number[]>();
-  /** Where a block lies as it is stored, until it has become rows. */
-  #staging: OwnedMemory | undefined;
+  /** Undefined where the device reads blocks where they are stored. */
+  readonly #staging: BlockStaging | undefined;
   readonly #counts = { hits: 0, uploads: 0, evictions: 0, uploadMs: 0, gatherMs: 0 };
 
   /**
    * @param budgetBytes of the pages; below one of them nothing is kept
-   * @param least where the device has no room for so many, half of them are tried, and so on down to this
    * @throws INVALID_ARGUMENT; MODEL_TOO_LARGE when the device has no room for the least
    */
-  constructor(model: Model, layout: KvLayout, exclusive: Exclusive, budgetBytes: number, least = budgetBytes) {
+  constructor(
+    model: Model,
+    layout: KvLayout,
+    exclusive: Exclusive,
+    budgetBytes: number,
+    { least = budgetBytes, stages = !model.backend.isCpu }: PoolOptions = {},
+  ) {
     if (!(budgetBytes >= 0)) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `poolBytes is ${budgetBytes}: give a number of bytes >= 0`);
     }
     this.#model = model;
     this.#layout = layout;
     this.#exclusive = exclusive;
+    this.#staging = stages ? new BlockStaging(model.backend) : undefined;
     this.#open(this.#pagesIn(budgetBytes), this.#pagesIn(least));
   }
 
@@ -100,17 +114,18 @@ export class DevicePool implements Spare {
   }
 
   get spareBytes(): number {
-    return this.#states?.bytes ?? 0;
+    return (this.#staging?.spareBytes ?? 0) + (this.#states?.bytes ?? 0);
   }
 
   /** Makes the pool smaller by at least so many bytes. What it held is forgotten: it comes again from the store. */
   give(bytes: number): void {
-    const left = this.#pagesIn(this.spareBytes - bytes);
+    const missing = bytes - (this.#staging?.spareBytes ?? 0);
+    this.#staging?.free();
+    if (missing <= 0) return;
+    const left = this.#pagesIn((this.#states?.bytes ?? 0) - missing);
     this.#counts.evictions += this.#blocks.size;
     this.#blocks.clear();
     this.#states?.free();
-    this.#staging?.free();
-    this.#staging = undefined;
     // Rows are rounded up.
     this.#open(Math.max(0, left - (left % (rowPadding / pageTokens))), 0);
   }
@@ -125,9 +140,21 @@ export class DevicePool implements Spare {
     while (done < blocks.length) {
       throwIfAborted(signal);
       const [first, rest] = [done, blocks.slice(done)];
-      done += await this.#exclusive((allocator) => this.#gatherSome(allocator, rest, target, row));
+      // While others compute.
+      const arrived = this.#sendAhead(rest);
+      try {
+        done += await this.#exclusive((allocator) => this.#gatherSome(allocator, rest, target, row));
+      } finally {
+        await arrived();
+      }
       row += blocks.slice(first, done).reduce((sum, { tokens }) => sum + tokens, 0);
     }
+  }
+
+  /** Begins to copy those of the blocks that are not here. To be waited for, as long as the blocks are pinned. */
+  #sendAhead(blocks: readonly PooledBlock[]): () => Promise<void> {
+    const missing = blocks.filter(({ key }) => !this.#blocks.has(key));
+    return this.#staging?.ahead(missing) ?? (() => Promise.resolve());
   }
 
   /** Forgets blocks. */
@@ -174,15 +201,36 @@ export class DevicePool implements Spare {
     target: RowStates,
     at: number,
   ): Promise<number> {
+    const sent: (() => Promise<void>)[] = [];
+    try {
+      const found = await this.#find(allocator, blocks, sent);
+      const [first] = blocks;
+      if (found.length === 0 && first !== undefined) return await this.#pass(allocator, first, target, at);
+      const started = performance.now();
+      if (this.#states !== undefined) await this.#copy(allocator, this.#states, found, target, at);
+      this.#counts.gatherMs += performance.now() - started;
+      return found.length;
+    } finally {
+      for (const arrived of sent) await arrived();
+    }
+  }
+
+  /** Brings blocks into the pool, as many as fit at once. @param sent what was sent ahead for it is added */
+  async #find(
+    allocator: GraphAllocator,
+    blocks: readonly PooledBlock[],
+    sent: (() => Promise<void>)[],
+  ): Promise<Found[]> {
     const found: Found[] = [];
     const using = new Set<BlockKey>();
     let uploaded = 0;
-    for (const block of blocks) {
+    for (const [index, block] of blocks.entries()) {
       const known = this.#blocks.get(block.key);
       if (known === undefined && uploaded > 0 && uploaded + block.memory.size > uploadBytes) break;
       const pages = known ?? this.#take(pagesOf(block.tokens), using);
       if (pages === undefined) break;
       if (known === undefined) {
+        sent.push(this.#sendAhead(blocks.slice(index)));
         await this.#fill(allocator, block, pages);
         uploaded += block.memory.size;
       } else this.#counts.hits += 1;
@@ -191,12 +239,7 @@ export class DevicePool implements Spare {
       this.#blocks.set(block.key, pages);
       found.push({ block, rows: rowsOf(pages, block.tokens) });
     }
-    const [first] = blocks;
-    if (found.length === 0 && first !== undefined) return this.#pass(allocator, first, target, at);
-    const started = performance.now();
-    if (this.#states !== undefined) await this.#copy(allocator, this.#states, found, target, at);
-    this.#counts.gatherMs += performance.now() - started;
-    return found.length;
+    return found;
   }
 
   /** A block that is larger than all pages: through rows of its own. */
@@ -254,24 +297,17 @@ export class DevicePool implements Spare {
 
   async #upload(allocator: GraphAllocator, block: PooledBlock, target: RowStates, rows: Int32Array): Promise<void> {
     const started = performance.now();
-    const { backend } = this.#model;
     const { memory } = block;
-    const stored = backend.isCpu ? backend.hostMemory(memory.address) : this.#stage(memory);
-    await blockToRows(this.#model, allocator, { layout: this.#layout, memory: stored }, target, rows);
+    const staging = this.#staging;
+    const stored = await (staging?.take(block) ?? this.#model.backend.hostMemory(memory.address));
+    try {
+      await blockToRows(this.#model, allocator, { layout: this.#layout, memory: stored }, target, rows);
+    } finally {
+      staging?.leave(block.key);
+    }
     if (memory.damaged === true) throw blockDamaged();
     this.#counts.uploads += 1;
     this.#counts.uploadMs += performance.now() - started;
-  }
-
-  #stage(memory: NativeMemory): OwnedMemory {
-    const { backend } = this.#model;
-    if (this.#staging === undefined || this.#staging.bytes < memory.size) {
-      this.#staging?.free();
-      this.#staging = undefined;
-      this.#staging = backend.allocateMemory(memory.size, 'a block on its way');
-    }
-    backend.upload(this.#staging, memory.bytes);
-    return this.#staging;
   }
 }
 

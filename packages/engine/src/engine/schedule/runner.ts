@@ -10,7 +10,6 @@ import {
   type AttentionFactory,
   DecodeGraph,
   forwardStep,
-  type Step,
   type WantedLogits,
   wantedRows,
 } from '../../model/graph/step.ts';

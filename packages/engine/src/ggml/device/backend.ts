@@ -15,6 +15,7 @@ import { type GraphAllocator, plainAllocator, splittingAllocator } from './graph
 import { MemoryAccount } from './memory-account.ts';
 import { Repacker } from './repack.ts';
 import { ThreadPools } from './thread-pools.ts';
+import { Uploads } from './uploads.ts';
 
 /** ggml's own limit. */
 const mostThreads = 512;
@@ -71,6 +72,7 @@ export class Backend {
   readonly threads: number;
   /** Whether fewer may be used where that is faster. */
   readonly adaptive: boolean;
+  #uploads: { readonly opened: Uploads | undefined } | undefined;
   #disposed = false;
 
   private constructor(
@@ -222,6 +224,17 @@ export class Backend {
     return this.isCpu ? new Repacker(this.#ggml, this.#ggml.backend_get_device(this.#handle)) : undefined;
   }
 
+  /** Copying beside computing; undefined where the device cannot. Opened by the first call, when nothing may be computing. */
+  uploads(): Uploads | undefined {
+    this.#uploads ??= { opened: Uploads.open(this.#ggml, this.#device, this.isCpu) };
+    return this.#uploads.opened;
+  }
+
+  /** The same if it was opened before. */
+  get openUploads(): Uploads | undefined {
+    return this.#uploads?.opened;
+  }
+
   /** Copies `data` to the start of some memory; its length is a multiple of 4. */
   upload(memory: TensorMemory, data: Uint8Array): void {
     this.#withBytes(memory, data.byteLength, (tensor) => this.write(tensor, data));
@@ -292,6 +305,7 @@ export class Backend {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#uploads?.opened?.[Symbol.dispose]();
     this.#ggml.backend_free(this.#handle);
     if (this.#cpuFallback !== undefined) this.#ggml.backend_free(this.#cpuFallback);
     this.#pools?.free();

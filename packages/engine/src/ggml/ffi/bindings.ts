@@ -128,7 +128,8 @@ export interface Bindings {
   gallocr_alloc_graph(allocator: Ptr, graph: Ptr): boolean;
   gallocr_get_buffer_size(allocator: Ptr, index: number): number;
   gallocr_reserve_n_size(allocator: Ptr, graph: Ptr, nodeBuffers: Null, leafBuffers: Null, sizes: BigUint64Array): void;
-  backend_tensor_set(t: Ptr, data: ArrayBufferView, offset: number, size: number): void;
+  backend_tensor_set: KoffiFunc<(t: Ptr, data: ArrayBufferView | Ptr, offset: number, size: number) => void>;
+  backend_tensor_set_async(stream: Ptr, t: Ptr, data: Ptr, offset: number, size: number): void;
   backend_tensor_get(t: Ptr, data: ArrayBufferView, offset: number, size: number): void;
   backend_tensor_memset(t: Ptr, value: number, offset: number, size: number): void;
   backend_tensor_alloc(buffer: Ptr, t: Ptr, address: Ptr): number;
@@ -167,6 +168,13 @@ export interface Bindings {
   backend_dev_description(device: Ptr): string;
   backend_dev_type(device: Ptr): number;
   backend_dev_memory(device: Ptr, free: BigUint64Array, total: BigUint64Array): void;
+  /** @param properties of devicePropertiesType() */
+  backend_dev_get_props(device: Ptr, properties: unknown): void;
+  backend_dev_host_buffer_type(device: Ptr): Ptr | Null;
+  backend_event_new(device: Ptr): Ptr | Null;
+  backend_event_free(event: Ptr): void;
+  backend_event_record(event: Ptr, backend: Ptr): void;
+  backend_event_synchronize: KoffiFunc<(event: Ptr) => void>;
   backend_dev_backend_reg(device: Ptr): Ptr;
   backend_dev_buffer_from_host_ptr(device: Ptr, address: Ptr, size: number | bigint, maxTensor: number): Ptr | Null;
   backend_reg_get_proc_address(reg: Ptr, name: string): Ptr | Null;
@@ -252,6 +260,7 @@ const signatures: Record<keyof Bindings, string> = {
   gallocr_get_buffer_size: 'size_t $(void *ga, int i)',
   gallocr_reserve_n_size: 'void $(void *ga, void *graph, const void *nodes, const void *leafs, _Out_ size_t *sizes)',
   backend_tensor_set: 'void $(void *t, const void *data, size_t offset, size_t size)',
+  backend_tensor_set_async: 'void $(void *backend, void *t, const void *data, size_t offset, size_t size)',
   backend_tensor_get: 'void $(void *t, _Out_ void *data, size_t offset, size_t size)',
   backend_tensor_memset: 'void $(void *t, uint8_t value, size_t offset, size_t size)',
   backend_tensor_alloc: 'int $(void *buffer, void *t, void *address)',
@@ -284,10 +293,42 @@ const signatures: Record<keyof Bindings, string> = {
   backend_dev_description: 'const char *$(void *device)',
   backend_dev_type: 'int $(void *device)',
   backend_dev_memory: 'void $(void *device, _Out_ size_t *free, _Out_ size_t *total)',
+  backend_dev_get_props: 'void $(void *device, void *properties)',
+  backend_dev_host_buffer_type: 'void *$(void *device)',
+  backend_event_new: 'void *$(void *device)',
+  backend_event_free: 'void $(void *event)',
+  backend_event_record: 'void $(void *event, void *backend)',
+  backend_event_synchronize: 'void $(void *event)',
   backend_dev_backend_reg: 'void *$(void *device)',
   backend_dev_buffer_from_host_ptr: 'void *$(void *device, void *ptr, size_t size, size_t max_tensor_size)',
   backend_reg_get_proc_address: 'void *$(void *reg, const char *name)',
 };
+
+/** What a device says of itself: struct ggml_backend_dev_props. */
+export interface DeviceProperties {
+  readonly caps: {
+    readonly async: boolean;
+    readonly host: boolean;
+    readonly mapped: boolean;
+    readonly events: boolean;
+  };
+}
+
+let propertiesType: ReturnType<typeof koffi.struct> | undefined;
+
+export function devicePropertiesType(): ReturnType<typeof koffi.struct> {
+  const caps = { async: 'bool', host: 'bool', mapped: 'bool', events: 'bool' };
+  propertiesType ??= koffi.struct({
+    name: T,
+    description: T,
+    free: 'size_t',
+    total: 'size_t',
+    type: 'int',
+    id: T,
+    caps: koffi.struct(caps),
+  });
+  return propertiesType;
+}
 
 let bound: Bindings | undefined;
 
