@@ -39,7 +39,13 @@ function programs() {
   const env = { ...process.env, CXX: compiler, BLOCK_ATTENTION_BUILD_DIR: built };
   for (const kind of [[], ['--test']])
     run([process.execPath, 'packages/engine/native/build.mjs', '--arch=arm64', ...kind], { env });
-  for (const [name, ...count] of [['contract'], ['random', '10'], ['linear', '40'], ['training', '20']]) {
+  for (const [name, ...count] of [
+    ['contract'],
+    ['random', '10'],
+    ['linear', '40'],
+    ['experts', '40'],
+    ['training', '20'],
+  ]) {
     console.log(
       `ARM64 ${name}: ${run([...emulator, join(built, name), ...count])
         .split('\n')

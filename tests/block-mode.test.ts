@@ -10,6 +10,7 @@ import type { KvType } from '@block-attention/engine/internal/model';
 import { forwardStep } from '@block-attention/engine/internal/model';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TensorType } from '../packages/engine/src/ggml/graph/tensor.ts';
 import { isRouted, modelVariants } from './support/models/model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
 import { realModels } from './support/models/real-models.ts';
@@ -158,6 +159,24 @@ describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention
         for (const passage of passages) alone.push(...(await harness.encode([passage])).map(digest));
         expect(alone).toEqual(together);
       }));
+
+    it('of a mixture in quantised types, too, whose experts have other rows then', async () => {
+      const mixture = join(folder, 'mixture.gguf');
+      const mixed = [TensorType.MXFP4, TensorType.Q4_K, TensorType.Q8_0, TensorType.Q4_1];
+      const experts = { count: 6, used: 2 };
+      await writeRandomModel(mixture, { family: 'llama', embedding: 256, feedForward: 256, experts, mixed }, 9);
+      const harness = await ForwardHarness.open(mixture, 'f16', attention);
+      try {
+        const prng = createPrng(2);
+        const passages = [5, 33, 64, 1].map((n) => randomTokens(prng, harness.vocabulary, n));
+        const together = (await harness.encode(passages)).map(digest);
+        const alone: string[] = [];
+        for (const passage of passages) alone.push(...(await harness.encode([passage])).map(digest));
+        expect(alone).toEqual(together);
+      } finally {
+        harness.dispose();
+      }
+    });
 
     it('the same block at two offsets of two requests in one batch gives what each gives alone', () =>
       withHarness('f32', async (harness) => {

@@ -47,6 +47,7 @@ const plans = fc.record({
 interface Row {
   readonly token: number;
   readonly position: number;
+  readonly from?: number;
   readonly block: number;
   readonly fresh: boolean;
   readonly stream: 'stored' | 'fresh' | 'final';
@@ -60,12 +61,13 @@ function expectedLogits(
   final: Int32Array,
 ): Promise<Float32Array> {
   let position = 0;
-  const stored = blocks.flatMap((tokens, block) =>
-    Array.from(tokens, (token, i): Row => {
-      return { token, position: position++, block, fresh: marked[block]?.[i] === true, stream: 'stored' };
-    }),
-  );
-  const fresh = stored.filter((row) => row.fresh).map((row): Row => ({ ...row, stream: 'fresh' }));
+  const stored = blocks.flatMap((tokens, block) => {
+    const from = position;
+    return Array.from(tokens, (token, i): Row => {
+      return { token, position: position++, from, block, fresh: marked[block]?.[i] === true, stream: 'stored' };
+    });
+  });
+  const fresh = stored.filter((row) => row.fresh).map((row): Row => ({ ...row, from: 0, stream: 'fresh' }));
   const last = Array.from(final, (token): Row => {
     return { token, position: position++, block: -1, fresh: false, stream: 'final' };
   });

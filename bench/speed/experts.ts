@@ -3,7 +3,7 @@
  * block against llama.cpp's prefill of as many tokens of the same file; the first token behind passages whose states are
  * there (random ones: nothing is encoded) against llama.cpp's kept prefix and its prefill of the whole prompt.
  *
- * With 4 layers and q4_0 some 6 GB of memory, two copies of the experts among them, and 2 GB of the temporary folder; the
+ * With 4 layers and q4_0 some 8 GB of memory, three copies of the experts among them, and 2 GB of the temporary folder; the
  * whole prefill is measured once. `npm run bench -- experts [--layers 4] [--tokens 4096] [--type q4_0]`
  */
 import { rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createEngine } from '@block-attention/engine/internal/engine';
 import { openReference, openTokenizer } from '@block-attention/engine/internal/ggml';
-import { forwardStep, Sequence } from '@block-attention/engine/internal/model';
+import { forwardStep, Model, Sequence } from '@block-attention/engine/internal/model';
 import { exactPrompt } from '../../packages/engine/src/eval/ttft/ttft-prompt.ts';
 import { TensorType } from '../../packages/engine/src/ggml/graph/tensor.ts';
 import { interleave, openBench, report, round, someTokens, timed } from '../support/harness.ts';
@@ -30,6 +30,7 @@ const { values } = parseArgs({
   },
 });
 const types: Readonly<Record<string, TensorType>> = {
+  mxfp4: TensorType.MXFP4,
   q4_0: TensorType.Q4_0,
   q4_k: TensorType.Q4_K,
   q8_0: TensorType.Q8_0,
@@ -69,10 +70,12 @@ const kept = await reference.saveState();
 prefill.question = await timed(() => read(question));
 
 const bench = await openBench(options);
-const { backend, model, layout, allocator, paths } = bench;
+const { backend, layout, allocator, paths } = bench;
 const [[name, attention]] = paths;
-const block = someTokens(model.hyperParameters.vocabulary, 512, 1);
-const pass = (logits: 'none' | 'last') => () =>
+// The same weights twice, with their copies for ggml: by turns, so that neither is favoured.
+const stock = await Model.load(path, backend, { linear: 'ggml' });
+const block = someTokens(stock.hyperParameters.vocabulary, 512, 1);
+const pass = (model: Model, logits: 'none' | 'last') => () =>
   timed(async () => {
     const sequence = new Sequence(backend, layout, [], block.length);
     await forwardStep(model, attention, allocator, [{ sequence, tokens: block, logits }]);
@@ -83,8 +86,9 @@ const whole = `512 tokens to the last one's logits: ${name} attention`;
 const theirs = `512 tokens to the last one's logits: llama.cpp, flash attention`;
 const encoding = await interleave(
   [
-    [whole, pass('last')],
-    ['512 tokens encoded, without the last layer', pass('none')],
+    [whole, pass(bench.model, 'last')],
+    [`${whole}, ggml's linear layers and experts`, pass(stock, 'last')],
+    ['512 tokens encoded, without the last layer', pass(bench.model, 'none')],
     [
       theirs,
       async () => {
@@ -95,7 +99,8 @@ const encoding = await interleave(
   ],
   options.runs,
 );
-model.dispose();
+bench.model.dispose();
+stock.dispose();
 
 const engine = await createEngine({
   modelPath: path,

@@ -1,6 +1,7 @@
 /**
  * What `--linear auto` measures: products of linear layers by the native kernel and by ggml, for types of weights and
- * lengths of rows. `npm run bench -- linear [--types Q4_0,Q8_0] [--inputs 576,2048] [--threads 2]`
+ * lengths of rows. `npm run bench -- linear [--types Q4_0,Q8_0] [--inputs 576,2048] [--threads 2]`, with `--experts` those
+ * of experts: 128 rows of 4 each to 16 of them.
  */
 import { parseArgs } from 'node:util';
 import { Backend, nativeKernelState } from '@block-attention/engine/internal/ggml';
@@ -11,9 +12,10 @@ import { printResult, round } from '../support/harness.ts';
 
 const { values } = parseArgs({
   options: {
-    types: { type: 'string', default: 'F32,F16,BF16,Q4_0,Q4_1,Q5_0,Q5_1,Q8_0,Q4_K,Q5_K,Q6_K' },
+    types: { type: 'string', default: 'F32,F16,BF16,Q4_0,Q4_1,Q5_0,Q5_1,Q8_0,Q4_K,Q5_K,Q6_K,MXFP4' },
     inputs: { type: 'string', default: '576,2048,8192' },
     threads: { type: 'string', default: '2' },
+    experts: { type: 'boolean', default: false },
   },
 });
 const threads = Number(values.threads);
@@ -24,7 +26,9 @@ if (kernel === undefined) throw new Error(reason);
 const fits = (type: string, inputs: number) => inputs % (type.endsWith('_K') ? 256 : 32) === 0;
 const classes = values.types
   .split(',')
-  .flatMap((type) => values.inputs.split(',').map((inputs) => ({ type, inputs: Number(inputs) })))
+  .flatMap((type) =>
+    values.inputs.split(',').map((inputs) => ({ type, inputs: Number(inputs), experts: values.experts })),
+  )
   .filter(({ type, inputs }) => fits(type, inputs));
 using timer = new LinearTimer(backend, kernel, true);
 const decisions = await chooseLinear({ classes, time: timer.time, machine: linearMachine(backend, kernel, true) });
@@ -37,7 +41,9 @@ const rows = decisions.map(({ type, inputs, path, ms }) => ({
   chosen: path,
 }));
 const machine = describeMachine();
-console.log(`linear · ${machine.cpu}, ${threads} threads, Node ${machine.node}, native ${kernel.linearIsa}`);
+console.log(
+  `linear${values.experts ? ', experts' : ''} · ${machine.cpu}, ${threads} threads, Node ${machine.node}, native ${kernel.linearIsa}`,
+);
 console.table(rows);
-printResult({ bench: 'linear', machine, isa: kernel.linearIsa, threads, rows });
+printResult({ bench: 'linear', experts: values.experts, machine, isa: kernel.linearIsa, threads, rows });
 process.exit(0);

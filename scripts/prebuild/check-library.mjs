@@ -6,7 +6,7 @@ import { here, sourcesDigest } from '../../packages/engine/native/recipe.mjs';
 
 const machines = { x64: /^(?:X86_64|AMD64)$/, arm64: /^(?:AARCH64|ARM64)$/ };
 /** What the loader does not ask for, but the test programs do. */
-const forTests = ['ba_linear_run'];
+const forTests = ['ba_linear_run', 'ba_experts_run'];
 /** What Zig's linker gives every library of macOS. */
 const ofLinker = ['_mh_dylib_header', '__dso_handle'];
 

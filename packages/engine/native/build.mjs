@@ -46,6 +46,7 @@ const flags = process.argv.slice(2);
 const arch = flags.find((flag) => flag.startsWith('--arch='))?.slice('--arch='.length) ?? process.arch;
 
 /** What can be built: sources for every ISA, plain sources, and how the parts are linked. */
+const programs = ['random', 'contract', 'linear', 'experts', 'training'];
 const kernel = { perIsa, plain: plainSources, flags: fast };
 const products = {
   library: {
@@ -60,7 +61,7 @@ const products = {
   },
   test: {
     ...kernel,
-    files: ['random', 'contract', 'linear', 'training'].map((name) => ({
+    files: programs.map((name) => ({
       name,
       plain: [`test/${name}.cpp`],
       link: [],
@@ -69,7 +70,7 @@ const products = {
   sanitize: {
     ...kernel,
     flags: sanitizers,
-    files: ['random', 'contract', 'linear', 'training'].map((name) => ({
+    files: programs.map((name) => ({
       name: `${name}-sanitized`,
       plain: [`test/${name}.cpp`],
       link: ['-fsanitize=address,undefined'],

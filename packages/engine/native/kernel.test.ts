@@ -43,6 +43,7 @@ describe.skipIf(missing !== undefined).each([
   const programs = [
     { name: 'random', what: 'random problems agree with double precision', count: cases },
     { name: 'linear', what: 'linear layers agree with double precision, whatever the rows and threads', count: cases },
+    { name: 'experts', what: 'experts have the bits of the linear layers over their rows', count: cases },
     { name: 'training', what: 'training nodes agree with double precision', count: cases / 2 },
   ];
   describe.each(isas)('%s', (isa) => {
@@ -70,6 +71,9 @@ test.skipIf(missing !== undefined).each([
     expect(node('build.mjs', [option]).status).toBe(0);
     const builds = new Map<string, string>();
     for (const isa of [...isas, 'avx512_vnni', 'avx_vnni']) {
+      // These have the same bits in every build as in the linear layers.
+      const experts = program(`experts${suffix}`, [String(cases)], isa);
+      expect(experts.status, experts.text).toBe(0);
       const { status, text } = program(`linear${suffix}`, [String(cases)], isa);
       expect(status, text).toBe(0);
       const [, name = '', digest = ''] = /^(\S+): .*integers (\S+)$/m.exec(text) ?? [];

@@ -170,12 +170,25 @@ export const modelVariants = {
     denseLayers: 1,
     entries: { expert_group_count: { u32: 4 }, expert_group_used_count: { u32: 2 } },
   },
+  // Every token meets every expert: nothing is chosen, so that states in 16 and 8 bits can be compared, too.
+  'hunyuan-moe, all experts': { family: 'hunyuan-moe', headDim: 32, experts: { count: 3, used: 3 } },
+  'smallthinker, all experts': { family: 'smallthinker', headDim: 32, experts: { count: 3, used: 3 } },
+  'bailingmoe, all experts': { family: 'bailingmoe', headDim: 32, experts: { count: 3, used: 3 } },
+  'mistral4, all experts': {
+    family: 'mistral4',
+    headDim: 32,
+    latent: { rank: 64, rotated: 32, plain: 32, output: 32, queryRank: 32 },
+    experts: { count: 3, used: 3 },
+    ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
+    entries: { 'rope.scaling.yarn_log_multiplier': { f32: 0.2 } },
+  },
   'phi3, longrope': { family: 'phi3', ropeScaling: { type: 'longrope', originalContext: 256, attnFactor: 1.19 } },
 } as const satisfies Record<string, RandomModelSpec>;
 
-/** Whether tokens are routed over experts. */
+/** Whether tokens are routed over experts: to some of them. */
 export function isRouted({ family, experts }: RandomModelSpec): boolean {
   const traits: FamilyTraits = familyTraits[family];
+  if (experts !== undefined && experts.used === experts.count) return false;
   return experts !== undefined || traits.experts === 'always';
 }
 
@@ -186,10 +199,13 @@ export function usesGelu({ family }: RandomModelSpec): boolean {
 
 /** Rows whose attention is another row's: anchored and recomputed blocks are not compared with them once more. */
 const familiarAttention: readonly string[] = [
-  'smallthinker',
   'smallthinker, no windows',
-  'bailingmoe',
+  'smallthinker, all experts',
   'bailingmoe2',
+  'bailingmoe, all experts',
+  'hunyuan-dense, yarn',
+  'hunyuan-moe, all experts',
+  'mistral4, all experts',
   'qwen2vl',
   'qwen3vl',
   'qwen3vlmoe',
@@ -212,18 +228,9 @@ const familiarAttention: readonly string[] = [
   'stablelm 12b',
 ];
 
-/** Rows in which a query's own position counts, not distances alone: compared in full and block mode. */
-const positionedQueries: readonly string[] = [
-  'mistral3',
-  'mistral4',
-  'hunyuan-dense',
-  'hunyuan-dense, yarn',
-  'hunyuan-moe',
-];
-
 /** The rows that differ in how they attend. */
 export const attentionVariants: Readonly<Record<string, RandomModelSpec>> = Object.fromEntries(
-  Object.entries(modelVariants).filter(([name]) => ![...familiarAttention, ...positionedQueries].includes(name)),
+  Object.entries(modelVariants).filter(([name]) => !familiarAttention.includes(name)),
 );
 
 /** What only models with many layers have: compared in full mode. */
@@ -241,14 +248,30 @@ export const deepVariants: Readonly<Record<string, RandomModelSpec>> = {
   },
 };
 
-/** Types of weights: plain ones, with 32 elements to a block, and with 256. */
 /** Mixtures of experts in the types that their files have. */
 const expertVariants: Record<string, RandomModelSpec> = {
   'gpt-oss in MXFP4': { family: 'gpt-oss', layers: 2, headDim: 64, weights: TensorType.MXFP4 },
   'qwen3moe in Q4_K': { family: 'qwen3moe', layers: 2, embedding: 256, headDim: 64, weights: TensorType.Q4_K },
   'mixtral in Q8_0': { family: 'llama', layers: 2, experts: { count: 8, used: 2 }, weights: TensorType.Q8_0 },
+  ...Object.fromEntries(
+    Object.entries({
+      // Eight matrices a layer, three of them experts': those meet in every pair over the layers.
+      'Q4_K, Q6_K and Q5_K': [TensorType.Q4_K, TensorType.Q6_K, TensorType.Q5_K],
+      'MXFP4, Q8_0, Q4_1, Q5_0 and Q5_1': [
+        TensorType.MXFP4,
+        TensorType.Q8_0,
+        TensorType.Q4_1,
+        TensorType.Q5_0,
+        TensorType.Q5_1,
+      ],
+    }).map(([name, mixed]): [string, RandomModelSpec] => [
+      `mixtral in ${name} by turns`,
+      { family: 'llama', layers: 5, embedding: 256, feedForward: 256, experts: { count: 6, used: 2 }, mixed },
+    ]),
+  ),
 };
 
+/** Types of weights: plain ones, with 32 elements to a block, and with 256. */
 export const weightVariants: Record<string, RandomModelSpec> = Object.assign(
   Object.fromEntries(
     (

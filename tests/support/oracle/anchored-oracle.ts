@@ -8,6 +8,7 @@ import { maskedForward } from './masked-forward.ts';
 interface Row {
   readonly token: number;
   readonly position: number;
+  readonly from?: number;
   readonly block: number;
   readonly part: 'anchor' | 'block' | 'hidden' | 'final';
 }
@@ -28,10 +29,10 @@ export function anchoredLogits(
   const rows = blocks.flatMap((tokens, block): Row[] => {
     const copy = block === 0 ? [] : Array.from(anchor);
     const before = copy.map((token, i): Row => {
-      return { token, position: start - copy.length + i, block, part: 'anchor' };
+      return { token, position: start - copy.length + i, from: start - copy.length, block, part: 'anchor' };
     });
     const own = Array.from(tokens, (token, i): Row => {
-      return { token, position: start + i, block, part: i < (hidden[block] ?? 0) ? 'hidden' : 'block' };
+      return { token, position: start + i, from: start, block, part: i < (hidden[block] ?? 0) ? 'hidden' : 'block' };
     });
     start += tokens.length;
     return [...before, ...own];

@@ -6,6 +6,8 @@ import type { Model } from '@block-attention/engine/internal/model';
 import type { GraphContext } from '../../../packages/engine/src/ggml/graph/graph-context.ts';
 import type { Tensor } from '../../../packages/engine/src/ggml/graph/tensor.ts';
 import { type LayerAttention, windowsOf } from '../../../packages/engine/src/model/architecture/layer-attention.ts';
+import { QueryTemperature } from '../../../packages/engine/src/model/architecture/query-temperature.ts';
+import { plainTurn } from '../../../packages/engine/src/model/architecture/rope.ts';
 import {
   attentionWeights,
   byHead,
@@ -22,6 +24,8 @@ import type { ForwardHarness } from './forward-harness.ts';
 export interface MaskedRow {
   readonly token: number;
   readonly position: number;
+  /** Where its own position is counted from, for queries that depend on it: see DenseAttention. Defaults to 0. */
+  readonly from?: number;
 }
 
 /**
@@ -51,6 +55,10 @@ export function maskedForward<R extends MaskedRow>(
 class MaskedAttention<R extends MaskedRow> implements Attention {
   readonly #g: GraphContext;
   readonly #positions: Tensor;
+  /** Of queries: positions from where they are counted, and from where that is. */
+  readonly #own: Tensor;
+  readonly #from: Tensor;
+  readonly #temperature: QueryTemperature;
   readonly #states = new PromptStates();
   /** By sliding window, 0 for none. */
   readonly #masks: ReadonlyMap<number, Tensor>;
@@ -64,6 +72,10 @@ class MaskedAttention<R extends MaskedRow> implements Attention {
   ) {
     this.#g = g;
     this.#positions = inputs.integers(rows.length, () => Int32Array.from(rows, ({ position }) => position));
+    const own = () => Int32Array.from(rows, ({ position, from = 0 }) => position - from);
+    this.#own = inputs.integers(rows.length, own);
+    this.#from = inputs.integers(rows.length, () => Int32Array.from(rows, ({ from = 0 }) => from));
+    this.#temperature = new QueryTemperature(g, inputs, model.hyperParameters.attention, rows.length, own);
     const mask = (window: number) =>
       inputs.half(rows.length, rows.length, () =>
         Uint16Array.from({ length: rows.length ** 2 }, (_, at) => {
@@ -81,8 +93,15 @@ class MaskedAttention<R extends MaskedRow> implements Attention {
     const g = this.#g;
     const { k, v } = this.#states.of(layer, ownK, ownV);
     const keys = g.cont(byHead(g, rotate(g, layer, k, this.#positions)));
-    const scores = g.mulMat(keys, byHead(g, rotateQuery(g, layer, q, this.#positions)));
+    const scores = g.mulMat(keys, byHead(g, this.#rotateQuery(layer, this.#temperature.apply(layer, q))));
     const weights = attentionWeights(g, layer, scores, this.#masks.get(layer.window) ?? null);
     return mergeHeads(g, g.mulMat(g.cont(g.permute(v, 1, 2, 0, 3)), weights));
+  }
+
+  #rotateQuery(layer: LayerAttention, q: Tensor): Tensor {
+    const g = this.#g;
+    const { queryGains, rope, ropeFactors } = layer;
+    if (queryGains.length === 0 || rope === undefined) return rotateQuery(g, layer, q, this.#positions);
+    return g.rope(rotateQuery(g, layer, q, this.#own), this.#from, ropeFactors ?? null, plainTurn(rope));
   }
 }

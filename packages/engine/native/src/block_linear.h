@@ -8,6 +8,16 @@
 //                                            rows contiguous; dst [n, rows] f32. Splits n over the threads.
 // Nothing is kept between calls: weights are unpacked a tile at a time, which many rows share.
 //
+// Likewise for experts, where each row meets the matrices that a router chose for it:
+//   ba_experts_pack(dst, ith, nth, null)     dst->src[0] = x [k, 1 or used, tokens] f32: one row for all experts of a
+//                                            token, or one for each; src[1] = ids i32 [used, tokens], which may be
+//                                            strided; src[2] = a W of the type and number of experts that the rows are
+//                                            for. dst: ba_experts_packed_bytes of memory: the rows, and which expert
+//                                            meets which. May serve several products.
+//   ba_experts_multiply(dst, ith, nth, null) dst->src[0] = that, src[1] = W [k, n, experts] of ggml's layout; dst
+//                                            [n, used, tokens] f32, contiguous. Splits n over the threads.
+// Rows whose id is none of an expert are NaN. A row's bits are those of ba_linear_multiply with its expert's matrix.
+//
 // Quantised weights meet rows of int8, rounded as ggml rounds them for the same weights (q8_0, q8_1, q8_K); f16 and bf16
 // weights meet rows rounded to the same type, f32 weights meet the rows as they are. Sums are in f32. A row's result does
 // not depend on the other rows.
@@ -31,6 +41,24 @@ void ba_linear_multiply(struct ggml_tensor *dst, int ith, int nth, void *unused)
 // computes the outputs of thread ith of nth. 0, or 1 where ba_linear_packed_bytes refuses.
 int32_t ba_linear_run(int32_t type, const void *weight, int64_t weight_row, int64_t k, int64_t n, const float *x,
                       int64_t rows, void *packed, float *y, int32_t ith, int32_t nth);
+
+int64_t ba_experts_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t experts, int64_t used, int64_t tokens,
+                                int64_t x_rows);
+void ba_experts_pack(struct ggml_tensor *dst, int ith, int nth, void *unused);
+void ba_experts_multiply(struct ggml_tensor *dst, int ith, int nth, void *unused);
+// The same without ggml, for tests: all of it contiguous, rows of the weights weight_row bytes apart. Packs all and
+// computes the outputs of thread ith of nth. 0, or 1 where ba_experts_packed_bytes refuses.
+typedef struct {
+  int32_t type;
+  int64_t k, n, experts, used, tokens, x_rows;
+  const void *weight;  // [experts][n]
+  int64_t weight_row;
+  const float *x;      // [tokens][x_rows][k]
+  const int32_t *ids;  // [tokens][used]
+  void *packed;
+  float *y;            // [tokens][used][n]
+} ba_experts;
+int32_t ba_experts_run(const ba_experts *p, int32_t ith, int32_t nth);
 #ifdef __cplusplus
 }
 #endif

@@ -229,3 +229,50 @@ EXPORT int32_t ba_linear_run(int32_t type, const void *weight, int64_t weight_ro
   linear->multiply(p, ith, nth);
   return 0;
 }
+
+// --- experts -----------------------------------------------------------------------------------------------------
+
+// Of a node of packed rows, whose sources are x, ids and a weight of the type they are packed for.
+static ba::Experts experts_of(const ggml_tensor *packed, const ggml_tensor *w) {
+  const ggml_tensor *x = packed->src[0], *ids = packed->src[1];
+  const int64_t number = sizeof(float);
+  ba::Experts p = {};
+  p.type = w->type, p.k = w->ne[0], p.n = w->ne[1], p.experts = w->ne[2];
+  p.used = ids->ne[0], p.tokens = ids->ne[1], p.x_rows = x->ne[1];
+  p.weight = (const char *)w->data, p.weight_row = (int64_t)w->nb[1], p.weight_expert = (int64_t)w->nb[2];
+  p.x = (const float *)x->data, p.x_row = (int64_t)x->nb[1] / number, p.x_token = (int64_t)x->nb[2] / number;
+  p.ids = (const int32_t *)ids->data, p.ids_token = (int64_t)ids->nb[1] / number;
+  p.packed = (char *)packed->data;
+  return p;
+}
+
+EXPORT int64_t ba_experts_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t experts, int64_t used, int64_t tokens,
+                                       int64_t x_rows) {
+  ba::Experts p = {};
+  p.type = type, p.k = k, p.n = n, p.experts = experts, p.used = used, p.tokens = tokens, p.x_rows = x_rows;
+  return linear->experts_bytes(p);
+}
+
+EXPORT void ba_experts_pack(ggml_tensor *dst, int ith, int nth, void *) {
+  linear->pack_experts(experts_of(dst, dst->src[2]), ith, nth);
+}
+
+EXPORT void ba_experts_multiply(ggml_tensor *dst, int ith, int nth, void *) {
+  ba::Experts p = experts_of(dst->src[0], dst->src[1]);
+  p.y = (float *)dst->data;
+  linear->multiply_experts(p, ith, nth);
+}
+
+EXPORT int32_t ba_experts_run(const ba_experts *e, int32_t ith, int32_t nth) {
+  ba::Experts p = {};
+  p.type = e->type, p.k = e->k, p.n = e->n, p.experts = e->experts;
+  p.used = e->used, p.tokens = e->tokens, p.x_rows = e->x_rows;
+  p.weight = (const char *)e->weight, p.weight_row = e->weight_row, p.weight_expert = e->weight_row * e->n;
+  p.x = e->x, p.x_row = e->k, p.x_token = e->k * e->x_rows;
+  p.ids = e->ids, p.ids_token = e->used;
+  p.packed = (char *)e->packed, p.y = e->y;
+  if (linear->experts_bytes(p) < 0) return 1;
+  for (int32_t i = 0; i < nth; i++) linear->pack_experts(p, i, nth);
+  linear->multiply_experts(p, ith, nth);
+  return 0;
+}

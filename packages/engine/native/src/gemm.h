@@ -4,7 +4,7 @@
 // panels, [p][MR] of A and [p][NR] of B, zero-filled at the edges, whatever their layout and element type: transposing
 // and converting cost nothing beyond that copy. One micro-kernel of MR x NR sums does all the arithmetic.
 #pragma once
-#include "vec.h"
+#include "transpose-four.h"
 
 namespace BA_NS {
 namespace {
@@ -35,32 +35,6 @@ BA_INLINE const float *read_row(const Matrix &m, int64_t row, int64_t at, int64_
   if (!m.to_float) return (const float *)from;
   m.to_float(from, buffer, count);
   return buffer;
-}
-
-typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
-#if defined(__clang__) || __GNUC__ >= 12
-#define BA_SHUFFLE4(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-typedef int32_t four_indexes __attribute__((vector_size(16)));
-#define BA_SHUFFLE4(a, b, ...) __builtin_shuffle(a, b, (four_indexes){__VA_ARGS__})
-#endif
-
-// to[p][W] = rows[r][p] for r < 4 and p < np: four rows of a panel, transposed in registers.
-template <int W>
-static void transpose_four(const float *const *rows, int np, float *to) {
-  int p = 0;
-  for (; p + 4 <= np; p += 4, to += 4 * W) {
-    const four a = *(const four *)(rows[0] + p), b = *(const four *)(rows[1] + p);
-    const four c = *(const four *)(rows[2] + p), d = *(const four *)(rows[3] + p);
-    const four ab = BA_SHUFFLE4(a, b, 0, 4, 1, 5), ab_high = BA_SHUFFLE4(a, b, 2, 6, 3, 7);
-    const four cd = BA_SHUFFLE4(c, d, 0, 4, 1, 5), cd_high = BA_SHUFFLE4(c, d, 2, 6, 3, 7);
-    *(four *)to = BA_SHUFFLE4(ab, cd, 0, 1, 4, 5);
-    *(four *)(to + W) = BA_SHUFFLE4(ab, cd, 2, 3, 6, 7);
-    *(four *)(to + 2 * W) = BA_SHUFFLE4(ab_high, cd_high, 0, 1, 4, 5);
-    *(four *)(to + 3 * W) = BA_SHUFFLE4(ab_high, cd_high, 2, 3, 6, 7);
-  }
-  for (; p < np; p++, to += W)
-    for (int r = 0; r < 4; r++) to[r] = rows[r][p];
 }
 
 // Packs [x0, x0 + nx) of the long side and [p0, p0 + np) of the depth into panels of W: to[x / W][p][W].

@@ -1,6 +1,7 @@
 // The linear layers, for one ISA: compiled several times, each with its own BA_NS and compiler flags.
 #include "linear.h"
 
+#include "experts.h"
 #include "linear_float.h"
 #include "linear_int8.h"
 
@@ -35,7 +36,8 @@ static void multiply(const ba::Product &p, int32_t ith, int32_t nth) {
     case ba::W_Q4_K: return multiply_int8<Small>(p, ith, nth);
     case ba::W_Q5_0:
     case ba::W_Q5_1:
-    case ba::W_Q5_K: return multiply_int8<Five>(p, ith, nth);
+    case ba::W_Q5_K:
+    case ba::W_MXFP4: return multiply_int8<Five>(p, ith, nth);
     case ba::W_Q6_K: return multiply_int8<Six>(p, ith, nth);
     case ba::W_Q8_0: return multiply_int8<Byte>(p, ith, nth);
     default: break;
@@ -47,6 +49,6 @@ static void multiply(const ba::Product &p, int32_t ith, int32_t nth) {
 }  // namespace
 
 extern const ba::Linear linear;
-const ba::Linear linear = {BA_TEXT(BA_NS), packed_bytes, pack, multiply};
+const ba::Linear linear = {BA_TEXT(BA_NS), packed_bytes, pack, multiply, experts_bytes, pack_experts, multiply_experts};
 
 }  // namespace BA_NS

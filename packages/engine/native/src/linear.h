@@ -17,6 +17,7 @@ enum WeightType {
   W_Q5_K = 13,
   W_Q6_K = 14,
   W_BF16 = 30,
+  W_MXFP4 = 39,
 };
 
 struct Product {
@@ -31,12 +32,31 @@ struct Product {
   int64_t y_row;
 };
 
+// Every row of x times the matrices that ids name for it.
+struct Experts {
+  int32_t type;
+  int64_t k, n, experts, used, tokens;
+  const char *weight;  // [experts] of weight_expert bytes: [n] rows of weight_row bytes
+  int64_t weight_row, weight_expert;
+  const float *x;  // [tokens] of x_token floats: [x_rows] of x_row floats
+  int64_t x_rows;  // 1: one for all experts of a token; used: one for each
+  int64_t x_row, x_token;
+  const int32_t *ids;  // [tokens] of ids_token: [used]
+  int64_t ids_token;
+  char *packed;
+  float *y;  // [tokens][used][n]
+};
+
 struct Linear {
   const char *isa;
   int64_t (*packed_bytes)(int32_t type, int64_t k, int64_t n, int64_t rows);
   // Every thread of [0, nth) calls pack; after all have returned every one calls multiply.
   void (*pack)(const Product &p, int32_t ith, int32_t nth);
   void (*multiply)(const Product &p, int32_t ith, int32_t nth);
+  // The same of experts; bytes depend on all numbers but those of memory.
+  int64_t (*experts_bytes)(const Experts &p);
+  void (*pack_experts)(const Experts &p, int32_t ith, int32_t nth);
+  void (*multiply_experts)(const Experts &p, int32_t ith, int32_t nth);
 };
 
 }  // namespace ba

@@ -27,14 +27,21 @@ enum {
 #else
   SLOTS8 = 2,
 #endif
-  // A packed group of a panel of rows: [8 quads][rows][4] bytes, then slots of [rows]: scale, sum; with VNNI two sums.
-  QUAD8 = LANES8 * 4,
-  SCALE8 = 8 * QUAD8,
-  SUM8 = SCALE8 + LANES8 * 4,
-  GROUP8 = SCALE8 + SLOTS8 * LANES8 * 4,
   INT_K = 768,  // elements of k unpacked at a time: a multiple of every group
   INT_OUTS = 24,
   INT_PANELS = 512 / LANES8,
+};
+
+// A packed group of a panel of rows: [8 quads][rows][4] bytes, then slots of [rows]: scale, sum; with VNNI two sums.
+template <int ROWS>
+struct Panel8 {
+  enum { QUAD = ROWS * 4, SCALE = 8 * QUAD, SUM = SCALE + ROWS * 4, GROUP = SCALE + SLOTS8 * ROWS * 4 };
+};
+enum {
+  QUAD8 = Panel8<LANES8>::QUAD,
+  SCALE8 = Panel8<LANES8>::SCALE,
+  SUM8 = Panel8<LANES8>::SUM,
+  GROUP8 = Panel8<LANES8>::GROUP,
 };
 
 static int64_t int8_packed_bytes(int64_t k, int64_t rows) { return (rows + LANES8 - 1) / LANES8 * (k / 32) * GROUP8; }
@@ -73,8 +80,10 @@ BA_INLINE int32_t total(__m256i x) {
   return sum;
 }
 
-// One row's group of 32 into lane r. x * inverse are its integers, scale undoes that. `shift` is that of the weights.
+// One row's group of 32 into lane r of ROWS. x * inverse are its integers, scale undoes that. `shift` is that of the weights.
+template <int ROWS>
 BA_INLINE void pack_group(Form form, int32_t shift, float inverse, float scale, const float *x, char *to, int r) {
+  using At = Panel8<ROWS>;
   const __m256 a = _mm256_loadu_ps(x), b = _mm256_loadu_ps(x + 8), c = _mm256_loadu_ps(x + 16),
                d = _mm256_loadu_ps(x + 24);
   const __m256 f = _mm256_set1_ps(inverse);
@@ -85,33 +94,35 @@ BA_INLINE void pack_group(Form form, int32_t shift, float inverse, float scale, 
       _mm256_packs_epi16(_mm256_packs_epi32(i0, i1), _mm256_packs_epi32(i2, i3)), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
   int32_t quads[8];
   _mm256_storeu_si256((__m256i *)quads, bytes);
-  for (int i = 0; i < 8; i++) memcpy(to + i * QUAD8 + r * 4, &quads[i], 4);
+  for (int i = 0; i < 8; i++) memcpy(to + i * At::QUAD + r * 4, &quads[i], 4);
   const float stored_scale = form == WIDE ? scale : round_to_half(scale);
   const float stored_sum = form == SCALE_SUM ? round_to_half(scale * (float)sum) : stored_scale * (float)sum;
-  memcpy(to + SCALE8 + r * 4, &stored_scale, 4);
+  memcpy(to + At::SCALE + r * 4, &stored_scale, 4);
 #if defined(BA_VNNI)
   if (shift != 0) {
     // What the shift of the weights adds, taken off as integers: of the group, or of its halves with a scale each.
     const int32_t off[2] = {-shift * (shift == 128 ? sum : first), -shift * second};
-    memcpy(to + SUM8 + r * 4, &off[0], 4);
-    memcpy(to + SUM8 + LANES8 * 4 + r * 4, &off[1], 4);
+    memcpy(to + At::SUM + r * 4, &off[0], 4);
+    memcpy(to + At::SUM + ROWS * 4 + r * 4, &off[1], 4);
     return;
   }
 #else
   (void)shift;
 #endif
-  memcpy(to + SUM8 + r * 4, &stored_sum, 4);
+  memcpy(to + At::SUM + r * 4, &stored_sum, 4);
 }
 
+template <int ROWS>
 BA_INLINE void pack_narrow(Form form, int32_t shift, const float *x, char *to, int r) {
   const float first = largest(x, 32), most = first < 0 ? -first : first;
-  pack_group(form, shift, most > 0 ? 127.0f / most : 0.0f, most / 127.0f, x, to, r);
+  pack_group<ROWS>(form, shift, most > 0 ? 127.0f / most : 0.0f, most / 127.0f, x, to, r);
 }
 
+template <int ROWS>
 static void pack_wide(int32_t shift, const float *x, char *to, int r) {
   const float most = largest(x, SUPER), inverse = most != 0 ? -127.0f / most : 0.0f;
   for (int g = 0; g < SUPER / 32; g++)
-    pack_group(WIDE, shift, inverse, most != 0 ? 1 / inverse : 0, x + g * 32, to + g * GROUP8, r);
+    pack_group<ROWS>(WIDE, shift, inverse, most != 0 ? 1 / inverse : 0, x + g * 32, to + g * Panel8<ROWS>::GROUP, r);
 }
 
 static void pack_int8(const ba::Product &p, int32_t ith, int32_t nth) {
@@ -127,9 +138,9 @@ static void pack_int8(const ba::Product &p, int32_t ith, int32_t nth) {
       for (int64_t r = 0; r < rows; r++) {
         const float *x = p.x + (panel * LANES8 + r) * p.x_row + g * 32;
         if (kind == WIDE)
-          pack_wide(shift, x, packed, (int)r);
+          pack_wide<LANES8>(shift, x, packed, (int)r);
         else
-          pack_narrow(kind, shift, x, packed, (int)r);
+          pack_narrow<LANES8>(kind, shift, x, packed, (int)r);
       }
     }
   }

@@ -27,6 +27,7 @@ BA_INLINE Format format(int32_t type) {
     case ba::W_Q5_0: return {32, 22, true};
     case ba::W_Q5_1: return {32, 24, true};
     case ba::W_Q8_0: return {32, 34, true};
+    case ba::W_MXFP4: return {32, 17, true};
     case ba::W_Q4_K: return {SUPER, 144, true};
     case ba::W_Q5_K: return {SUPER, 176, true};
     case ba::W_Q6_K: return {SUPER, 210, true};
@@ -65,7 +66,34 @@ BA_INLINE void fifth_bits(const uint8_t *p, uint8_t *q) {
   }
 }
 
+// A power of two by its biased exponent, halved: twelve halves are the largest number of four bits.
+BA_INLINE float half_power(uint8_t exponent) {
+  const uint32_t bits = exponent < 2 ? UINT32_C(0x00200000) << exponent : (uint32_t)(exponent - 1) << 23;
+  float x;
+  memcpy(&x, &bits, 4);
+  return x;
+}
+
+// Four-bit floats as halves, 12 added.
+BA_INLINE void unpack_mxfp4(const uint8_t *p, uint8_t *q, float *scale, float *minimum) {
+  static const uint8_t halves[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+#if defined(__AVX2__)
+  const __m128i table = _mm_loadu_si128((const __m128i *)halves), x = _mm_loadu_si128((const __m128i *)(p + 1));
+  const __m128i mask = _mm_set1_epi8(15);
+  _mm_storeu_si128((__m128i *)q, _mm_shuffle_epi8(table, _mm_and_si128(x, mask)));
+  _mm_storeu_si128((__m128i *)(q + 16), _mm_shuffle_epi8(table, _mm_and_si128(_mm_srli_epi16(x, 4), mask)));
+#else
+  for (int i = 0; i < 16; i++) {
+    q[i] = halves[p[1 + i] & 15];
+    q[16 + i] = halves[p[1 + i] >> 4];
+  }
+#endif
+  *scale = half_power(*p);
+  *minimum = -12 * *scale;
+}
+
 BA_INLINE void unpack_group(int32_t type, const uint8_t *p, uint8_t *q, float *scale, float *minimum) {
+  if (type == ba::W_MXFP4) return unpack_mxfp4(p, q, scale, minimum);
   const float d = half_at(p);
   *scale = d;
   switch (type) {

@@ -14,7 +14,7 @@ import type { ForwardModel } from './graph/forward.ts';
 import { type Adapter, type AdapterOptions, loadAdapters } from './weights/adapter.ts';
 import { bindWeights } from './weights/bind-weights.ts';
 import type { NamedWeights } from './weights/layers.ts';
-import { chooseLinear, type LinearClass, type LinearDecision } from './weights/linear-choice.ts';
+import { chooseLinear, className, type LinearDecision } from './weights/linear-choice.ts';
 import { type LinearPath, nativeLinear } from './weights/linear-native.ts';
 import { LinearTimer, linearClasses, linearMachine } from './weights/measure-linear.ts';
 import { splitLatentMaps } from './weights/split-latent.ts';
@@ -62,8 +62,9 @@ export class Model implements ForwardModel {
     this.parameters = storage.parameters;
     this.#kernel = kernel;
     this.linearDecisions = decisions;
-    const ggmls = new Set(decisions.filter(({ path }) => path === 'ggml').map(nameOf));
-    const takes = ({ type, ne }: Tensor) => !ggmls.has(nameOf({ type: typeName(type), inputs: ne[0] }));
+    const ggmls = new Set(decisions.filter(({ path }) => path === 'ggml').map(className));
+    const takes = ({ type, ne }: Tensor) =>
+      !ggmls.has(className({ type: typeName(type), inputs: ne[0], experts: ne[2] > 1 }));
     this.linear = kernel && ((g) => nativeLinear(kernel, g, takes));
     this.weights = bindWeights(storage, hyperParameters);
   }
@@ -164,12 +165,8 @@ async function decideLinear(
   const { classes, weights } = linearClasses(file, kernel);
   if (linear !== 'auto' || weights < smallWeights) {
     const reason = linear === 'auto' ? 'small' : 'asked';
-    return classes.map(({ type, inputs }) => ({ type, inputs, path: 'native', reason }));
+    return classes.map((one) => ({ ...one, path: 'native', reason }));
   }
   using timer = new LinearTimer(backend, kernel, repack);
   return chooseLinear({ classes, time: timer.time, machine: linearMachine(backend, kernel, repack), folder });
-}
-
-function nameOf({ type, inputs }: LinearClass): string {
-  return `${type} ${inputs}`;
 }

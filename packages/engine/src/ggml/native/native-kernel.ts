@@ -50,6 +50,28 @@ export interface NativeLinearCalls {
   readonly multiply: bigint;
   /** Bytes of packed rows, a multiple of 4; -1 where weights of this type and shape [inputs, outputs] are not taken. */
   packedBytes(type: number, inputs: number, outputs: number, rows: number): number;
+  readonly experts: NativeExpertCalls;
+}
+
+/** The same where each row meets the matrices that a router chose for it. */
+export interface NativeExpertCalls {
+  /** Addresses of the two graph nodes' functions; they have no userdata. */
+  readonly pack: bigint;
+  readonly multiply: bigint;
+  /** Bytes of packed rows and of who meets whom, a multiple of 4; -1 where such weights are not taken. */
+  packedBytes(shape: ExpertShape): number;
+}
+
+export interface ExpertShape {
+  readonly type: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly experts: number;
+  /** Experts that a token meets. */
+  readonly used: number;
+  readonly tokens: number;
+  /** Rows of a token: one that all of its experts read, or one for each. */
+  readonly rows: number;
 }
 
 /** A kernel, or why there is none. */
@@ -108,6 +130,9 @@ function bind({ library, path }: KernelLibrary): NativeKernelState {
   const packedBytes = library.func(
     'int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows)',
   ) as (type: number, inputs: number, outputs: number, rows: number) => number | bigint;
+  const expertBytes = library.func(
+    'int64_t ba_experts_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t experts, int64_t used, int64_t tokens, int64_t x_rows)',
+  ) as (...numbers: number[]) => number | bigint;
   return {
     code: undefined,
     reason: undefined,
@@ -121,6 +146,12 @@ function bind({ library, path }: KernelLibrary): NativeKernelState {
         pack: library.symbol('ba_linear_pack') as bigint,
         multiply: library.symbol('ba_linear_multiply') as bigint,
         packedBytes: (type, inputs, outputs, rows) => Number(packedBytes(type, inputs, outputs, rows)),
+        experts: {
+          pack: library.symbol('ba_experts_pack') as bigint,
+          multiply: library.symbol('ba_experts_multiply') as bigint,
+          packedBytes: ({ type, inputs, outputs, experts, used, tokens, rows }) =>
+            Number(expertBytes(type, inputs, outputs, experts, used, tokens, rows)),
+        },
       },
       probeTensor,
       async checksum(payloads) {

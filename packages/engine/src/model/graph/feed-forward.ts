@@ -12,6 +12,13 @@ import { norm } from './norm.ts';
 
 export type LinearMap = (linear: Linear, x: Tensor) => Tensor;
 
+/** How a graph multiplies with a layer's weights. */
+export interface LinearMaps {
+  readonly linear: LinearMap;
+  /** @param x [inputs, 1 or used, tokens] @param chosen i32 [used, tokens] @returns [outputs, used, tokens] */
+  readonly experts: (experts: ExpertLinear, x: Tensor, chosen: Tensor) => Tensor;
+}
+
 /** What a layer's feed-forward may read, [embedding, tokens] each. */
 export interface FeedForwardInput {
   /** Normalised. */
@@ -25,14 +32,15 @@ export interface FeedForwardInput {
 /** @returns [embedding, tokens] */
 export function feedForward(
   g: GraphContext,
-  linear: LinearMap,
+  maps: LinearMaps,
   layer: FeedForward,
   input: FeedForwardInput,
   hp: HyperParameters,
 ): Tensor {
   const { h } = input;
+  const { linear } = maps;
   if (!('router' in layer)) return dense(g, linear, layer, h, hp);
-  const routed = experts(g, linear, layer, input, hp);
+  const routed = experts(g, maps, layer, input, hp);
   if (layer.shared === undefined) return routed;
   const { gate, postNorm } = layer.shared;
   let shared = dense(g, linear, layer.shared.feedForward, h, hp);
@@ -67,7 +75,7 @@ function ungated(g: GraphContext, up: Tensor, { family }: HyperParameters): Tens
 
 function experts(
   g: GraphContext,
-  linear: LinearMap,
+  { linear, experts: map }: LinearMaps,
   layer: ExpertFeedForward,
   from: FeedForwardInput,
   hp: HyperParameters,
@@ -77,10 +85,7 @@ function experts(
   const [width, tokens] = h.ne;
   const { chosen, weights } = chooseExperts(g, linear, layer, from, hp);
   const used = chosen.ne[0];
-  const product = (expert: ExpertLinear, input: Tensor) => {
-    const y = g.mulMatId(expert.weight, input, chosen);
-    return expert.bias === undefined ? y : g.addId(y, expert.bias, chosen);
-  };
+  const product = (expert: ExpertLinear, input: Tensor) => map(expert, input, chosen);
   const read = layer.norm === undefined ? h : norm(g, x, layer.norm, hp);
   const input = g.reshape(read, width, 1, tokens);
   const [gate, up] =

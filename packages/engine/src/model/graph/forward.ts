@@ -10,7 +10,7 @@ import type { HyperParameters } from '../architecture/hyper-parameters.ts';
 import type { LayerAttention } from '../architecture/layer-attention.ts';
 import type { Layer, LowRank, NamedWeights } from '../weights/layers.ts';
 import type { LinearPath } from '../weights/linear-native.ts';
-import { feedForward, type LinearMap } from './feed-forward.ts';
+import { feedForward, type LinearMaps } from './feed-forward.ts';
 import { latentResult } from './latent.ts';
 import { norm } from './norm.ts';
 import { projections } from './projections.ts';
@@ -57,34 +57,34 @@ export function buildForward(
   gate?: WriterGate,
 ): Tensor | null {
   const { hyperParameters: hp, weights } = model;
-  let linear = linearMap(g, path, gate);
+  let maps = linearMaps(g, path, gate);
   let x = g.getRows(weights.embedding, tokens);
   if (hp.embeddingScale !== 1) x = g.scale(x, hp.embeddingScale);
-  const inputs = weights.tokenInputs && tokenInputs(g, linear, weights.tokenInputs, x, tokens, hp);
+  const inputs = weights.tokenInputs && tokenInputs(g, maps.linear, weights.tokenInputs, x, tokens, hp);
   const lastStates = hp.attention.findLastIndex(({ borrows }) => !borrows);
   for (const [index, layer] of weights.layers.entries()) {
     let h = layer.attentionNorm ? norm(g, x, layer.attentionNorm, hp) : x;
-    const { q, k, v } = projections(g, linear, layer, h, hp);
+    const { q, k, v } = projections(g, maps.linear, layer, h, hp);
     const attended = attention.attend(layer.attention, q, k, v);
     // Keys and values are all that an encoded block keeps: the rest feeds nothing.
     if (index === lastStates && outputs === null) return null;
     const result = layer.valueUp === undefined ? attended : latentResult(g, layer.valueUp, attended);
-    let a = linear(layer.attentionOutput, result);
+    let a = maps.linear(layer.attentionOutput, result);
     const wanted = index === hp.layers - 1 ? outputs : null;
     if (wanted !== null) {
       a = g.getRows(a, wanted);
       x = g.getRows(x, wanted);
       if (layer.parallel) h = g.getRows(h, wanted);
-      linear = linearMap(g);
+      maps = linearMaps(g);
     }
-    x = residual(g, linear, layer, { x, h, a }, hp);
+    x = residual(g, maps, layer, { x, h, a }, hp);
     if (inputs !== undefined && layer.tokenInput !== undefined) {
       const own = inputs(index);
-      x = addTokenInput(g, linear, layer.tokenInput, x, wanted === null ? own : g.getRows(own, wanted), hp);
+      x = addTokenInput(g, maps.linear, layer.tokenInput, x, wanted === null ? own : g.getRows(own, wanted), hp);
     }
     if (layer.outputScale) x = g.mul(x, layer.outputScale);
   }
-  let logits = linear(weights.output, norm(g, x, weights.outputNorm, hp));
+  let logits = maps.linear(weights.output, norm(g, x, weights.outputNorm, hp));
   if (hp.logitScale !== 1) logits = g.scale(logits, hp.logitScale);
   if (hp.logitSoftcap !== 0) {
     logits = g.scale(g.tanh(g.scale(logits, 1 / hp.logitSoftcap)), hp.logitSoftcap);
@@ -95,7 +95,7 @@ export function buildForward(
 /** The residual after a layer. @param at it before, what attention read, and what attention gave: [embedding, tokens] */
 function residual(
   g: GraphContext,
-  linear: LinearMap,
+  maps: LinearMaps,
   layer: Layer,
   at: { readonly x: Tensor; readonly h: Tensor; readonly a: Tensor },
   hp: HyperParameters,
@@ -105,23 +105,29 @@ function residual(
   const a = scaled(layer.attentionPostNorm ? norm(g, at.a, layer.attentionPostNorm, hp) : at.a);
   const x = layer.parallel ? at.x : g.add(a, at.x);
   const h = feedForwardNorm ? norm(g, x, feedForwardNorm, hp) : layer.parallel ? at.h : x;
-  let f = feedForward(g, linear, layer.feedForward, { h, x, before: at.x }, hp);
+  let f = feedForward(g, maps, layer.feedForward, { h, x, before: at.x }, hp);
   if (feedForwardPostNorm) f = norm(g, f, feedForwardPostNorm, hp);
   const sum = g.add(scaled(f), x);
   return layer.parallel ? g.add(sum, a) : sum;
 }
 
-function linearMap(g: GraphContext, path?: LinearPath, gate?: WriterGate): LinearMap {
-  const product = (stored: Tensor, weight: Tensor, x: Tensor) => path?.(stored, x) ?? g.mulMat(weight, x);
+function linearMaps(g: GraphContext, path?: LinearPath, gate?: WriterGate): LinearMaps {
+  const product = (stored: Tensor, weight: Tensor, x: Tensor) => path?.matrix(stored, x) ?? g.mulMat(weight, x);
   const change = ({ a, b, scale }: LowRank, x: Tensor, rows: WriterGate) => {
     const low = product(a, a, x); // [rank, tokens]
     const scaled = scale === 1 ? low : g.scale(low, scale);
     return product(b, b, rows === 'all' ? scaled : g.mul(scaled, rows));
   };
-  return ({ weight, stored, bias, adapter, writer }, x) => {
-    let y = product(stored, weight, x);
-    if (adapter) y = g.add(y, change(adapter, x, 'all'));
-    if (writer && gate) y = g.add(y, change(writer, x, gate));
-    return bias ? g.add(y, bias) : y;
+  return {
+    linear: ({ weight, stored, bias, adapter, writer }, x) => {
+      let y = product(stored, weight, x);
+      if (adapter) y = g.add(y, change(adapter, x, 'all'));
+      if (writer && gate) y = g.add(y, change(writer, x, gate));
+      return bias ? g.add(y, bias) : y;
+    },
+    experts: ({ weight, stored, bias }, x, chosen) => {
+      const y = path?.experts(stored, x, chosen) ?? g.mulMatId(weight, x, chosen);
+      return bias ? g.addId(y, bias, chosen) : y;
+    },
   };
 }

@@ -43,6 +43,7 @@ function bindExperts(
   const { weights } = bind;
   const each = (name: string, input: number, output: number): ExpertLinear => ({
     weight: weights.matrix(`${at(name)}.weight`, input, output, count),
+    stored: weights.require(`${at(name)}.weight`, input, output, count),
     bias: weights.optional(`${at(name)}.bias`, output, count),
   });
   return {

@@ -41,6 +41,8 @@ export interface DenseFeedForward {
 export interface ExpertLinear {
   /** Repacked for ggml's kernels where that was asked for. */
   readonly weight: Tensor; // [in, out, experts]
+  /** As it lies in the file. */
+  readonly stored: Tensor; // [in, out, experts]
   readonly bias: Tensor | undefined; // [out, experts]
 }
 

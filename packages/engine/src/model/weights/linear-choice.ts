@@ -16,6 +16,13 @@ export interface LinearClass {
   /** As typeName() says, e.g. `Q4_0` */
   readonly type: string;
   readonly inputs: number;
+  /** Whether they are matrices of experts, one behind the other. Defaults to no. */
+  readonly experts?: boolean | undefined;
+}
+
+/** A class in words: what it is remembered by. */
+export function className({ type, inputs, experts }: LinearClass): string {
+  return `${experts ? 'experts ' : ''}${type} ${inputs}`;
 }
 
 export interface LinearDecision extends LinearClass {
@@ -54,7 +61,7 @@ export async function chooseLinear(options: LinearChoiceOptions): Promise<Linear
   const decisions: LinearDecision[] = [];
   const times = { ...known };
   for (const one of classes) {
-    const name = `${one.type} ${one.inputs}`;
+    const name = className(one);
     const before = known[name];
     const ms = before ?? (await measure(one, time));
     times[name] = ms;

@@ -5,7 +5,7 @@ import { Backend } from '../../ggml/device/backend.ts';
 import { allocateMemory } from '../../ggml/ffi/memory.ts';
 import { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { dequantize, quantize } from '../../ggml/graph/quantize.ts';
-import { TensorType } from '../../ggml/graph/tensor.ts';
+import { type Shape, TensorType } from '../../ggml/graph/tensor.ts';
 import { nativeKernelState } from '../../ggml/native/native-kernel.ts';
 import { nativeLinear } from './linear-native.ts';
 
@@ -13,8 +13,10 @@ const { kernel } = nativeKernelState();
 const inputs = 512;
 const outputs = 32;
 const rows = 24;
-const { F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K } = TensorType;
-const types = { F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K };
+const experts = 5;
+const used = 2;
+const { F32, I32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 } = TensorType;
+const types = { F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 };
 const names = Object.keys(types) as (keyof typeof types)[];
 /** Rows are packed to 8 bits, scaled by their largest of 32 or 256: half a step of 1/127 each, averaging over the inputs. */
 const bound = 0.02;
@@ -30,7 +32,7 @@ let backend: Backend;
 beforeAll(async () => {
   backend = await Backend.open({ device: 'cpu', threads: 2 });
   for (const name of names) {
-    const bytes = quantize(types[name], gaussian(inputs * outputs), inputs);
+    const bytes = quantize(types[name], gaussian(inputs * outputs * experts), inputs);
     weights.set(name, { bytes, values: dequantize(types[name], bytes, inputs) });
   }
 });
@@ -39,10 +41,13 @@ afterAll(() => {
   backend.dispose();
 });
 
+/** Which experts rows meet: undefined for a plain matrix, the first of them. */
+type Chosen = Int32Array | undefined;
+
 /** Relative error of each product against double precision over the very weights. */
-async function errors(order: readonly (keyof typeof types)[]): Promise<number[]> {
+async function errors(order: readonly (keyof typeof types)[], chosen?: Chosen): Promise<number[]> {
   if (kernel === undefined) throw new Error('there is a kernel');
-  const g = new GraphContext(64);
+  const g = new GraphContext(80);
   const allocator = backend.allocator();
   const allocate = (bytes: number) => {
     const memory = allocateMemory(bytes);
@@ -54,14 +59,18 @@ async function errors(order: readonly (keyof typeof types)[]): Promise<number[]>
     held.bytes.set(bytes);
     return backend.hostMemory(held.address);
   };
-  const input = backend.placed(g, F32, [inputs, rows, 1, 1], memory(new Uint8Array(x.buffer)), 0);
+  const place = (type: TensorType, ne: Shape, bytes: Uint8Array) => backend.placed(g, type, ne, memory(bytes), 0);
+  const input = place(F32, chosen ? [inputs, 1, rows, 1] : [inputs, rows, 1, 1], new Uint8Array(x.buffer));
+  const ids = chosen && place(I32, [used, rows, 1, 1], new Uint8Array(chosen.buffer));
   const linear = nativeLinear(kernel, g);
+  const each = chosen ? used : 1;
   const outs = order.map((name) => {
     const { bytes } = weights.get(name) ?? { bytes: new Uint8Array(0) };
-    const y = linear(backend.placed(g, types[name], [inputs, outputs, 1, 1], memory(bytes), 0), input);
+    const weight = place(types[name], [inputs, outputs, chosen ? experts : 1, 1], bytes);
+    const y = ids ? linear.experts(weight, input, ids) : linear.matrix(weight, input);
     if (y === undefined) throw new Error(`${name} is taken`);
-    const out = allocate(outputs * rows * 4);
-    g.expand(g.copy(y, backend.placed(g, F32, [outputs, rows, 1, 1], backend.hostMemory(out.address), 0)));
+    const out = allocate(outputs * each * rows * 4);
+    g.expand(g.copy(y, backend.placed(g, F32, y.ne, backend.hostMemory(out.address), 0)));
     return out;
   });
   allocator.place(g);
@@ -70,13 +79,15 @@ async function errors(order: readonly (keyof typeof types)[]): Promise<number[]>
   g.dispose();
   return outs.map(({ bytes }, i) => {
     const values = weights.get(order[i] ?? 'F32')?.values ?? new Float32Array(0);
-    const y = new Float32Array(bytes.buffer, bytes.byteOffset, outputs * rows);
+    const y = new Float32Array(bytes.buffer, bytes.byteOffset, outputs * each * rows);
     let wrong = 0;
     let size = 0;
-    for (let r = 0; r < rows; r++) {
+    for (let r = 0; r < rows * each; r++) {
+      const matrix = (chosen?.[r] ?? 0) * outputs * inputs;
+      const row = Math.floor(r / each) * inputs;
       for (let o = 0; o < outputs; o++) {
         let sum = 0;
-        for (let k = 0; k < inputs; k++) sum += (values[o * inputs + k] ?? 0) * (x[r * inputs + k] ?? 0);
+        for (let k = 0; k < inputs; k++) sum += (values[matrix + o * inputs + k] ?? 0) * (x[row + k] ?? 0);
         wrong += ((y[r * outputs + o] ?? Number.NaN) - sum) ** 2;
         size += sum ** 2;
       }
@@ -85,10 +96,19 @@ async function errors(order: readonly (keyof typeof types)[]): Promise<number[]>
   });
 }
 
-describe.skipIf(kernel === undefined)('native linear layers over the same rows', () => {
-  it.each(names)('%s first, then every other type', async (first) => {
-    const order = [first, ...names.filter((name) => name !== first)];
-    const found = await errors(order);
-    for (const [i, error] of found.entries()) expect(error, `${order[i]} behind ${first}`).toBeLessThan(bound);
-  });
-});
+const meetings: Record<string, Chosen> = {
+  'a matrix': undefined,
+  'experts, two for each row': Int32Array.from({ length: rows * used }, (_, i) => (i * 5 + (i >> 2)) % experts),
+  'experts, of which most meet nobody': Int32Array.from({ length: rows * used }, (_, i) => (i % used === 0 ? 4 : 1)),
+};
+
+describe.skipIf(kernel === undefined).each(Object.entries(meetings))(
+  'native linear layers over the same rows: %s',
+  (_, chosen) => {
+    it.each(names)('%s first, then every other type', async (first) => {
+      const order = [first, ...names.filter((name) => name !== first)];
+      const found = await errors(order, chosen);
+      for (const [i, error] of found.entries()) expect(error, `${order[i]} behind ${first}`).toBeLessThan(bound);
+    });
+  },
+);

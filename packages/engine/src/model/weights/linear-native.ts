@@ -1,5 +1,6 @@
 /**
- * Linear layers of many rows by the native kernel (native/src/block_linear.h): two graph nodes in place of ggml's one.
+ * Linear layers of many rows, experts' too, by the native kernel (native/src/block_linear.h): two graph nodes in place of
+ * ggml's one.
  *
  * Weights stay where the file is mapped and are unpacked a tile at a time, which many rows share; so nothing is prepared
  * at load and no copy is kept. For prompts: which path a row takes must not depend on how many others are in its batch,
@@ -9,10 +10,20 @@ import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
 import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
 
-/** y = weight x for the weights and shapes it takes; undefined for others. */
-export type LinearPath = (weight: Tensor, x: Tensor) => Tensor | undefined;
+/** Products of one graph, undefined for weights and shapes that are left to ggml. */
+export interface LinearPath {
+  /** y = weight x. */
+  matrix(weight: Tensor, x: Tensor): Tensor | undefined;
+  /**
+   * Each row times the matrices that were chosen for it: GraphContext.mulMatId().
+   * @param weight [inputs, outputs, experts]
+   * @param x [inputs, 1 or chosen per token, tokens]
+   * @param chosen i32 [chosen per token, tokens]
+   */
+  experts(weight: Tensor, x: Tensor, chosen: Tensor): Tensor | undefined;
+}
 
-const { Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K } = TensorType;
+const { Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, MXFP4 } = TensorType;
 /**
  * One type of those whose packed rows are the same, for the others. Q8_0 and Q6_K are packed by themselves: with VNNI,
  * whose weights have no sign, a row's sums hold what the type's weights are shifted by.
@@ -21,6 +32,7 @@ const sameForm = new Map<TensorType, TensorType>([
   [Q5_0, Q4_0],
   [Q5_1, Q4_1],
   [Q5_K, Q4_K],
+  [MXFP4, Q4_0],
 ]);
 
 /**
@@ -32,21 +44,40 @@ export function nativeLinear(
   g: GraphContext,
   takes: (weight: Tensor) => boolean = () => true,
 ): LinearPath {
-  const packed = new Map<Tensor, Map<TensorType, Tensor>>();
-  return (weight, x) => {
-    const { type } = weight;
-    const [inputs, outputs] = weight.ne;
-    const rows = x.ne[1];
-    if (x.ne[2] !== 1 || x.nb[0] !== 4 || !takes(weight)) return undefined;
-    const bytes = kernel.linear.packedBytes(type, inputs, outputs, rows);
-    if (bytes < 0) return undefined;
-    const form = sameForm.get(type) ?? type;
-    const forms = packed.get(x) ?? new Map<TensorType, Tensor>();
-    let xs = forms.get(form);
-    if (xs === undefined) {
-      xs = g.custom([bytes / 4, 1, 1, 1], [x], kernel.linear.pack, BigInt(type));
-      packed.set(x, forms.set(form, xs));
-    }
-    return g.custom([outputs, rows, 1, 1], [xs, weight], kernel.linear.multiply, 0n);
+  const packed = new Map<string, Tensor>();
+  const once = (key: string, make: () => Tensor) => {
+    const known = packed.get(key) ?? make();
+    packed.set(key, known);
+    return known;
+  };
+  const { linear } = kernel;
+  return {
+    matrix: (weight, x) => {
+      const { type } = weight;
+      const [inputs, outputs] = weight.ne;
+      const rows = x.ne[1];
+      if (x.ne[2] !== 1 || x.nb[0] !== 4 || !takes(weight)) return undefined;
+      const bytes = linear.packedBytes(type, inputs, outputs, rows);
+      if (bytes < 0) return undefined;
+      const xs = once(`${x.address} ${formOf(type)}`, () =>
+        g.custom([bytes / 4, 1, 1, 1], [x], linear.pack, BigInt(type)),
+      );
+      return g.custom([outputs, rows, 1, 1], [xs, weight], linear.multiply, 0n);
+    },
+    experts: (weight, x, chosen) => {
+      const { type } = weight;
+      const [inputs, outputs, experts] = weight.ne;
+      const [used, tokens] = chosen.ne;
+      if (x.nb[0] !== 4 || chosen.nb[0] !== 4 || !takes(weight)) return undefined;
+      const { pack, multiply, packedBytes } = linear.experts;
+      const bytes = packedBytes({ type, inputs, outputs, experts, used, tokens, rows: x.ne[1] });
+      if (bytes < 0) return undefined;
+      const xs = once(`${x.address} ${formOf(type)} ${chosen.address} ${experts}`, () =>
+        g.custom([bytes / 4, 1, 1, 1], [x, chosen, weight], pack, 0n),
+      );
+      return g.custom([outputs, used, tokens, 1], [xs, weight], multiply, 0n);
+    },
   };
 }
+
+const formOf = (type: TensorType) => sameForm.get(type) ?? type;

@@ -36,12 +36,29 @@ describe.skipIf(kernel === undefined)('linear layers of a model', () => {
     // Per layer q and output 256 x 256, k and v 256 x 128, three of 256 x 512.
     expect(weights).toBe(3 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512));
     using timer = new LinearTimer(backend, kernel, true);
-    for (const one of [...classes, { type: 'F32', inputs: 64 }, { type: 'Q8_0', inputs: 64 }]) {
+    const others = [
+      { type: 'F32', inputs: 64 },
+      { type: 'Q8_0', inputs: 64 },
+      { type: 'Q4_0', inputs: 64, experts: true },
+    ];
+    for (const one of [...classes, ...others]) {
       for (const name of ['native', 'ggml', 'native'] as const) expect(await timer.time(name, one)).toBeGreaterThan(0);
     }
     const machine = linearMachine(backend, kernel, true);
     expect(machine).toBe(linearMachine(backend, kernel, true));
     expect(machine).not.toBe(linearMachine(backend, kernel, false));
+  });
+
+  test("of a mixture are its experts', too", async () => {
+    if (kernel === undefined) return;
+    const mixture = join(folder, 'mixture.gguf');
+    const experts = { count: 4, used: 2 };
+    await writeRandomModel(mixture, { family: 'llama', embedding: 256, experts, weights: TensorType.MXFP4 }, 1);
+    const model = await Model.load(mixture, backend);
+    const { classes } = linearClasses(model.file, kernel);
+    model.dispose();
+    expect(classes).toContainEqual({ type: 'MXFP4', inputs: 256 });
+    expect(classes).toContainEqual({ type: 'MXFP4', inputs: 256, experts: true });
   });
 
   test('of a small model are not measured; what was asked for is done', async () => {

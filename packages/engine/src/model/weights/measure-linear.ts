@@ -13,9 +13,9 @@ import { nativeRelease } from '../../ggml/ffi/library.ts';
 import { allocateMemory } from '../../ggml/ffi/memory.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
 import { GraphContext } from '../../ggml/graph/graph-context.ts';
-import { rowBytes, type Tensor, TensorType, typeName } from '../../ggml/graph/tensor.ts';
+import { rowBytes, type Shape, type Tensor, TensorType, typeName } from '../../ggml/graph/tensor.ts';
 import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
-import type { LinearClass, LinearPathName } from './linear-choice.ts';
+import { className, type LinearClass, type LinearPathName } from './linear-choice.ts';
 import { nativeLinear } from './linear-native.ts';
 
 /**
@@ -24,17 +24,22 @@ import { nativeLinear } from './linear-native.ts';
  */
 const rows = 128;
 const outputs = 1024;
+/** Of experts: 512 rows of 8 each to 128 of them, or of 4 to 32, are as many rows for one as this, or twice. */
+const experts = 16;
+const used = 4;
 
 /** The classes of a model's matrices that the native kernel takes, and how many weights they have. */
 export function linearClasses(file: GgufFile, kernel: NativeKernel): { classes: LinearClass[]; weights: number } {
   const classes = new Map<string, LinearClass>();
   let weights = 0;
   for (const { name, type, ne } of file.tensors.values()) {
-    if (!name.startsWith('blk.') || ne[1] <= 1 || ne[2] !== 1) continue;
+    if (!name.startsWith('blk.') || ne[1] <= 1) continue;
+    const routed = ne[2] > 1;
+    if (routed && !name.endsWith('_exps.weight')) continue;
     if (kernel.linear.packedBytes(type, ne[0], outputs, rows) < 0) continue;
-    weights += ne[0] * ne[1];
-    const one = { type: typeName(type), inputs: ne[0] };
-    classes.set(`${one.type} ${one.inputs}`, one);
+    weights += ne[0] * ne[1] * ne[2];
+    const one = { type: typeName(type), inputs: ne[0], ...(routed && { experts: true }) };
+    classes.set(className(one), one);
   }
   return { classes: [...classes.values()], weights };
 }
@@ -72,17 +77,18 @@ export class LinearTimer implements Disposable {
 
   /** Runs one product. @returns ms */
   readonly time = (path: LinearPathName, of: LinearClass): Promise<number> => {
-    const name = `${path} ${of.type} ${of.inputs}`;
+    const name = `${path} ${className(of)}`;
     const run = this.#ready.get(name) ?? this.#prepare(path, of);
     this.#ready.set(name, run);
     return run();
   };
 
-  #prepare(path: LinearPathName, { type, inputs }: LinearClass): () => Promise<number> {
-    const tensorType = typeOf(type);
+  #prepare(path: LinearPathName, of: LinearClass): () => Promise<number> {
+    const { inputs } = of;
+    const tensorType = typeOf(of.type);
     const backend = this.#backend;
-    const bytes = rowBytes(tensorType, inputs) * outputs;
-    const weights = this.#memory(bytes);
+    const matrices = of.experts ? experts : 1;
+    const weights = this.#memory(rowBytes(tensorType, inputs) * outputs * matrices);
     const values = this.#memory(rows * inputs * 4);
     const placed = new GraphContext(8);
     const g = new GraphContext(16);
@@ -90,8 +96,15 @@ export class LinearTimer implements Disposable {
     this.#cleanup.defer(() => g.dispose());
     this.#cleanup.defer(() => placed.dispose());
     this.#cleanup.defer(() => allocator.dispose());
-    const stored = backend.placed(placed, tensorType, [inputs, outputs, 1, 1], backend.hostMemory(weights.address), 0);
-    const x = backend.placed(placed, TensorType.F32, [inputs, rows, 1, 1], backend.hostMemory(values.address), 0);
+    const stored = backend.placed(
+      placed,
+      tensorType,
+      [inputs, outputs, matrices, 1],
+      backend.hostMemory(weights.address),
+      0,
+    );
+    const shape: Shape = of.experts ? [inputs, 1, rows, 1] : [inputs, rows, 1, 1];
+    const x = backend.placed(placed, TensorType.F32, shape, backend.hostMemory(values.address), 0);
     let weight: Tensor = stored;
     if (path === 'ggml' && this.#repack) {
       const copy = backend.repacker()?.repack(placed, tensorType, stored.ne, weights.bytes);
@@ -100,14 +113,28 @@ export class LinearTimer implements Disposable {
         this.#cleanup.defer(() => copy.release());
       }
     }
-    const y = (path === 'native' ? nativeLinear(this.#kernel, g)(weight, x) : undefined) ?? g.mulMat(weight, x);
-    g.output(y);
+    const native = path === 'native' ? nativeLinear(this.#kernel, g) : undefined;
+    if (of.experts) {
+      const ids = backend.hostMemory(this.#chosen().address);
+      const chosen = backend.placed(placed, TensorType.I32, [used, rows, 1, 1], ids, 0);
+      g.output(native?.experts(weight, x, chosen) ?? g.mulMatId(weight, x, chosen));
+    } else {
+      g.output(native?.matrix(weight, x) ?? g.mulMat(weight, x));
+    }
     allocator.place(g);
     return async () => {
       const started = performance.now();
       await allocator.compute(g);
       return performance.now() - started;
     };
+  }
+
+  /** Experts for every row, all of them equally often. */
+  #chosen() {
+    const memory = this.#memory(used * rows * 4);
+    const ids = new Int32Array(memory.bytes.buffer, memory.bytes.byteOffset, used * rows);
+    for (let i = 0; i < ids.length; i++) ids[i] = i % experts;
+    return memory;
   }
 
   /** Filled so that every type reads small numbers of ordinary size. */

@@ -1,0 +1,124 @@
+// Experts in int8. A row is packed as a panel of one row (linear_int8.h), weights as [quads][lanes][4] bytes and
+// [groups][lanes] scales and minima, by tiles of OUT_VECTORS vectors of outputs.
+#pragma once
+#include "outputs_unpack.h"
+
+namespace BA_NS {
+namespace {
+
+enum {
+  ROW_GROUP = Panel8<1>::GROUP,
+#if defined(__AVX512VNNI__)
+  OUT_VECTORS = 2,
+#else
+  OUT_VECTORS = 1,
+#endif
+#if defined(BA_VNNI)
+  OUT_ROWS = 6,  // rows at a time: as many sums as there are registers for
+#else
+  OUT_ROWS = 4,
+#endif
+  OUT_K = 1024,  // elements of k unpacked at a time: a multiple of every group
+  OUT_GROUPS = OUT_K / 32,
+};
+
+static int64_t int8_row_bytes(int64_t k) { return k / 32 * ROW_GROUP; }
+
+#if defined(__AVX2__)
+
+template <class F>
+static void pack_int8_rows(int32_t type, int64_t k, int64_t rows, F source, char *packed, int32_t ith, int32_t nth) {
+  const Form kind = form(type);
+  const int32_t shift = shift_of(type);
+  const int64_t step = kind == WIDE ? SUPER / 32 : 1, each = k / 32 / step;
+  for (int64_t i = share(rows * each, ith, nth), to = share(rows * each, ith + 1, nth); i < to; i++) {
+    const int64_t row = i / each, g = i % each * step;
+    char *at = packed + (row * (k / 32) + g) * ROW_GROUP;
+    if (kind == WIDE)
+      pack_wide<1>(shift, source(row) + g * 32, at, 0);
+    else
+      pack_narrow<1>(kind, shift, source(row) + g * 32, at, 0);
+  }
+}
+
+struct OutTile {
+  uint8_t w[OUT_VECTORS][OUT_K / 4][LANES8][4];
+  float scale[OUT_VECTORS][OUT_GROUPS][LANES8], minimum[OUT_VECTORS][OUT_GROUPS][LANES8];
+};
+
+// `outs` rows of weights from `first` on, up to whole vectors: lanes beyond them hold the last one, and nobody reads them.
+template <int32_t TYPE>
+static void unpack_outputs(const Outputs &of, int64_t first, int32_t outs, int64_t k, int32_t n, OutTile *tile) {
+  const Format f = format(TYPE);
+  for (int32_t v = 0; v * LANES8 < outs; v++) {
+    const char *row[LANES8];
+    for (int32_t r = 0; r < LANES8; r++)
+      row[r] = of.weight + (first + smaller(v * LANES8 + r, outs - 1)) * of.weight_row + k / f.group * f.bytes;
+    // The tile's other outputs, then those of the next k, then of the next tile.
+    const int64_t vector = LANES8 * of.weight_row, chunk = n / f.group * f.bytes;
+    const int64_t ahead = (v + 1) * LANES8 < outs ? vector : k + n < of.k ? chunk - v * vector : vector - k / f.group * f.bytes;
+    unpack_lanes<TYPE>(row, n, ahead, {tile->w[v], tile->scale[v], tile->minimum[v]});
+  }
+}
+
+}  // namespace
+}  // namespace BA_NS
+#if defined(BA_VNNI)
+#include "outputs_vnni.h"
+#else
+#include "outputs_avx2.h"
+#endif
+namespace BA_NS {
+namespace {
+
+template <class KIND, int MR, int NV>
+static void multiply_entries(const Outputs &of, const int32_t *entries, const char *const *x, const OutTile &tile,
+                             int64_t first, int32_t outs, int32_t groups, bool add) {
+  alignas(64) float c[MR * NV * LANES8];
+  if (add) take_results(of, entries, MR, first, outs, NV * LANES8, c);
+  multiply_outputs<KIND, MR, NV>(tile, x, groups, c, add);
+  put_results(of, entries, MR, first, outs, NV * LANES8, c);
+}
+
+template <class KIND, int NV>
+static void multiply_tile(const Outputs &of, const int32_t *entries, int rows, const char *const *x, const OutTile &tile,
+                          int64_t first, int32_t outs, int32_t groups, bool add) {
+#define BA_ROWS(n) multiply_entries<KIND, n, NV>(of, entries, x, tile, first, outs, groups, add)
+  switch (rows) {
+    case 1: return BA_ROWS(1);
+    case 2: return BA_ROWS(2);
+    case 3: return BA_ROWS(3);
+    case 4: return BA_ROWS(4);
+    case 5: return BA_ROWS(OUT_ROWS < 5 ? 1 : 5);
+    default: return BA_ROWS(OUT_ROWS);
+  }
+#undef BA_ROWS
+}
+
+// The outputs of one expert for its entries. `row_of` an entry: which packed row it reads.
+template <int32_t TYPE, class KIND, class F>
+static void multiply_int8_outputs(const Outputs &of, const int32_t *entries, int32_t count, F row_of) {
+  alignas(64) OutTile tile;
+  for (int64_t first = of.from; first < of.to; first += OUT_VECTORS * LANES8) {
+    const int32_t outs = (int32_t)smaller((int64_t)OUT_VECTORS * LANES8, of.to - first);
+    for (int64_t k = 0; k < of.k; k += OUT_K) {
+      const int32_t n = (int32_t)smaller((int64_t)OUT_K, of.k - k);
+      unpack_outputs<TYPE>(of, first, outs, k, n, &tile);
+      for (int32_t at = 0, rows; at < count; at += rows) {
+        rows = smaller((int32_t)OUT_ROWS, count - at);
+        const char *x[OUT_ROWS];
+        for (int32_t r = 0; r < rows; r++)
+          x[r] = of.rows + ((int64_t)row_of(entries[at + r]) * (of.k / 32) + k / 32) * ROW_GROUP;
+        if (outs > LANES8)
+          multiply_tile<KIND, OUT_VECTORS>(of, entries + at, rows, x, tile, first, outs, n / 32, k > 0);
+        else
+          multiply_tile<KIND, 1>(of, entries + at, rows, x, tile, first, outs, n / 32, k > 0);
+      }
+    }
+  }
+}
+
+#endif
+
+}  // namespace
+}  // namespace BA_NS
