@@ -67,7 +67,11 @@ function expectedLogits(
       return { token, position: position++, from, block, fresh: marked[block]?.[i] === true, stream: 'stored' };
     });
   });
-  const fresh = stored.filter((row) => row.fresh).map((row): Row => ({ ...row, from: 0, stream: 'fresh' }));
+  // Where a query's own position counts, it is counted from its block in copies of blocks, from the prompt's start in rows.
+  const inRows = harness.attention.readsRows !== undefined;
+  const fresh = stored
+    .filter((row) => row.fresh)
+    .map((row): Row => ({ ...row, from: inRows ? 0 : row.from, stream: 'fresh' }));
   const last = Array.from(final, (token): Row => {
     return { token, position: position++, block: -1, fresh: false, stream: 'final' };
   });

@@ -255,7 +255,7 @@ const expertVariants: Record<string, RandomModelSpec> = {
   'mixtral in Q8_0': { family: 'llama', layers: 2, experts: { count: 8, used: 2 }, weights: TensorType.Q8_0 },
   ...Object.fromEntries(
     Object.entries({
-      // Eight matrices a layer, three of them experts': those meet in every pair over the layers.
+      // Seven matrices a layer, three of them experts': those meet in every pair over as many layers as there are types.
       'Q4_K, Q6_K and Q5_K': [TensorType.Q4_K, TensorType.Q6_K, TensorType.Q5_K],
       'MXFP4, Q8_0, Q4_1, Q5_0 and Q5_1': [
         TensorType.MXFP4,
@@ -266,7 +266,14 @@ const expertVariants: Record<string, RandomModelSpec> = {
       ],
     }).map(([name, mixed]): [string, RandomModelSpec] => [
       `mixtral in ${name} by turns`,
-      { family: 'llama', layers: 5, embedding: 256, feedForward: 256, experts: { count: 6, used: 2 }, mixed },
+      {
+        family: 'llama',
+        layers: mixed.length,
+        embedding: 256,
+        feedForward: 256,
+        experts: { count: 6, used: 2 },
+        mixed,
+      },
     ]),
   ),
 };
