@@ -69,13 +69,13 @@ export function nativeLinear(
       const [inputs, outputs, experts] = weight.ne;
       const [used, tokens] = chosen.ne;
       if (x.nb[0] !== 4 || chosen.nb[0] !== 4 || !takes(weight)) return undefined;
-      const { pack, multiply, packedBytes } = linear.experts;
-      const bytes = packedBytes({ type, inputs, outputs, experts, used, tokens, rows: x.ne[1] });
+      const calls = linear.experts;
+      const bytes = calls.packedBytes({ type, inputs, outputs, experts, used, tokens, rows: x.ne[1] });
       if (bytes < 0) return undefined;
       const xs = once(`${x.address} ${formOf(type)} ${chosen.address} ${experts}`, () =>
-        g.custom([bytes / 4, 1, 1, 1], [x, chosen, weight], pack, 0n),
+        g.custom([bytes / 4, 1, 1, 1], [x, chosen, weight], calls.pack, 0n),
       );
-      return g.custom([outputs, used, tokens, 1], [xs, weight], multiply, 0n);
+      return g.custom([outputs, used, tokens, 1], [xs, weight], calls.multiply, 0n);
     },
   };
 }
