@@ -71,7 +71,7 @@ function expectedLogits(
   const inRows = harness.attention.readsRows !== undefined;
   const fresh = stored
     .filter((row) => row.fresh)
-    .map((row): Row => ({ ...row, from: inRows ? 0 : row.from, stream: 'fresh' }));
+    .map((row): Row => ({ ...row, from: inRows ? 0 : (row.from ?? 0), stream: 'fresh' }));
   const last = Array.from(final, (token): Row => {
     return { token, position: position++, block: -1, fresh: false, stream: 'final' };
   });
