@@ -7,6 +7,7 @@ import { createRandom } from '@block-attention/engine/internal/base';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseSample } from '../../packages/engine/src/train/data/training-data.ts';
 import { type Context, type ContextRecipe, ContextStream } from './contexts.ts';
+import { factPage } from './facts/fact-page.ts';
 import { manualPage } from './manual-pages.ts';
 import { tablePage } from './manual-tables.ts';
 import { manualSet, manualUnits, tableSet, tableUnits } from './manuals.ts';
@@ -175,4 +176,25 @@ it('made-up pages hold their answers where they say', () => {
       if (!/^(Yes|No)$/.test(answer ?? '')) expect(plain(markdown), question).toContain(plain(answer ?? ''));
     }
   }
+});
+
+it('writes pages of facts that say what is asked, yes as often as no', () => {
+  const random = createRandom(6);
+  const kinds = new Set<string>();
+  let [yes, no] = [0, 0];
+  for (let i = 0; i < 600; i++) {
+    const { kind, markdown, questions } = factPage(random, 'Zenko 300');
+    kinds.add(kind);
+    for (const { question, answer, evidence } of questions) {
+      expect(question).not.toMatch(/[{}]|undefined/);
+      if (answer === undefined || evidence === undefined) continue;
+      expect(markdown).toContain(evidence);
+      if (answer === 'Yes') yes++;
+      else if (answer === 'No') no++;
+      else expect(plain(evidence), question).toContain(plain(answer));
+    }
+  }
+  expect(kinds.size).toBe(11);
+  expect(yes / (yes + no)).toBeGreaterThan(0.4);
+  expect(yes / (yes + no)).toBeLessThan(0.6);
 });

@@ -3,12 +3,14 @@
 import type { Random } from '@block-attention/engine/internal/base';
 import { chunkDocument } from '../../src/rag/chunk/chunk-document.ts';
 import { parseMarkdown } from '../../src/rag/load/markup/markdown.ts';
+import { factPage } from './facts/fact-page.ts';
 import { type ManualPage, manualPage, productName } from './manual-pages.ts';
 import { tablePage } from './manual-tables.ts';
 import type { Asked, Passage, Unit } from './sources.ts';
 
 export const manualSet = 'manuals';
 export const tableSet = 'tables';
+export const factSet = 'facts';
 
 /** Long enough to matter, short enough that pages become several passages. */
 const chunkTokens = 160;
@@ -20,8 +22,17 @@ export function manualUnits(count: number, random: Random): Unit[] {
 
 /** Pages with tables of more kinds, whose questions are partly written as people type them. */
 export function tableUnits(count: number, random: Random): Unit[] {
+  return typedUnits(count, random, () => unitOf(tableSet, tablePage(random, productName(random))));
+}
+
+/** Pages of statements that are alike, asked about in the same way. */
+export function factUnits(count: number, random: Random): Unit[] {
+  return typedUnits(count, random, () => unitOf(factSet, factPage(random, productName(random))));
+}
+
+function typedUnits(count: number, random: Random, make: () => Unit): Unit[] {
   return Array.from({ length: count }, () => {
-    const unit = unitOf(tableSet, tablePage(random, productName(random)));
+    const unit = make();
     return { ...unit, asked: unit.asked.map((one) => ({ ...one, question: asTyped(one.question, random) })) };
   });
 }

@@ -1,6 +1,6 @@
 /** Every number of the reader's training: sets, contexts, stages. Changing one changes the adapter. */
 import type { ContextRecipe } from './contexts.ts';
-import { manualSet, tableSet } from './manuals.ts';
+import { factSet, manualSet, tableSet } from './manuals.ts';
 
 /** What is trained: the alias, whose file all sources hold alike. */
 export const baseModel = 'smollm2-135m';
@@ -154,6 +154,37 @@ export const stages: readonly Stage[] = [
         'train-hotpotqa-10p': 0.04,
         'train-squadshifts-new-wiki': 0.04,
         'train-boolq-yesno': 0.02,
+        'train-squad2.0-unanswerable-10-articles': 0.01,
+      },
+    },
+  },
+  {
+    name: 'close',
+    contexts: 1900,
+    batch: 8,
+    seed: 6,
+    pages: 2000,
+    learningRate: 8e-4,
+    maxTokens: 3000,
+    evaluateEvery: 80,
+    recipe: {
+      ...common,
+      perUnit: 6,
+      perContext: 40,
+      distractors: 5,
+      aloneDistractor: 0.4,
+      aloneUnanswered: 3,
+      passages: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3, 8],
+      shares: {
+        [factSet]: 0.24,
+        [tableSet]: 0.2,
+        [manualSet]: 0.06,
+        'train-squad1.1': 0.18,
+        'train-nq-open-10p': 0.12,
+        'train-boolq-yesno': 0.07,
+        'train-2wikimultihopqa-10p': 0.05,
+        'train-hotpotqa-10p': 0.04,
+        'train-squadshifts-new-wiki': 0.03,
         'train-squad2.0-unanswerable-10-articles': 0.01,
       },
     },

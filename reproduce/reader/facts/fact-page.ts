@@ -1,0 +1,17 @@
+/**
+ * Pages of statements that are alike, so that an answer is a matter of reading closely. Made up from seeded words, with
+ * questions and the statement each is answered by.
+ */
+import type { Random } from '@block-attention/engine/internal/base';
+import type { ManualPage } from '../manual-pages.ts';
+import type { Write } from './fact.ts';
+import { modelsAndParts } from './models-and-parts.ts';
+import { workAndUse } from './work-and-use.ts';
+
+const kinds = Object.entries({ ...modelsAndParts, ...workAndUse }) as [[string, Write], ...[string, Write][]];
+
+/** @param product invented name of what the page is about */
+export function factPage(random: Random, product: string): ManualPage {
+  const [kind, write] = random.pick(kinds);
+  return { kind: `facts: ${kind}`, ...write(random, product) };
+}

@@ -1,0 +1,37 @@
+/**
+ * A made-up page of facts: statements, each with what is asked about it.
+ */
+import type { Random } from '@block-attention/engine/internal/base';
+import type { ManualPage, PageQuestion } from '../manual-pages.ts';
+import { months } from '../manual-words.ts';
+
+export type Write = (random: Random, product: string) => Omit<ManualPage, 'kind'>;
+export interface Fact {
+  /** A paragraph, a line of a list or a row of a table. */
+  readonly text: string;
+  readonly asked: readonly PageQuestion[];
+}
+
+export const said = (question: string, answer: string, evidence: string): PageQuestion => ({
+  question,
+  answer,
+  evidence,
+});
+export const unsaid = (question: string): PageQuestion => ({ question, answer: undefined, evidence: undefined });
+export const some = <T>(random: Random, values: readonly T[], count: number) => random.shuffle(values).slice(0, count);
+export const upper = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+export const between = (random: Random, low: number, high: number) => low + random.integer(high - low + 1);
+export const day = (random: Random) =>
+  `${between(random, 1, 28)} ${random.pick(months as readonly string[] as [string])}`;
+export function page(
+  random: Random,
+  titles: readonly [string, ...string[]],
+  facts: readonly Fact[],
+  unasked: string[] = [],
+) {
+  const list = facts.every(({ text }) => text.startsWith('- '));
+  return {
+    markdown: `# ${random.pick(titles)}\n\n${facts.map(({ text }) => text).join(list ? '\n' : '\n\n')}\n`,
+    questions: [...random.shuffle(facts.flatMap(({ asked }) => asked)), ...unasked.map(unsaid)],
+  };
+}
