@@ -54,7 +54,7 @@ describe('an adaptation', () => {
     );
     expect([...stages]).toEqual(['questions', 'measuring', 'answers', 'training', 'verifying']);
     expect(plans).toEqual([report.plan]);
-    expect(report.plan).toMatchObject({ contexts: 8, limit: 'asked', policy: 'anchor:header', passages: 6 });
+    expect(report.plan).toMatchObject({ contexts: 8, limit: 'asked', policy: 'anchor:200', passages: 6 });
     const { files, curve, training, verification } = report;
     expect(curve[0]).toMatchObject({ step: 0, divergence: training.before?.block?.divergence });
     expect(curve.length).toBeGreaterThan(2);

@@ -114,7 +114,7 @@ it('says why auto became full attention, without a path of this machine', async 
 
 it('follows a context policy, and accounts for it', async () => {
   const silent = await ask(chat({ block_attention: { mode: 'block' } }));
-  expect(silent.block_attention).toMatchObject({ policy: 'anchor:header', recomputed_tokens: 0 });
+  expect(silent.block_attention).toMatchObject({ policy: 'anchor:200', recomputed_tokens: 0 });
   const plain = await ask(chat({ block_attention: { mode: 'block', policy: 'plain' } }));
   expect(plain.block_attention).toMatchObject({ policy: 'plain', recomputed_tokens: 0 });
   for (const name of ['policy', 'repair']) {

@@ -32,7 +32,7 @@ describe('store', () => {
   it('lists and counts', async () => {
     const { stdout } = await store('ls');
     expect(stdout.trimEnd().split('\n')).toHaveLength(4);
-    expect(stdout).toMatch(/^[0-9a-f]{16} +\d+ tokens +anchor:header +[\d.]+ KiB +used \d+ s ago$/m);
+    expect(stdout).toMatch(/^[0-9a-f]{16} +\d+ tokens +anchor:200 +[\d.]+ KiB +used \d+ s ago$/m);
     // Not twice: a program gets the list as JSON.
     expect((await store('ls', '--json')).stderr).toBe('');
     expect((await store('stats', '--json')).json()).toMatchObject({

@@ -3,9 +3,9 @@ import { defaultPolicy, trainedPolicy } from './default-policy.ts';
 
 describe('defaultPolicy', () => {
   it.each([
-    ['auto', 'anchor:header'],
-    ['plain', 'anchor:header'],
-    ['chat', 'anchor:header'],
+    ['auto', 'anchor:200'],
+    ['plain', 'anchor:200'],
+    ['chat', 'anchor:200'],
     ['paper', 'plain'],
   ] as const)('of template %s is %s', (template, name) => {
     expect(defaultPolicy(template).name).toBe(name);
