@@ -14,7 +14,7 @@ import { TensorType } from '../packages/engine/src/ggml/graph/tensor.ts';
 import { isRouted, modelVariants } from './support/models/model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
 import { realModels } from './support/models/real-models.ts';
-import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
+import { type AttentionPathCase, attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/oracle/forward-harness.ts';
 import { explainedErrors } from './support/oracle/oracle-rounding.ts';
 import { paperForward } from './support/oracle/paper-attention.ts';
@@ -29,14 +29,17 @@ async function explained(
   path: string,
   type: KvType,
   prompts: readonly (readonly Int32Array[])[],
-  more = 1,
+  more?: AttentionPathCase['rounding'],
 ): Promise<number[]> {
   const errors = await explainedErrors(path, type, async (harness) => {
     const rows: Float32Array[] = [];
     for (const blocks of prompts) rows.push(await harness.dense(blocks));
     return rows;
   });
-  return errors.map((error) => (type === 'f32' ? error : more * error));
+  return errors.map((error, i) => {
+    const keys = (prompts[i] ?? []).reduce((sum, { length }) => sum + length, 0);
+    return error * (more?.(type, keys) ?? 1);
+  });
 }
 
 /** Distinct passages and the order they are used in (repeats allowed), then the final block. */

@@ -15,7 +15,7 @@ import { Backend } from '../packages/engine/src/ggml/device/backend.ts';
 import { GraphContext } from '../packages/engine/src/ggml/graph/graph-context.ts';
 import { TensorType } from '../packages/engine/src/ggml/graph/tensor.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
-import { gatheredPath } from './support/oracle/attention-paths.ts';
+import { gatheredPath, gatheredRounding } from './support/oracle/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/oracle/forward-harness.ts';
 import { explainedErrors } from './support/oracle/oracle-rounding.ts';
 import { expectWithin } from './support/oracle/rounding.ts';
@@ -79,8 +79,16 @@ describe('graphs', () => {
         );
         const tokens = randomTokens(prng, harness.vocabulary, 6);
         await forwardStep(harness.model, attention, harness.allocator, [{ sequence, tokens, logits: 'last' }]);
-        const graph = new DecodeGraph(harness.model, attention, [sequence]);
+        const graph = new DecodeGraph(harness.model, attention, [sequence], 40);
         nodes.push({ gather, prompt: built[0]?.nodes ?? 0, decode: built[1]?.nodes ?? 0 });
+        const [likeliest] = await graph.runShort(Int32Array.of(5), [40]);
+        expect(likeliest).not.toBeInstanceOf(Float32Array);
+        sequence.truncate(sequence.length - 1);
+        const [all] = await graph.runShort(Int32Array.of(5), [undefined]);
+        if (!(all instanceof Float32Array)) throw new Error('all logits');
+        const order = Array.from(all, (value, id) => ({ value, id })).sort((a, b) => b.value - a.value);
+        const values = Float32Array.from(order.slice(0, 40), ({ value }) => value);
+        expect(likeliest).toEqual({ ids: Int32Array.from(order.slice(0, 40), ({ id }) => id), values });
         graph.dispose();
         harness.clear();
         blocks.splice(0, 3, ...(await harness.encode([3, 4, 5].map((n) => randomTokens(prng, harness.vocabulary, n)))));
@@ -121,7 +129,8 @@ describe('1 to 300 blocks', () => {
           const blocks = await harness.encode(one.passages);
           const used = one.order.map((at) => blocks[at]).filter((block) => block !== undefined);
           const logits = await harness.append(await harness.sequence(used, 5), one.final);
-          const bound = (bounds[i] ?? 0) * (type === 'f32' ? 1 : (gatheredPath.rounding ?? 1));
+          const keys = promptOf(one).reduce((sum, { length }) => sum + length, 0);
+          const bound = (bounds[i] ?? 0) * gatheredRounding(type, keys);
           expectWithin(relativeError(logits, await harness.dense(promptOf(one))), bound, `${counts[i]} blocks`);
           harness.clear();
         }
@@ -280,6 +289,23 @@ describe('an engine', () => {
     const again = await readPrompt(engine, { passages, question: `${question} Say it in a few words, if you please.` });
     expect(again.reusedTokens).toBeGreaterThan(16);
     expect(relativeError(again.logits, fresh.logits)).toBeLessThan(1e-5);
+  });
+
+  it('draws the same tokens from what the device finds as from all logits', async () => {
+    await using engine = await open();
+    const draw = (more: object, all: boolean) =>
+      engine.answer({ passages, question, maxTokens: 24, ...more, ...(all && { onToken: () => undefined }) }).result;
+    for (const sampling of [
+      {},
+      { temperature: 1, topK: 40, seed: 3 },
+      { temperature: 2, topK: 9, topP: 0.9, seed: 4 },
+    ]) {
+      const right = await draw(sampling, true);
+      // Beside others that need all logits, or fewer of them.
+      const beside = [{}, { temperature: 1, seed: 5 }, { repeatPenalty: 1.3 }, { grammar: 'root ::= [a-z ]*' }];
+      const [found] = await Promise.all([sampling, ...beside].map((more) => draw(more, false)));
+      expect(found?.text).toBe(right.text);
+    }
   });
 
   it('forgets in the pool what is forgotten', async () => {

@@ -201,7 +201,7 @@ describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention
         (await reference.dense([prompt])).slice(),
         await expectedLogits(reference, tokens, marked, final),
       ]);
-      const [whole = 0, heads = 0] = explained.map((error) => error * (type === 'f32' ? 1 : (rounding ?? 1)));
+      const [whole = 0, heads = 0] = explained.map((error) => error * (rounding?.(type, prompt.length) ?? 1));
       const plain = await harness.append(await harness.sequence(blocks, final.length), final);
       const error = async (how: Recomputation) => {
         const found = await recomputed(harness, blocks, how, final);

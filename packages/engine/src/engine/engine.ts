@@ -13,6 +13,7 @@ import {
   type AdapterOptions,
   type AttentionFactory,
   adapterIdentity,
+  findsShortlists,
   KvLayout,
   type LinearDecision,
   Model,
@@ -135,7 +136,10 @@ export async function createEngineWith(
     attention: attention.factory,
     scoreBytes: attention.keepsScores ? undefined : Number.POSITIVE_INFINITY,
     pace: new Pace(model, options.onThreads),
-    ...(attention.name === 'gathered' && !backend.isCpu && { batchTokens: deviceBatchTokens }),
+    ...(attention.name === 'gathered' && {
+      shortlists: findsShortlists(backend, model.hyperParameters.vocabulary),
+      ...(!backend.isCpu && { batchTokens: deviceBatchTokens }),
+    }),
   });
   cleanup.defer(() => runner.close());
   const source = new BlockSource({

@@ -2,6 +2,7 @@
  * From the logits of a prompt to its answer: sample, stream, stop. Knows sequences and tokens, nothing of blocks.
  */
 import type { Sampler } from '../../ggml/llama/sampler.ts';
+import type { TokenLogits } from '../../ggml/llama/shortlist.ts';
 import type { Tokenizer } from '../../ggml/llama/tokenizer.ts';
 import type { Sequence } from '../../model/kv/sequence.ts';
 import type { Runner } from '../schedule/runner.ts';
@@ -53,7 +54,9 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
   const tell = () => {
     for (const report of held.splice(0)) onToken?.(report);
   };
-  let logits = options.logits;
+  // A report is made of all logits.
+  const shortlist = onToken === undefined ? sampler.shortlist : undefined;
+  let logits: TokenLogits = options.logits;
   let firstTokenAt = Number.NaN;
   let stopReason: AnswerResult['stopReason'] = 'length';
   while (tokens.length < maxTokens) {
@@ -64,7 +67,7 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
       break;
     }
     tokens.push(token);
-    if (onToken) held.push(reportToken(logits, token, topLogprobs, tokenizer));
+    if (onToken && logits instanceof Float32Array) held.push(reportToken(logits, token, topLogprobs, tokenizer));
     const named = options.controlText === true && tokenizer.isControl(token);
     const piece = text.push(named ? encoder.encode(tokenizer.tokenText(token)) : tokenizer.tokenBytes(token));
     if (!text.holds && !text.stopped) tell();
@@ -77,7 +80,7 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
       stopReason = 'aborted';
       break;
     }
-    if (tokens.length < maxTokens) logits = await runner.decode(sequence, token, { group });
+    if (tokens.length < maxTokens) logits = await runner.decode(sequence, token, { shortlist, group });
   }
   if (!text.stopped) tell();
   push(text.finish());

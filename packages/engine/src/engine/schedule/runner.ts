@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import { requestAborted } from '../../abort.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { GraphAllocator } from '../../ggml/device/backend.ts';
+import type { TokenLogits } from '../../ggml/llama/shortlist.ts';
 import {
   type AttentionFactory,
   DecodeGraph,
@@ -38,7 +39,8 @@ interface Prompt extends PromptTask<Sequence>, Settled<PromptResult> {
   computeMs: number;
 }
 
-interface Decode extends DecodeTask<Sequence>, Settled<Float32Array> {
+interface Decode extends DecodeTask<Sequence>, Settled<TokenLogits> {
+  readonly shortlist: number | undefined;
   cancelled: boolean;
 }
 
@@ -66,6 +68,8 @@ export interface RunnerOptions {
   readonly busyBatchTokens?: number | undefined;
   /** Bytes that one sequence's score matrix may take. Defaults to 256 MiB. */
   readonly scoreBytes?: number | undefined;
+  /** Whether the device finds shortlists itself. Defaults to false: all logits are copied. */
+  readonly shortlists?: boolean | undefined;
   /** Chooses the threads of every step. Defaults to as many as the backend has. */
   readonly pace?: Pace | undefined;
 }
@@ -75,6 +79,7 @@ export class Runner {
   readonly #attention: AttentionFactory;
   readonly #allocator: GraphAllocator;
   readonly #scoreBytes: number;
+  readonly #shortlists: boolean;
   readonly #pace: Pace;
   readonly #scheduler: Scheduler<Sequence, Prompt, Decode>;
   /** Work that is not a forward pass but needs the backend to itself. */
@@ -91,6 +96,7 @@ export class Runner {
     this.#attention = options.attention;
     this.#allocator = options.model.backend.allocator();
     this.#pace = options.pace ?? new Pace(options.model);
+    this.#shortlists = options.shortlists ?? false;
     this.#scoreBytes = options.scoreBytes ?? 256 * 2 ** 20;
     this.#scheduler = new Scheduler({
       batchTokens: options.batchTokens ?? 512,
@@ -133,15 +139,24 @@ export class Runner {
     });
   }
 
-  /** Runs one token of a sequence. @returns its logits, [vocabulary], valid until the next call for the sequence */
+  /**
+   * Runs one token of a sequence.
+   * @param options `shortlist`: how many of the likeliest tokens are enough. Defaults to all
+   * @returns its logits, [vocabulary], or a shortlist of just so many tokens; valid until the next call for the sequence
+   */
   decode(
     sequence: Sequence,
     token: number,
-    options: { readonly group?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<Float32Array> {
+    options: {
+      readonly shortlist?: number | undefined;
+      readonly group?: string | undefined;
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<TokenLogits> {
     const { group = '', signal } = options;
+    const shortlist = this.#shortlists ? options.shortlist : undefined;
     return this.#submit(signal, (settled): Decode => {
-      const task = { sequence, token, group, cancelled: false, ...settled };
+      const task = { sequence, token, group, shortlist, cancelled: false, ...settled };
       this.#scheduler.addDecode(task);
       return task;
     });
@@ -267,12 +282,16 @@ export class Runner {
     }
   }
 
-  async #decodeTogether(tasks: readonly Decode[]): Promise<Float32Array[]> {
+  async #decodeTogether(tasks: readonly Decode[]): Promise<TokenLogits[]> {
     const sequences = tasks.map((task) => task.sequence);
-    const graph = this.#graphFor(sequences);
+    const wanted = tasks.map(({ shortlist }) => shortlist);
+    const longest = Math.max(...wanted.map((count) => count ?? 0));
+    const graph = this.#graphFor(sequences, longest);
     const parts = sequences.map((sequence) => ({ sequence, tokens: 1 }));
     const tokens = Int32Array.from(tasks, (task) => task.token);
-    return this.#pace.run({ kind: 'decode', parts }, () => graph.run(tokens));
+    return this.#pace.run({ kind: 'decode', parts }, () =>
+      longest === 0 ? graph.run(tokens) : graph.runShort(tokens, wanted),
+    );
   }
 
   /** Why what was just computed for a sequence is wrong: a mapped file has lost what it was computed from. */
@@ -287,10 +306,10 @@ export class Runner {
     return blocks.some(({ memory }) => memory.isDamaged?.() === true) ? blockDamaged() : undefined;
   }
 
-  #graphFor(sequences: readonly Sequence[]): DecodeGraph {
-    if (this.#decodeGraph?.serves(sequences)) return this.#decodeGraph;
+  #graphFor(sequences: readonly Sequence[], shortlist: number): DecodeGraph {
+    if (this.#decodeGraph?.serves(sequences, shortlist)) return this.#decodeGraph;
     this.#dropGraph();
-    this.#decodeGraph = new DecodeGraph(this.#model, this.#attention, sequences);
+    this.#decodeGraph = new DecodeGraph(this.#model, this.#attention, sequences, shortlist);
     return this.#decodeGraph;
   }
 

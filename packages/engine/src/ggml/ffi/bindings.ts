@@ -40,6 +40,7 @@ export interface Bindings {
   mul_mat_id(ctx: Ptr, a: Ptr, b: Ptr, ids: Ptr): Ptr;
   add_id(ctx: Ptr, a: Ptr, b: Ptr, ids: Ptr): Ptr;
   argsort_top_k(ctx: Ptr, a: Ptr, k: number): Ptr;
+  top_k(ctx: Ptr, a: Ptr, k: number): Ptr;
   div(ctx: Ptr, a: Ptr, b: Ptr): Ptr;
   clamp(ctx: Ptr, a: Ptr, low: number, high: number): Ptr;
   fill(ctx: Ptr, a: Ptr, value: number): Ptr;
@@ -202,6 +203,7 @@ const signatures: Record<keyof Bindings, string> = {
   mul_mat_id: 'void *$(void *ctx, void *a, void *b, void *ids)',
   add_id: 'void *$(void *ctx, void *a, void *b, void *ids)',
   argsort_top_k: 'void *$(void *ctx, void *a, int k)',
+  top_k: 'void *$(void *ctx, void *a, int k)',
   div: 'void *$(void *ctx, void *a, void *b)',
   clamp: 'void *$(void *ctx, void *a, float low, float high)',
   fill: 'void *$(void *ctx, void *a, float value)',

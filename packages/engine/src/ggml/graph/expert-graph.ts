@@ -39,6 +39,12 @@ export class ExpertGraph extends GraphBase {
     );
   }
 
+  /** The same in any order, without sorting the rest. */
+  topKUnsorted(a: Tensor, k: number): Tensor {
+    this.reserve(k >= 1 && k <= a.ne[0] && a.type === TensorType.F32 && isContiguous(a), `top ${k}`, a);
+    return this.wrap(this.ggml.top_k(this.address, a.address, k), TensorType.I32, [k, a.ne[1], a.ne[2], a.ne[3]]);
+  }
+
   /** Rows of `b` f32 [k, n, tokens] into `a` f32 [k, rows, tokens], each token's at its own `rows` i32 [n, tokens]; a view of `a`. */
   scatterRows(a: Tensor, b: Tensor, rows: Tensor): Tensor {
     const floats = a.type === TensorType.F32 && b.type === TensorType.F32 && rows.type === TensorType.I32;

@@ -7,6 +7,7 @@
 import koffi from 'koffi';
 import { BlockAttentionError } from '../../errors.ts';
 import { allocateMemory, type NativeMemory } from '../ffi/memory.ts';
+import type { Shortlist } from './shortlist.ts';
 
 /** sizeof(llama_token_data): id, logit, p. */
 const tokenWords = 3;
@@ -42,6 +43,16 @@ export class Candidates implements Disposable {
     }
     if (bad >= 0) throw new BlockAttentionError('COMPUTE_FAILED', `the logit of token ${bad} is ${logits[bad]}`);
     this.#begin(logits.length);
+  }
+
+  /** Tokens of a shortlist. */
+  fillShort({ ids, values }: Shortlist): void {
+    this.#reserve(ids.length);
+    for (let i = 0, at = 0; i < ids.length; i++, at += tokenWords) {
+      this.#ids[at] = ids[i] ?? 0;
+      this.#values[at + 1] = values[i] ?? Number.NaN;
+    }
+    this.#begin(ids.length);
   }
 
   /** A single token. */

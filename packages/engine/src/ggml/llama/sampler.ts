@@ -11,11 +11,14 @@ import { Candidates } from './candidates.ts';
 import { checkGrammar } from './grammar-check.ts';
 import { type SamplerCalls, samplerCalls } from './sampler-calls.ts';
 import { type ResolvedSamplerOptions, resolveSamplerOptions, type SamplerOptions } from './sampler-options.ts';
+import { mostShort, type Shortlist, type TokenLogits } from './shortlist.ts';
 import type { VocabTokenizer } from './vocab.ts';
 
 export interface Sampler extends Disposable {
   /** What the draws started from; the same seed, options and logits give the same tokens. */
   readonly seed: number;
+  /** How many of the likeliest tokens it chooses among; undefined where any token may be chosen, or a grammar asks for all. */
+  readonly shortlist: number | undefined;
   /**
    * Chooses a token and remembers it, for the penalties and the grammar.
    * @param logits `[vocabulary]`; left as they are
@@ -26,8 +29,9 @@ export interface Sampler extends Disposable {
   /**
    * The same; what a grammar costs, which can be seconds, is spent on a thread of the pool. One call at a time, which
    * dispose() must wait for.
+   * @param logits all of them, or a shortlist of `shortlist` tokens
    */
-  sampleAside(logits: Float32Array): Promise<number>;
+  sampleAside(logits: TokenLogits): Promise<number>;
   /** Back to the start: seed, penalties and grammar. */
   reset(): void;
 }
@@ -58,7 +62,18 @@ export function createSampler(options: SamplerOptions, tokenizer: VocabTokenizer
     grammar,
     resolved.seed,
     tokenizer.size,
+    shortlistLength(resolved, tokenizer.size),
   );
+}
+
+function shortlistLength(options: ResolvedSamplerOptions, vocabulary: number): number | undefined {
+  if (options.grammar !== undefined || isPenalised(options)) return undefined;
+  const length = options.temperature === 0 ? 1 : options.topK;
+  return length > 0 && length <= mostShort && length < vocabulary ? length : undefined;
+}
+
+function isPenalised({ repeatPenalty, frequencyPenalty, presencePenalty, penaltyLastN }: ResolvedSamplerOptions) {
+  return penaltyLastN > 0 && (repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0);
 }
 
 function openGrammar(calls: SamplerCalls, text: string, tokenizer: VocabTokenizer): bigint {
@@ -75,8 +90,7 @@ function chainOf(calls: SamplerCalls, options: ResolvedSamplerOptions, vocabular
   const { temperature, topK, topP, minP, repeatPenalty, frequencyPenalty, presencePenalty, penaltyLastN, seed } =
     options;
   const members: bigint[] = [];
-  const penalised = repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0;
-  if (penaltyLastN > 0 && penalised) {
+  if (isPenalised(options)) {
     members.push(calls.penalties(vocabulary, penaltyLastN, repeatPenalty, frequencyPenalty, presencePenalty));
   }
   if (temperature === 0) {
@@ -100,6 +114,7 @@ type GrammarStep =
 
 class LlamaSampler implements Sampler {
   readonly seed: number;
+  readonly shortlist: number | undefined;
   readonly #calls: SamplerCalls;
   readonly #candidates: Candidates;
   readonly #chain: bigint | undefined;
@@ -117,7 +132,9 @@ class LlamaSampler implements Sampler {
     grammar: bigint | undefined,
     seed: number,
     vocabulary: number,
+    shortlist: number | undefined,
   ) {
+    this.shortlist = shortlist;
     this.#calls = calls;
     this.#candidates = candidates;
     this.#chain = chain;
@@ -138,7 +155,8 @@ class LlamaSampler implements Sampler {
     }
   }
 
-  async sampleAside(logits: Float32Array): Promise<number> {
+  async sampleAside(logits: TokenLogits): Promise<number> {
+    if (!(logits instanceof Float32Array)) return this.#fromShort(logits);
     if (this.#grammar === undefined) return this.sample(logits);
     this.#checkLogits(logits);
     this.#own ??= new Candidates();
@@ -150,6 +168,26 @@ class LlamaSampler implements Sampler {
       else await call(this.#calls.accept, step.value.grammar, step.value.token);
       this.#checkTime(performance.now() - start, maxAsideMs);
     }
+  }
+
+  #fromShort(list: Shortlist): number {
+    this.#check();
+    if (list.ids.length !== this.shortlist) {
+      throw new BlockAttentionError(
+        'INVALID_ARGUMENT',
+        `a shortlist of ${list.ids.length} tokens, of which the sampler takes ${this.shortlist ?? 'none'}`,
+      );
+    }
+    let token: number | undefined = list.ids[0];
+    if (this.#chain !== undefined) {
+      this.#candidates.fillShort(list);
+      this.#calls.apply(this.#chain, this.#candidates.address);
+      token = this.#candidates.selected();
+    }
+    const chosen = this.#found(token, 'the shortlist leaves none');
+    if (this.#chain !== undefined) this.#calls.accept(this.#chain, chosen);
+    this.#accepted++;
+    return chosen;
   }
 
   #checkLogits(logits: Float32Array): void {

@@ -4,9 +4,11 @@
 import type { GraphAllocator } from '../../ggml/device/backend.ts';
 import { GraphContext } from '../../ggml/graph/graph-context.ts';
 import type { Tensor } from '../../ggml/graph/tensor.ts';
+import type { TokenLogits } from '../../ggml/llama/shortlist.ts';
 import type { Model } from '../model.ts';
 import { type Attention, buildForward } from './forward.ts';
 import { GraphInputs } from './graph-inputs.ts';
+import { ShortRows } from './short-rows.ts';
 
 /** Tensors per layer outside attention, generously. */
 const tensorsPerLayer = 80;
@@ -27,6 +29,8 @@ export interface GraphRequest {
   readonly prompt: boolean;
   /** Where the model's writer acts. Defaults to nowhere. */
   readonly gate?: 'all' | ((inputs: GraphInputs) => Tensor) | undefined;
+  /** Entries of shortlists to be found among the logits of each row: see runShort(). Defaults to none. */
+  readonly entries?: number | undefined;
 }
 
 /** A placed graph of the forward pass. Valid until disposed, or until its allocator places another graph. */
@@ -35,10 +39,11 @@ export class ForwardGraph {
   readonly #context: GraphContext;
   readonly #inputs: GraphInputs;
   readonly #logits: Tensor | null;
+  readonly #short: ShortRows | undefined;
   readonly #allocator: GraphAllocator;
 
   constructor(request: GraphRequest, allocator: GraphAllocator) {
-    const { model, attentionTensors, tokens, outputs, attention, prompt, gate } = request;
+    const { model, attentionTensors, tokens, outputs, attention, prompt, gate, entries } = request;
     this.#model = model;
     this.#allocator = allocator;
     const perLayer = attentionTensors + tensorsPerLayer + adapterTensors * model.adapters.length;
@@ -60,6 +65,7 @@ export class ForwardGraph {
         typeof gate === 'function' ? gate(this.#inputs) : gate,
       );
       if (this.#logits !== null) g.output(this.#logits);
+      if (this.#logits !== null && entries !== undefined) this.#short = new ShortRows(g, this.#logits, entries);
       allocator.place(g);
     } catch (error) {
       this.dispose();
@@ -76,6 +82,23 @@ export class ForwardGraph {
     const values = new Float32Array(this.#logits.ne[0] * this.#logits.ne[1]);
     backend.read(this.#logits, values);
     return values;
+  }
+
+  /** The same, but of a row that wants a shortlist of so many tokens only that is copied, where one can be had. */
+  async runShort(wanted: readonly (number | undefined)[]): Promise<TokenLogits[]> {
+    const { backend } = this.#model;
+    this.#inputs.write(backend);
+    await this.#allocator.compute(this.#context);
+    const logits = this.#logits;
+    if (logits === null) return [];
+    const short = this.#short?.read(backend, wanted) ?? [];
+    return wanted.map((_, row) => {
+      const found = short[row];
+      if (found !== undefined) return found;
+      const values = new Float32Array(logits.ne[0]);
+      backend.read(logits, values, row * values.byteLength);
+      return values;
+    });
   }
 
   dispose(): void {

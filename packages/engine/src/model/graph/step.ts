@@ -3,6 +3,7 @@
  */
 import type { GraphAllocator } from '../../ggml/device/backend.ts';
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
+import { entriesFor, type TokenLogits } from '../../ggml/llama/shortlist.ts';
 import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
 import { GatheredAttention, gatheredTensors } from '../attention/attention-gathered.ts';
 import { KernelModel, NativeAttention } from '../attention/attention-native.ts';
@@ -125,8 +126,11 @@ export class DecodeGraph {
   readonly #allocator: GraphAllocator;
   readonly #tokens: Int32Array;
   readonly #limit: number;
+  readonly #entries: number;
 
-  constructor(model: Model, attention: AttentionFactory, sequences: readonly Sequence[]) {
+  /** @param shortlist most tokens of the shortlists that runShort() may be asked for. Defaults to none */
+  constructor(model: Model, attention: AttentionFactory, sequences: readonly Sequence[], shortlist = 0) {
+    this.#entries = shortlist === 0 ? 0 : entriesFor(shortlist);
     this.#model = model;
     this.#sequences = sequences;
     this.#tokens = new Int32Array(sequences.length);
@@ -141,6 +145,7 @@ export class DecodeGraph {
           tokens: { length: sequences.length, data: () => this.#tokens },
           prompt: false,
           outputs: Int32Array.from(sequences, (_, row) => row),
+          ...(this.#entries > 0 && { entries: this.#entries }),
           attention: (g, inputs) =>
             attention(
               g,
@@ -162,9 +167,10 @@ export class DecodeGraph {
     return this.#allocator.bytes;
   }
 
-  /** Whether the graph fits the next step of exactly these sequences. */
-  serves(sequences: readonly Sequence[]): boolean {
+  /** Whether the graph fits the next step of exactly these sequences, with shortlists of up to so many tokens. */
+  serves(sequences: readonly Sequence[], shortlist = 0): boolean {
     return (
+      shortlist < Math.max(1, this.#entries) &&
       sequences.length === this.#sequences.length &&
       sequences.every((sequence, i) => sequence === this.#sequences[i] && sequence.length < this.#limit)
     );
@@ -180,6 +186,14 @@ export class DecodeGraph {
     for (const sequence of this.#sequences) sequence.advance(1);
     const { vocabulary } = this.#model.hyperParameters;
     return this.#sequences.map((_, i) => values.subarray(i * vocabulary, (i + 1) * vocabulary));
+  }
+
+  /** The same for sequences of which some want a shortlist of so many tokens alone. */
+  async runShort(tokens: Int32Array, wanted: readonly (number | undefined)[]): Promise<TokenLogits[]> {
+    this.#tokens.set(tokens);
+    const rows = await this.#graph.runShort(wanted);
+    for (const sequence of this.#sequences) sequence.advance(1);
+    return rows;
   }
 
   dispose(): void {
