@@ -27,6 +27,7 @@ const kernel = loadNativeKernel();
 const families = (['llama', 'qwen2', 'qwen3', 'smollm3', 'gemma3', 'phi3'] as const).map(
   (family): [string, RandomModelSpec] => [family, { family }],
 );
+const others: [string, RandomModelSpec][] = [['lfm2', modelVariants.lfm2]];
 const types = (['F16', 'Q8_0', 'Q4_0', 'Q4_K'] as const).map((name): [string, RandomModelSpec] => [
   `llama in ${name}`,
   { family: 'llama', layers: 2, embedding: 256, feedForward: 512, weights: TensorType[name] },
@@ -77,16 +78,19 @@ async function run(path: string, along: Path, options: Options): Promise<Float32
 }
 
 describe('full mode with an adapter', () => {
-  it.each([...families, ...types])("%s: equals the merged model, and llama.cpp's own", async (name, spec) => {
-    const { model, adapter, merged } = await prepare(name, spec);
-    const reference = await referencePath(model, adapter);
-    expect(errorAlong(reference, await run(model, reference, { linear: 'ggml' }))).toBeGreaterThan(0.2);
-    expectAlong(reference, await run(model, reference, { adapter: { path: adapter }, linear: 'ggml' }));
-    expectAlong(reference, await run(model, reference, { adapter: { path: adapter }, linear: 'auto', repack: true }));
-    // Quantised weights meet rows of int8, f16 ones rows of f16, and merged ones, in f32, do not: as far apart as two
-    // roundings of the same rows.
-    expectAlong(reference, await run(merged, reference, { linear: 'ggml' }));
-  });
+  it.each([...families, ...others, ...types])(
+    "%s: equals the merged model, and llama.cpp's own",
+    async (name, spec) => {
+      const { model, adapter, merged } = await prepare(name, spec);
+      const reference = await referencePath(model, adapter);
+      expect(errorAlong(reference, await run(model, reference, { linear: 'ggml' }))).toBeGreaterThan(0.2);
+      expectAlong(reference, await run(model, reference, { adapter: { path: adapter }, linear: 'ggml' }));
+      expectAlong(reference, await run(model, reference, { adapter: { path: adapter }, linear: 'auto', repack: true }));
+      // Quantised weights meet rows of int8, f16 ones rows of f16, and merged ones, in f32, do not: as far apart as two
+      // roundings of the same rows.
+      expectAlong(reference, await run(merged, reference, { linear: 'ggml' }));
+    },
+  );
 
   it.each([0, 0.5, -2])('scaled by %d is what llama.cpp makes of that scale', async (scale) => {
     const { model, adapter } = await prepare('scaled', { family: 'llama' });

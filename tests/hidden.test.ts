@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { DecodeGraph, forwardStep, type KvType, type Sequence } from '@block-attention/engine/internal/model';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { attentionVariants } from './support/models/model-variants.ts';
+import { variantsOf } from './support/models/model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
 import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
 import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
@@ -117,7 +117,7 @@ async function equalsTheOracle(
 }
 
 describe.each([...attentionPaths, gatheredPath])('$name attention', (attention) => {
-  describe.each(Object.entries(attentionVariants))('%s', (name, spec: RandomModelSpec) => {
+  describe.each(variantsOf(attention.name))('%s', (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
 

@@ -20,7 +20,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Recomputation } from '../packages/engine/src/engine/policy/recompute.ts';
 import { recomputeContext } from '../packages/engine/src/engine/policy/recompute-context.ts';
 import { recomputeRows } from '../packages/engine/src/engine/policy/recompute-rows.ts';
-import { attentionVariants } from './support/models/model-variants.ts';
+import { recomputedVariants } from './support/models/model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
 import { embedded, stories260k } from './support/models/real-models.ts';
 import { type AttentionPathCase, attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
@@ -153,7 +153,7 @@ async function recomputed(
 }
 
 describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention, rounding }: AttentionPathCase) => {
-  describe.each(Object.entries(attentionVariants))('%s', (name, spec: RandomModelSpec) => {
+  describe.each(Object.entries(recomputedVariants))('%s', (name, spec: RandomModelSpec) => {
     const path = join(folder, `${name}.gguf`);
     beforeAll(() => writeRandomModel(path, spec, 5));
 

@@ -7,6 +7,7 @@
 import { Backend, GraphContext, loadNativeKernel, TensorType } from '@block-attention/engine/internal/ggml';
 import { KvLayout, Model, nativeAttention, portableAttention, Sequence } from '@block-attention/engine/internal/model';
 import { GraphInputs } from '../../packages/engine/src/model/graph/graph-inputs.ts';
+import { attentionLayers } from '../../packages/engine/src/model/weights/layers.ts';
 import { benchOptions, interleave, report, round, timed } from '../support/harness.ts';
 
 const options = await benchOptions({ runs: 5 });
@@ -27,9 +28,9 @@ const blocks = Array.from({ length: keys / blockTokens }, () => {
 });
 
 function firstLayer() {
-  const [layer] = model.weights.layers;
+  const [layer] = attentionLayers(model.weights);
   if (layer === undefined) throw new Error('a model has layers');
-  return layer.attention;
+  return layer;
 }
 
 function ourGraph(attention: ReturnType<typeof portableAttention>) {

@@ -99,6 +99,10 @@ export const modelAliases: Readonly<Record<string, ModelAlias>> = {
     summary: 'Gemma 3 1B Instruct, Q4_K_M, 0.8 GB, Gemma terms of use',
     sources: ['hf:ggml-org/gemma-3-1b-it-GGUF/gemma-3-1b-it-Q4_K_M.gguf'],
   },
+  'lfm2-1.2b': {
+    summary: 'LFM2 1.2B, short convolutions, Q4_K_M, 0.7 GB, LFM Open License v1.0',
+    sources: ['hf:LiquidAI/LFM2-1.2B-GGUF/LFM2-1.2B-Q4_K_M.gguf'],
+  },
   'smollm3-3b': {
     summary: 'SmolLM3 3B, Q4_K_M, 1.9 GB, Apache-2.0',
     sources: ['hf:ggml-org/SmolLM3-3B-GGUF/SmolLM3-Q4_K_M.gguf'],
@@ -118,6 +122,10 @@ export const modelAliases: Readonly<Record<string, ModelAlias>> = {
   'llama-3.1-8b': {
     summary: 'Llama 3.1 8B Instruct, Q4_K_M, 4.9 GB, Llama 3.1 licence',
     sources: ['hf:mradermacher/Meta-Llama-3.1-8B-Instruct-GGUF/Meta-Llama-3.1-8B-Instruct.Q4_K_M.gguf'],
+  },
+  'lfm2-8b-a1b': {
+    summary: 'LFM2 1B of 8B, short convolutions and experts, Q4_K_M, 5 GB, LFM Open License v1.0',
+    sources: ['hf:LiquidAI/LFM2-8B-A1B-GGUF/LFM2-8B-A1B-Q4_K_M.gguf'],
   },
   'qwen3-8b': {
     summary: 'Qwen3 8B, Q4_K_M, 5 GB, Apache-2.0',

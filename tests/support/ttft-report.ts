@@ -44,6 +44,8 @@ export function ttftReport(rows: readonly TtftRow[]): TtftReport {
       chatTemplate: null,
       trainedContext: 8192,
       kvBytesPerToken: 23_040,
+      kvBytesPerBlock: 0,
+      recomputes: true,
       adapter: null,
       warnings: [],
     },

@@ -2,7 +2,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import type { EvaluationRow, VerificationReport, VerifyProgress } from '@block-attention/engine/eval';
 import { cacheFolder } from '@block-attention/engine/internal/platform';
-import { namesFile, parsePolicy, plainPolicy } from '@block-attention/engine/internal/policy';
+import { namesFile, parsePolicy, plainPolicy, runsOn } from '@block-attention/engine/internal/policy';
 import { type Command, Option } from 'commander';
 import { defaultModel, modelAliases } from '../../hub/aliases.ts';
 import { loadEval, loadOpenEngine } from '../lazy.ts';
@@ -120,7 +120,10 @@ async function run(flags: Flags, askedTokens: number | undefined, { io }: Comman
     cacheDir: cacheFolder(io.env),
     beside: flags.beside,
     into: flags.into,
-    policies: flags.policy ?? [plainPolicy, ...(flags.repair ?? defaultPolicies.map(parsePolicy))],
+    policies: flags.policy ?? [
+      plainPolicy,
+      ...(flags.repair ?? usualPolicies.filter((one) => runsOn(one, engine.model))),
+    ],
     questions,
     labels: own ? 'own' : 'gold',
     tolerance,
@@ -165,7 +168,7 @@ function showComparing(output: Output, { done, total, policy, remainingMs }: Ver
 }
 
 /** Tried in this order where plain block mode loses too much. */
-const defaultPolicies = ['anchor:header', 'anchor:200', 'anchor:200+head:8'];
+const usualPolicies = ['anchor:header', 'anchor:200', 'anchor:200+head:8'].map(parsePolicy);
 
 function card(report: VerificationReport, nameOf: (row: Pick<EvaluationRow, 'policy'>) => string): string[] {
   const {

@@ -60,7 +60,8 @@ export async function encodeChunks(
       if (key !== undefined && (await engine.store.has(key)) !== undefined) totals.present += 1;
       else missing.push(passage);
     }
-    totals.bytes += part.reduce((sum, { tokens }) => sum + tokens * engine.model.kvBytesPerToken, 0);
+    const { kvBytesPerToken, kvBytesPerBlock } = engine.model;
+    totals.bytes += part.reduce((sum, { tokens }) => sum + tokens * kvBytesPerToken + kvBytesPerBlock, 0);
     done += part.length - missing.length;
     for (let from = 0; from < missing.length; from += encodedAtOnce) {
       const some = missing.slice(from, from + encodedAtOnce);

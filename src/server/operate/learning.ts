@@ -14,6 +14,7 @@ import {
   type Engine,
   parsePolicy,
   recomputedShare,
+  runsOn,
   type StoredVerdict,
   type TextScore,
 } from '@block-attention/engine/internal/engine';
@@ -311,7 +312,9 @@ export class Learning {
 
 function usualPolicies(engine: Engine): string[] {
   const name = engine.chooseMode({ mode: 'block' }).policy?.name ?? 'plain';
-  return recomputedShare(parsePolicy(name)) > 0 ? [name] : [name, name === 'plain' ? 'head:8' : `${name}+head:8`];
+  if (recomputedShare(parsePolicy(name)) > 0) return [name];
+  const names = [name, name === 'plain' ? 'head:8' : `${name}+head:8`];
+  return names.filter((text) => runsOn(parsePolicy(text), engine.model));
 }
 
 /** Geometric mean of the tokens' probabilities. */

@@ -10,8 +10,8 @@ import { embedderName } from '../requests/embedding.ts';
 export function addModels(app: App, server: ServerContext): void {
   const { engine, embedder, modelNames, created, shadow, learning, library } = server;
   const model = (id: string) => {
-    const { architecture, contextTokens, kvBytesPerToken, parameters, layers, heads, kvHeads, headDim } = engine.model;
-    const { adapter } = engine.model;
+    const { architecture, contextTokens, kvBytesPerToken, kvBytesPerBlock, parameters } = engine.model;
+    const { layers, heads, kvHeads, headDim, adapter } = engine.model;
     const block_attention = {
       architecture,
       parameters,
@@ -22,6 +22,7 @@ export function addModels(app: App, server: ServerContext): void {
       head_dim: headDim,
       context_tokens: contextTokens,
       kv_bytes_per_token: kvBytesPerToken,
+      kv_bytes_per_block: kvBytesPerBlock,
       kv_type: engine.kvType,
       attention: engine.attention,
       threads: engine.threads,

@@ -182,6 +182,32 @@ export const modelVariants = {
     ropeScaling: { type: 'yarn', factor: 4, originalContext: 64 },
     entries: { 'rope.scaling.yarn_log_multiplier': { f32: 0.2 } },
   },
+  lfm2: {
+    family: 'lfm2',
+    layers: 6,
+    embedding: 128,
+    headDim: 32,
+    feedForward: 160,
+    tiedHead: true,
+    convolutions: { layers: [0, 1, 3, 4], taps: 3 },
+  },
+  // A convolution last, whose inputs are stored and whose result is not computed while a passage is encoded.
+  'lfm2, windows': {
+    family: 'lfm2',
+    layers: 5,
+    slidingWindow: 12,
+    ropeBase: 1_000_000,
+    convolutions: { layers: [0, 2, 4], taps: 4 },
+  },
+  lfm2moe: {
+    family: 'lfm2moe',
+    layers: 4,
+    tiedHead: true,
+    experts: { count: 8, used: 3 },
+    denseLayers: 1,
+    convolutions: { layers: [0, 2], taps: 3 },
+    entries: { leading_dense_block_count: { u32: 1 } },
+  },
   'phi3, longrope': { family: 'phi3', ropeScaling: { type: 'longrope', originalContext: 256, attnFactor: 1.19 } },
 } as const satisfies Record<string, RandomModelSpec>;
 
@@ -190,6 +216,11 @@ export function isRouted({ family, experts }: RandomModelSpec): boolean {
   const traits: FamilyTraits = familyTraits[family];
   if (experts !== undefined && experts.used === experts.count) return false;
   return experts !== undefined || traits.experts === 'always';
+}
+
+/** Whether layers have short convolutions, whose states are not one for each token. */
+export function convolves({ convolutions }: RandomModelSpec): boolean {
+  return convolutions !== undefined;
 }
 
 /** Whether ggml looks the activation up in a table of halves. */
@@ -231,6 +262,16 @@ const familiarAttention: readonly string[] = [
 /** The rows that differ in how they attend. */
 export const attentionVariants: Readonly<Record<string, RandomModelSpec>> = Object.fromEntries(
   Object.entries(modelVariants).filter(([name]) => !familiarAttention.includes(name)),
+);
+
+/** Of them those that an attention path reads: rows, one for each token, have no place for what convolutions keep. */
+export function variantsOf(path: string): [string, RandomModelSpec][] {
+  return Object.entries(attentionVariants).filter(([, spec]) => path !== 'gathered' || !convolves(spec));
+}
+
+/** Those whose tokens can be computed again. */
+export const recomputedVariants: Readonly<Record<string, RandomModelSpec>> = Object.fromEntries(
+  Object.entries(attentionVariants).filter(([, spec]) => !convolves(spec)),
 );
 
 /** What only models with many layers have: compared in full mode. */

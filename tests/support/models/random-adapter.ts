@@ -28,7 +28,8 @@ export interface RandomAdapterSpec {
   readonly tensors?: (all: GgufTensorSource[]) => GgufTensorSource[];
 }
 
-const linear = /^(blk\.\d+\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))|output)\.weight$/;
+const linear =
+  /^(blk\.\d+\.(attn_(q|k|v|qkv|output)|shortconv\.(in_proj|out_proj)|ffn_(gate|up|down))|output)\.weight$/;
 
 /** Writes an adapter of every linear map of the model, its head included, that changes logits clearly. */
 export async function writeRandomAdapter(

@@ -40,6 +40,10 @@ export interface FamilyTraits {
   readonly sharedCount?: number;
   /** Whether keys and values are maps of a latent. */
   readonly latent?: boolean;
+  /** Whether layers without heads of keys and values have a short convolution. */
+  readonly convolutions?: boolean;
+  /** What the last norm is called. Defaults to `output_norm`. */
+  readonly outputNorm?: string;
   /** Biases of the router and the experts. */
   readonly expertBias?: boolean;
   readonly choiceBias?: boolean;
@@ -198,6 +202,15 @@ export const familyTraits = {
     },
   },
   stablelm: { layerNorm: 'biased', attentionBias: true, rotated: 0.25 },
+  lfm2: { queryKeyNorm: 'head', convolutions: true, outputNorm: 'token_embd_norm', sliding: 'asked' },
+  lfm2moe: {
+    queryKeyNorm: 'head',
+    convolutions: true,
+    outputNorm: 'token_embd_norm',
+    experts: 'always',
+    choiceBias: true,
+    entries: { expert_gating_func: { u32: 2 } },
+  },
 } as const satisfies Record<string, FamilyTraits>;
 
 export type Family = keyof typeof familyTraits;

@@ -15,7 +15,9 @@ export function* layerTensors(
   const name: Name = (part) => `blk.${layer}.${part}`;
   if (traits.norms !== 'after') yield* make.norm(name('attn_norm'), embedding);
   if (spec.twoInputs === true) yield* make.norm(name('attn_norm_2'), embedding);
-  if (spec.latent !== undefined) yield* latentAttention(shape, spec.latent, name, make);
+  if (spec.convolutions?.layers.includes(layer) === true)
+    yield* shortConvolution(shape, spec.convolutions.taps, make, name);
+  else if (spec.latent !== undefined) yield* latentAttention(shape, spec.latent, name, make);
   else yield* attention(spec, shape, layer, make, name);
   if (traits.norms === undefined || traits.norms === 'both') yield* make.norm(name('ffn_norm'), embedding);
   if (traits.norms === 'renamed') yield* make.norm(name('post_attention_norm'), embedding);
@@ -34,6 +36,12 @@ export function* layerTensors(
     yield* make.norm(name('post_norm'), embedding);
   }
   yield make.gains(name('layer_output_scale.weight'), 1);
+}
+
+function* shortConvolution({ embedding }: Shape, taps: number, make: Makers, name: Name): Generator<GgufTensorSource> {
+  yield make.matrix(name('shortconv.in_proj'), embedding, 3 * embedding);
+  yield make.normal(name('shortconv.conv.weight'), taps * embedding, [taps, embedding]);
+  yield make.matrix(name('shortconv.out_proj'), embedding, embedding);
 }
 
 function* attention(

@@ -79,6 +79,8 @@ export interface RandomModelSpec {
   readonly denseLayers?: number;
   /** Of families with latent attention, which have no default. */
   readonly latent?: RandomLatent;
+  /** Layers that have a short convolution, of families with any, and the tokens it sums over. */
+  readonly convolutions?: { readonly layers: readonly number[]; readonly taps: number };
   /** Keys besides those of the family, without the architecture before them; they win over its. */
   readonly entries?: Readonly<Record<string, GgufEntry>>;
   /** Cap of the final logits and of the scores, gemma2. Defaults to 30 and 50. */
@@ -134,11 +136,14 @@ function resolve(spec: RandomModelSpec) {
     experts: mixed,
     expertLength: spec.feedForward ?? embedding,
     ropeDims: spec.ropeDims ?? headDim * (traits.rotated ?? 1),
-    tokens: vocabulary(
-      spec.vocabulary ?? traits.vocabulary ?? 'bpe',
-      spec.family.startsWith('qwen') ? 'qwen2' : 'llama-bpe',
-    ),
+    tokens: vocabulary(spec.vocabulary ?? traits.vocabulary ?? 'bpe', preTokenizer(spec.family)),
   };
+}
+
+/** How texts are split before byte pairs are merged. */
+function preTokenizer(family: Family): string {
+  if (family.startsWith('lfm2')) return 'lfm2';
+  return family.startsWith('qwen') ? 'qwen2' : 'llama-bpe';
 }
 
 /** Of so many layers the last has no window. */
@@ -201,6 +206,7 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
       entries.push([`${family}.expert_shared_feed_forward_length`, { u32: 2 * shape.embedding }]);
   }
   if (traits.sharedCount !== undefined) entries.push([`${family}.expert_shared_count`, { u32: traits.sharedCount }]);
+  if (spec.convolutions !== undefined) entries.push([`${family}.shortconv.l_cache`, { u32: spec.convolutions.taps }]);
   if (spec.latent !== undefined) entries.push(...latentEntries(shape, spec.latent));
   for (const [key, entry] of Object.entries({ ...traits.entries, ...spec.entries })) {
     entries.push([`${family}.${key}`, entry]);
@@ -211,6 +217,11 @@ function metadata(spec: RandomModelSpec, shape: Shape): Map<string, GgufEntry> {
 
 /** One number where all layers have as many. */
 function headCounts(spec: RandomModelSpec, { layers, kvHeads, statesOf }: Shape): GgufEntry {
+  const { convolutions } = spec;
+  if (convolutions !== undefined) {
+    const counts = Array.from({ length: layers }, (_, layer) => (convolutions.layers.includes(layer) ? 0 : kvHeads));
+    return { array: { i32: counts } };
+  }
   if (spec.slidingHeads === undefined) return { u32: kvHeads };
   return { array: { u32: Array.from({ length: layers }, (_, layer) => statesOf(layer).kvHeads) } };
 }
@@ -253,7 +264,7 @@ function* tensors(spec: RandomModelSpec, shape: Shape, prng: Prng): Generator<Gg
   const { embedding, traits } = shape;
   const make = makers(shape, prng);
   yield make.matrix('token_embd', embedding, shape.tokens.size, 3);
-  yield* make.norm('output_norm', embedding);
+  yield* make.norm(traits.outputNorm ?? 'output_norm', embedding);
   if (spec.tiedHead !== true && traits.tied !== true) yield make.matrix('output', embedding, shape.tokens.size, 3);
   if (traits.headBias === true) yield make.bias('output', shape.tokens.size);
   const width = spec.tokenInput ?? 0;
@@ -290,7 +301,7 @@ function makers({ weights, mixed, traits }: Shape, prng: Prng) {
     yield gains(`${name}.weight`, size);
     if (traits.layerNorm === 'biased') yield bias(name, size);
   }
-  const normal = (name: string, size: number) => vector(name, prng.normal(size, 1));
+  const normal = (name: string, size: number, ne?: number[]) => vector(name, prng.normal(size, 1), ne);
   return { matrix, stack, vector, gains, bias, norm, normal };
 }
 

@@ -1,6 +1,7 @@
 /**
  * What block mode with anchored blocks must agree with: one dense forward in which every passage has a copy of the anchor
- * before it that it alone sees, and the final block sees the passages, but what of them is hidden, and no anchor.
+ * before it that it alone sees, and the final block sees the passages, but what of them is hidden, and no anchor. A
+ * convolution starts with each block, at its anchor if it has one; the final block's goes on from the last of them.
  */
 import type { ForwardHarness } from './forward-harness.ts';
 import { maskedForward } from './masked-forward.ts';
@@ -11,6 +12,7 @@ interface Row {
   readonly from?: number;
   readonly block: number;
   readonly part: 'anchor' | 'block' | 'hidden' | 'final';
+  readonly begins: boolean;
 }
 
 /**
@@ -29,15 +31,19 @@ export function anchoredLogits(
   const rows = blocks.flatMap((tokens, block): Row[] => {
     const copy = block === 0 ? [] : Array.from(anchor);
     const before = copy.map((token, i): Row => {
-      return { token, position: start - copy.length + i, from: start - copy.length, block, part: 'anchor' };
+      const place = { position: start - copy.length + i, from: start - copy.length };
+      return { token, ...place, block, part: 'anchor', begins: i === 0 };
     });
     const own = Array.from(tokens, (token, i): Row => {
-      return { token, position: start + i, from: start, block, part: i < (hidden[block] ?? 0) ? 'hidden' : 'block' };
+      const part = i < (hidden[block] ?? 0) ? 'hidden' : 'block';
+      return { token, position: start + i, from: start, block, part, begins: i === 0 && copy.length === 0 };
     });
     start += tokens.length;
     return [...before, ...own];
   });
-  const last = Array.from(final, (token, i): Row => ({ token, position: start + i, block: -1, part: 'final' }));
+  const last = Array.from(final, (token, i): Row => {
+    return { token, position: start + i, block: -1, part: 'final', begins: false };
+  });
   const sees = (query: Row, key: Row) => {
     if (key.position > query.position) return false;
     if (query.part === 'final') return key.part === 'block' || key.part === 'final';

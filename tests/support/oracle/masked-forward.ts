@@ -8,6 +8,7 @@ import type { Tensor } from '../../../packages/engine/src/ggml/graph/tensor.ts';
 import { type LayerAttention, windowsOf } from '../../../packages/engine/src/model/architecture/layer-attention.ts';
 import { QueryTemperature } from '../../../packages/engine/src/model/architecture/query-temperature.ts';
 import { plainTurn } from '../../../packages/engine/src/model/architecture/rope.ts';
+import type { LayerConvolution } from '../../../packages/engine/src/model/architecture/short-convolution.ts';
 import {
   attentionWeights,
   byHead,
@@ -16,6 +17,7 @@ import {
   rotate,
   rotateQuery,
 } from '../../../packages/engine/src/model/attention/attention-heads.ts';
+import { PromptConvolution } from '../../../packages/engine/src/model/attention/prompt-convolution.ts';
 import type { Attention } from '../../../packages/engine/src/model/graph/forward.ts';
 import type { GraphInputs } from '../../../packages/engine/src/model/graph/graph-inputs.ts';
 import { runOnce } from '../../../packages/engine/src/model/graph/graph-run.ts';
@@ -26,6 +28,8 @@ export interface MaskedRow {
   readonly position: number;
   /** Where its own position is counted from, for queries that depend on it: see DenseAttention. Defaults to 0. */
   readonly from?: number;
+  /** Whether a convolution does not see the row before it. Defaults to false. */
+  readonly begins?: boolean;
 }
 
 /**
@@ -60,6 +64,7 @@ class MaskedAttention<R extends MaskedRow> implements Attention {
   readonly #from: Tensor;
   readonly #temperature: QueryTemperature;
   readonly #states = new PromptStates();
+  readonly #convolution: PromptConvolution;
   /** By sliding window, 0 for none. */
   readonly #masks: ReadonlyMap<number, Tensor>;
 
@@ -76,6 +81,7 @@ class MaskedAttention<R extends MaskedRow> implements Attention {
     this.#own = inputs.integers(rows.length, own);
     this.#from = inputs.integers(rows.length, () => Int32Array.from(rows, ({ from = 0 }) => from));
     this.#temperature = new QueryTemperature(g, inputs, model.hyperParameters.attention, rows.length, own);
+    this.#convolution = new PromptConvolution(g, inputs, rows.length, (row) => rows[row]?.begins !== true);
     const mask = (window: number) =>
       inputs.half(rows.length, rows.length, () =>
         Uint16Array.from({ length: rows.length ** 2 }, (_, at) => {
@@ -103,5 +109,9 @@ class MaskedAttention<R extends MaskedRow> implements Attention {
     const { queryGains, rope, ropeFactors } = layer;
     if (queryGains.length === 0 || rope === undefined) return rotateQuery(g, layer, q, this.#positions);
     return g.rope(rotateQuery(g, layer, q, this.#own), this.#from, ropeFactors ?? null, plainTurn(rope));
+  }
+
+  convolve(layer: LayerConvolution, x: Tensor): Tensor {
+    return this.#convolution.convolve(layer, x);
   }
 }

@@ -1,7 +1,8 @@
 /**
  * The paper's own position re-encoding, slow and obvious: stored keys are dequantised, rotated to their place in the
  * prompt in float64, and concatenated with the final block's; then ordinary causal attention. The reference that
- * separates an error of position re-encoding from the rounding of stored states.
+ * separates an error of position re-encoding from the rounding of stored states. Convolutions go on from the last block's
+ * stored inputs.
  */
 import type { GraphContext } from '../../../packages/engine/src/ggml/graph/graph-context.ts';
 import { dequantize } from '../../../packages/engine/src/ggml/graph/quantize.ts';
@@ -9,6 +10,7 @@ import { type Tensor, TensorType } from '../../../packages/engine/src/ggml/graph
 import { type LayerAttention, windowsOf } from '../../../packages/engine/src/model/architecture/layer-attention.ts';
 import { QueryTemperature } from '../../../packages/engine/src/model/architecture/query-temperature.ts';
 import { angularFrequencies, rotation } from '../../../packages/engine/src/model/architecture/rope.ts';
+import type { LayerConvolution } from '../../../packages/engine/src/model/architecture/short-convolution.ts';
 import {
   attentionWeights,
   byHead,
@@ -17,6 +19,7 @@ import {
   rotate,
   rotateQuery,
 } from '../../../packages/engine/src/model/attention/attention-heads.ts';
+import { PromptConvolution } from '../../../packages/engine/src/model/attention/prompt-convolution.ts';
 import type { Attention } from '../../../packages/engine/src/model/graph/forward.ts';
 import type { GraphInputs } from '../../../packages/engine/src/model/graph/graph-inputs.ts';
 import { runOnce } from '../../../packages/engine/src/model/graph/graph-run.ts';
@@ -58,6 +61,17 @@ function concatenated(model: Model, layout: KvLayout, blocks: readonly EncodedBl
   return { keys, values, total };
 }
 
+/** Inputs of a convolution that the last block has stored, f32 [tokens][channels]; zeros without a block. */
+function storedTail(layout: KvLayout, blocks: readonly EncodedBlock[], { tail, taps, channels }: LayerConvolution) {
+  const values = new Float32Array((taps - 1) * channels);
+  const last = blocks.at(-1);
+  if (last === undefined) return values;
+  const { bytes } = last.memory;
+  const at = bytes.byteOffset + layout.tailOffset(tail, last.tokens.length);
+  values.set(new Float32Array(bytes.buffer, at, values.length));
+  return values;
+}
+
 function rotateRow(row: Float32Array, cos: Float32Array, sin: Float32Array, mode: 0 | 2): void {
   for (let i = 0; i < cos.length; i++) {
     const [a, b] = mode === 0 ? [2 * i, 2 * i + 1] : [i, i + cos.length];
@@ -96,6 +110,14 @@ export async function paperForward(
     const temperature = new QueryTemperature(g, inputs, hp.attention, final.length, at);
     const masks = new Map(windows.map((window) => [window, maskOf(window)]));
     return {
+      convolve(layer, x): Tensor {
+        const before = layer.taps - 1;
+        const tail = inputs.floats([layer.channels, before], () => storedTail(layout, blocks, layer));
+        const convolution = new PromptConvolution(g, inputs, before + final.length, () => true);
+        const all = convolution.convolve(layer, g.concat(tail, x, 1));
+        const { ne, nb } = all;
+        return g.view(all, [ne[0], final.length, 1, 1], nb[1], nb[2], nb[3], before * nb[1]);
+      },
       attend(layer, q, ownK, ownV): Tensor {
         const { k, v } = states.of(layer, ownK, ownV);
         const { heads, kvHeads, headDim, valueDim } = layer;

@@ -31,6 +31,7 @@ import { deviceBatchTokens, planEngineMemory } from './blocks/device-memory.ts';
 import { encodePassages, forgetPassages, passageKeys, removeBlocks } from './blocks/encode-passages.ts';
 import { KvBudget } from './blocks/kv-budget.ts';
 import { PrefixCache } from './blocks/prefix-cache.ts';
+import { checkRecomputation, recomputes } from './policy/context-work.ts';
 import { defaultPolicy, trainedPolicy } from './policy/default-policy.ts';
 import { checkPolicy } from './policy/policy.ts';
 import { Pace } from './schedule/pace.ts';
@@ -160,7 +161,10 @@ export async function createEngineWith(
   const trained = trainedPolicy({ file: model.file, adapter: model.writer ?? model.adapter });
   const fallback = trained ?? (await verdictPolicy(identity, { beside, shipped })) ?? defaultPolicy(template);
   // What cannot be had shows now, not with the first question.
-  if (policy) source.encodings.of(policy);
+  if (policy) {
+    source.encodings.of(policy);
+    checkRecomputation(policy, layout);
+  }
   const budget = new KvBudget(memory?.kvBytes ?? options.kvBytes);
   const prefixes = new PrefixCache(checkPrefixBytes(options.prefixBytes ?? 0), () => budget.retry());
   budget.onShortage((bytes) => prefixes.give(bytes));
@@ -370,6 +374,8 @@ function modelInfo({ model, source, tokenizer, contextTokens, adapter }: EngineP
     trainedContext: hp.trainedContext,
     contextTokens,
     kvBytesPerToken: source.layout.bytesPerToken,
+    kvBytesPerBlock: source.layout.tailBytes,
+    recomputes: recomputes(source.layout),
     adapter,
     warnings: modelWarnings(model.file),
   };

@@ -10,6 +10,7 @@ export {
   parsePolicy,
   plainPolicy,
   recomputedShare,
+  runsOn,
 } from './policy/policy.ts';
 export { Runner, type RunnerOptions } from './schedule/runner.ts';
 export { openTokenCounter } from './token-counter.ts';

@@ -23,6 +23,10 @@ export interface ModelInfo {
   readonly contextTokens: number;
   /** Bytes of stored K and V per token, all layers. */
   readonly kvBytesPerToken: number;
+  /** Bytes that every stored block has besides: inputs of short convolutions. 0 for models without. */
+  readonly kvBytesPerBlock: number;
+  /** Whether policies may compute tokens of a context again (`head:K`, `deviation:SHARE`): not behind short convolutions. */
+  readonly recomputes: boolean;
   /** The adapter it runs with; null for none. */
   readonly adapter: AdapterInfo | null;
   /** What may make its answers worse than they should be, a sentence each. */

@@ -9,6 +9,7 @@ import type { GraphContext } from '../ggml/graph/graph-context.ts';
 import { type Tensor, typeName } from '../ggml/graph/tensor.ts';
 import { loadNativeKernel, type NativeKernel } from '../ggml/native/native-kernel.ts';
 import { type HyperParameters, readHyperParameters } from './architecture/hyper-parameters.ts';
+import { mixersOf } from './architecture/mixers.ts';
 import { ropeContextLimit } from './architecture/rope.ts';
 import type { ForwardModel } from './graph/forward.ts';
 import { type Adapter, type AdapterOptions, loadAdapters } from './weights/adapter.ts';
@@ -143,7 +144,7 @@ export class Model implements ForwardModel {
    */
   firstLayers(layers: number): Model {
     const { hyperParameters: hp } = this;
-    const part = { ...hp, layers, attention: hp.attention.slice(0, layers) };
+    const part = { ...hp, layers, ...mixersOf(hp.mixers.slice(0, layers)) };
     return new Model(this.file, this.backend, part, this.#storage, this.#kernel, this.linearDecisions);
   }
 

@@ -168,6 +168,7 @@ describe('a training session', () => {
     [{ family: 'gpt-oss' }, 'its experts'],
     [{ family: 'gemma2' }, 'its capped scores'],
     [{ family: 'hunyuan-dense' }, 'its norms behind the rotation'],
+    [modelVariants.lfm2, 'its short convolutions'],
     [modelVariants['deepseek2, dense'], 'the maps of its latent attention'],
   ] as const)('refuses what has no gradient: %j', async (spec, what) => {
     const path = join(folder, `${spec.family}.gguf`);

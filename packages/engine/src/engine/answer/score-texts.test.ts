@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { modelVariants } from '../../../../../tests/support/models/model-variants.ts';
 import { writeRandomModel } from '../../../../../tests/support/models/random-model.ts';
 import { Backend, openTokenizer } from '../../ggml/index.ts';
 import { denseForward } from '../../model/graph/dense.ts';
@@ -13,6 +14,8 @@ import { answerTokens } from './score-texts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-score-'));
 const modelPath = join(folder, 'model.gguf');
+/** Of short convolutions, a sequence cannot be cut back without what it kept. */
+const convolving = join(folder, 'convolving.gguf');
 const passages = [
   { title: 'Bridge', text: 'the bridge was opened in 1911.' },
   { text: 'the answer is in the passage.' },
@@ -23,6 +26,7 @@ const texts = ['1911', 'the bridge', '', 'in the passage '.repeat(30)];
 let engine: Engine;
 beforeAll(async () => {
   await writeRandomModel(modelPath, { family: 'llama', contextTokens: 1024 }, 5);
+  await writeRandomModel(convolving, { ...modelVariants.lfm2, contextTokens: 1024 }, 5);
   engine = await createEngine({ modelPath, device: 'cpu', threads: 1, cacheDir: folder, kvType: 'f32' });
 });
 afterAll(async () => {
@@ -31,10 +35,10 @@ afterAll(async () => {
 });
 
 /** Log probabilities of the texts behind the prompt, by the dense oracle. */
-async function oracle(mode: 'full' | 'block', style: 'free' | 'short'): Promise<number[]> {
+async function oracle(path: string, mode: 'full' | 'block', style: 'free' | 'short'): Promise<number[]> {
   const backend = await Backend.open({ device: 'cpu', threads: 1 });
-  const model = await Model.load(modelPath, backend, {});
-  const tokenizer = await openTokenizer(modelPath);
+  const model = await Model.load(path, backend, {});
+  const tokenizer = await openTokenizer(path);
   const allocator = backend.allocator();
   try {
     const short = style === 'short';
@@ -75,12 +79,14 @@ async function oracle(mode: 'full' | 'block', style: 'free' | 'short'): Promise<
 
 describe('score', () => {
   it.each([
-    ['full', 'free'],
-    ['block', 'free'],
-    ['block', 'short'],
-  ] as const)('is the log probability of each text, in %s mode, asked %s', async (mode, answerStyle) => {
+    ['full', 'free', modelPath],
+    ['block', 'free', modelPath],
+    ['block', 'short', modelPath],
+    ['full', 'free', convolving],
+    ['block', 'short', convolving],
+  ] as const)('is the log probability of each text, in %s mode, asked %s: %s', async (mode, answerStyle, path) => {
     await using paper = await createEngine({
-      modelPath,
+      modelPath: path,
       device: 'cpu',
       threads: 1,
       cacheDir: folder,
@@ -88,17 +94,18 @@ describe('score', () => {
       template: 'paper',
     });
     const { scores } = await paper.answer({ passages, question, mode, answerStyle, score: texts, maxTokens: 1 }).result;
-    const expected = await oracle(mode, answerStyle);
+    const expected = await oracle(path, mode, answerStyle);
     for (const [i, { tokens, logprob }] of scores.entries()) {
       expect(Math.abs(logprob - (expected[i] ?? Number.NaN))).toBeLessThan(1e-3 * Math.max(1, tokens));
     }
     expect(scores[3]?.tokens).toBeGreaterThan(64);
   });
 
-  it('changes nothing about the answer', async () => {
+  it.each([modelPath, convolving])('changes nothing about the answer: %s', async (path) => {
+    await using own = await createEngine({ modelPath: path, device: 'cpu', threads: 1, cacheDir: folder });
     const ask = { passages, question, mode: 'block', maxTokens: 8 } as const;
-    const plain = await engine.answer(ask).result;
-    const scored = await engine.answer({ ...ask, score: texts }).result;
+    const plain = await own.answer(ask).result;
+    const scored = await own.answer({ ...ask, score: texts }).result;
     expect(scored.text).toBe(plain.text);
     expect(plain.scores).toEqual([]);
   });

@@ -2,7 +2,7 @@
  * How likely a model finds given texts as its answer: teacher forcing behind a prompt that was read.
  *
  * Knows a sequence and its prompt's last logits; not what the prompt is made of, nor how its blocks came about.
- * Invariant: the sequence is as long afterwards as before.
+ * Invariant: the sequence is afterwards where it was before.
  */
 import { BlockAttentionError } from '../../errors.ts';
 import type { Tokenizer } from '../../ggml/llama/tokenizer.ts';
@@ -42,14 +42,15 @@ export function answerTokens(
 
 /** One score per text, in order. @param texts their tokens */
 export async function scoreTexts(texts: readonly Int32Array[], parts: ScoreParts): Promise<TextScore[]> {
-  const { sequence } = parts;
-  const prompt = sequence.length;
+  const { runner, sequence } = parts;
   const scores: TextScore[] = [];
+  if (texts.length === 0) return scores;
+  const prompt = await runner.mark(sequence);
   for (const tokens of texts) {
     try {
       scores.push({ tokens: tokens.length, logprob: await scoreText(tokens, parts) });
     } finally {
-      sequence.truncate(prompt);
+      await runner.rewind(sequence, prompt);
     }
   }
   return scores;

@@ -176,12 +176,13 @@ export class BlockSource {
     let identity = this.#identities.get(name);
     if (identity === undefined) {
       const { model, weights, adapter, layout } = this.#options;
-      const { attention } = model.hyperParameters;
+      const { attention, convolutions } = model.hyperParameters;
+      const mixers = convolutions.length === 0 ? attention : { attention, convolutions };
       identity = createIdentity({
         weights,
         adapter,
         tokenizer: this.#tokenizerVersion,
-        rope: JSON.stringify(attention),
+        rope: JSON.stringify(mixers),
         kvType: layout.type,
         format: `layout ${kvLayoutVersion}`,
         tenant,

@@ -5,7 +5,8 @@
  * What an own cache holds depends on everything before it, so entries are found only within a scope: tenant,
  * and the keys of all context blocks in order (tokens alone do not name them: block boundaries decide what was seen). A
  * cache of sequences, least recently used first to go; never of blocks: what has seen other context must not pass for a
- * clean block. Invariant: a sequence is disposed once, and not while anybody copies from it or generates into it.
+ * clean block. Of a model with short convolutions a sequence is of use as a whole alone: what stood behind its earlier
+ * tokens is gone. Invariant: a sequence is disposed once, and not while anybody copies from it or generates into it.
  */
 import { createHash } from 'node:crypto';
 import type { Sequence } from '../../model/kv/sequence.ts';
@@ -79,18 +80,20 @@ export class PrefixCache implements Spare {
     for (const entry of this.#entries) {
       if (entry.dropped || entry.scope !== scope) continue;
       const common = Math.min(commonLength(entry.tokens, tokens), tokens.length - 1);
-      if (common <= most) continue;
+      if (common <= most || !entry.sequence.holds(common)) continue;
       most = common;
       best = entry;
     }
     if (best === undefined) return 0;
     best.users += 1;
+    let copied = false;
     try {
-      await runner.copyPrefix(best.sequence, target, most);
+      copied = await runner.copyPrefix(best.sequence, target, most);
     } finally {
       this.#leave(best);
       this.#onIdle();
     }
+    if (!copied) return 0;
     this.#touch(best);
     this.#hits += 1;
     this.#reusedTokens += most;
@@ -109,6 +112,7 @@ export class PrefixCache implements Spare {
     return {
       finish: (all) => {
         entry.tokens = all.slice(0, sequence.length);
+        if (!sequence.holds(entry.tokens.length)) entry.dropped = true;
         this.#dropCovered(entry);
         this.#leave(entry);
         this.#shrink(this.#budgetBytes);
@@ -146,13 +150,13 @@ export class PrefixCache implements Spare {
     };
   }
 
-  /** Of two sequences of a scope, one of which begins with the other, the longer is enough. */
+  /** Of two sequences of a scope, one of which begins with the other, the longer is enough if it still holds the shorter. */
   #dropCovered(entry: Entry): void {
     for (const other of this.#entries) {
       if (other === entry || other.scope !== entry.scope || other.dropped) continue;
       const common = commonLength(entry.tokens, other.tokens);
-      if (common === entry.tokens.length) this.#drop(entry);
-      else if (common === other.tokens.length && other.users === 0) this.#drop(other);
+      if (common === entry.tokens.length && other.sequence.holds(common)) this.#drop(entry);
+      else if (common === other.tokens.length && other.users === 0 && entry.sequence.holds(common)) this.#drop(other);
     }
   }
 

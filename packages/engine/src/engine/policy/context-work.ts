@@ -1,9 +1,10 @@
 /** What a policy does to a prompt's blocks between fetching them and reading the final block, and how that reads them. */
-import type { ContextBlock } from '../../model/index.ts';
+import { BlockAttentionError } from '../../errors.ts';
+import type { ContextBlock, KvLayout } from '../../model/index.ts';
 import type { PlannedBlock } from '../../prompt/index.ts';
 import { hideHeads } from './hide.ts';
-import type { ContextPolicy } from './policy.ts';
-import type { Recomputation } from './recompute.ts';
+import { type ContextPolicy, runsOn } from './policy.ts';
+import { formatRecomputation, type Recomputation } from './recompute.ts';
 import {
   type RecomputedContext,
   type RecomputeOptions,
@@ -20,16 +21,33 @@ export interface ContextWork {
   run(options: RecomputeOptions, stored: readonly StoredContext[]): Promise<RecomputedContext>;
 }
 
+/** Whether tokens of stored blocks can be computed again: what stood before them is to be known. */
+export function recomputes({ tails }: KvLayout): boolean {
+  return tails.length === 0;
+}
+
+/** @throws INVALID_ARGUMENT for a policy that computes again what a model's blocks do not allow */
+export function checkRecomputation(policy: ContextPolicy, layout: KvLayout): void {
+  const { recompute } = policy;
+  if (recompute === null || runsOn(policy, { recomputes: recomputes(layout) })) return;
+  throw new BlockAttentionError(
+    'INVALID_ARGUMENT',
+    `policy ${formatRecomputation(recompute)} computes tokens of a passage again, for which short convolutions need the tokens before each, and blocks keep the last ones alone: leave it out, or use an anchor (anchor:header, anchor:200)`,
+  );
+}
+
 /**
  * Undefined where there is nothing to do: then the stored blocks are read as they are.
  * @param context token ids of the blocks before the final one, in order
  * @param layouts of the engine's blocks
+ * @throws INVALID_ARGUMENT where the model cannot do it
  */
 export function contextWork(
   policy: ContextPolicy | null,
   context: readonly Int32Array[],
   layouts: Pick<RecomputeOptions, 'growingLayout'>,
 ): ContextWork | undefined {
+  if (policy !== null) checkRecomputation(policy, layouts.growingLayout);
   const how = policy?.recompute ?? null;
   // The first block has nothing before it.
   if (how === null || context.length < 2) return undefined;

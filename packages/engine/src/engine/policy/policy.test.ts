@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkPolicy, parsePolicy, plainPolicy, readingAll, recomputedShare } from './policy.ts';
+import { checkPolicy, parsePolicy, plainPolicy, readingAll, recomputedShare, runsOn } from './policy.ts';
 
 const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
 
@@ -94,6 +94,12 @@ it('says what a question costs', () => {
     recomputedShare(parsePolicy(text), 100),
   );
   expect(shares).toEqual([0, 0, 0.08, 0.15, 1]);
+});
+
+it('says what a model can do that computes nothing again', () => {
+  const policies = ['plain', 'anchor:200+hide:4+select:1', 'head:8', 'anchor:header+deviation:0.15'].map(parsePolicy);
+  expect(policies.map((policy) => runsOn(policy, { recomputes: false }))).toEqual([true, true, false, false]);
+  expect(policies.every((policy) => runsOn(policy, { recomputes: true }))).toBe(true);
 });
 
 it.each([

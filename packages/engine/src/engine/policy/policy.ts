@@ -92,6 +92,11 @@ export function recomputedShare({ recompute }: ContextPolicy, blockTokens = 128)
   return recompute.method === 'head' ? Math.min(1, recompute.tokens / blockTokens) : recompute.share;
 }
 
+/** Whether a model can do what a policy asks: some cannot compute tokens of a context again. */
+export function runsOn({ recompute }: ContextPolicy, { recomputes }: { readonly recomputes: boolean }): boolean {
+  return recompute === null || recomputes;
+}
+
 /** Whether two policies make the same blocks of passages. */
 export function encodesAlike(one: ContextPolicy, other: ContextPolicy): boolean {
   return encodingPart(one).name === encodingPart(other).name;

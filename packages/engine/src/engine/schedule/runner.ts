@@ -18,7 +18,7 @@ import { convertBlock, type StoredBlock } from '../../model/kv/convert-kv.ts';
 import { copyPrefix } from '../../model/kv/copy-prefix.ts';
 import type { KvLayout } from '../../model/kv/kv-layout.ts';
 import { RowStates } from '../../model/kv/row-states.ts';
-import type { Sequence } from '../../model/kv/sequence.ts';
+import type { Sequence, SequenceMark } from '../../model/kv/sequence.ts';
 import type { Model } from '../../model/model.ts';
 import { Pace } from './pace.ts';
 import { type Chunk, type DecodeTask, type PromptTask, Scheduler } from './scheduler.ts';
@@ -167,9 +167,23 @@ export class Runner {
     await this.#exclusive(() => convertBlock(this.#model, this.#allocator, source, target, tokens));
   }
 
-  /** Copies the first own tokens of one sequence into another, empty one: see copy-prefix.ts. */
-  async copyPrefix(source: Sequence, target: Sequence, tokens: number): Promise<void> {
-    await this.#exclusive(() => copyPrefix(this.#model, this.#allocator, source, target, tokens));
+  /** Copies the first own tokens of one sequence into another, empty one: see copy-prefix.ts. @returns whether it could */
+  copyPrefix(source: Sequence, target: Sequence, tokens: number): Promise<boolean> {
+    return this.#exclusive(() => copyPrefix(this.#model, this.#allocator, source, target, tokens));
+  }
+
+  /** Where a sequence is that nobody else computes, to come back to by rewind(). */
+  mark(sequence: Sequence): Promise<SequenceMark> {
+    return this.#aside(() => sequence.mark());
+  }
+
+  rewind(sequence: Sequence, mark: SequenceMark): Promise<void> {
+    return this.#aside(() => sequence.rewind(mark));
+  }
+
+  /** Touches memory that nothing computes with: the CPU's at once, a device's when it is idle. */
+  async #aside<T>(work: () => T): Promise<T> {
+    return this.#model.backend.isCpu ? work() : this.#exclusive(() => Promise.resolve(work()));
   }
 
   /** Most tokens of one sequence in a batch whose scores of so many keys stay within the bound. At least 1. */

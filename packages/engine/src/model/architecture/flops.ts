@@ -6,6 +6,8 @@
  */
 import type { HyperParameters } from './hyper-parameters.ts';
 import { type AttentionParameters, windowsOf } from './layer-attention.ts';
+import { isConvolution } from './mixers.ts';
+import type { ConvolutionParameters } from './short-convolution.ts';
 
 export interface Flops {
   readonly linear: number;
@@ -15,10 +17,18 @@ export interface Flops {
 
 /** Weights that a token is multiplied by, the output head apart. */
 export function linearWeights(hp: HyperParameters): number {
-  return hp.attention.reduce(
-    (sum, attention, layer) => sum + attentionWeights(hp, attention) + feedForwardWeights(hp, layer),
-    0,
-  );
+  return hp.mixers.reduce((sum, mixer, layer) => {
+    const mixing = isConvolution(mixer) ? convolutionWeights(hp, mixer) : attentionWeights(hp, mixer);
+    return sum + mixing + feedForwardWeights(hp, layer);
+  }, 0);
+}
+
+/** Two gates and an input, the sum over tokens, and the way back. */
+function convolutionWeights(
+  { embeddingLength: d }: HyperParameters,
+  { taps, channels }: ConvolutionParameters,
+): number {
+  return channels * (3 * d + taps + d);
 }
 
 function attentionWeights({ embeddingLength: d }: HyperParameters, layer: AttentionParameters): number {

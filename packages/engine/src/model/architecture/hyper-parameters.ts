@@ -10,9 +10,10 @@ import { type ExpertFeatures, type Family, familyOf, type Routing } from '../fam
 import type { NormKind } from '../graph/norm.ts';
 import type { AttentionParameters } from './layer-attention.ts';
 import { MetadataReader } from './metadata-reader.ts';
-import { capOf, perLayer, readAttention } from './read-attention.ts';
+import { type Mixers, mixersOf } from './mixers.ts';
+import { capOf, perLayer, readMixers } from './read-attention.ts';
 
-export interface HyperParameters extends NormKind {
+export interface HyperParameters extends NormKind, Mixers {
   readonly family: Family;
   readonly architecture: string;
   readonly name: string;
@@ -43,8 +44,6 @@ export interface HyperParameters extends NormKind {
   readonly tokenInputLength: number;
   /** Of layers that have a router; undefined for models without. */
   readonly experts: ExpertParameters | undefined;
-  /** Of each layer, in their order. */
-  readonly attention: readonly AttentionParameters[];
 }
 
 /** A mixture of experts. */
@@ -85,11 +84,11 @@ export function readHyperParameters(file: GgufFile): HyperParameters {
   const embeddingLength = reader.integer('embedding_length', 1, 1 << 20);
   const vocabulary = readVocabulary(file, reader);
   const trainedContext = reader.integer('context_length', 1, 1 << 30);
-  const attention = readAttention(reader, { family, layers, embeddingLength, trainedContext });
+  const mixers = mixersOf(readMixers(reader, { family, layers, embeddingLength, trainedContext }));
   const feedForwardLengths = perLayer(reader, 'feed_forward_length', layers) ?? reader.missing('feed_forward_length');
   const feedForwardLength = Math.max(...feedForwardLengths);
   const name = file.value('general.name');
-  const most = (of: (layer: AttentionParameters) => number) => Math.max(...attention.map(of));
+  const most = (of: (layer: AttentionParameters) => number) => Math.max(...mixers.attention.map(of));
   return {
     family,
     architecture,
@@ -110,7 +109,7 @@ export function readHyperParameters(file: GgufFile): HyperParameters {
     logitSoftcap: capOf(reader, 'final_logit_softcapping', family.logitSoftcap),
     tokenInputLength: family.sharedStates === true ? (reader.number('embedding_length_per_layer_input') ?? 0) : 0,
     experts: readExperts(reader, family, { layers, feedForwardLength, vocabulary }),
-    attention,
+    ...mixers,
   };
 }
 

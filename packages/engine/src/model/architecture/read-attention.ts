@@ -1,11 +1,12 @@
 /**
- * How each layer attends, read from GGUF metadata and checked: heads, windows, rotary embeddings, scales, and whose states
- * a layer uses. Knows the file's keys, no tensor.
+ * How each layer mixes tokens, read from GGUF metadata and checked: heads, windows, rotary embeddings, scales, whose states
+ * a layer uses, and which layers have a short convolution instead. Knows the file's keys, no tensor.
  */
 import { BlockAttentionError } from '../../errors.ts';
 import type { Family } from '../families/index.ts';
-import type { AttentionParameters, LatentParameters, Temperature } from './layer-attention.ts';
+import type { LatentParameters, Temperature } from './layer-attention.ts';
 import type { MetadataReader } from './metadata-reader.ts';
+import type { Mixer } from './mixers.ts';
 import { readRope } from './rope.ts';
 
 interface Request {
@@ -16,20 +17,25 @@ interface Request {
 }
 
 /** @throws MODEL_UNSUPPORTED, MODEL_INVALID */
-export function readAttention(reader: MetadataReader, request: Request): AttentionParameters[] {
+export function readMixers(reader: MetadataReader, request: Request): Mixer[] {
   const { family, layers, embeddingLength, trainedContext } = request;
   const latent = family.latent === true ? readLatent(reader) : undefined;
   const heads = perLayer(reader, 'attention.head_count', layers) ?? reader.missing('attention.head_count');
   const kvHeads = latent ? heads.map(() => 1) : (perLayer(reader, 'attention.head_count_kv', layers) ?? heads);
+  const convolves = convolvingLayers(reader, family, kvHeads);
   const window =
     family.sliding === undefined ? 0 : (reader.number('attention.sliding_window') ?? family.sliding.window);
   const windowed = windowPattern(reader, family, layers, window);
-  const dims = latent ? latentDims(latent) : headDims(reader, embeddingLength / (heads[0] ?? 1));
+  const dims = latent
+    ? latentDims(latent)
+    : headDims(reader, embeddingLength / (heads.find((count) => count > 0) ?? 1));
   const ropes = readRope(reader, { family, layers, headDims: dims, trainedContext, windowed });
   const softcap = capOf(reader, 'attn_logit_softcapping', family.attentionSoftcap);
   const temperature = readTemperature(reader, family, trainedContext);
   const own = layers - (family.sharedStates === true ? sharedLayers(reader, windowed) : 0);
-  return ropes.map((rope, layer) => {
+  return ropes.map((rope, layer): Mixer => {
+    const before = convolves.slice(0, layer).filter((one) => one).length;
+    if (convolves[layer] === true) return { taps: readTaps(reader), channels: embeddingLength, tail: before };
     const isWindowed = windowed[layer] === true;
     const of = heads[layer] ?? 1;
     const kv = kvHeads[layer] ?? of;
@@ -51,10 +57,24 @@ export function readAttention(reader: MetadataReader, request: Request): Attenti
       softcap,
       temperature,
       // Of the last layers with states of their own, one has a window and the last has none.
-      slot: layer < own ? layer : own - (isWindowed ? 2 : 1),
+      slot: layer < own ? layer - before : own - (isWindowed ? 2 : 1),
       borrows: layer >= own,
     };
   });
+}
+
+/** Most tokens of a convolution: graphs are made for a few. LFM2 has 3. */
+const mostTaps = 8;
+
+function readTaps(reader: MetadataReader): number {
+  return reader.integer('shortconv.l_cache', 2, mostTaps);
+}
+
+/** Which layers have a convolution: those without heads of keys and values, of a family that has any. */
+function convolvingLayers(reader: MetadataReader, family: Family, kvHeads: readonly number[]): boolean[] {
+  const convolves = kvHeads.map((count) => family.shortConvolutions === true && count === 0);
+  if (convolves.includes(false)) return convolves;
+  return reader.fail('attention.head_count_kv', `[${kvHeads.join(', ')}]`, 'an array with heads in some layers');
 }
 
 /** Elements of a head in layers with full attention, and in those with a window. */

@@ -99,6 +99,10 @@ export class GatheredAttention implements Attention {
     return alone !== undefined && others.length === 0 ? alone : this.#join(flat, 1);
   }
 
+  convolve(): never {
+    throw new Error('rows are of tokens, and hold no tails: see gatheredRefusal()');
+  }
+
   /** @param k rotated */
   #write(layer: LayerAttention, k: Tensor, v: Tensor): void {
     const g = this.#g;

@@ -20,13 +20,16 @@ import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
 import type { LayerAttention } from '../architecture/layer-attention.ts';
 import { QueryTemperature } from '../architecture/query-temperature.ts';
 import { angularFrequencies, type Rope, rotation } from '../architecture/rope.ts';
+import type { LayerConvolution } from '../architecture/short-convolution.ts';
 import type { Attention } from '../graph/forward.ts';
 import type { GraphInputs } from '../graph/graph-inputs.ts';
 import type { KvLayout } from '../kv/kv-layout.ts';
 import { kvTensors, ownPlaces, writeKv, writeKvAt } from '../kv/kv-tensors.ts';
 import type { Model } from '../model.ts';
+import { attentionLayers } from '../weights/layers.ts';
 import { rotate, rotateQuery, tokenRange } from './attention-heads.ts';
 import { rowPositions, type SequenceRows } from './attention-portable.ts';
+import { SequenceConvolution } from './sequence-convolution.ts';
 
 /** What the kernel needs of a model, kept across graphs: angles per rotary embedding. */
 export class KernelModel {
@@ -39,8 +42,7 @@ export class KernelModel {
   constructor(kernel: NativeKernel, model: Model) {
     this.kernel = kernel;
     this.model = model;
-    for (const { attention } of model.weights.layers) {
-      const { rope, ropeFactors, sinks, slot } = attention;
+    for (const { rope, ropeFactors, sinks, slot } of attentionLayers(model.weights)) {
       if (sinks !== undefined) {
         const values = new Float32Array(sinks.ne[0]);
         model.backend.read(sinks, values);
@@ -77,6 +79,7 @@ export class NativeAttention implements Attention {
   readonly #positions: Tensor;
   readonly #temperature: QueryTemperature;
   readonly #places: readonly ReturnType<typeof ownPlaces>[] | undefined;
+  readonly #convolution: SequenceConvolution;
   readonly #turns: Turns;
   readonly #capacity: AttentionCapacity;
   /** Of every layer, one after the other. */
@@ -108,6 +111,8 @@ export class NativeAttention implements Attention {
     const { attention } = source.model.hyperParameters;
     this.#temperature = new QueryTemperature(g, inputs, attention, total, positions);
     this.#places = reusable ? rows.map(({ sequence }) => ownPlaces(inputs, sequence)) : undefined;
+    const { hyperParameters, backend } = source.model;
+    this.#convolution = new SequenceConvolution(g, inputs, rows, { hyperParameters, backend, layout, reusable });
     this.#turns = this.#makeTurns();
     const blocks = rows.reduce((sum, { sequence }) => sum + sequence.blocks.length, 0);
     this.#capacity = { sequences: rows.length, blocks };
@@ -129,6 +134,10 @@ export class NativeAttention implements Attention {
     const partial = g.custom([valueDim, heads, q.ne[2], 1], [rotatedQ], kernel.attend, op);
     const merged = g.custom([valueDim, heads, q.ne[2], 1], [partial], kernel.merge, op);
     return g.reshape(merged, valueDim * heads, q.ne[2]);
+  }
+
+  convolve(layer: LayerConvolution, x: Tensor): Tensor {
+    return this.#convolution.convolve(layer, x);
   }
 
   /** @param k rotated */

@@ -14,6 +14,7 @@ import type { Tensor } from '../../ggml/graph/tensor.ts';
 import { type LayerAttention, windowsOf } from '../architecture/layer-attention.ts';
 import { QueryTemperature } from '../architecture/query-temperature.ts';
 import { plainTurn } from '../architecture/rope.ts';
+import type { LayerConvolution } from '../architecture/short-convolution.ts';
 import type { Attention, ForwardModel } from '../graph/forward.ts';
 import type { GraphInputs } from '../graph/graph-inputs.ts';
 import { type Join, joinFor } from '../graph/join.ts';
@@ -29,7 +30,9 @@ import {
   writeKvAt,
 } from '../kv/kv-tensors.ts';
 import type { Sequence } from '../kv/sequence.ts';
+import { attentionLayers } from '../weights/layers.ts';
 import { attentionWeights, byHead, mergeHeads, rotate, rotateQuery, tokenRange } from './attention-heads.ts';
+import { SequenceConvolution } from './sequence-convolution.ts';
 
 /** One sequence of a batch: its new tokens are rows [row, row + tokens). */
 export interface SequenceRows {
@@ -76,6 +79,7 @@ export class PortableAttention implements Attention {
   readonly #members: readonly Member[];
   readonly #joinScores: Join;
   readonly #joinRows: Join;
+  readonly #convolution: SequenceConvolution;
 
   constructor(
     g: GraphContext,
@@ -102,12 +106,15 @@ export class PortableAttention implements Attention {
     this.#joinScores = joinFor(g, inputs, backend, scores);
     const widest = Math.max(...attention.map((layer) => layer.heads * layer.valueDim));
     this.#joinRows = joinFor(g, inputs, backend, widest * total);
+    const { hyperParameters } = model;
+    const reusable = reuseUpTo !== undefined;
+    this.#convolution = new SequenceConvolution(g, inputs, rows, { hyperParameters, backend, layout, reusable });
   }
 
   #member(inputs: GraphInputs, rows: SequenceRows, reuseUpTo: number | undefined): Member {
     const { sequence, tokens } = rows;
     const { blocks } = sequence;
-    const turnsBack = this.#model.weights.layers.some(({ attention }) => attention.queryGains.length > 0);
+    const turnsBack = attentionLayers(this.#model.weights).some(({ queryGains }) => queryGains.length > 0);
     const relative = () => {
       const positions = new Int32Array(tokens * blocks.length);
       blocks.forEach((block, index) => {
@@ -180,6 +187,10 @@ export class PortableAttention implements Attention {
     if (alone !== undefined && others.length === 0) return mergeHeads(g, alone);
     const byToken = parts.map((part) => g.permute(part, 0, 2, 1, 3)); // [headDim, heads, tokens]
     return g.reshape(this.#joinRows(byToken, 2), layer.valueDim * layer.heads, q.ne[2]);
+  }
+
+  convolve(layer: LayerConvolution, x: Tensor): Tensor {
+    return this.#convolution.convolve(layer, x);
   }
 
   /** @returns [valueDim, tokens, heads] */

@@ -14,6 +14,7 @@ const queryCounts = [1, 64];
 /** Why this path cannot be had; undefined where it can. */
 export function gatheredRefusal(model: Model, layout: KvLayout): string | undefined {
   const { backend, hyperParameters } = model;
+  if (layout.tails.length > 0) return 'short convolutions keep a state for each block, and rows are one for each token';
   const refused = rowsRefusal(layout);
   if (refused !== undefined) return refused;
   const g = new GraphContext(hyperParameters.layers * 64 + 64);

@@ -29,6 +29,7 @@ export function familyAbilities(): FamilyAbilities[] {
 export function withoutGradient(family: Family, routed: boolean): string | undefined {
   if (routed) return 'its experts';
   if (family.latent === true) return 'the maps of its latent attention';
+  if (family.shortConvolutions === true) return 'its short convolutions';
   if (family.attentionSinks === true) return 'its attention sinks';
   if (family.attentionSoftcap !== undefined) return 'its capped scores';
   if (family.sharedStates === true) return 'layers that share states';

@@ -5,7 +5,9 @@ import { afterAll, expect, test } from 'vitest';
 import { modelVariants } from '../../../../../tests/support/models/model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from '../../../../../tests/support/models/random-model.ts';
 import { type GgufFile, openGguf } from '../../ggml/gguf/gguf-file.ts';
+import { linearWeights } from '../architecture/flops.ts';
 import { readHyperParameters } from '../architecture/hyper-parameters.ts';
+import { mixersOf } from '../architecture/mixers.ts';
 import { KvLayout } from '../kv/kv-layout.ts';
 import { families, familyOf } from './index.ts';
 
@@ -29,7 +31,6 @@ function file(values: Record<string, number | boolean>, tensors: readonly string
 test.each([
   ['mamba2', {}, [], 'recurrent state'],
   ['qwen35', {}, [], 'recurrent state'],
-  ['lfm2', {}, [], 'short convolutions'],
   ['gemma4-assistant', {}, [], 'predicts tokens for another model'],
   ['cogvlm-vl', {}, [], 'it reads images'],
   ['deepseek32', {}, [], 'sparse attention'],
@@ -43,6 +44,8 @@ test.each([
   ['llama', { 'llama.attention.causal': false }, [], 'not causal'],
   ['llama', {}, ['blk.0.ssm_in.weight'], 'tensor blk.0.ssm_in.weight'],
   ['llama', {}, ['position_embd.weight'], 'tensor position_embd.weight'],
+  ['lfm2', {}, ['dense_2.weight'], 'tensor dense_2.weight'],
+  ['lfm2', { 'lfm2.attention.causal': false }, [], 'not causal'],
 ] as const)('%s %j %j is refused: %s', (architecture, values, tensors, reason) => {
   expect(() => familyOf(architecture, file(values, tensors))).toThrow(
     expect.objectContaining({ code: 'MODEL_UNSUPPORTED', message: expect.stringContaining(reason) }),
@@ -83,6 +86,37 @@ test.each([
 ] as const)('%j contradicts itself', async (entries, reason) => {
   const spec: RandomModelSpec = modelVariants.deepseek2;
   await expect(read({ ...spec, entries: { ...spec.entries, ...entries } })).rejects.toMatchObject({
+    code: 'MODEL_INVALID',
+    message: expect.stringContaining(reason),
+  });
+});
+
+test('layers without heads have a convolution, and a tail behind the keys and values of the others', async () => {
+  const parameters = await read(modelVariants.lfm2);
+  const { mixers, attention, convolutions } = parameters;
+  expect(mixers.map((mixer) => 'taps' in mixer)).toEqual([true, true, false, true, true, false]);
+  expect(attention.map(({ slot }) => slot)).toEqual([0, 1]);
+  expect(convolutions).toEqual([0, 1, 2, 3].map((tail) => ({ taps: 3, channels: 128, tail })));
+  const layout = new KvLayout(parameters, 'f16');
+  expect(layout.bytesPerToken).toBe(2 * 2 * 2 * 32 * 2);
+  expect(layout.tailBytes).toBe(4 * 2 * 128 * 4);
+  // Padded to 32 tokens; a tail for any number of them.
+  expect(layout.blockBytes(33)).toBe(64 * layout.bytesPerToken + layout.tailBytes);
+  expect(layout.tailOffset(3, 33)).toBe(layout.blockBytes(33) - layout.tailBytes / 4);
+  // Of a convolution: three maps of the input, the sum over tokens, a map back.
+  const { heads, kvHeads, headDim, embeddingLength: d, feedForwardLength } = parameters;
+  const attending = d * headDim * (2 * heads + 2 * kvHeads);
+  expect(linearWeights(parameters)).toBe(4 * d * (4 * d + 3) + 2 * attending + 6 * 3 * d * feedForwardLength);
+  const first = parameters.mixers.slice(0, 2);
+  expect(new KvLayout({ ...parameters, ...mixersOf(first) }, 'f16')).toMatchObject({ slots: [], bytesPerToken: 0 });
+});
+
+test.each([
+  [{ 'shortconv.l_cache': { u32: 1 } }, 'shortconv.l_cache is 1, expected an integer from 2 to 8'],
+  [{ 'shortconv.l_cache': { u32: 4096 } }, 'shortconv.l_cache is 4096, expected an integer from 2 to 8'],
+  [{ 'attention.head_count_kv': { u32: 0 } }, 'attention.head_count_kv is [0, 0, 0, 0, 0, 0], expected an array'],
+] as const)('lfm2 with %j contradicts itself', async (entries, reason) => {
+  await expect(read({ ...modelVariants.lfm2, entries })).rejects.toMatchObject({
     code: 'MODEL_INVALID',
     message: expect.stringContaining(reason),
   });

@@ -99,6 +99,10 @@ export interface Family {
   readonly temperature?: boolean;
   /** Whether the file may make its last layers use the states of earlier ones, and give each layer an input of its own. */
   readonly sharedStates?: boolean;
+  /** Whether layers without heads of keys and values have a gated short convolution in place of attention (LFM2). */
+  readonly shortConvolutions?: boolean;
+  /** What the last norm is called. Defaults to `output_norm`. */
+  readonly outputNorm?: 'token_embd_norm';
   /** The norm before the feed-forward is called the one after attention (gpt-oss). */
   readonly feedForwardNorm?: 'post_attention_norm';
   /** Absent: files with experts are refused. */

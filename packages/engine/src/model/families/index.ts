@@ -14,6 +14,7 @@ import { gptOss } from './gpt-oss.ts';
 import { granite, granitemoe } from './granite.ts';
 import { hunyuanDense, hunyuanMoe } from './hunyuan.ts';
 import { falcon, nemotron, phi2, stablelm, starcoder2 } from './layer-norm.ts';
+import { lfm2, lfm2moe } from './lfm2.ts';
 import { llama, smollm3 } from './llama.ts';
 import { mistral3 } from './mistral.ts';
 import { bailingmoe, bailingmoe2 } from './mixtures/bailing.ts';
@@ -67,10 +68,11 @@ export const families: Readonly<Record<string, Family>> = {
   smallthinker,
   bailingmoe,
   bailingmoe2,
+  lfm2,
+  lfm2moe,
 };
 
 const reasons: readonly (readonly [RegExp, string])[] = [
-  [/lfm2/, 'its short convolutions start from the tokens before, which blocks do not store'],
   [
     /mamba|rwkv|jamba|falcon-h1|nemotron_h|granitehybrid|plamo2|kimi|qwen3next|qwen35|arwkv|bailingmoe3|hybrid/,
     'it keeps a recurrent state, which is not computed per passage (docs/decisions/0006)',
@@ -114,7 +116,7 @@ export function familyOf(architecture: string, file: GgufFile): Family {
   }
   if (file.value(`${architecture}.attention.causal`) === false) return refuse('its attention is not causal');
   for (const name of file.tensors.keys()) {
-    if (/\.ssm_|position_embd/.test(name) || (family.latent !== true && name.includes('.attn_kv_a_mqa')))
+    if (/\.ssm_|position_embd|^dense_2\./.test(name) || (family.latent !== true && name.includes('.attn_kv_a_mqa')))
       return refuse(`tensor ${name} belongs to a kind of layer that is not supported`);
   }
   return family;

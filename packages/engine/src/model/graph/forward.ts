@@ -1,19 +1,23 @@
 /**
  * The transformer as one ggml graph, for every family and every use: encoding, final block, decoding, reference.
  *
- * What differs between uses is attention alone, so that is an argument: the graph hands it q, k and v before the
- * rotary embedding and takes back the attended values. Shapes are ggml's, innermost first.
+ * What differs between uses is what tokens see of each other, so that is an argument: the graph hands it q, k and v before
+ * the rotary embedding and takes back the attended values, and likewise for short convolutions. Shapes are ggml's,
+ * innermost first.
  */
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import type { Tensor } from '../../ggml/graph/tensor.ts';
 import type { HyperParameters } from '../architecture/hyper-parameters.ts';
 import type { LayerAttention } from '../architecture/layer-attention.ts';
+import { isConvolution } from '../architecture/mixers.ts';
+import type { LayerConvolution } from '../architecture/short-convolution.ts';
 import type { Layer, LowRank, NamedWeights } from '../weights/layers.ts';
 import type { LinearPath } from '../weights/linear-native.ts';
-import { feedForward, type LinearMaps } from './feed-forward.ts';
+import { feedForward, type LinearMap, type LinearMaps } from './feed-forward.ts';
 import { latentResult } from './latent.ts';
 import { norm } from './norm.ts';
 import { projections } from './projections.ts';
+import { shortConvolution } from './short-convolution.ts';
 import { addTokenInput, tokenInputs } from './token-inputs.ts';
 
 /** How queries meet keys in one graph. */
@@ -25,6 +29,13 @@ export interface Attention {
    * @returns [valueDim * heads, tokens]
    */
   attend(layer: LayerAttention, q: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor;
+
+  /**
+   * The sum over each token and those before it, by the layer's kernel; keeps the last inputs where states are kept.
+   * @param x [channels, tokens]
+   * @returns the same shape
+   */
+  convolve(layer: LayerConvolution, x: Tensor): Tensor;
 }
 
 /**
@@ -61,15 +72,13 @@ export function buildForward(
   let x = g.getRows(weights.embedding, tokens);
   if (hp.embeddingScale !== 1) x = g.scale(x, hp.embeddingScale);
   const inputs = weights.tokenInputs && tokenInputs(g, maps.linear, weights.tokenInputs, x, tokens, hp);
-  const lastStates = hp.attention.findLastIndex(({ borrows }) => !borrows);
+  const lastStates = hp.mixers.findLastIndex((mixer) => isConvolution(mixer) || !mixer.borrows);
   for (const [index, layer] of weights.layers.entries()) {
     let h = layer.attentionNorm ? norm(g, x, layer.attentionNorm, hp) : x;
-    const { q, k, v } = projections(g, maps.linear, layer, h, hp);
-    const attended = attention.attend(layer.attention, q, k, v);
-    // Keys and values are all that an encoded block keeps: the rest feeds nothing.
+    const result = mix(g, maps.linear, layer.mixer, h, attention, hp);
+    // What was stored on the way is all that an encoded block keeps: the rest feeds nothing.
     if (index === lastStates && outputs === null) return null;
-    const result = layer.valueUp === undefined ? attended : latentResult(g, layer.valueUp, attended);
-    let a = maps.linear(layer.attentionOutput, result);
+    let a = result();
     const wanted = index === hp.layers - 1 ? outputs : null;
     if (wanted !== null) {
       a = g.getRows(a, wanted);
@@ -90,6 +99,23 @@ export function buildForward(
     logits = g.scale(g.tanh(g.scale(logits, 1 / hp.logitSoftcap)), hp.logitSoftcap);
   }
   return logits;
+}
+
+/** Lets a layer's tokens see each other. @param h [embedding, tokens] @returns what makes the result of it: the same shape */
+function mix(
+  g: GraphContext,
+  linear: LinearMap,
+  mixer: Layer['mixer'],
+  h: Tensor,
+  attention: Attention,
+  hp: HyperParameters,
+): () => Tensor {
+  if ('convolution' in mixer) {
+    return shortConvolution(g, linear, mixer, h, (layer, x) => attention.convolve(layer, x));
+  }
+  const { q, k, v } = projections(g, linear, mixer, h, hp);
+  const attended = attention.attend(mixer.attention, q, k, v);
+  return () => linear(mixer.output, mixer.valueUp === undefined ? attended : latentResult(g, mixer.valueUp, attended));
 }
 
 /** The residual after a layer. @param at it before, what attention read, and what attention gave: [embedding, tokens] */

@@ -2,7 +2,7 @@
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import type { Tensor } from '../../ggml/graph/tensor.ts';
 import type { HyperParameters } from '../architecture/hyper-parameters.ts';
-import type { Layer } from '../weights/layers.ts';
+import type { AttentionWeights } from '../weights/layers.ts';
 import type { LinearMap } from './feed-forward.ts';
 import { latentProjections } from './latent.ts';
 import { type Norm, norm, normalised } from './norm.ts';
@@ -17,7 +17,7 @@ export interface Projected {
 export function projections(
   g: GraphContext,
   linear: LinearMap,
-  layer: Layer,
+  layer: AttentionWeights,
   h: Tensor,
   hp: HyperParameters,
 ): Projected {

@@ -3,6 +3,7 @@ import type { GraphAllocator } from '../../ggml/device/backend.ts';
 import { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
 import type { SlotShape } from '../architecture/layer-attention.ts';
+import { isConvolution } from '../architecture/mixers.ts';
 import { GraphInputs } from '../graph/graph-inputs.ts';
 import type { Model } from '../model.ts';
 import type { StoredBlock } from './convert-kv.ts';
@@ -28,7 +29,7 @@ export async function stateDeviation(
   pairs: readonly StatePair[],
   layer: number,
 ): Promise<Float64Array[]> {
-  const slot = model.hyperParameters.attention[layer]?.slot ?? layer;
+  const slot = slotOf(model, layer);
   const { backend } = model;
   const g = new GraphContext(pairs.length * 16 + 16);
   try {
@@ -75,7 +76,7 @@ export async function rowDeviation(
   { fresh, stored }: { readonly fresh: RowStates; readonly stored: RowStates },
   { layer, first, count }: { readonly layer: number; readonly first: number; readonly count: number },
 ): Promise<Float64Array> {
-  const slot = model.hyperParameters.attention[layer]?.slot ?? layer;
+  const slot = slotOf(model, layer);
   const g = new GraphContext(64);
   const inputs = new GraphInputs(g);
   try {
@@ -109,6 +110,13 @@ export async function rowDeviation(
     inputs.dispose();
     g.dispose();
   }
+}
+
+/** Of a layer that attends. */
+function slotOf({ hyperParameters }: Model, layer: number): number {
+  const mixer = hyperParameters.mixers[layer];
+  if (mixer === undefined || isConvolution(mixer)) throw new Error(`layer ${layer} stores no keys and values`);
+  return mixer.slot;
 }
 
 interface Measured {

@@ -6,11 +6,15 @@
  *   V [kvHeads][valueDim][paddedTokens]  values, transposed; none where a value is the end of its key (MLA)
  * Tokens are padded to a multiple of 32 with zeros, so that quantised groups and vector loads never straddle a block.
  * Each array starts at a multiple of 64 bytes. native/src/block_attention.h declares the same layout.
+ *
+ * Behind all of them, per layer with a short convolution: the inputs of the last tokens, f32 [tokens][channels], the oldest
+ * first. Of fewer tokens than that, what stood before them, or zeros.
  */
 import { BlockAttentionError } from '../../errors.ts';
 import { rowBytes, TensorType, typeTraits } from '../../ggml/graph/tensor.ts';
 import type { HyperParameters } from '../architecture/hyper-parameters.ts';
 import { type SlotShape, slotsOf } from '../architecture/layer-attention.ts';
+import { type TailShape, tailsOf } from '../architecture/short-convolution.ts';
 
 /** Element type of stored keys and values. */
 export type KvType = 'f32' | 'f16' | 'q8_0';
@@ -25,6 +29,7 @@ const tensorTypes: Record<KvType, TensorType> = {
 };
 
 export const tokenPadding = 32;
+const alignment = 64;
 const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
 
 export class KvLayout {
@@ -32,6 +37,10 @@ export class KvLayout {
   readonly tensorType: TensorType;
   /** What lies in each slot: most models have one a layer, and all alike. */
   readonly slots: readonly SlotShape[];
+  /** What is kept for each layer with a short convolution; none for most models. */
+  readonly tails: readonly TailShape[];
+  /** Bytes of all tails: of a block of any length. */
+  readonly tailBytes: number;
   /** Bytes of the slots before each, and of all, per padded token. */
   readonly #before: readonly number[];
 
@@ -40,6 +49,8 @@ export class KvLayout {
     this.type = type;
     this.tensorType = tensorTypes[type];
     this.slots = slotsOf(hp.attention);
+    this.tails = tailsOf(hp.convolutions);
+    this.tailBytes = this.tails.reduce((sum, tail) => sum + bytesOfTail(tail), 0);
     const { blockElements } = typeTraits(this.tensorType);
     for (const { headDim, valueDim } of this.slots) {
       const odd = [headDim, valueDim].find((dims) => dims % blockElements !== 0);
@@ -79,7 +90,13 @@ export class KvLayout {
 
   /** Bytes of a whole block of `tokens`, all layers. */
   blockBytes(tokens: number): number {
-    return this.padded(tokens) * (this.#before.at(-1) ?? 0);
+    return this.tailOffset(0, tokens) + this.tailBytes;
+  }
+
+  /** Byte offset of a tail; of the first, that of all of them. */
+  tailOffset(tail: number, tokens: number): number {
+    const before = this.tails.slice(0, tail).reduce((sum, shape) => sum + bytesOfTail(shape), 0);
+    return this.padded(tokens) * this.bytesPerToken + before;
   }
 
   /** Byte offset of a slot's K. */
@@ -102,8 +119,12 @@ export class KvLayout {
     return this.padded(tokens) * this.#valueBytes(this.shape(slot));
   }
 
-  /** Bytes per token without padding, all layers: what capacity planning counts. */
+  /** Bytes per token without padding, all layers: what capacity planning counts, besides `tailBytes` of each block. */
   get bytesPerToken(): number {
     return this.#before.at(-1) ?? 0;
   }
+}
+
+function bytesOfTail({ tokens, channels }: TailShape): number {
+  return roundUp(tokens * channels * 4, alignment);
 }

@@ -9,6 +9,7 @@ import type { LayerAttention } from '../architecture/layer-attention.ts';
 import { plainTurn } from '../architecture/rope.ts';
 import { GraphInputs } from '../graph/graph-inputs.ts';
 import type { Model } from '../model.ts';
+import { attentionLayers } from '../weights/layers.ts';
 import type { StoredBlock } from './convert-kv.ts';
 import { kvTensors } from './kv-tensors.ts';
 import { type RowStates, sidesOf } from './row-states.ts';
@@ -164,6 +165,6 @@ export async function copyRows(model: Model, allocator: GraphAllocator, copy: Ro
 
 /** The layer that writes each slot. */
 function layersOfSlots(model: Model): ReadonlyMap<number, LayerAttention> {
-  const layers = model.weights.layers.map(({ attention }) => attention).filter(({ borrows }) => !borrows);
+  const layers = attentionLayers(model.weights).filter(({ borrows }) => !borrows);
   return new Map(layers.map((attention) => [attention.slot, attention]));
 }

@@ -23,6 +23,14 @@ export interface ContextBlock {
   readonly hidden?: number | undefined;
 }
 
+/** A place in a sequence. */
+export interface SequenceMark {
+  /** Own tokens before it. */
+  readonly length: number;
+  /** Tails of short convolutions there, as they lie in the own cache. */
+  readonly tails: Uint8Array;
+}
+
 export class Sequence {
   readonly blocks: readonly ContextBlock[];
   /** Position of the first own token: the tokens of all context blocks, unless placed otherwise. */
@@ -37,8 +45,10 @@ export class Sequence {
    */
   readonly rows: RowStates | undefined;
   readonly #memory: TensorMemory | undefined;
+  readonly #backend: Backend;
   #owned: { free(): void } | undefined;
   #length = 0;
+  #computing = false;
 
   /**
    * @param blocks in prompt order; positions follow from their token counts
@@ -57,6 +67,7 @@ export class Sequence {
     places?: { readonly starts: readonly number[]; readonly first: number },
   ) {
     let end = 0;
+    this.#backend = backend;
     this.blocks = blocks.map(({ memory, layout: stored, tokens, hidden }, index) => {
       const block = { memory, layout: stored, tokens, start: places?.starts[index] ?? end, hidden };
       end += tokens;
@@ -107,6 +118,11 @@ export class Sequence {
     return this.rows?.bytes ?? this.layout.blockBytes(this.capacity);
   }
 
+  /** Tokens are about to be computed: until they are counted, tails may be anyone's. */
+  begin(): void {
+    this.#computing = true;
+  }
+
   /** Counts tokens as written. @throws CONTEXT_OVERFLOW beyond the capacity. */
   advance(tokens: number): void {
     if (this.#length + tokens > this.capacity) {
@@ -116,11 +132,35 @@ export class Sequence {
       );
     }
     this.#length += tokens;
+    this.#computing = false;
   }
 
-  /** Forgets own tokens from `length` on. */
-  truncate(length: number): void {
-    if (length < this.#length) this.#length = Math.max(0, length);
+  /**
+   * Whether it has all that goes on from its first `tokens` own tokens: of keys and values always, of the tails of short
+   * convolutions only what stands behind its last one.
+   */
+  holds(tokens: number): boolean {
+    if (tokens > this.#length) return false;
+    return this.layout.tails.length === 0 || (tokens === this.#length && !this.#computing);
+  }
+
+  /** What is needed to come back to where it is now. Nothing may be computing it. */
+  mark(): SequenceMark {
+    const tails = new Uint8Array(this.layout.tailBytes);
+    if (tails.byteLength > 0) this.#backend.download(this.#tails, tails);
+    return { length: this.#length, tails };
+  }
+
+  /** Forgets own tokens behind a mark. Nothing may be computing it. */
+  rewind({ length, tails }: SequenceMark): void {
+    if (tails.byteLength > 0) this.#backend.upload(this.#tails, tails);
+    this.#length = Math.min(length, this.#length);
+    this.#computing = false;
+  }
+
+  get #tails(): TensorMemory {
+    const { memory, layout, capacity } = this;
+    return { ...memory, address: memory.address + BigInt(layout.tailOffset(0, capacity)) };
   }
 
   dispose(): void {

@@ -55,7 +55,7 @@ describe('an adapter', () => {
   it('is taken, and given back with the model', async () => {
     const loaded = await Model.load(model, backend, { adapter: { path: good, scale: 2 } });
     expect(loaded.adapter).toMatchObject({ path: good, scale: 2, rank: 4 });
-    expect(loaded.firstLayers(1).weights.layers[0]?.attentionOutput.adapter).toBeDefined();
+    expect(loaded.firstLayers(1).weights.layers[0]?.mixer.output.adapter).toBeDefined();
     loaded.dispose();
     expect(await refusal(good)).toEqual({});
   });

@@ -2,10 +2,21 @@
 import type { Tensor } from '../../ggml/graph/tensor.ts';
 import type { HyperParameters } from '../architecture/hyper-parameters.ts';
 import type { AttentionParameters, LayerAttention } from '../architecture/layer-attention.ts';
+import { isConvolution, type Mixer } from '../architecture/mixers.ts';
+import type { ConvolutionParameters } from '../architecture/short-convolution.ts';
 import type { Norm } from '../graph/norm.ts';
 import { bindFeedForward } from './bind-feed-forward.ts';
 import { bindLatent, bindValueUp } from './bind-latent.ts';
-import type { Layer, Linear, LowRank, NamedWeights, Projections, TokenInputs } from './layers.ts';
+import type {
+  AttentionWeights,
+  ConvolutionWeights,
+  Layer,
+  Linear,
+  LowRank,
+  NamedWeights,
+  Projections,
+  TokenInputs,
+} from './layers.ts';
 
 /** Where tensors are found by their names in the file, checked for shape. */
 export interface WeightSource {
@@ -58,9 +69,9 @@ export function bindWeights(weights: WeightSource, hp: HyperParameters): NamedWe
   return {
     embedding: weights.require('token_embd.weight', d, vocabulary),
     tokenInputs: bindTokenInputs(bind, hp),
-    outputNorm: bind.norm('output_norm', d),
+    outputNorm: bind.norm(hp.family.outputNorm ?? 'output_norm', d),
     output: bindHead(bind, hp),
-    layers: hp.attention.map((parameters, index) => bindLayer(bind, hp, parameters, index)),
+    layers: hp.mixers.map((mixer, index) => bindLayer(bind, hp, mixer, index)),
   };
 }
 
@@ -86,7 +97,7 @@ function bindTokenInputs(bind: Binder, hp: HyperParameters): TokenInputs | undef
   };
 }
 
-function bindLayer(bind: Binder, hp: HyperParameters, parameters: AttentionParameters, index: number): Layer {
+function bindLayer(bind: Binder, hp: HyperParameters, mixer: Mixer, index: number): Layer {
   const { embeddingLength: d, family, tokenInputLength: width } = hp;
   const at = (name: string) => `blk.${index}.${name}`;
   const normFirst = family.feedForwardNorm === 'post_attention_norm';
@@ -94,13 +105,9 @@ function bindLayer(bind: Binder, hp: HyperParameters, parameters: AttentionParam
   const twoInputs = bind.has(at('attn_norm_2'));
   const feedForwardNorm = at(normFirst ? 'post_attention_norm' : twoInputs ? 'attn_norm' : 'ffn_norm');
   const parallel = family.parallel === true && (twoInputs || !bind.has(at('ffn_norm')));
-  const { heads, valueDim, latent } = parameters;
   return {
-    ...bindQueryKeyNorms(bind, hp, parameters, at),
+    mixer: isConvolution(mixer) ? bindConvolution(bind, hp, mixer, at) : bindAttention(bind, hp, mixer, at),
     attentionNorm: postNormed ? undefined : bind.norm(at(twoInputs ? 'attn_norm_2' : 'attn_norm'), d),
-    projections: bindProjections(bind, hp, parameters, at),
-    valueUp: latent && bindValueUp(bind, latent, heads, at),
-    attentionOutput: bind.linear(at('attn_output'), heads * (latent?.outputDim ?? valueDim), d),
     attentionPostNorm: normFirst ? undefined : bind.optionalNorm(at('post_attention_norm'), d),
     parallel,
     feedForwardNorm: postNormed || (parallel && !twoInputs) ? undefined : bind.norm(feedForwardNorm, d),
@@ -118,13 +125,42 @@ function bindLayer(bind: Binder, hp: HyperParameters, parameters: AttentionParam
   };
 }
 
+function bindAttention(
+  bind: Binder,
+  hp: HyperParameters,
+  parameters: AttentionParameters,
+  at: (name: string) => string,
+): AttentionWeights {
+  const { heads, valueDim, latent } = parameters;
+  return {
+    ...bindQueryKeyNorms(bind, hp, parameters, at),
+    projections: bindProjections(bind, hp, parameters, at),
+    valueUp: latent && bindValueUp(bind, latent, heads, at),
+    output: bind.linear(at('attn_output'), heads * (latent?.outputDim ?? valueDim), hp.embeddingLength),
+  };
+}
+
+function bindConvolution(
+  bind: Binder,
+  { embeddingLength: d }: HyperParameters,
+  parameters: ConvolutionParameters,
+  at: (name: string) => string,
+): ConvolutionWeights {
+  const { taps, channels } = parameters;
+  return {
+    convolution: { ...parameters, kernel: bind.weights.require(at('shortconv.conv.weight'), taps, channels) },
+    input: bind.linear(at('shortconv.in_proj'), d, 3 * channels),
+    output: bind.linear(at('shortconv.out_proj'), channels, d),
+  };
+}
+
 /** Attention with what lies among the weights, and the norms of queries and keys. */
 function bindQueryKeyNorms(
   bind: Binder,
   { family }: HyperParameters,
   parameters: AttentionParameters,
   at: (name: string) => string,
-): Pick<Layer, 'attention' | 'queryNorm' | 'keyNorm'> {
+): Pick<AttentionWeights, 'attention' | 'queryNorm' | 'keyNorm'> {
   const { heads, kvHeads, headDim, rope, borrows } = parameters;
   const { weights } = bind;
   const behind = family.queryKeyNorm === 'rotated';

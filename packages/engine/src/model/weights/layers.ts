@@ -1,6 +1,7 @@
 /** The named weights of each transformer layer: what a model's graph is built over. bind-weights.ts finds them. */
 import type { Tensor } from '../../ggml/graph/tensor.ts';
 import type { LayerAttention } from '../architecture/layer-attention.ts';
+import type { LayerConvolution } from '../architecture/short-convolution.ts';
 import type { Norm } from '../graph/norm.ts';
 
 /** A change of low rank to a linear map (LoRA): y += scale * b (a x). */
@@ -11,7 +12,8 @@ export interface LowRank {
 }
 
 /** Names of the files' tensors that are a linear map of a layer. */
-export const layerMatrix = /^blk\.\d+\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))\.weight$/;
+export const layerMatrix =
+  /^blk\.\d+\.(attn_(q|k|v|qkv|output)|shortconv\.(in_proj|out_proj)|ffn_(gate|up|down))\.weight$/;
 
 /** A linear map: y = weight x + bias. */
 export interface Linear {
@@ -66,15 +68,29 @@ export interface ExpertFeedForward {
     | undefined;
 }
 
-export interface Layer {
+/** A layer's attention, from what it reads to what it adds. */
+export interface AttentionWeights {
   readonly attention: LayerAttention;
-  readonly attentionNorm: Norm | undefined;
   readonly projections: Projections;
   readonly queryNorm: Norm | undefined;
   readonly keyNorm: Norm | undefined;
-  /** What a head's result is mapped by before them, where values lie in a latent: [rank, output, heads]. */
+  /** What a head's result is mapped by before the output, where values lie in a latent: [rank, output, heads]. */
   readonly valueUp: Tensor | undefined;
-  readonly attentionOutput: Linear;
+  readonly output: Linear;
+}
+
+/** A gated short convolution in its place. */
+export interface ConvolutionWeights {
+  readonly convolution: LayerConvolution;
+  /** To the input's gate, the result's gate and the input: [3 * channels]. */
+  readonly input: Linear;
+  readonly output: Linear;
+}
+
+export interface Layer {
+  readonly mixer: AttentionWeights | ConvolutionWeights;
+  /** Of what the mixer reads. */
+  readonly attentionNorm: Norm | undefined;
   readonly attentionPostNorm: Norm | undefined;
   /** Whether attention and feed-forward read the same input, and their results are added together. */
   readonly parallel: boolean;
@@ -121,6 +137,11 @@ export interface TokenInputs {
   readonly embedding: Tensor; // [width * layers, vocabulary]
   readonly projection: Linear; // [embedding] to [width * layers]
   readonly norm: Norm; // [width]
+}
+
+/** Of the layers that attend, in their order. */
+export function attentionLayers({ layers }: NamedWeights): LayerAttention[] {
+  return layers.flatMap(({ mixer }) => ('attention' in mixer ? [mixer.attention] : []));
 }
 
 export interface NamedWeights {

@@ -33,7 +33,8 @@ export function linearClasses(file: GgufFile, kernel: NativeKernel): { classes: 
   const classes = new Map<string, LinearClass>();
   let weights = 0;
   for (const { name, type, ne } of file.tensors.values()) {
-    if (!name.startsWith('blk.') || ne[1] <= 1) continue;
+    // A convolution's kernel is no matrix to multiply with.
+    if (!name.startsWith('blk.') || name.endsWith('.shortconv.conv.weight') || ne[1] <= 1) continue;
     const routed = ne[2] > 1;
     if (routed && !name.endsWith('_exps.weight')) continue;
     if (kernel.linear.packedBytes(type, ne[0], outputs, rows) < 0) continue;

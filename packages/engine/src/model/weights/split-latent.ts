@@ -8,11 +8,14 @@ import { TensorData } from '../../ggml/gguf/tensor-data.ts';
 import { quantize } from '../../ggml/graph/quantize.ts';
 import { TensorType } from '../../ggml/graph/tensor.ts';
 import type { HyperParameters } from '../architecture/hyper-parameters.ts';
+import { isConvolution } from '../architecture/mixers.ts';
 import type { Weights } from './weights.ts';
 
 /** Adds the parts of every such map of `file` to its weights. @throws MODEL_TOO_LARGE, MODEL_INVALID */
 export function splitLatentMaps(weights: Weights, file: GgufFile, backend: Backend, hp: HyperParameters): void {
-  const found = hp.attention.flatMap(({ latent, heads }, layer) => {
+  const found = hp.mixers.flatMap((mixer, layer) => {
+    if (isConvolution(mixer)) return [];
+    const { latent, heads } = mixer;
     const entry = file.tensors.get(`blk.${layer}.attn_kv_b.weight`);
     return latent === undefined || entry === undefined ? [] : [{ latent, heads, layer, entry }];
   });

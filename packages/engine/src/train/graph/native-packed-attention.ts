@@ -36,6 +36,10 @@ export class NativePackedAttention implements Attention {
     this.#kernel = kernel;
   }
 
+  convolve(): never {
+    throw new Error('short convolutions are not trained: see withoutGradient()');
+  }
+
   attend(layer: LayerAttention, q: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor {
     if (k === undefined || v === undefined) throw new Error('layers that borrow states are not trained');
     const g = this.#g;

@@ -31,6 +31,10 @@ export class PackedAttention implements Attention {
     this.#inputs = inputs;
   }
 
+  convolve(): never {
+    throw new Error('short convolutions are not trained: see withoutGradient()');
+  }
+
   attend(layer: LayerAttention, q: Tensor, k: Tensor | undefined, v: Tensor | undefined): Tensor {
     if (k === undefined || v === undefined) throw new Error('layers that borrow states are not trained');
     const g = this.#g;
