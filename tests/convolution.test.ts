@@ -145,6 +145,8 @@ describe.each(attentionPaths)('$name attention', ({ attention }) => {
       // What is being computed is nobody's to copy.
       source.begin();
       expect(await runner.copyPrefix(source, part, 20)).toBe(false);
+      // Nor is it computed on from there.
+      await expect(harness.append(source, more)).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
       source.advance(0);
       expect(await runner.copyPrefix(source, whole, 20)).toBe(true);
       const expected = await harness.dense([

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { AsyncCleanup } from '../cleanup.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { openGguf } from '../ggml/gguf/gguf-file.ts';
-import { Backend, openTokenizer, typeName, type VocabTokenizer } from '../ggml/index.ts';
+import { Backend, openTokenizer, type VocabTokenizer } from '../ggml/index.ts';
 import {
   type Adapter,
   type AdapterOptions,
@@ -17,8 +17,8 @@ import {
   KvLayout,
   type LinearDecision,
   Model,
-  modelWarnings,
 } from '../model/index.ts';
+
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { createTokenMemo, type PromptLayout, promptLayout, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';
@@ -31,7 +31,8 @@ import { deviceBatchTokens, planEngineMemory } from './blocks/device-memory.ts';
 import { encodePassages, forgetPassages, passageKeys, removeBlocks } from './blocks/encode-passages.ts';
 import { KvBudget } from './blocks/kv-budget.ts';
 import { PrefixCache } from './blocks/prefix-cache.ts';
-import { checkRecomputation, recomputes } from './policy/context-work.ts';
+import { modelInfo } from './describe-model.ts';
+import { checkRecomputation } from './policy/context-work.ts';
 import { defaultPolicy, trainedPolicy } from './policy/default-policy.ts';
 import { checkPolicy } from './policy/policy.ts';
 import { Pace } from './schedule/pace.ts';
@@ -342,41 +343,4 @@ async function describeAdapters({ adapter, writer }: Model, cacheDir: string = c
 
 function adapterInfo({ path, scale, rank, kind }: Adapter, identity: string, over: AdapterInfo | null): AdapterInfo {
   return { path, scale, rank, kind, over, identity };
-}
-
-/** The type of the most weights. */
-function commonestType({ file }: Model): string {
-  const counts = new Map<string, number>();
-  for (const { type, ne } of file.tensors.values()) {
-    const name = typeName(type).toLowerCase();
-    counts.set(name, (counts.get(name) ?? 0) + ne.reduce((product, length) => product * length, 1));
-  }
-  return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? 'f32';
-}
-
-function modelInfo({ model, source, tokenizer, contextTokens, adapter }: EngineParts): ModelInfo {
-  const hp = model.hyperParameters;
-  return {
-    path: model.file.path,
-    name: hp.name,
-    architecture: hp.architecture,
-    parameters: model.parameters,
-    layers: hp.layers,
-    heads: hp.heads,
-    kvHeads: hp.kvHeads,
-    headDim: hp.headDim,
-    embeddingLength: hp.embeddingLength,
-    vocabulary: hp.vocabulary,
-    weightType: commonestType(model),
-    fileBytes: model.file.bytes,
-    digest: source.weights,
-    chatTemplate: tokenizer.chatTemplate ?? null,
-    trainedContext: hp.trainedContext,
-    contextTokens,
-    kvBytesPerToken: source.layout.bytesPerToken,
-    kvBytesPerBlock: source.layout.tailBytes,
-    recomputes: recomputes(source.layout),
-    adapter,
-    warnings: modelWarnings(model.file),
-  };
 }

@@ -181,7 +181,9 @@ async function readAlone(
   });
   return opened.map((one, at) => {
     const { sequence, scope, before, tokens, reused } = one;
-    const room = reuse && prefixes.enabled && reused === 0 ? budget.reserveFree(sequence.bytes) : undefined;
+    // Not of a model whose sequences go on from their ends alone: no other question begins with this one.
+    const kept = reuse && prefixes.enabled && reused === 0 && sequence.holds(1);
+    const room = kept ? budget.reserveFree(sequence.bytes) : undefined;
     if (room !== undefined) {
       one.kept = true;
       prefixes.offer(scope, epoch, tokens, sequence, room).finish(tokens);

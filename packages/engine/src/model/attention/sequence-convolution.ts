@@ -40,7 +40,11 @@ export class SequenceConvolution {
     const { hyperParameters, backend } = options;
     const widest = Math.max(0, ...hyperParameters.convolutions.map(({ channels }) => channels));
     const total = rows.reduce((sum, { tokens }) => sum + tokens, 0);
-    this.#join = widest === 0 ? undefined : joinFor(g, inputs, backend, widest * total);
+    if (widest === 0) return;
+    this.#join = joinFor(g, inputs, backend, widest * total);
+    inputs.refresh(() => {
+      for (const { sequence } of rows) sequence.begin();
+    });
   }
 
   /** @param x [channels, tokens] @returns the same shape */

@@ -89,7 +89,6 @@ export async function forwardStep(
     for (let i = own.length - wantedRows(logits, own.length); i < own.length; i++) wanted.push(row + i);
     row += own.length;
   }
-  for (const { sequence } of steps) sequence.begin();
   const values = await runOnce(
     {
       model,
@@ -183,7 +182,6 @@ export class DecodeGraph {
    */
   async run(tokens: Int32Array): Promise<Float32Array[]> {
     this.#tokens.set(tokens);
-    for (const sequence of this.#sequences) sequence.begin();
     const values = await this.#graph.run();
     for (const sequence of this.#sequences) sequence.advance(1);
     const { vocabulary } = this.#model.hyperParameters;

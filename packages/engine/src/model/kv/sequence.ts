@@ -118,8 +118,14 @@ export class Sequence {
     return this.rows?.bytes ?? this.layout.blockBytes(this.capacity);
   }
 
-  /** Tokens are about to be computed: until they are counted, tails may be anyone's. */
+  /**
+   * Its tails are about to be moved on: until the tokens are counted they may be anyone's.
+   * @throws COMPUTE_FAILED where that happened before and came to no end
+   */
   begin(): void {
+    if (this.#computing) {
+      throw new BlockAttentionError('COMPUTE_FAILED', 'a pass over a sequence of tokens failed half-way: ask again');
+    }
     this.#computing = true;
   }
 
