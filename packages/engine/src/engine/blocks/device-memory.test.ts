@@ -19,6 +19,7 @@ const shape = {
   vocabulary: 128_256,
   experts: undefined,
   attention: Array.from({ length: 32 }, () => layer),
+  convolutions: [],
 } as unknown as HyperParameters;
 const layout = new KvLayout(shape, 'f16');
 
