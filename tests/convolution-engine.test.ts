@@ -186,6 +186,16 @@ describe('kept beginnings of prompts', () => {
     expectSameAnswer(again, await witnessedAnswer(plain, other), rounding);
   });
 
+  it('are not kept for words that stand before every question: nothing would go on from there', async () => {
+    await using engine = await open({ prefixBytes: 2 ** 26 });
+    for (let asked = 1; asked <= 2; asked++) {
+      const { reusedTokens } = await read(engine, { question: `Question ${asked}?`, policy: 'select:1' });
+      expect(reusedTokens).toBe(0);
+      // The answers' own.
+      expect(engine.usage().prefixes).toMatchObject({ entries: asked, hits: 0 });
+    }
+  });
+
   it('are never used in part, nor while they grow', async () => {
     await using engine = await open({ prefixBytes: 2 ** 26, kvType: 'f16' });
     await using plain = await open({ kvType: 'f16' });
