@@ -81,9 +81,10 @@ describe('graphs', () => {
         await forwardStep(harness.model, attention, harness.allocator, [{ sequence, tokens, logits: 'last' }]);
         const graph = new DecodeGraph(harness.model, attention, [sequence], 40);
         nodes.push({ gather, prompt: built[0]?.nodes ?? 0, decode: built[1]?.nodes ?? 0 });
+        const before = sequence.mark();
         const [likeliest] = await graph.runShort(Int32Array.of(5), [40]);
         expect(likeliest).not.toBeInstanceOf(Float32Array);
-        sequence.truncate(sequence.length - 1);
+        sequence.rewind(before);
         const [all] = await graph.runShort(Int32Array.of(5), [undefined]);
         if (!(all instanceof Float32Array)) throw new Error('all logits');
         const order = Array.from(all, (value, id) => ({ value, id })).sort((a, b) => b.value - a.value);
