@@ -25,7 +25,8 @@ import {
 } from '../../store/index.ts';
 import { type Encoding, Encodings, plainEncoding, type StatesBefore } from '../policy/encodings.ts';
 import { type ContextPolicy, plainPolicy } from '../policy/policy.ts';
-import { blockDamaged, type Runner } from '../schedule/runner.ts';
+import { blockDamaged } from '../schedule/damaged-files.ts';
+import type { Runner } from '../schedule/runner.ts';
 import type { Spare } from '../schedule/shortage.ts';
 import { DevicePool, type PoolStats } from './device-pool.ts';
 import { DeviceResidency } from './device-residency.ts';

@@ -14,7 +14,7 @@ import { shortageOf } from '../../ggml/device/memory-account.ts';
 import type { NativeMemory } from '../../ggml/ffi/memory.ts';
 import { blockToRows, copyRows, type KvLayout, type Model, RowStates, rowPadding } from '../../model/index.ts';
 import type { BlockKey } from '../../store/index.ts';
-import { blockDamaged } from '../schedule/runner.ts';
+import { blockDamaged } from '../schedule/damaged-files.ts';
 import type { Spare } from '../schedule/shortage.ts';
 import { BlockStaging } from './block-staging.ts';
 

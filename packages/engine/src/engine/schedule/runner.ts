@@ -7,23 +7,18 @@ import { requestAborted } from '../../abort.ts';
 import { BlockAttentionError } from '../../errors.ts';
 import type { GraphAllocator } from '../../ggml/device/backend.ts';
 import type { TokenLogits } from '../../ggml/llama/shortlist.ts';
-import {
-  type AttentionFactory,
-  DecodeGraph,
-  forwardStep,
-  type WantedLogits,
-  wantedRows,
-} from '../../model/graph/step.ts';
+import { type AttentionFactory, DecodeGraph, forwardStep, type WantedLogits } from '../../model/graph/step.ts';
 import { convertBlock, type StoredBlock } from '../../model/kv/convert-kv.ts';
 import { copyPrefix } from '../../model/kv/copy-prefix.ts';
 import type { KvLayout } from '../../model/kv/kv-layout.ts';
 import { RowStates } from '../../model/kv/row-states.ts';
 import type { Sequence, SequenceMark } from '../../model/kv/sequence.ts';
 import type { Model } from '../../model/model.ts';
+import { blockDamaged, modelDamaged } from './damaged-files.ts';
 import { Pace } from './pace.ts';
 import { type Chunk, type DecodeTask, type PromptTask, Scheduler } from './scheduler.ts';
 import { type Outcome, runInGroups, type Spare, Spares } from './shortage.ts';
-import { halvedSteps, joinRows, type Written } from './steps.ts';
+import { halvedSteps, joinRows, type Written, wantedOf } from './steps.ts';
 
 interface Settled<T> {
   readonly resolve: (value: T) => void;
@@ -49,14 +44,6 @@ export interface PromptResult {
   readonly logits: Float32Array;
   /** This prompt's share of the time its batches took, in ms. */
   readonly computeMs: number;
-}
-
-/** The store drops the block, so that another attempt does not meet it. */
-export function blockDamaged(): BlockAttentionError {
-  return new BlockAttentionError(
-    'BLOCK_DAMAGED',
-    "a stored block's file lost a part of its bytes while it was read: ask again, the block is encoded again",
-  );
 }
 
 export interface RunnerOptions {
@@ -312,10 +299,7 @@ export class Runner {
   #damageOf({ blocks }: Sequence): BlockAttentionError | undefined {
     const { damaged, file } = this.#model;
     if (damaged) {
-      return new BlockAttentionError(
-        'MODEL_INVALID',
-        `${file.path} has lost a part of its bytes since it was loaded: put the whole file back, and start again`,
-      );
+      return modelDamaged(file.path);
     }
     return blocks.some(({ memory }) => memory.isDamaged?.() === true) ? blockDamaged() : undefined;
   }
@@ -400,9 +384,3 @@ export class Runner {
 }
 
 const nothing: Outcome<Float32Array> = { value: new Float32Array(0) };
-
-/** Tokens at the end of a chunk whose logits its task wants. */
-function wantedOf({ task, first, count }: Chunk<Prompt>): number {
-  const from = task.tokens.length - wantedRows(task.logits, task.tokens.length);
-  return Math.max(0, Math.min(count, first + count - from));
-}

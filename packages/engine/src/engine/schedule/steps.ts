@@ -1,5 +1,6 @@
 /** Steps of prompts that may be cut in two, and what comes of them. */
-import { type Step, wantedRows } from '../../model/graph/step.ts';
+import { type Step, type WantedLogits, wantedRows } from '../../model/graph/step.ts';
+import type { Chunk, PromptTask } from './scheduler.ts';
 import type { Halving } from './shortage.ts';
 
 /** A step, and whether the writer acts on it. */
@@ -37,4 +38,14 @@ export function joinRows(rows: readonly Float32Array[]): Float32Array {
     at += part.length;
   }
   return all;
+}
+
+/** Tokens at the end of a chunk whose logits its task wants. */
+export function wantedOf({
+  task,
+  first,
+  count,
+}: Chunk<PromptTask<unknown> & { readonly logits: WantedLogits }>): number {
+  const from = task.tokens.length - wantedRows(task.logits, task.tokens.length);
+  return Math.max(0, Math.min(count, first + count - from));
 }
