@@ -111,7 +111,7 @@ describe('a fine-tuning run', () => {
     // What block mode runs under on a model that nobody trained.
     const file = await openGguf(writer);
     const keys = ['block_attention.adapter', 'adapter.type', 'block_attention.policy'];
-    expect(keys.map((key) => file.value(key))).toEqual(['writer', 'writer', 'anchor:header']);
+    expect(keys.map((key) => file.value(key))).toEqual(['writer', 'writer', 'anchor:200']);
     const onward = await finetune(options({ ...given, adapter: writer, lora: undefined }));
     expect(onward.before?.block?.divergence).toBeCloseTo(report.after?.block?.divergence ?? 0, 5);
     const ordinary = options({ epochs: 3 });
