@@ -13,11 +13,12 @@ import {
   parsePolicy,
 } from '@block-attention/engine/internal/engine';
 import { openTokenizer } from '@block-attention/engine/internal/ggml';
-import { notInDocuments, type Passage, planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
+import { notInDocuments, planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
 import { createBlockStore } from '@block-attention/engine/internal/store';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tokensBefore } from '../packages/engine/src/engine/policy/anchor-tokens.ts';
 import { engineRounding, expectSameAnswer, type WitnessedAnswer, witnessedAnswer } from './support/answers.ts';
+import { bridgePassages, bridgeQuestion } from './support/bridge-passages.ts';
 import { modelVariants } from './support/models/model-variants.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
@@ -35,13 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const passages: Passage[] = [
-  { id: 'bridge', title: 'Varn Bridge', text: 'The bridge was opened in 1931.' },
-  { id: 'town', title: 'Tessen', text: 'Tessen is a town of clock makers on the river Ald.' },
-  { id: 'river', text: 'The Ald is 90 km long.' },
-  { id: 'hill', title: 'Carn', text: 'From the hill of Carn one sees the sea.' },
-];
-const question = 'When was the bridge opened?';
+const [passages, question] = [[...bridgePassages], bridgeQuestion];
 const open = (options: Partial<EngineOptions> = {}) =>
   createEngine({
     modelPath,

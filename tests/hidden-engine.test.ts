@@ -10,9 +10,10 @@ import {
   parsePolicy,
 } from '@block-attention/engine/internal/engine';
 import { openTokenizer } from '@block-attention/engine/internal/ggml';
-import { type Passage, planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
+import { planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { tokensBefore } from '../packages/engine/src/engine/policy/anchor-tokens.ts';
+import { bridgePassages, bridgeQuestion } from './support/bridge-passages.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
 import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
@@ -26,12 +27,7 @@ const modelPath = join(folder, 'model.gguf');
 afterAll(() => rmSync(folder, { recursive: true }));
 beforeAll(() => writeRandomModel(modelPath, { family: 'gemma3', layers: 7, slidingWindow: 16 }, 3));
 
-const passages: Passage[] = [
-  { id: 'bridge', title: 'Varn Bridge', text: 'The bridge was opened in 1931.' },
-  { id: 'town', title: 'Tessen', text: 'Tessen is a town of clock makers on the river Ald.' },
-  { id: 'river', text: 'The Ald is 90 km long.' },
-];
-const question = 'When was the bridge opened?';
+const [passages, question] = [bridgePassages.slice(0, 3), bridgeQuestion];
 const open = (options: Partial<EngineOptions> = {}) =>
   createEngine({ modelPath, device: 'cpu', threads: 1, mode: 'block', cacheDir: join(folder, 'cache'), ...options });
 

@@ -8,8 +8,9 @@ import {
   type Engine,
   type EngineOptions,
 } from '@block-attention/engine/internal/engine';
-import { notInDocuments, type Passage } from '@block-attention/engine/internal/prompt';
+import { notInDocuments } from '@block-attention/engine/internal/prompt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bridgePassages, bridgeQuestion } from './support/bridge-passages.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
 import { relativeError } from './support/oracle/forward-harness.ts';
@@ -20,13 +21,7 @@ const modelPath = join(folder, 'model.gguf');
 afterAll(() => rmSync(folder, { recursive: true }));
 beforeAll(() => writeRandomModel(modelPath, { family: 'llama', contextTokens: 2048 }, 11));
 
-const passages: Passage[] = [
-  { id: 'bridge', title: 'Varn Bridge', text: 'The bridge was opened in 1931.' },
-  { id: 'town', title: 'Tessen', text: 'Tessen is a town of clock makers on the river Ald.' },
-  { id: 'river', text: 'The Ald is 90 km long.' },
-  { id: 'hill', title: 'Carn', text: 'From the hill of Carn one sees the sea.' },
-];
-const question = 'When was the bridge opened?';
+const [passages, question] = [[...bridgePassages], bridgeQuestion];
 const open = (options: Partial<EngineOptions> = {}) =>
   createEngine({
     modelPath,

@@ -4,6 +4,7 @@
  * are about something of the same kind that the page does not name: nothing answers them.
  */
 import type { Random } from '@block-attention/engine/internal/base';
+import { type ManualPage, said, some, unsaid, type Write } from './made-up-page.ts';
 import {
   changes,
   colours,
@@ -20,30 +21,9 @@ import {
   things,
 } from './manual-words.ts';
 
-export interface PageQuestion {
-  readonly question: string;
-  readonly answer: string | undefined;
-  /** Text of the page that the answer stands in; undefined for what it does not say. */
-  readonly evidence: string | undefined;
-}
-
-export interface ManualPage {
-  /** Pages of one kind answer the same questions. */
-  readonly kind: string;
-  readonly markdown: string;
-  readonly questions: readonly PageQuestion[];
-}
-
-type Write = (random: Random, product: string) => Omit<ManualPage, 'kind'>;
-
 export function manualPage(random: Random): ManualPage {
   const [kind, write] = one(random, Object.entries(kinds));
   return { kind, ...write(random, productName(random)) };
-}
-
-/** `count` of the values, in random order. */
-function some<T>(random: Random, values: readonly T[], count: number): T[] {
-  return random.shuffle(values).slice(0, count);
 }
 
 function one<T>(random: Random, values: readonly T[]): T {
@@ -63,9 +43,6 @@ export function productName(random: Random): string {
   ]);
   return name.charAt(0).toUpperCase() + name.slice(1) + model;
 }
-
-const said = (question: string, answer: string, evidence: string): PageQuestion => ({ question, answer, evidence });
-const unsaid = (question: string): PageQuestion => ({ question, answer: undefined, evidence: undefined });
 
 const kinds: Readonly<Record<string, Write>> = {
   settings(random, product) {

@@ -4,7 +4,7 @@
  * row that the table does not have.
  */
 import type { Random } from '@block-attention/engine/internal/base';
-import type { ManualPage, PageQuestion } from './manual-pages.ts';
+import type { ManualPage, PageQuestion } from './made-up-page.ts';
 import { columns, type TableColumn } from './table-columns.ts';
 import { type TableTopic, topics } from './table-topics.ts';
 

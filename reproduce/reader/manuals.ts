@@ -4,7 +4,8 @@ import type { Random } from '@block-attention/engine/internal/base';
 import { chunkDocument } from '../../src/rag/chunk/chunk-document.ts';
 import { parseMarkdown } from '../../src/rag/load/markup/markdown.ts';
 import { factPage } from './facts/fact-page.ts';
-import { type ManualPage, manualPage, productName } from './manual-pages.ts';
+import type { ManualPage } from './made-up-page.ts';
+import { manualPage, productName } from './manual-pages.ts';
 import { tablePage } from './manual-tables.ts';
 import type { Asked, Passage, Unit } from './sources.ts';
 

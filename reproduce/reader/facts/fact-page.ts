@@ -3,8 +3,7 @@
  * questions and the statement each is answered by.
  */
 import type { Random } from '@block-attention/engine/internal/base';
-import type { ManualPage } from '../manual-pages.ts';
-import type { Write } from './fact.ts';
+import type { ManualPage, Write } from '../made-up-page.ts';
 import { modelsAndParts } from './models-and-parts.ts';
 import { workAndUse } from './work-and-use.ts';
 

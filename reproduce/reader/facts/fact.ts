@@ -2,23 +2,15 @@
  * A made-up page of facts: statements, each with what is asked about it.
  */
 import type { Random } from '@block-attention/engine/internal/base';
-import type { ManualPage, PageQuestion } from '../manual-pages.ts';
+import { type PageQuestion, unsaid } from '../made-up-page.ts';
 import { months } from '../manual-words.ts';
 
-export type Write = (random: Random, product: string) => Omit<ManualPage, 'kind'>;
 export interface Fact {
   /** A paragraph, a line of a list or a row of a table. */
   readonly text: string;
   readonly asked: readonly PageQuestion[];
 }
 
-export const said = (question: string, answer: string, evidence: string): PageQuestion => ({
-  question,
-  answer,
-  evidence,
-});
-export const unsaid = (question: string): PageQuestion => ({ question, answer: undefined, evidence: undefined });
-export const some = <T>(random: Random, values: readonly T[], count: number) => random.shuffle(values).slice(0, count);
 export const upper = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 export const between = (random: Random, low: number, high: number) => low + random.integer(high - low + 1);
 export const day = (random: Random) =>

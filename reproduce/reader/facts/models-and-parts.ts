@@ -1,6 +1,8 @@
 /** What may be done and what may not, which model has what, prices and numbers of one part beside another's. */
+
+import { said, some, unsaid, type Write } from '../made-up-page.ts';
 import { features, only, spareParts, uses, variants } from './device-words.ts';
-import { between, type Fact, page, said, some, unsaid, upper, type Write } from './fact.ts';
+import { between, type Fact, page, upper } from './fact.ts';
 
 export const modelsAndParts: Readonly<Record<string, Write>> = {
   allowed(random, product) {

@@ -1,7 +1,9 @@
 /** What moved from where to where, signals, amounts, first steps, rules, places. */
+
+import { said, some, type Write } from '../made-up-page.ts';
 import { people } from '../manual-words.ts';
 import { variants } from './device-words.ts';
-import { between, day, type Fact, page, said, some, upper, type Write } from './fact.ts';
+import { between, day, type Fact, page, upper } from './fact.ts';
 import { emergencies, measures, owned, places, rules, signals } from './use-words.ts';
 
 export const workAndUse: Readonly<Record<string, Write>> = {

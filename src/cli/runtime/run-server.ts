@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { AsyncCleanup } from '@block-attention/engine/internal/base';
 import { cacheFolder } from '@block-attention/engine/internal/platform';
 import type { LoggerOptions, pino } from 'pino';
 import { embeddedModel } from '../../hub/aliases.ts';
-import type { Embedder, Reranker } from '../../rag/index.ts';
 import { loadOpenEngine, loadOpenStore } from '../lazy.ts';
 import { openRerankerFor } from '../options/index-options.ts';
 import { policyOf } from '../options/model-options.ts';
@@ -46,6 +46,7 @@ export async function runServer(
   const secret = await serverSecret(io.env, cacheFolder(io.env), { keyed: keys.length > 0, output });
   const store = await openStore(flags, io.env, output);
   const logger = pino(logOptions(pino, flags.logLevel), { write: (line: string) => void io.stderr.write(line) });
+  await using cleanup = new AsyncCleanup();
   const opened = await openEngine(flags, {
     io,
     output,
@@ -58,74 +59,67 @@ export async function runServer(
       policy: policyOf(flags),
     },
   });
-  let embedder: Embedder | undefined;
-  let reranker: Reranker | undefined;
-  try {
-    if (documents) reranker = await openRerankerFor(flags, { io, output });
-    embedder = await openEmbedderOf(flags, documents?.directory, { io, output });
-    const { defaultLimits: limits, defaultShadow: shadow } = server;
-    const app = server.createServer({
-      engine: opened.engine,
-      embedder,
-      modelName: flags.modelName ?? opened.model.name,
-      apiKeys: keys,
-      secret,
-      metricsToken: flags.metricsToken,
-      corsOrigins: flags.cors,
-      allowedHosts: allowedHosts(flags, keys.length > 0),
-      logger,
-      documents: documents && documentsOf(documents, flags, { keys, embedder, reranker, output }),
-      limits: {
-        bodyBytes: flags.maxBody ?? limits.bodyBytes,
-        bodiesBytes: flags.maxBodies ?? limits.bodiesBytes,
-        documents: flags.maxDocuments ?? limits.documents,
-        answerTokens: flags.maxTokens ?? limits.answerTokens,
-        running: flags.maxRunning ?? limits.running,
-        queue: flags.maxQueue ?? limits.queue,
-        jobs: flags.maxJobs ?? limits.jobs,
-        fileBytes: flags.maxFile ?? limits.fileBytes,
-        deadlineMs: flags.deadline ?? limits.deadlineMs,
-      },
-      learn: {
-        rate: flags.learn ? flags.learnRate : 0,
-        tolerance: flags.learnTolerance,
-        keep: server.keepLearned(opened.engine, { template: flags.template, cacheDir: cacheFolder(io.env) }),
-      },
-      shadow: {
-        rate: flags.shadow ?? shadow.rate,
-        minAgreement: flags.shadowMinAgreement ?? shadow.minAgreement,
-        maxKl: flags.shadowMaxKl ?? shadow.maxKl,
-      },
-    });
-    const name = flags.modelName?.[0] ?? opened.model.name;
-    const listening = await server.listen(app, flags.port, flags.host).catch((error: unknown) => {
-      if (!anyPort) throw error;
-      output.note(`port ${flags.port} is taken: another one is used`);
-      return server.listen(app, 0, flags.host);
-    });
-    if (flags.host !== '127.0.0.1' && flags.host !== 'localhost' && keys.length === 0) {
-      output.note(`warning: everybody who reaches ${flags.host} is served: set --api-key`);
-    }
-    // Where it stands in for another, that was said when it was opened.
-    if (opened.model.name === embeddedModel && opened.model.instead === undefined) {
-      output.note(
-        'the embedded model answers, a reader of short facts: for documents of your own name another, --model',
-      );
-    }
-    if (keys.length > 0) output.note(`API keys of ${app.tenants.length} tenants: ${app.tenants.join(', ')}`);
-    if (documents) output.print(`ask your documents at ${listening.url}/`);
-    output.print(`${name} at ${listening.url}/v1, API page at ${listening.url}/docs`);
-    const { reason } = opened.engine.chooseMode({});
-    if (reason !== null) output.note(`mode: ${reason}`);
-    output.result({ url: listening.url, model: name });
-    if (!io.signal.aborted) await once(io.signal, 'abort');
-    output.note('finishing the requests under way');
-    await listening.close(flags.grace, { drainMs: flags.drain });
-  } finally {
-    await reranker?.[Symbol.asyncDispose]();
-    await embedder?.[Symbol.asyncDispose]();
-    await opened[Symbol.asyncDispose]();
+  cleanup.defer(async () => opened[Symbol.asyncDispose]());
+  const embedder = await openEmbedderOf(flags, documents?.directory, { io, output });
+  cleanup.defer(async () => embedder?.[Symbol.asyncDispose]());
+  const reranker = documents && (await openRerankerFor(flags, { io, output }));
+  cleanup.defer(async () => reranker?.[Symbol.asyncDispose]());
+  const { defaultLimits: limits, defaultShadow: shadow } = server;
+  const app = server.createServer({
+    engine: opened.engine,
+    embedder,
+    modelName: flags.modelName ?? opened.model.name,
+    apiKeys: keys,
+    secret,
+    metricsToken: flags.metricsToken,
+    corsOrigins: flags.cors,
+    allowedHosts: allowedHosts(flags, keys.length > 0),
+    logger,
+    documents: documents && documentsOf(documents, flags, { keys, embedder, reranker, output }),
+    limits: {
+      bodyBytes: flags.maxBody ?? limits.bodyBytes,
+      bodiesBytes: flags.maxBodies ?? limits.bodiesBytes,
+      documents: flags.maxDocuments ?? limits.documents,
+      answerTokens: flags.maxTokens ?? limits.answerTokens,
+      running: flags.maxRunning ?? limits.running,
+      queue: flags.maxQueue ?? limits.queue,
+      jobs: flags.maxJobs ?? limits.jobs,
+      fileBytes: flags.maxFile ?? limits.fileBytes,
+      deadlineMs: flags.deadline ?? limits.deadlineMs,
+    },
+    learn: {
+      rate: flags.learn ? flags.learnRate : 0,
+      tolerance: flags.learnTolerance,
+      keep: server.keepLearned(opened.engine, { template: flags.template, cacheDir: cacheFolder(io.env) }),
+    },
+    shadow: {
+      rate: flags.shadow ?? shadow.rate,
+      minAgreement: flags.shadowMinAgreement ?? shadow.minAgreement,
+      maxKl: flags.shadowMaxKl ?? shadow.maxKl,
+    },
+  });
+  const name = flags.modelName?.[0] ?? opened.model.name;
+  const listening = await server.listen(app, flags.port, flags.host).catch((error: unknown) => {
+    if (!anyPort) throw error;
+    output.note(`port ${flags.port} is taken: another one is used`);
+    return server.listen(app, 0, flags.host);
+  });
+  if (flags.host !== '127.0.0.1' && flags.host !== 'localhost' && keys.length === 0) {
+    output.note(`warning: everybody who reaches ${flags.host} is served: set --api-key`);
   }
+  // Where it stands in for another, that was said when it was opened.
+  if (opened.model.name === embeddedModel && opened.model.instead === undefined) {
+    output.note('the embedded model answers, a reader of short facts: for documents of your own name another, --model');
+  }
+  if (keys.length > 0) output.note(`API keys of ${app.tenants.length} tenants: ${app.tenants.join(', ')}`);
+  if (documents) output.print(`ask your documents at ${listening.url}/`);
+  output.print(`${name} at ${listening.url}/v1, API page at ${listening.url}/docs`);
+  const { reason } = opened.engine.chooseMode({});
+  if (reason !== null) output.note(`mode: ${reason}`);
+  output.result({ url: listening.url, model: name });
+  if (!io.signal.aborted) await once(io.signal, 'abort');
+  output.note('finishing the requests under way');
+  await listening.close(flags.grace, { drainMs: flags.drain });
 }
 
 /** Lines that people can read, too: a level by its name, a time by the clock. */

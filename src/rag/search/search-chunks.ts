@@ -67,7 +67,8 @@ export async function searchChunks(
   const ranking = new Map(fused.map((entry) => [entry.id, entry]));
   const matching = found.filter(({ id, path }) => ranking.has(id) && filter.matches?.(path) !== false);
   // The same text in two files is one block, and answers once.
-  const distinct = [...new Map(matching.toReversed().map((row) => [row.content, row])).values()].toReversed();
+  const seen = new Set<string>();
+  const distinct = matching.filter(({ content }) => !seen.has(content) && seen.add(content));
   const rerankScores = await scoresOf(reranker, question, distinct.slice(0, Math.max(reranked, top)), signal);
   const rows = inOrder(distinct, rerankScores);
   const asked = await weighedWords(chunks, question, words);

@@ -18,7 +18,6 @@ import {
   type LinearDecision,
   Model,
 } from '../model/index.ts';
-
 import { cacheFolder } from '../platform/cache-folder.ts';
 import { createTokenMemo, type PromptLayout, promptLayout, type TokenMemo } from '../prompt/index.ts';
 import { type BlockKey, type BlockStore, createMemoryStore } from '../store/index.ts';

@@ -7,11 +7,10 @@ import { createSampler } from '../../ggml/index.ts';
 import { concatenate, encodeFlops, promptFlops } from '../../model/index.ts';
 import type { TokenizedPlan } from '../../prompt/index.ts';
 import type { BlockHandle } from '../../store/index.ts';
-import { type Offer, prefixScope } from '../blocks/prefix-cache.ts';
-import { contextBytes, openContext } from '../blocks/read-context.ts';
+import type { Offer } from '../blocks/prefix-cache.ts';
+import { contextBytes, contextScope, openContext } from '../blocks/read-context.ts';
 import type { EngineParts } from '../engine.ts';
 import { contextWork } from '../policy/context-work.ts';
-import { readingPart } from '../policy/policy.ts';
 import type { AnswerRequest, AnswerResult, BlockReport, FlopsReport, Mode } from '../types.ts';
 import { chooseMode } from '../verdict/choose-mode.ts';
 import { answerLimit, joinTokens, makePlan, splitPlan } from './answer-plan.ts';
@@ -91,11 +90,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   });
   cleanup.defer(release);
   const recomputedAt = performance.now();
-  const scope = prefixScope(
-    tenant ?? '',
-    read.handles.map(({ key }) => key),
-    choice.policy === null ? '' : readingPart(choice.policy),
-  );
+  const scope = contextScope(tenant, read.handles, choice.policy);
   // Recomputed states are this request's own, and so is what has seen them.
   const reuse = (request.prefixReuse ?? true) && work === undefined;
   let held = finalTokens;

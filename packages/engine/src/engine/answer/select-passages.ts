@@ -9,10 +9,9 @@ import { Cleanup } from '../../cleanup.ts';
 import { concatenate, type Flops, promptFlops, type Sequence } from '../../model/index.ts';
 import { notInDocuments, type TokenizedPlan } from '../../prompt/index.ts';
 import type { BlockHandle } from '../../store/index.ts';
-import { prefixScope } from '../blocks/prefix-cache.ts';
-import { contextBytes, openContext } from '../blocks/read-context.ts';
+import { contextBytes, contextScope, openContext } from '../blocks/read-context.ts';
 import type { EngineParts } from '../engine.ts';
-import { type ContextPolicy, readingPart } from '../policy/policy.ts';
+import type { ContextPolicy } from '../policy/policy.ts';
 import type { Selection } from '../types.ts';
 import { splitPlan } from './answer-plan.ts';
 import { answerTokens, textLogprob } from './score-texts.ts';
@@ -158,8 +157,7 @@ async function readAlone(
     const read = { plan, policy, work: undefined, handles, context, ownTokens, signal: options.signal };
     const { sequence, release } = await openContext(parts, read);
     const { question, contextTokens } = splitPlan(plan);
-    const keys = handles.map(({ key }) => key);
-    const scope = prefixScope(options.group ?? '', keys, policy === null ? '' : readingPart(policy));
+    const scope = contextScope(options.group, handles, policy);
     cleanup.defer(() => {
       if (!one.kept) sequence.dispose();
       release();

@@ -7,7 +7,7 @@
  * larger one excepted.
  */
 import { requestAborted } from '../../abort.ts';
-import { Turns } from '../schedule/turns.ts';
+import { nextInTurn, Turns } from '../schedule/turns.ts';
 
 /** Tokens that are encoded at once: two batches of a device, so that one can be filled while the other computes. */
 export const encodingTokens = 4096;
@@ -72,17 +72,7 @@ export class EncodingRoom {
     }
   }
 
-  /** Whose turn it is, and of theirs the most urgent. */
   #next(): Waiting | undefined {
-    let best: Waiting | undefined;
-    for (const entry of this.#queue) {
-      const better =
-        best === undefined ||
-        (entry.group === best.group
-          ? entry.priority > best.priority
-          : this.#turns.start(entry.group) < this.#turns.start(best.group));
-      if (better) best = entry;
-    }
-    return best;
+    return nextInTurn(this.#queue, this.#turns, (waiting) => waiting);
   }
 }

@@ -9,9 +9,10 @@ import type { TokenizedPlan } from '../../prompt/index.ts';
 import type { BlockHandle } from '../../store/index.ts';
 import type { EngineParts } from '../engine.ts';
 import { asRead, type ContextWork } from '../policy/context-work.ts';
-import type { ContextPolicy } from '../policy/policy.ts';
+import { type ContextPolicy, readingPart } from '../policy/policy.ts';
 import type { RecomputedContext } from '../policy/recompute-context.ts';
 import { recomputeRows, recomputeRowsBytes } from '../policy/recompute-rows.ts';
+import { prefixScope } from './prefix-cache.ts';
 
 export interface ContextRequest {
   readonly plan: TokenizedPlan;
@@ -29,6 +30,16 @@ export interface OpenContext {
   readonly sequence: Sequence;
   readonly recomputed: Pick<RecomputedContext, 'tokens' | 'flops'> | undefined;
   readonly release: () => void;
+}
+
+/** Names what a final block is read behind, among the kept prefixes: the blocks in their order, and how they are read. */
+export function contextScope(
+  tenant: string | undefined,
+  handles: readonly BlockHandle[],
+  policy: ContextPolicy | null,
+): string {
+  const keys = handles.map(({ key }) => key);
+  return prefixScope(tenant ?? '', keys, policy === null ? '' : readingPart(policy));
 }
 
 /** Bytes that a request takes for states of its own. @param context token ids of the blocks before the final one */

@@ -9,7 +9,7 @@
  * priority goes first, then the older task, even before a task that is half done. Every fourth batch begins with the
  * oldest task whatever its priority, so that nothing waits for ever.
  */
-import { Turns, takeFair } from './turns.ts';
+import { nextInTurn, Turns, takeFair } from './turns.ts';
 
 /** Tokens that must run through the model before their task is done. */
 export interface PromptTask<S> {
@@ -124,7 +124,7 @@ export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
       // Somebody gets a first token from this batch, and would wait for whatever else was put into it.
       if (urgent && limit - room >= busyBatchTokens) break;
       const early = aged;
-      const entry = early ? open[0] : this.#choose(open);
+      const entry = early ? open[0] : nextInTurn(open, this.#turns, ({ task }) => task);
       aged = false;
       if (entry === undefined) break;
       open.splice(open.indexOf(entry), 1);
@@ -142,22 +142,6 @@ export class Scheduler<S, P extends PromptTask<S>, D extends DecodeTask<S>> {
       urgent ||= givesToken(task);
     }
     return chunks;
-  }
-
-  /** Whose turn it is, and of theirs the most urgent. */
-  #choose(entries: readonly Entry<P>[]): Entry<P> | undefined {
-    let best: Entry<P> | undefined;
-    let start = Number.POSITIVE_INFINITY;
-    for (const entry of entries) {
-      const { group, priority } = entry.task;
-      const own = this.#turns.start(group);
-      const sameGroup = best?.task.group === group;
-      const better = sameGroup ? priority > (best?.task.priority ?? 0) : own < start;
-      if (!better) continue;
-      best = entry;
-      start = own;
-    }
-    return best;
   }
 
   /** Checks the bookkeeping. @throws Error naming the first violation. */

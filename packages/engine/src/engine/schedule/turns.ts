@@ -24,6 +24,25 @@ export class Turns {
   }
 }
 
+/** Of work that waits, the oldest first, whose turn it is: the group that starts first, and of its own the most urgent. */
+export function nextInTurn<T>(
+  waiting: readonly T[],
+  turns: Turns,
+  of: (work: T) => { readonly group: string; readonly priority: number },
+): T | undefined {
+  let best: T | undefined;
+  let first = { group: '', priority: 0, start: Number.POSITIVE_INFINITY };
+  for (const work of waiting) {
+    const { group, priority } = of(work);
+    const start = turns.start(group);
+    const better = best !== undefined && group === first.group ? priority > first.priority : start < first.start;
+    if (!better) continue;
+    best = work;
+    first = { group, priority, start };
+  }
+  return best;
+}
+
 /** Takes at most `count` items out of a list: of each group in turn, the oldest first. The rest keeps its order. */
 export function takeFair<T extends { readonly group: string }>(list: T[], count: number): T[] {
   if (list.length <= count) return list.splice(0);

@@ -14,7 +14,7 @@ import { type Join, joinFor } from '../graph/join.ts';
 import { sumOfTaps } from '../graph/short-convolution.ts';
 import type { KvLayout } from '../kv/kv-layout.ts';
 import type { Sequence } from '../kv/sequence.ts';
-import { tailTensor } from '../kv/tails.ts';
+import { tailPlace, tailTensor } from '../kv/tails.ts';
 import type { SequenceRows } from './attention-portable.ts';
 
 interface Options {
@@ -57,7 +57,7 @@ export class SequenceConvolution {
     const parts = this.#rows.map(({ sequence, row, tokens }) => {
       const read = g.concat(this.#before(layer, sequence), range(x, row, tokens), 1); // [channels, taps - 1 + tokens]
       // A copy of what was read: writing over it comes after.
-      g.expand(g.copy(range(read, tokens, taps - 1), tailTensor(g, backend, ownPlace(sequence), layer.tail)));
+      g.expand(g.copy(range(read, tokens, taps - 1), tailTensor(g, backend, tailPlace(sequence), layer.tail)));
       return sumOfTaps(g, layer, (tap) => range(read, tap, tokens));
     });
     const [alone, ...others] = parts;
@@ -71,13 +71,9 @@ export class SequenceConvolution {
     const { backend, layout, reusable } = this.#options;
     const last = sequence.blocks.at(-1);
     // An own cache begins with zeros.
-    if (sequence.length > 0 || last === undefined) return tailTensor(this.#g, backend, ownPlace(sequence), tail);
+    if (sequence.length > 0 || last === undefined) return tailTensor(this.#g, backend, tailPlace(sequence), tail);
     if (reusable) throw new Error('a graph that is kept runs behind a prompt');
     const { memory, tokens } = last;
     return tailTensor(this.#g, backend, { layout: last.layout ?? layout, memory, tokens }, tail);
   }
-}
-
-function ownPlace({ layout, memory, capacity }: Sequence) {
-  return { layout, memory, tokens: capacity };
 }

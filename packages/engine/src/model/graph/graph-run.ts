@@ -75,20 +75,22 @@ export class ForwardGraph {
 
   /** Fills the inputs, computes, and copies out the logits: [vocabulary] per wanted row, concatenated. */
   async run(): Promise<Float32Array> {
-    const { backend } = this.#model;
-    this.#inputs.write(backend);
-    await this.#allocator.compute(this.#context);
+    await this.#compute();
     if (this.#logits === null) return new Float32Array(0);
     const values = new Float32Array(this.#logits.ne[0] * this.#logits.ne[1]);
-    backend.read(this.#logits, values);
+    this.#model.backend.read(this.#logits, values);
     return values;
+  }
+
+  async #compute(): Promise<void> {
+    this.#inputs.write(this.#model.backend);
+    await this.#allocator.compute(this.#context);
   }
 
   /** The same, but of a row that wants a shortlist of so many tokens only that is copied, where one can be had. */
   async runShort(wanted: readonly (number | undefined)[]): Promise<TokenLogits[]> {
+    await this.#compute();
     const { backend } = this.#model;
-    this.#inputs.write(backend);
-    await this.#allocator.compute(this.#context);
     const logits = this.#logits;
     if (logits === null) return [];
     const short = this.#short?.read(backend, wanted) ?? [];

@@ -6,7 +6,7 @@ import type { Model } from '../model.ts';
 import { kvTensors } from './kv-tensors.ts';
 import { copyRows } from './row-copies.ts';
 import type { Sequence } from './sequence.ts';
-import { copyTails, tensorsPerTail } from './tails.ts';
+import { copyTails, tailPlace, tensorsPerTail } from './tails.ts';
 
 /**
  * Copies the states of the first `tokens` own tokens of `source` into `target`, which is empty, and advances it.
@@ -51,8 +51,4 @@ export async function copyPrefix(
   }
   target.advance(tokens);
   return true;
-}
-
-function tailPlace({ layout, memory, capacity }: Sequence) {
-  return { layout, memory, tokens: capacity };
 }

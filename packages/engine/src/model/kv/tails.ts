@@ -3,12 +3,18 @@ import type { Backend, TensorMemory } from '../../ggml/device/backend.ts';
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
 import type { KvLayout } from './kv-layout.ts';
+import type { Sequence } from './sequence.ts';
 
 /** States of so many tokens in one layout, be it a block or an own cache of that capacity. */
 export interface TailPlace {
   readonly layout: KvLayout;
   readonly memory: TensorMemory;
   readonly tokens: number;
+}
+
+/** Where a sequence's own tails lie. */
+export function tailPlace({ layout, memory, capacity }: Pick<Sequence, 'layout' | 'memory' | 'capacity'>): TailPlace {
+  return { layout, memory, tokens: capacity };
 }
 
 /** One of the tails: f32 [channels, tokens], the oldest token first. */
