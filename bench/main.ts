@@ -24,6 +24,10 @@ const benchmarks: Readonly<Record<string, readonly [folder: string, what: string
   ],
   decode: ['speed', 'decoding after 8,192 tokens, one sequence and eight that share passages'],
   linear: ['speed', 'linear layers by the native kernel and by ggml, for every type of weights'],
+  types: [
+    'speed',
+    'a shape in every type of weights: 512 tokens, 50 and one, against llama.cpp with the same and its best',
+  ],
   adapter: ['speed', 'what a LoRA costs while the model runs'],
   store: ['store', 'the first answer after a restart; look-up, keys and pins'],
   start: ['speed', 'a whole `ask` on a warm store, from process start'],
@@ -54,7 +58,7 @@ if (save !== -1) process.env.BLOCK_ATTENTION_BENCH_FILE = process.argv.splice(sa
 if (name === undefined || !Object.hasOwn(benchmarks, name)) {
   if (name !== undefined && name !== '--help') console.error(`unknown benchmark ${name}`);
   console.log('npm run bench -- NAME [--model REF] [--threads N] [--runs N] [--save FILE]\n');
-  for (const [known, [, what]] of Object.entries(benchmarks)) console.log(`  ${known.padEnd(14)}${what}`);
+  for (const [known, [, what]] of Object.entries(benchmarks)) console.log(`  ${known.padEnd(16)}${what}`);
   process.exit(name === undefined || name === '--help' ? 0 : 2);
 }
 await import(`./${benchmarks[name]?.[0]}/${name}.ts`);

@@ -15,10 +15,9 @@ import { createEngine } from '@block-attention/engine/internal/engine';
 import { openReference, openTokenizer } from '@block-attention/engine/internal/ggml';
 import { forwardStep, Model, Sequence } from '@block-attention/engine/internal/model';
 import { exactPrompt } from '../../packages/engine/src/eval/ttft/ttft-prompt.ts';
-import { TensorType } from '../../packages/engine/src/ggml/graph/tensor.ts';
 import { interleave, openBench, report, round, someTokens, timed } from '../support/harness.ts';
 import { randomStore } from '../support/random-states.ts';
-import { mixtureShape, writeShape } from '../support/shapes.ts';
+import { mixtureShape, weightType, writeShape } from '../support/shapes.ts';
 
 const { values } = parseArgs({
   options: {
@@ -29,17 +28,7 @@ const { values } = parseArgs({
     type: { type: 'string', default: 'q4_0' },
   },
 });
-const types: Readonly<Record<string, TensorType>> = {
-  mxfp4: TensorType.MXFP4,
-  q4_0: TensorType.Q4_0,
-  q4_k: TensorType.Q4_K,
-  q8_0: TensorType.Q8_0,
-};
-const type = types[values.type];
-if (type === undefined) {
-  console.error(`--type ${values.type} is not known: use one of ${Object.keys(types).join(', ')}`);
-  process.exit(2);
-}
+const type = weightType(values.type);
 const [threads, runs, layers, length] = [values.threads, values.runs, values.layers, values.tokens].map(Number);
 const questionTokens = 50;
 

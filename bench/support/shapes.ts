@@ -65,6 +65,29 @@ function shape(numbers: Numbers, rest: Pick<ModelShape, 'tied' | 'trainedContext
   return { layers, embedding, heads, kvHeads, headDim, feedForward, vocabulary: size, ...rest };
 }
 
+const weightTypes: Readonly<Record<string, TensorType>> = {
+  q4_0: TensorType.Q4_0,
+  q4_1: TensorType.Q4_1,
+  q5_0: TensorType.Q5_0,
+  q5_1: TensorType.Q5_1,
+  q8_0: TensorType.Q8_0,
+  q4_k: TensorType.Q4_K,
+  q5_k: TensorType.Q5_K,
+  q6_k: TensorType.Q6_K,
+  mxfp4: TensorType.MXFP4,
+  f16: TensorType.F16,
+  bf16: TensorType.BF16,
+  f32: TensorType.F32,
+};
+
+/** A type of weights by its name on a command line. Ends the process with the choices where there is none of that name. */
+export function weightType(name: string): TensorType {
+  const type = weightTypes[name.toLowerCase()];
+  if (type !== undefined) return type;
+  console.error(`type ${name} is not known: use one of ${Object.keys(weightTypes).join(', ')}`);
+  process.exit(2);
+}
+
 /** Writes the model. @param type of all matrices. Defaults to q4_0 @throws INVALID_ARGUMENT when names or shapes do not fit; what the file system says */
 export async function writeShape(
   path: string,

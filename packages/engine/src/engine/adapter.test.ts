@@ -92,7 +92,7 @@ describe('an engine with an adapter', () => {
     };
     const identityOf = async (options: Partial<EngineOptions>) => {
       await using engine = await open(options);
-      return verdictIdentity({ modelPath: model, cacheDir, adapter: engine.model.adapter?.identity });
+      return await verdictIdentity({ modelPath: model, cacheDir, adapter: engine.model.adapter?.identity });
     };
     const adapted = await identityOf({ adapter });
     await writeVerdict({ ...about, identity: adapted }, verdictPath(adapted, cacheDir));

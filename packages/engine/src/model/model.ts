@@ -169,5 +169,6 @@ async function decideLinear(
     return classes.map((one) => ({ ...one, path: 'native', reason }));
   }
   using timer = new LinearTimer(backend, kernel, repack);
-  return chooseLinear({ classes, time: timer.time, machine: linearMachine(backend, kernel, repack), folder });
+  // Awaited here: the timer's memory goes when this function returns.
+  return await chooseLinear({ classes, time: timer.time, machine: linearMachine(backend, kernel, repack), folder });
 }

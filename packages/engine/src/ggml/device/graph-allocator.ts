@@ -103,6 +103,7 @@ class Scratch implements GraphAllocator {
   }
 
   place(graph: GraphContext): void {
+    this.#mustBeOpen();
     const placed = this.#placer.place(this.#handle, graph);
     if (placed) {
       const bytes = this.#placer.bytes(this.#handle);
@@ -127,7 +128,14 @@ class Scratch implements GraphAllocator {
     return Number(sizes[0]);
   }
 
+  /** Bad use would reach native code as an address of memory that was given back. */
+  #mustBeOpen(): void {
+    if (!this.#disposed) return;
+    throw new BlockAttentionError('COMPUTE_FAILED', `memory of graphs on ${this.#name} is disposed: open another one`);
+  }
+
   async compute(graph: GraphContext): Promise<void> {
+    this.#mustBeOpen();
     const name = this.#name;
     if (busy.has(this.#backend)) {
       const what = `${name} is computing already: wait for one graph before the next`;

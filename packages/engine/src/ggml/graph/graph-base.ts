@@ -10,7 +10,7 @@ export class GraphBase {
   protected readonly ggml: Bindings;
   /** ggml's context, for calls that take one. */
   readonly address: bigint;
-  readonly graph: bigint;
+  readonly #graph: bigint;
   readonly #capacity: number;
   #nodes = 0;
   #disposed = false;
@@ -24,7 +24,13 @@ export class GraphBase {
     const ctx = this.ggml.init({ mem_size: bytes, mem_buffer: null, no_alloc: true });
     if (ctx === null) throw new BlockAttentionError('MODEL_TOO_LARGE', `cannot allocate ${bytes} bytes for a graph`);
     this.address = ctx;
-    this.graph = this.ggml.new_graph_custom(ctx, capacity, false);
+    this.#graph = this.ggml.new_graph_custom(ctx, capacity, false);
+  }
+
+  /** ggml's graph, for calls that take one. @throws COMPUTE_FAILED once disposed: its memory is given back by then */
+  get graph(): bigint {
+    if (this.#disposed) throw new BlockAttentionError('COMPUTE_FAILED', 'the graph is disposed: build another one');
+    return this.#graph;
   }
 
   get nodes(): number {
@@ -81,7 +87,7 @@ export class GraphBase {
 
   /** Adds a node and all it depends on to the graph, in that order. */
   expand(t: Tensor): Tensor {
-    this.ggml.build_forward_expand(this.graph, t.address);
+    this.ggml.build_forward_expand(this.#graph, t.address);
     return t;
   }
 

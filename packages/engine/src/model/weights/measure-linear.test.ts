@@ -61,6 +61,35 @@ describe.skipIf(kernel === undefined)('linear layers of a model', () => {
     expect(classes).toContainEqual({ type: 'MXFP4', inputs: 256, experts: true });
   });
 
+  test('of a large model are measured while the weights of the measurement are there, and remembered', async () => {
+    if (kernel === undefined) return;
+    const large = join(folder, 'large.gguf');
+    await writeRandomModel(large, { family: 'llama', embedding: 1024, layers: 2, weights: TensorType.Q4_0 }, 1);
+    const load = async (linearFolder?: string) => {
+      const model = await Model.load(large, backend, { linear: 'auto', linearFolder });
+      model.dispose();
+      return model.linearDecisions;
+    };
+    const remembers = join(folder, 'remembered');
+    for (const [linearFolder, reason] of [
+      [undefined, 'measured'],
+      [remembers, 'measured'],
+      [remembers, 'remembered'],
+    ] as const) {
+      const decisions = await load(linearFolder);
+      expect(decisions.map(({ type, inputs, reason: why }) => `${type} ${inputs} ${why}`)).toEqual([
+        `Q4_0 1024 ${reason}`,
+        `Q4_0 2048 ${reason}`,
+      ]);
+      for (const { ms } of decisions) expect(Math.min(ms?.native ?? 0, ms?.ggml ?? 0)).toBeGreaterThan(0);
+    }
+    // Nothing is computed from memory that was given back.
+    const timer = new LinearTimer(backend, kernel, true);
+    await timer.time('native', { type: 'Q8_0', inputs: 64 });
+    timer[Symbol.dispose]();
+    await expect(timer.time('native', { type: 'Q8_0', inputs: 64 })).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
+  });
+
   test('of a small model are not measured; what was asked for is done', async () => {
     for (const [linear, reason] of [
       ['auto', 'small'],
