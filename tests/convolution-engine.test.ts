@@ -211,7 +211,7 @@ describe('kept beginnings of prompts', () => {
 
 it('refuses to compute tokens of a passage again, and rows, with what to do instead', async () => {
   const refused = { code: 'INVALID_ARGUMENT', message: expect.stringContaining('use an anchor') };
-  for (const policy of ['head:8', 'anchor:header+deviation:0.5']) {
+  for (const policy of ['head:8', 'anchor:header+deviation:0.5', 'attention:0.1']) {
     await expect(open({ policy })).rejects.toMatchObject(refused);
     await using engine = await open();
     expect(engine.model.recomputes).toBe(false);

@@ -75,7 +75,7 @@ describe('graphs', () => {
             built.push(g);
             return harness.attention(g, ...rest);
           },
-          { readsRows: { tensors: 40 } },
+          { readsRows: { tensors: 40 }, observed: harness.attention.observed },
         );
         const tokens = randomTokens(prng, harness.vocabulary, 6);
         await forwardStep(harness.model, attention, harness.allocator, [{ sequence, tokens, logits: 'last' }]);

@@ -9,14 +9,18 @@ import { join } from 'node:path';
 import { Runner } from '@block-attention/engine/internal/engine';
 import {
   batchRuns,
+  firstLateLayer,
   forwardStep,
   type KvType,
   markedRuns,
+  observeContext,
+  recomputeFlops,
   recomputeSteps,
   Sequence,
 } from '@block-attention/engine/internal/model';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runsOfMost } from '../packages/engine/src/engine/policy/choose-tokens.ts';
 import type { Recomputation } from '../packages/engine/src/engine/policy/recompute.ts';
 import { recomputeContext } from '../packages/engine/src/engine/policy/recompute-context.ts';
 import { recomputeRows } from '../packages/engine/src/engine/policy/recompute-rows.ts';
@@ -25,7 +29,7 @@ import { type RandomModelSpec, writeRandomModel } from './support/models/random-
 import { embedded, stories260k } from './support/models/real-models.ts';
 import { type AttentionPathCase, attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
 import { type EncodedBlock, ForwardHarness, randomTokens, relativeError } from './support/oracle/forward-harness.ts';
-import { maskedForward } from './support/oracle/masked-forward.ts';
+import { maskedForward, maskedWeights } from './support/oracle/masked-forward.ts';
 import { explainedErrors } from './support/oracle/oracle-rounding.ts';
 import { expectWithin } from './support/oracle/rounding.ts';
 import { createPrng } from './support/prng.ts';
@@ -82,6 +86,28 @@ function expectedLogits(
   });
 }
 
+/** How much attention the final block pays to each token of the context, of which it does not see some heads. */
+function expectedWeights(
+  harness: ForwardHarness,
+  blocks: readonly Int32Array[],
+  hidden: readonly number[],
+  final: Int32Array,
+): Promise<Float32Array> {
+  let position = 0;
+  const stored = blocks.flatMap((tokens, block) => {
+    const from = position;
+    const heads = hidden[block] ?? 0;
+    return Array.from(tokens, (token, i) => ({ token, position: position++, from, block, seen: i >= heads }));
+  });
+  const last = Array.from(final, (token) => ({ token, position: position++, from: 0, block: -1, seen: true }));
+  return maskedWeights(
+    harness,
+    [...stored, ...last],
+    (query, key) => key.position <= query.position && (query.block === -1 ? key.seen : key.block === query.block),
+    { asks: ({ block }) => block === -1, first: firstLateLayer(harness.model) },
+  );
+}
+
 /** Logits behind a context whose marked tokens are computed again: in place, of blocks that are copies or of rows. */
 async function recompute(
   harness: ForwardHarness,
@@ -124,15 +150,16 @@ async function recomputed(
   blocks: readonly EncodedBlock[],
   how: Recomputation,
   final: Int32Array,
+  scoreBytes?: number,
 ) {
   const { model, layout, growing: growingLayout, attention } = harness;
-  const runner = new Runner({ model, attention });
+  const runner = new Runner({ model, attention, scoreBytes });
   const { signal } = new AbortController();
   const before = digest(blocks);
   if (attention.readsRows !== undefined) {
     const sequence = await harness.sequence(blocks, final.length);
     const context = blocks.map(({ tokens }) => tokens);
-    const { tokens, flops } = await recomputeRows({ model, runner, sequence, context, signal }, how);
+    const { tokens, flops } = await recomputeRows({ model, runner, sequence, context, question: final, signal }, how);
     expect(digest(blocks)).toEqual(before);
     const logits = await harness.append(sequence, final);
     await runner.close();
@@ -140,7 +167,7 @@ async function recomputed(
   }
   const path = harness.path;
   using context = await recomputeContext(
-    { model, runner, layout, growingLayout, attention: path, signal },
+    { model, runner, layout, growingLayout, attention: path, question: final, signal },
     how,
     statesOf(harness, blocks),
   );
@@ -184,11 +211,44 @@ describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention
         harness.dispose();
       }
     });
+
+    it('finds what the question attends to as the reference does', async () => {
+      const harness = await ForwardHarness.open(path, 'f32', attention);
+      try {
+        const prng = createPrng(3);
+        const random = (count: number) => randomTokens(prng, harness.vocabulary, count);
+        const prepared = [
+          { blocks: [9, 33, 1, 20].map(random), hidden: [0, 0, 0, 0], final: random(6) },
+          { blocks: [5, 31, 2, 17].map(random), hidden: [0, 4, 4, 4], final: random(1) },
+        ];
+        const bounds = await explainedErrors(path, 'f32', async (reference) => {
+          const rows: Float32Array[] = [];
+          for (const { blocks, hidden, final } of prepared) {
+            rows.push(await expectedWeights(reference, blocks, hidden, final));
+          }
+          return rows;
+        });
+        const { model, allocator } = harness;
+        for (const [i, { blocks, hidden, final }] of prepared.entries()) {
+          const sequence = await harness.sequence(await harness.encode(blocks), final.length, hidden);
+          const found = await observeContext(model, harness.attention, allocator, { sequence, tokens: final });
+          expect(found.map(({ length }) => length)).toEqual(blocks.map(({ length }) => length));
+          const expected = await expectedWeights(harness, blocks, hidden, final);
+          expectWithin(relativeError(Float32Array.from(found.flatMap((one) => [...one])), expected), bounds[i]);
+          const ofHidden = found.map((one, block) => one.subarray(0, hidden[block]));
+          expect(ofHidden.every((heads) => heads.every((weight) => weight === 0))).toBe(true);
+          expect(sequence.length).toBe(final.length);
+          harness.clear();
+        }
+      } finally {
+        harness.dispose();
+      }
+    });
   });
 
   describe.each([embedded, ...stories260k])('$name', ({ path, headDim }) => {
     const types: KvType[] = headDim % 32 === 0 ? ['f32', 'f16', 'q8_0'] : ['f32', 'f16'];
-    it.each(types)('recomputes nothing, heads, a share or everything, with %s states', async (type) => {
+    it.each(types)('recomputes nothing, heads, shares or everything, with %s states', async (type) => {
       const harness = await ForwardHarness.open(path, type, attention);
       const prng = createPrng(7);
       const tokens = [9, 40, 33, 1, 20].map((n) => randomTokens(prng, harness.vocabulary, n));
@@ -197,11 +257,20 @@ describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention
       const prompt = Int32Array.from(tokens.flatMap((block) => [...block]).concat(...final));
       const full = await harness.dense([prompt]);
       const marked = tokens.map((block, b) => Array.from(block, (_, i) => b > 0 && i < 4));
+      const { model, allocator } = harness;
+      const asking = await harness.sequence(blocks, final.length);
+      const weights = await observeContext(model, harness.attention, allocator, { sequence: asking, tokens: final });
+      const attended = tokens.map((block) => Array.from(block, () => false));
+      for (const { block, first, count } of runsOfMost(weights.slice(1), 0.3))
+        attended[block]?.fill(true, first, first + count);
       const explained = await explainedErrors(path, type, async (reference) => [
         (await reference.dense([prompt])).slice(),
         await expectedLogits(reference, tokens, marked, final),
+        await expectedLogits(reference, tokens, attended, final),
       ]);
-      const [whole = 0, heads = 0] = explained.map((error) => error * (rounding?.(type, prompt.length) ?? 1));
+      const [whole = 0, heads = 0, chosen = 0] = explained.map(
+        (error) => error * (rounding?.(type, prompt.length) ?? 1),
+      );
       const plain = await harness.append(await harness.sequence(blocks, final.length), final);
       const error = async (how: Recomputation) => {
         const found = await recomputed(harness, blocks, how, final);
@@ -211,6 +280,7 @@ describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention
       for (const all of [
         { method: 'head', tokens: 1000 },
         { method: 'deviation', share: 1 },
+        { method: 'attention', share: 1 },
       ] as const) {
         const found = await error(all);
         expect(found.tokens).toBe(94);
@@ -224,6 +294,19 @@ describe.each([...attentionPaths, gatheredPath])('$name attention', ({ attention
       expect(share.tokens).toBe(47);
       expect(share.fromFull).toBeLessThan(relativeError(plain, full));
       expect(share.flops.total).toBeGreaterThan(head.flops.total);
+      const recomputedAttended = await expectedLogits(harness, tokens, attended, final);
+      // In one piece, and token by token, as where scores of a long context leave room for no more.
+      for (const scoreBytes of [undefined, 1]) {
+        const {
+          logits,
+          tokens: again,
+          flops,
+        } = await recomputed(harness, blocks, { method: 'attention', share: 0.3 }, final, scoreBytes);
+        expect(again).toBe(28);
+        expectWithin(relativeError(logits, recomputedAttended), chosen);
+        // The question's one pass counts.
+        expect(flops.linear).toBe(recomputeFlops(model.hyperParameters, 0, 28 + final.length).linear);
+      }
       harness.dispose();
     });
   });

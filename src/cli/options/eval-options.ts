@@ -55,7 +55,7 @@ export function addEvalOptions(command: Command): Command {
 }
 
 const policyHelp =
-  'policies of block mode to measure, cheapest first, with commas between, e.g. plain,head:8,deviation:0.15';
+  'policies of block mode to measure, cheapest first, with commas between, e.g. plain,head:8,attention:0.1';
 
 function parsePolicies(text: string): ContextPolicy[] {
   return text.split(',').map(parsePolicy);

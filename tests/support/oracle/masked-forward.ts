@@ -20,7 +20,7 @@ import {
 import { PromptConvolution } from '../../../packages/engine/src/model/attention/prompt-convolution.ts';
 import type { Attention } from '../../../packages/engine/src/model/graph/forward.ts';
 import type { GraphInputs } from '../../../packages/engine/src/model/graph/graph-inputs.ts';
-import { runOnce } from '../../../packages/engine/src/model/graph/graph-run.ts';
+import { ForwardGraph, runOnce } from '../../../packages/engine/src/model/graph/graph-run.ts';
 import type { ForwardHarness } from './forward-harness.ts';
 
 export interface MaskedRow {
@@ -56,8 +56,49 @@ export function maskedForward<R extends MaskedRow>(
   );
 }
 
+/**
+ * How much attention rows get, summed over the heads of all layers from `first` on and over the rows that ask.
+ * @returns of the rows that do not ask, in order
+ */
+export async function maskedWeights<R extends MaskedRow>(
+  { model, allocator }: ForwardHarness,
+  rows: readonly R[],
+  sees: (query: R, key: R) => boolean,
+  { asks, first }: { readonly asks: (row: R) => boolean; readonly first: number },
+): Promise<Float32Array> {
+  const seen: Tensor[] = [];
+  const graph = new ForwardGraph(
+    {
+      model,
+      attentionTensors: 24,
+      tokens: { length: rows.length, data: () => Int32Array.from(rows, ({ token }) => token) },
+      outputs: null,
+      prompt: true,
+      attention: (g, inputs) => new MaskedAttention(g, inputs, model, rows, sees, seen),
+    },
+    allocator,
+  );
+  try {
+    await graph.run();
+    const sums = new Float64Array(rows.length);
+    for (const weights of seen.slice(first)) {
+      const [keys, queries, heads] = weights.ne;
+      const values = new Float32Array(keys * queries * heads);
+      model.backend.read(weights, values);
+      values.forEach((value, at) => {
+        const query = rows[Math.floor(at / keys) % queries];
+        if (query && asks(query)) sums[at % keys] = (sums[at % keys] ?? 0) + value;
+      });
+    }
+    return Float32Array.from(sums.filter((_, at) => rows[at] && !asks(rows[at])));
+  } finally {
+    graph.dispose();
+  }
+}
+
 class MaskedAttention<R extends MaskedRow> implements Attention {
   readonly #g: GraphContext;
+  readonly #seen: Tensor[] | undefined;
   readonly #positions: Tensor;
   /** Of queries: positions from where they are counted, and from where that is. */
   readonly #own: Tensor;
@@ -74,8 +115,11 @@ class MaskedAttention<R extends MaskedRow> implements Attention {
     model: Model,
     rows: readonly R[],
     sees: (query: R, key: R) => boolean,
+    /** Gets every layer's weights, [keys, queries, heads]. */
+    seen?: Tensor[],
   ) {
     this.#g = g;
+    this.#seen = seen;
     this.#positions = inputs.integers(rows.length, () => Int32Array.from(rows, ({ position }) => position));
     const own = () => Int32Array.from(rows, ({ position, from = 0 }) => position - from);
     this.#own = inputs.integers(rows.length, own);
@@ -101,6 +145,7 @@ class MaskedAttention<R extends MaskedRow> implements Attention {
     const keys = g.cont(byHead(g, rotate(g, layer, k, this.#positions)));
     const scores = g.mulMat(keys, byHead(g, this.#rotateQuery(layer, this.#temperature.apply(layer, q))));
     const weights = attentionWeights(g, layer, scores, this.#masks.get(layer.window) ?? null);
+    this.#seen?.push(g.expand(g.output(g.cont(weights))));
     return mergeHeads(g, g.mulMat(g.cont(g.permute(v, 1, 2, 0, 3)), weights));
   }
 

@@ -25,7 +25,7 @@ export interface ModelInfo {
   readonly kvBytesPerToken: number;
   /** Bytes that every stored block has besides: inputs of short convolutions. 0 for models without. */
   readonly kvBytesPerBlock: number;
-  /** Whether policies may compute tokens of a context again (`head:K`, `deviation:SHARE`): not behind short convolutions. */
+  /** Whether policies may compute tokens of a context again (`head:K`, `deviation:SHARE`, `attention:SHARE`): not behind short convolutions. */
   readonly recomputes: boolean;
   /** The adapter it runs with; null for none. */
   readonly adapter: AdapterInfo | null;

@@ -8,6 +8,7 @@ export { type FamilyAbilities, familyAbilities } from './families/abilities.ts';
 export type { Family } from './families/index.ts';
 export { denseForward } from './graph/dense.ts';
 export { concatenate } from './graph/graph-run.ts';
+export { firstLateLayer, observeContext } from './graph/observe.ts';
 export { findsShortlists } from './graph/short-rows.ts';
 export {
   type AttentionFactory,

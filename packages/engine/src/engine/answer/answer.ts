@@ -54,7 +54,8 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   answerLimit(parts, contextTokens + question.length, { maxTokens: longest });
   const ownTokens = source.growingLayout.padded(finalTokens.length + longest);
   const blockContext = mode === 'block' ? context : [];
-  const ownBytes = contextBytes(parts, blockContext, ownTokens, contextWork(choice.policy, blockContext, source));
+  const planned = contextWork(choice.policy, { context: blockContext, question }, source);
+  const ownBytes = contextBytes(parts, blockContext, ownTokens, planned);
   const choosing = selectWork(parts, whole, choice.policy);
   // What choosing takes is free again before the answer takes its own.
   const unreserve = await budget.reserve(Math.max(ownBytes, choosing?.bytes ?? 0), signal);
@@ -80,7 +81,7 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
   const read = selection?.reading ?? { plan: whole, handles, context: blockContext };
   const selectedAt = performance.now();
 
-  const work = contextWork(choice.policy, read.context, source);
+  const work = contextWork(choice.policy, { context: read.context, question }, source);
   const { sequence, recomputed, release } = await openContext(parts, {
     ...read,
     policy: choice.policy,

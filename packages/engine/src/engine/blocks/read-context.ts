@@ -10,7 +10,7 @@ import type { BlockHandle } from '../../store/index.ts';
 import type { EngineParts } from '../engine.ts';
 import { asRead, type ContextWork } from '../policy/context-work.ts';
 import { type ContextPolicy, readingPart } from '../policy/policy.ts';
-import type { RecomputedContext } from '../policy/recompute-context.ts';
+import type { RecomputedContext, StoredContext } from '../policy/recompute-context.ts';
 import { recomputeRows, recomputeRowsBytes } from '../policy/recompute-rows.ts';
 import { prefixScope } from './prefix-cache.ts';
 
@@ -64,18 +64,16 @@ async function openInPlace(
   { model, runner, source, attention }: EngineParts,
   { plan, policy, work, handles, context, ownTokens, signal }: ContextRequest,
 ): Promise<OpenContext> {
-  const stored = handles.map((handle, i) => ({
-    memory: source.memoryOf(handle),
-    tokens: context[i] ?? new Int32Array(0),
-  }));
+  const whole = handles.map(
+    (handle, i): StoredContext => ({ memory: source.memoryOf(handle), tokens: context[i] ?? new Int32Array(0) }),
+  );
+  const stored = asRead(policy, plan.blocks, whole);
   const layouts = { layout: source.layout, growingLayout: source.growingLayout };
   const recomputed = await work?.run({ model, runner, attention, ...layouts, signal }, stored);
   const release = () => recomputed?.[Symbol.dispose]();
   try {
     if (recomputed) source.ensureWhole(handles);
-    const whole =
-      recomputed?.blocks ?? stored.map(({ memory, tokens }) => ({ memory, layout: undefined, tokens: tokens.length }));
-    const blocks = asRead(policy, plan.blocks, whole);
+    const blocks = recomputed?.blocks ?? stored.map((block) => ({ ...block, tokens: block.tokens.length }));
     return { sequence: new Sequence(model.backend, source.growingLayout, blocks, ownTokens), recomputed, release };
   } catch (error) {
     release();
@@ -95,7 +93,8 @@ async function openGathered(
   const blocks = read.map((block, i) => ({ ...block, handle: handles[i] }));
   const sequence = await source.gather(blocks, ownTokens, { signal });
   try {
-    const recomputed = work && (await recomputeRows({ model, runner, sequence, context, signal }, work.how));
+    const again = work && { model, runner, sequence, context, question: work.question, signal };
+    const recomputed = again && (await recomputeRows(again, work.how));
     return { sequence, recomputed, release: () => undefined };
   } catch (error) {
     sequence.dispose();

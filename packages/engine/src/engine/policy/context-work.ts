@@ -1,8 +1,8 @@
 /** What a policy does to a prompt's blocks between fetching them and reading the final block, and how that reads them. */
 import { BlockAttentionError } from '../../errors.ts';
-import type { ContextBlock, KvLayout } from '../../model/index.ts';
+import type { KvLayout } from '../../model/index.ts';
 import type { PlannedBlock } from '../../prompt/index.ts';
-import { hideHeads } from './hide.ts';
+import { type Hideable, hideHeads } from './hide.ts';
 import { type ContextPolicy, runsOn } from './policy.ts';
 import { formatRecomputation, type Recomputation } from './recompute.ts';
 import {
@@ -15,10 +15,12 @@ import {
 
 export interface ContextWork {
   readonly how: Recomputation;
+  /** Token ids of the final block. */
+  readonly question: Int32Array;
   /** Most bytes that it takes while the request runs, where blocks are read as they are stored. */
   readonly bytes: number;
   /** To be disposed when the request ends. @throws ABORTED */
-  run(options: RecomputeOptions, stored: readonly StoredContext[]): Promise<RecomputedContext>;
+  run(options: Omit<RecomputeOptions, 'question'>, stored: readonly StoredContext[]): Promise<RecomputedContext>;
 }
 
 /** Whether tokens of stored blocks can be computed again: what stood before them is to be known. */
@@ -38,13 +40,13 @@ export function checkRecomputation(policy: ContextPolicy, layout: KvLayout): voi
 
 /**
  * Undefined where there is nothing to do: then the stored blocks are read as they are.
- * @param context token ids of the blocks before the final one, in order
+ * @param prompt token ids of the blocks before the final one, in order, and of that
  * @param layouts of the engine's blocks
  * @throws INVALID_ARGUMENT where the model cannot do it
  */
 export function contextWork(
   policy: ContextPolicy | null,
-  context: readonly Int32Array[],
+  { context, question }: { readonly context: readonly Int32Array[]; readonly question: Int32Array },
   layouts: Pick<RecomputeOptions, 'growingLayout'>,
 ): ContextWork | undefined {
   if (policy !== null) checkRecomputation(policy, layouts.growingLayout);
@@ -53,8 +55,9 @@ export function contextWork(
   if (how === null || context.length < 2) return undefined;
   return {
     how,
-    bytes: recomputeBytes(layouts, context),
-    run: (options, stored) => recomputeContext(options, how, stored),
+    question,
+    bytes: recomputeBytes({ ...layouts, question }, how, context),
+    run: (options, stored) => recomputeContext({ ...options, question }, how, stored),
   };
 }
 
@@ -62,7 +65,7 @@ export function contextWork(
  * The context blocks as the final block reads them under a policy.
  * @param planned the prompt's blocks, in the order of `context`
  */
-export function asRead<B extends Pick<ContextBlock, 'tokens' | 'hidden'>>(
+export function asRead<B extends Hideable>(
   policy: ContextPolicy | null,
   planned: readonly Pick<PlannedBlock, 'kind'>[],
   context: readonly B[],

@@ -3,7 +3,6 @@
  * later blocks, where a passage encoded apart has an attention sink of its own. Nothing is encoded or stored otherwise,
  * so blocks do not depend on it. Knows blocks by their kind, not how attention leaves tokens out.
  */
-import type { ContextBlock } from '../../model/index.ts';
 import type { PlannedBlock } from '../../prompt/index.ts';
 import { type PartReader, wholeIn } from './read-part.ts';
 
@@ -20,12 +19,19 @@ export function formatHide(tokens: number): string {
   return `hide:${tokens}`;
 }
 
+/** A block of a context: its tokens, or how many it has. */
+export interface Hideable {
+  readonly tokens: Int32Array | number;
+  /** Its first tokens that the final block does not see. Defaults to 0. */
+  readonly hidden?: number | undefined;
+}
+
 /**
  * The context as a final block sees it. The first block keeps its head, the prompt's own sink; so do pieces of a question,
  * every word of which counts. A block with no more tokens than that is not seen at all.
  * @param hide first tokens of every other block; 0 for none
  */
-export function hideHeads<B extends Pick<ContextBlock, 'tokens' | 'hidden'>>(
+export function hideHeads<B extends Hideable>(
   hide: number,
   planned: readonly Pick<PlannedBlock, 'kind'>[],
   context: readonly B[],

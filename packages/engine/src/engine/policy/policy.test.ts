@@ -14,6 +14,9 @@ describe('parsePolicy', () => {
     ['head:08', 'head:8'],
     ['head:0', 'plain'],
     ['deviation:0', 'plain'],
+    ['attention:.10', 'attention:0.1'],
+    ['attention:1+anchor:header', 'anchor:header+attention:1'],
+    ['attention:0', 'plain'],
     ['anchor:bos', 'anchor:bos'],
     ['anchor:header', 'anchor:header'],
     ['anchor:none', 'plain'],
@@ -49,6 +52,12 @@ describe('parsePolicy', () => {
     'plain:1',
     'deviation:1.01',
     'deviation:-0.1',
+    'attention',
+    'attention:2',
+    'attention:-1',
+    'attention:many',
+    'attention:0.1+attention:0.2',
+    'attention:0.1+head:8',
     'tail:3',
     'Head:3',
     'toString:1',
@@ -90,15 +99,21 @@ describe('checkPolicy', () => {
 });
 
 it('says what a question costs', () => {
-  const shares = ['plain', 'hide:4', 'head:8', 'deviation:0.15', 'head:500'].map((text) =>
+  const shares = ['plain', 'hide:4', 'head:8', 'deviation:0.15', 'attention:0.1', 'head:500'].map((text) =>
     recomputedShare(parsePolicy(text), 100),
   );
-  expect(shares).toEqual([0, 0, 0.08, 0.15, 1]);
+  expect(shares).toEqual([0, 0, 0.08, 0.15, 0.1, 1]);
 });
 
 it('says what a model can do that computes nothing again', () => {
-  const policies = ['plain', 'anchor:200+hide:4+select:1', 'head:8', 'anchor:header+deviation:0.15'].map(parsePolicy);
-  expect(policies.map((policy) => runsOn(policy, { recomputes: false }))).toEqual([true, true, false, false]);
+  const policies = [
+    'plain',
+    'anchor:200+hide:4+select:1',
+    'head:8',
+    'anchor:header+deviation:0.15',
+    'attention:0.1',
+  ].map(parsePolicy);
+  expect(policies.map((policy) => runsOn(policy, { recomputes: false }))).toEqual([true, true, false, false, false]);
   expect(policies.every((policy) => runsOn(policy, { recomputes: true }))).toBe(true);
 });
 

@@ -52,7 +52,7 @@ const nothing: PolicyParts = { anchor: null, recompute: null, hide: 0, select: 0
 export const plainPolicy: ContextPolicy = policyOf(nothing);
 
 /**
- * Reads `plain`, `anchor:200`, `head:8`, `deviation:0.15`, `hide:4`, `select:1`, and combinations. `none` is another name of `plain`. Parts that do nothing
+ * Reads `plain`, `anchor:200`, `head:8`, `deviation:0.15`, `attention:0.1`, `hide:4`, `select:1`, and combinations. `none` is another name of `plain`. Parts that do nothing
  * (`head:0`) are left out.
  * @throws INVALID_ARGUMENT naming the part and what it may be
  */

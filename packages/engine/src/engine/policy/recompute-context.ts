@@ -17,13 +17,15 @@ import {
   forwardStep,
   KvLayout,
   type Model,
-  markedRuns,
   type Run,
   recomputeFlops,
   recomputeSteps,
+  Sequence,
   stateDeviation,
 } from '../../model/index.ts';
 import type { Runner } from '../schedule/runner.ts';
+import { attendedRuns, headRuns, recomputeBatch, runsOfMost } from './choose-tokens.ts';
+import type { Hideable } from './hide.ts';
 import type { Recomputation } from './recompute.ts';
 
 export interface RecomputeOptions {
@@ -35,9 +37,11 @@ export interface RecomputeOptions {
   readonly layout: KvLayout;
   readonly growingLayout: KvLayout;
   readonly signal: AbortSignal;
+  /** Token ids of the final block. */
+  readonly question: Int32Array;
 }
 
-export interface StoredContext {
+export interface StoredContext extends Hideable {
   readonly memory: TensorMemory;
   readonly tokens: Int32Array;
 }
@@ -55,17 +59,18 @@ export interface RecomputedContext extends Disposable {
  * (CacheBlend measures there, too).
  */
 export const probedLayer = 1;
-/** Tokens of one batch: as many as the scheduler gives a prompt. */
-export const recomputeBatch = 512;
 
 /** Most bytes that recomputing tokens of these blocks takes. */
 export function recomputeBytes(
-  { growingLayout }: Pick<RecomputeOptions, 'growingLayout'>,
+  { growingLayout, question }: Pick<RecomputeOptions, 'growingLayout' | 'question'>,
+  how: Recomputation,
   blocks: readonly Int32Array[],
-) {
-  // Copies of all layers, and of the probed ones while tokens are chosen.
-  const share = 1 + Math.min(1, (probedLayer + 1) / growingLayout.slots.length);
-  return Math.ceil(share * blocks.slice(1).reduce((sum, tokens) => sum + growingLayout.blockBytes(tokens.length), 0));
+): number {
+  const copies = blocks.slice(1).reduce((sum, tokens) => sum + growingLayout.blockBytes(tokens.length), 0);
+  if (how.method === 'head') return copies;
+  // What choosing takes is free before the copies are made.
+  if (how.method === 'attention') return Math.max(copies, growingLayout.blockBytes(question.length));
+  return Math.ceil(copies * (1 + Math.min(1, (probedLayer + 1) / growingLayout.slots.length)));
 }
 
 /** @param context blocks in the order of the prompt, the final one not among them. @throws ABORTED */
@@ -80,14 +85,8 @@ export async function recomputeContext(
     flops.linear += cost.linear;
     flops.total += cost.total;
   };
-  const stored = context.map((block): ContextStates => ({ ...block, layout }));
-  const runs =
-    how.method === 'deviation'
-      ? await deviating(options, stored, how.share, count)
-      : headRuns(
-          stored.map(({ tokens }) => tokens),
-          how.tokens,
-        );
+  const stored = context.map((block) => ({ ...block, layout }));
+  const runs = await chosenRuns(options, how, stored, count);
   const copied = new Set(runs.map(({ block }) => block));
   const memories: { free(): void }[] = [];
   const dispose = () => {
@@ -100,13 +99,13 @@ export async function recomputeContext(
       if (block === undefined) continue;
       const memory = model.backend.allocateMemory(growingLayout.blockBytes(block.tokens.length));
       memories.push(memory);
-      const copy = { memory, layout: growingLayout, tokens: block.tokens };
+      const copy = { ...block, memory, layout: growingLayout };
       await runner.convert(block, copy, block.tokens.length);
       blocks[index] = copy;
     }
     await recompute(options, model, blocks, runs, count);
     return {
-      blocks: blocks.map(({ memory, layout: own, tokens }) => ({ memory, layout: own, tokens: tokens.length })),
+      blocks: blocks.map((block) => ({ ...block, tokens: block.tokens.length })),
       tokens: runs.reduce((sum, run) => sum + run.count, 0),
       flops,
       [Symbol.dispose]: dispose,
@@ -117,12 +116,26 @@ export async function recomputeContext(
   }
 }
 
-/** The first tokens of every block but the first. @param blocks their token ids */
-export function headRuns(blocks: readonly Int32Array[], most: number): Run[] {
-  return blocks.flatMap((tokens, block) => {
-    const count = Math.min(most, tokens.length);
-    return block === 0 || count === 0 ? [] : [{ block, first: 0, count }];
-  });
+async function chosenRuns(
+  options: RecomputeOptions,
+  how: Recomputation,
+  stored: readonly (ContextStates & StoredContext)[],
+  count: (cost: Flops) => void,
+): Promise<Run[]> {
+  if (how.method === 'deviation') return deviating(options, stored, how.share, count);
+  if (how.method === 'head') {
+    const tokens = stored.map((block) => block.tokens);
+    return headRuns(tokens, how.tokens);
+  }
+  const { model, growingLayout, question } = options;
+  const context = stored.map((block) => ({ ...block, tokens: block.tokens.length }));
+  const sequence = new Sequence(model.backend, growingLayout, context, question.length);
+  try {
+    const attention = options.attention(model, growingLayout);
+    return await attendedRuns({ ...options, attention }, sequence, question, how.share, count);
+  } finally {
+    sequence.dispose();
+  }
 }
 
 /** The share of tokens whose states of the probed layer full attention over the whole context changes most. */
@@ -154,22 +167,10 @@ async function deviating(
     }));
     if (pairs.length === 0) return [];
     const deviations = await runner.exclusive((allocator) => stateDeviation(model, allocator, pairs, layer));
-    return markedRuns([[], ...markMost(deviations, share)]);
+    return runsOfMost(deviations, share);
   } finally {
     for (const memory of memories) memory.free();
   }
-}
-
-/** Marks the share of values that are largest; of equal ones the earlier. */
-export function markMost(values: readonly Float64Array[], share: number): boolean[][] {
-  const all = values.flatMap((list, block) => Array.from(list, (value, at) => ({ value, block, at })));
-  const marked = values.map((list) => Array.from(list, () => false));
-  all.sort((left, right) => right.value - left.value);
-  for (const { block, at } of all.slice(0, Math.round(share * all.length))) {
-    const flags = marked[block];
-    if (flags) flags[at] = true;
-  }
-  return marked;
 }
 
 async function recompute(

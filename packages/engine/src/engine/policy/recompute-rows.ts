@@ -11,7 +11,6 @@ import {
   gatheredAttention,
   KvLayout,
   type Model,
-  markedRuns,
   type Run,
   recomputeFlops,
   rowDeviation,
@@ -19,8 +18,9 @@ import {
   Sequence,
 } from '../../model/index.ts';
 import type { Runner } from '../schedule/runner.ts';
+import { attendedRuns, headRuns, recomputeBatch, runsOfMost } from './choose-tokens.ts';
 import type { Recomputation } from './recompute.ts';
-import { headRuns, markMost, probedLayer, type RecomputedContext, recomputeBatch } from './recompute-context.ts';
+import { probedLayer, type RecomputedContext } from './recompute-context.ts';
 
 export interface RowsToRecompute {
   readonly model: Model;
@@ -29,12 +29,14 @@ export interface RowsToRecompute {
   readonly sequence: Sequence;
   /** Token ids of the context blocks, in order. */
   readonly context: readonly Int32Array[];
+  /** Token ids of the final block, for which the sequence has room. */
+  readonly question: Int32Array;
   readonly signal: AbortSignal;
 }
 
 /** Most bytes that it takes besides the rows themselves. */
 export function recomputeRowsBytes(model: Model, type: KvLayout['type'], how: Recomputation, tokens: number): number {
-  return how.method === 'head' ? 0 : rowsBytes(probedLayout(model, type).layout, tokens);
+  return how.method !== 'deviation' ? 0 : rowsBytes(probedLayout(model, type).layout, tokens);
 }
 
 /** @throws ABORTED, MODEL_TOO_LARGE */
@@ -42,11 +44,25 @@ export async function recomputeRows(
   work: RowsToRecompute,
   how: Recomputation,
 ): Promise<Pick<RecomputedContext, 'tokens' | 'flops'>> {
-  const { model, context, sequence } = work;
+  const { model, sequence } = work;
   const flops = { linear: 0, total: 0 };
-  const runs = how.method === 'head' ? headRuns(context, how.tokens) : await deviating(work, how.share, flops);
+  const runs = await chosenRuns(work, how, flops);
   await compute(work, model, sequence, runs, flops);
   return { tokens: runs.reduce((sum, { count }) => sum + count, 0), flops };
+}
+
+async function chosenRuns(
+  work: RowsToRecompute,
+  how: Recomputation,
+  flops: { linear: number; total: number },
+): Promise<Run[]> {
+  if (how.method === 'head') return headRuns(work.context, how.tokens);
+  if (how.method === 'deviation') return deviating(work, how.share, flops);
+  const attention = gatheredAttention(work.model);
+  return attendedRuns({ ...work, attention }, work.sequence, work.question, how.share, (cost) => {
+    flops.linear += cost.linear;
+    flops.total += cost.total;
+  });
 }
 
 function probedLayout(model: Model, type: KvLayout['type']) {
@@ -84,7 +100,7 @@ async function deviating(
       at += length;
       return shares.subarray(at - length, at);
     });
-    return markedRuns([[], ...markMost(byBlock, share)]);
+    return runsOfMost(byBlock, share);
   } finally {
     fresh.free();
   }

@@ -7,7 +7,7 @@
  */
 import type { Backend } from '../../ggml/device/backend.ts';
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
-import type { Tensor } from '../../ggml/graph/tensor.ts';
+import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
 import { type LayerAttention, windowsOf } from '../architecture/layer-attention.ts';
 import { QueryTemperature } from '../architecture/query-temperature.ts';
 import type { Attention, ForwardModel } from '../graph/forward.ts';
@@ -15,8 +15,9 @@ import type { GraphInputs } from '../graph/graph-inputs.ts';
 import { type Join, joinFor } from '../graph/join.ts';
 import { paddedRows, type RowStates, valuesInRows } from '../kv/row-states.ts';
 import type { Sequence } from '../kv/sequence.ts';
-import { rotate, rotateQuery, tokenRange } from './attention-heads.ts';
+import { attentionWeights, byHead, rotate, rotateQuery, tokenRange } from './attention-heads.ts';
 import type { SequenceRows } from './attention-portable.ts';
+import type { ContextWeights } from './context-weights.ts';
 import { rowMask } from './row-mask.ts';
 
 /** Tensors that a sequence adds per layer. */
@@ -61,6 +62,8 @@ function firstPosition({ contextTokens, contextRows }: Sequence): number {
 
 export class GatheredAttention implements Attention {
   readonly #g: GraphContext;
+  readonly #inputs: GraphInputs;
+  readonly #weights: ContextWeights | undefined;
   readonly #positions: Tensor;
   readonly #temperature: QueryTemperature;
   readonly #members: readonly Member[];
@@ -76,8 +79,12 @@ export class GatheredAttention implements Attention {
     rows: readonly SequenceRows[],
     /** Own tokens each sequence may reach before the graph must be rebuilt; undefined: a graph for one step. */
     reuseUpTo?: number,
+    /** Told of every layer's weights; of one sequence. */
+    weights?: ContextWeights,
   ) {
     this.#g = g;
+    this.#inputs = inputs;
+    this.#weights = weights;
     const { attention } = model.hyperParameters;
     const total = rows.reduce((sum, { tokens }) => sum + tokens, 0);
     this.#positions = inputs.integers(total, () => positionsOf(rows));
@@ -93,6 +100,7 @@ export class GatheredAttention implements Attention {
     const q = rotateQuery(g, layer, this.#temperature.apply(layer, query), this.#positions);
     if (k !== undefined && v !== undefined) this.#write(layer, rotate(g, layer, k, this.#positions), v);
     const parts = this.#members.map((member) => g.expand(this.#attended(layer, member, q)));
+    if (this.#weights) for (const member of this.#members) this.#observe(this.#weights, layer, member, q);
     const width = layer.valueDim * layer.heads;
     const flat = parts.map((part) => g.reshape(part, width, part.ne[2]));
     const [alone, ...others] = flat;
@@ -133,6 +141,23 @@ export class GatheredAttention implements Attention {
     return { keys, values: valuesInKeys ? valuesInRows(g, keys, valueDim) : states.values(g, slot) };
   }
 
+  /** Flash attention keeps no weights: they are computed beside it, from keys as f32, which every device multiplies. */
+  #observe(weights: ContextWeights, layer: LayerAttention, { row, tokens, ...member }: Member, q: Tensor): void {
+    const g = this.#g;
+    const { first, mask } = member.windowed.get(layer.window) ?? member.whole;
+    const { keys } = this.#states(member.states, layer);
+    const [width, count] = [keys.ne[0], mask.ne[0]];
+    const seen = g.view(keys, [width, count, 1, 1], keys.nb[1], keys.nb[2], keys.nb[3], first * keys.nb[1]);
+    const plain = g.reshape(g.copy(seen, g.tensor(TensorType.F32, width, count)), layer.headDim, layer.kvHeads, count);
+    const scores = g.mulMat(g.cont(byHead(g, plain)), byHead(g, tokenRange(g, q, row, tokens)));
+    let start = 0;
+    const columns = member.sequence.blocks.map(({ tokens: length }, index): [number, number] => {
+      start += length;
+      return [index, start - length - first];
+    });
+    weights.add(g, this.#inputs, attentionWeights(g, layer, scores, mask), new Map(columns));
+  }
+
   /** @returns [valueDim, heads, tokens] */
   #attended(layer: LayerAttention, member: Member, q: Tensor): Tensor {
     const g = this.#g;
@@ -140,14 +165,14 @@ export class GatheredAttention implements Attention {
     const { first, mask } = member.windowed.get(layer.window) ?? member.whole;
     const { keys, values } = this.#states(states, layer);
     const count = mask.ne[0];
-    const byHead = (t: Tensor, dims: number) => {
+    const rowsByHead = (t: Tensor, dims: number) => {
       const head = t.nb[1] / layer.kvHeads;
       return g.view(t, [dims, count, layer.kvHeads, 1], t.nb[1], head, t.nb[1] * t.ne[1], first * t.nb[1]);
     };
     return g.flashAttention(
       g.permute(tokenRange(g, q, row, tokens), 0, 2, 1, 3),
-      byHead(keys, layer.headDim),
-      byHead(values, layer.valueDim),
+      rowsByHead(keys, layer.headDim),
+      rowsByHead(values, layer.valueDim),
       mask,
       layer.scale,
       { softcap: layer.softcap, sinks: layer.sinks },

@@ -32,6 +32,7 @@ import {
 import type { Sequence } from '../kv/sequence.ts';
 import { attentionLayers } from '../weights/layers.ts';
 import { attentionWeights, byHead, mergeHeads, rotate, rotateQuery, tokenRange } from './attention-heads.ts';
+import type { ContextWeights } from './context-weights.ts';
 import { SequenceConvolution } from './sequence-convolution.ts';
 
 /** One sequence of a batch: its new tokens are rows [row, row + tokens). */
@@ -71,6 +72,8 @@ interface Member extends SequenceRows {
 
 export class PortableAttention implements Attention {
   readonly #g: GraphContext;
+  readonly #inputs: GraphInputs;
+  readonly #weights: ContextWeights | undefined;
   readonly #model: ForwardModel;
   readonly #backend: Backend;
   readonly #layout: KvLayout;
@@ -91,8 +94,12 @@ export class PortableAttention implements Attention {
     rows: readonly SequenceRows[],
     /** Own tokens each sequence may reach before the graph must be rebuilt; undefined: a graph for one step. */
     reuseUpTo?: number,
+    /** Told of every layer's weights; of one sequence. */
+    weights?: ContextWeights,
   ) {
     this.#g = g;
+    this.#inputs = inputs;
+    this.#weights = weights;
     this.#model = model;
     this.#backend = backend;
     this.#layout = layout;
@@ -201,6 +208,7 @@ export class PortableAttention implements Attention {
     const { blocks, mask } = member.windowed.get(layer.window) ?? member.whole;
     const runs: { readonly kv: KvTensors; readonly column: number; readonly padded: number }[] = [];
     const parts: Tensor[] = [];
+    const columns = new Map<number, number>();
     let column = 0;
     const score = (kv: KvTensors, query: Tensor, padded: number) => {
       parts.push(g.mulMat(kv.keys, byHead(g, query))); // [padded, tokens, heads]
@@ -213,10 +221,12 @@ export class PortableAttention implements Attention {
       if (block === undefined) continue;
       const kv = kvTensors(g, this.#backend, block.layout ?? this.#layout, block.memory, block.tokens, layer.slot);
       const query = turned === undefined ? rotatedQ : tokenRange(g, turned, index * tokens, tokens);
+      columns.set(index, column);
       score(kv, query, this.#layout.padded(block.tokens));
     }
     score(firstTokens(g, own, ownColumns), rotatedQ, ownColumns);
     const weights = g.expand(attentionWeights(g, layer, this.#joinScores(parts, 0), mask));
+    this.#weights?.add(g, this.#inputs, weights, columns);
     let sum: Tensor | undefined;
     for (const { kv, column: first, padded } of runs) {
       const part = g.view(weights, [padded, tokens, heads, 1], weights.nb[1], weights.nb[2], weights.nb[3], first * 4);

@@ -49,6 +49,11 @@ export interface ForwardModel {
   readonly weights: NamedWeights;
 }
 
+/** Layers up to the last one that writes states: all that run where nothing is predicted. */
+export function statefulLayers({ mixers }: HyperParameters): number {
+  return mixers.findLastIndex((mixer) => isConvolution(mixer) || !mixer.borrows) + 1;
+}
+
 /**
  * Builds the forward pass.
  * @param tokens i32 [tokens]
@@ -72,7 +77,7 @@ export function buildForward(
   let x = g.getRows(weights.embedding, tokens);
   if (hp.embeddingScale !== 1) x = g.scale(x, hp.embeddingScale);
   const inputs = weights.tokenInputs && tokenInputs(g, maps.linear, weights.tokenInputs, x, tokens, hp);
-  const lastStates = hp.mixers.findLastIndex((mixer) => isConvolution(mixer) || !mixer.borrows);
+  const lastStates = statefulLayers(hp) - 1;
   for (const [index, layer] of weights.layers.entries()) {
     let h = layer.attentionNorm ? norm(g, x, layer.attentionNorm, hp) : x;
     const result = mix(g, maps.linear, layer.mixer, h, attention, hp);

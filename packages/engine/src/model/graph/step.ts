@@ -8,6 +8,7 @@ import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
 import { GatheredAttention, gatheredTensors } from '../attention/attention-gathered.ts';
 import { KernelModel, NativeAttention } from '../attention/attention-native.ts';
 import { PortableAttention, type SequenceRows } from '../attention/attention-portable.ts';
+import type { ContextWeights } from '../attention/context-weights.ts';
 import type { KvLayout } from '../kv/kv-layout.ts';
 import type { Sequence } from '../kv/sequence.ts';
 import type { Model } from '../model.ts';
@@ -20,28 +21,53 @@ export interface AttentionFactory {
   (g: GraphContext, inputs: GraphInputs, rows: readonly SequenceRows[], reuseUpTo?: number): Attention;
   /** Whether sequences are to lie as rows, and then the most tensors per layer and sequence. Defaults to no. */
   readonly readsRows?: { readonly tensors: number };
+  /** The same attention of one sequence in one graph, by operations that have the weights, which it tells of every layer. */
+  readonly observed: (
+    g: GraphContext,
+    inputs: GraphInputs,
+    rows: readonly SequenceRows[],
+    weights: ContextWeights,
+  ) => Attention;
 }
 
 /** The path of stock operations. */
 export function portableAttention(model: Model, layout: KvLayout): AttentionFactory {
-  return (g, inputs, rows, reuseUpTo) =>
-    new PortableAttention(g, inputs, model, model.backend, layout, rows, reuseUpTo);
+  const path: Path = (g, inputs, rows, reuseUpTo, weights) =>
+    new PortableAttention(g, inputs, model, model.backend, layout, rows, reuseUpTo, weights);
+  return factoryOf(path);
 }
 
 /** The path of the fused kernel. CPU only. */
 export function nativeAttention(kernel: NativeKernel): (model: Model, layout: KvLayout) => AttentionFactory {
   return (model, layout) => {
     const source = new KernelModel(kernel, model);
-    return (g, inputs, rows, reuseUpTo) =>
+    const native: Path = (g, inputs, rows, reuseUpTo) =>
       new NativeAttention(g, inputs, source, layout, rows, reuseUpTo !== undefined);
+    return factoryOf(native, portableAttention(model, layout).observed);
   };
 }
 
 /** The path of devices, over sequences of rows. Runs on the CPU, too. */
 export function gatheredAttention(model: Model): AttentionFactory {
-  const factory: AttentionFactory = (g, inputs, rows, reuseUpTo) =>
-    new GatheredAttention(g, inputs, model, model.backend, rows, reuseUpTo);
-  return Object.assign(factory, { readsRows: { tensors: gatheredTensors } });
+  const path: Path = (g, inputs, rows, reuseUpTo, weights) =>
+    new GatheredAttention(g, inputs, model, model.backend, rows, reuseUpTo, weights);
+  return Object.assign(factoryOf(path), { readsRows: { tensors: gatheredTensors } });
+}
+
+type Path = (
+  g: GraphContext,
+  inputs: GraphInputs,
+  rows: readonly SequenceRows[],
+  reuseUpTo?: number,
+  weights?: ContextWeights,
+) => Attention;
+
+/** @param observed where the path itself has no weights */
+function factoryOf(path: Path, observed?: AttentionFactory['observed']): AttentionFactory {
+  const factory = (g: GraphContext, inputs: GraphInputs, rows: readonly SequenceRows[], reuseUpTo?: number) =>
+    path(g, inputs, rows, reuseUpTo);
+  const own: AttentionFactory['observed'] = (g, inputs, rows, weights) => path(g, inputs, rows, undefined, weights);
+  return Object.assign(factory, { observed: observed ?? own });
 }
 
 /** Which tokens want logits: none, the last one, all, or so many at the end. */
@@ -63,7 +89,7 @@ export interface Step {
 }
 
 /** Upper bound of tensors per layer. */
-function tensorBound({ readsRows }: AttentionFactory, sequences: readonly Sequence[]): number {
+export function tensorBound({ readsRows }: AttentionFactory, sequences: readonly Sequence[]): number {
   if (readsRows !== undefined) return sequences.length * readsRows.tensors;
   return sequences.reduce((sum, { blocks }) => sum + blocks.length * 20 + 56, 0);
 }
