@@ -128,11 +128,11 @@ async function recompute(
   const tokens = blocks.flatMap((block) => [...block.tokens]);
   const start = (block: number) => blocks.slice(0, block).reduce((sum, { tokens: { length } }) => sum + length, 0);
   for (const batch of batches) {
-    const anew = Int32Array.from(
+    const recomputed = Int32Array.from(
       batch.flatMap(({ block, first, count }) => Array.from({ length: count }, (_, i) => start(block) + first + i)),
     );
-    const ids = anew.map((row) => tokens[row] ?? 0);
-    await forwardStep(model, attention, allocator, [{ sequence, tokens: ids, logits: 'none', anew }]);
+    const ids = recomputed.map((row) => tokens[row] ?? 0);
+    await forwardStep(model, attention, allocator, [{ sequence, tokens: ids, logits: 'none', recomputed }]);
   }
   return harness.append(sequence, final);
 }

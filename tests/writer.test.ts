@@ -16,8 +16,6 @@ import { Model } from '@block-attention/engine/internal/model';
 import { createBlockStore, createMemoryStore, listStore } from '@block-attention/engine/internal/store';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openGguf } from '../packages/engine/src/ggml/gguf/gguf-file.ts';
-import { AdapterFile } from '../packages/engine/src/model/weights/adapter-file.ts';
 import { TrainingSession } from '../packages/engine/src/train/training-session.ts';
 import { writeRandomAdapter } from './support/models/random-adapter.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
@@ -136,8 +134,8 @@ describe('an engine with a writer', () => {
     const [, mixed] = await Promise.all([engine.encode(passages), read(engine, { mode: 'full' })]);
     expect(mixed).toEqual(expected);
     // All of the context computed again is full attention: nothing of the writer is left.
-    const [anew, anewPlain] = [await read(engine, { policy: 'head:500' }), await read(plain, { policy: 'head:500' })];
-    expect(anew.logits).toEqual(anewPlain.logits);
+    const [again, againPlain] = [await read(engine, { policy: 'head:500' }), await read(plain, { policy: 'head:500' })];
+    expect(again.logits).toEqual(againPlain.logits);
     expect((await read(engine)).logits).not.toEqual((await read(plain)).logits);
   });
 
@@ -224,9 +222,12 @@ describe('training a writer', () => {
     const layers = path('layers-only');
     await writeRandomAdapter(layers, base, 8, { writer: true, tensors: (all) => all.slice(0, -2) });
     const harness = await ForwardHarness.open(base, 'f32', undefined, { adapter: [...below, { path: layers }] });
-    const start = await AdapterFile.open(layers, await openGguf(base));
-    const lora = { rank: 4, alpha: 8, start, kind: 'writer' } as const;
+    const lora = { rank: 4, alpha: 8, start: layers, kind: 'writer' } as const;
     const over = hasOver ? ordinary : undefined;
+    const wider = { ...lora, rank: 8 };
+    await expect(TrainingSession.open({ model: base, threads: 1, lora: wider, over, distill: 1 })).rejects.toThrow(
+      'has rank 4 and alpha 8, not 8 and 8',
+    );
     const session = await TrainingSession.open({ model: base, threads: 1, lora, over, distill: 1 });
     const sequence = {
       blocks: [tokens(3), tokens(9), tokens(5), tokens(6)],

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
 import { judgeAnswer } from '../../src/rag/answer/cite.ts';
+import { wordsOf } from '../../src/rag/catalog/document-index.ts';
 import type { SearchHit } from '../../src/rag/index.ts';
 import { type CaseKind, citationCases, type Paragraph, rightKinds, wrongKinds } from '../support/citation-cases.ts';
 import { printResult } from '../support/harness.ts';
@@ -51,7 +52,7 @@ for (const { kind, question, answer, paragraph } of citationCases(paragraphs, Nu
     tally.notFound += 1;
     continue;
   }
-  const { inDocuments, citations } = judgeAnswer({ answer, question }, hits, index.words);
+  const { inDocuments, citations } = judgeAnswer({ answer, question }, hits, wordsOf(index));
   const gold = citations.filter(({ path }) => path === `${paragraph}.md`).length;
   tally.cases += 1;
   tally.inDocuments += Number(inDocuments);

@@ -1,20 +1,10 @@
 /** How the two modes came together while the writer was trained, as an SVG: divergence and agreement on held-out contexts. */
 import type { TopLevelSpec } from 'vega-lite';
 import { chartFrame, modeColours, renderChart } from '../eval/charts/render-chart.ts';
-import type { AdaptPlan } from './adapt-options.ts';
-
-/** Of held-out contexts, at the tokens of full attention's answers. */
-export interface Distance {
-  /** Optimizer steps taken. */
-  readonly step: number;
-  /** KL divergence of block mode from full attention, in nats per token. */
-  readonly divergence: number;
-  /** Share of the tokens that both rank first. */
-  readonly agreement: number;
-}
+import type { AdaptPlan, AdaptPoint } from './adapt-options.ts';
 
 export interface ChartInput {
-  readonly curve: readonly Distance[];
+  readonly curve: readonly AdaptPoint[];
   readonly plan: Pick<AdaptPlan, 'contexts' | 'passages' | 'policy'>;
   readonly verdict: string;
 }

@@ -3,8 +3,6 @@
 import type { Question, VerificationReport } from '@block-attention/engine/eval';
 import type { EngineOptions, Passage } from '@block-attention/engine/internal/engine';
 import type { FinetuneProgress, FinetuneReport } from '@block-attention/engine/train';
-import type { Distance } from './adapt-chart.ts';
-import type { Plan } from './plan.ts';
 
 export interface AdaptOptions {
   /**
@@ -40,7 +38,27 @@ export interface AdaptOptions {
   readonly onPlan?: ((plan: AdaptPlan) => void) | undefined;
 }
 
-export interface AdaptPlan extends Plan {
+/** Of held-out contexts, at the tokens of full attention's answers. */
+export interface AdaptPoint {
+  /** Optimizer steps taken. */
+  readonly step: number;
+  /** KL divergence of block mode from full attention, in nats per token. */
+  readonly divergence: number;
+  /** Share of the tokens that both rank first. */
+  readonly agreement: number;
+}
+
+export interface AdaptPlan {
+  readonly contexts: number;
+  /** Optimizer steps, a little more or less where contexts are left out. */
+  readonly steps: number;
+  readonly answerSeconds: number;
+  readonly trainingSeconds: number;
+  readonly verifySeconds: number;
+  /** Peak. */
+  readonly learningRate: number;
+  /** Why it is not more contexts: the time, the documents, or that so many were asked for. */
+  readonly limit: 'time' | 'documents' | 'asked';
   readonly passages: number;
   /** What blocks are encoded behind: of the training, and of serving. */
   readonly policy: string;
@@ -63,7 +81,7 @@ export interface AdaptReport {
   /** Of the writer's training, the two modes' distance on held-out contexts before and after among it. */
   readonly training: FinetuneReport;
   /** The same during training. */
-  readonly curve: readonly Distance[];
+  readonly curve: readonly AdaptPoint[];
   readonly verification: VerificationReport;
   readonly seconds: number;
   readonly files: {

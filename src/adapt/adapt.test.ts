@@ -133,7 +133,7 @@ describe('an adaptation', () => {
     const controller = new AbortController();
     controller.abort();
     await expect(adapt(options(out, { signal: controller.signal }))).rejects.toMatchObject({ code: 'ABORTED' });
-    await expect(adapt(options(out))).rejects.toThrow(/holds a run already: give --resume to go on/);
+    await expect(adapt(options(out))).rejects.toThrow(/holds a run already: give --resume to continue/);
     const others: Partial<AdaptOptions>[] = [
       { passages: passages.slice(1) },
       { passagesPerQuestion: 2 },

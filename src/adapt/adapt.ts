@@ -22,14 +22,14 @@ import { adapterIdentity, weightsDigest } from '@block-attention/engine/internal
 import { cacheFolder } from '@block-attention/engine/internal/platform';
 import { encodingPart, parsePolicy } from '@block-attention/engine/internal/policy';
 import {
-  type EvaluationReport,
   type FinetuneOptions,
   type FinetuneProgress,
   type FinetuneReport,
   finetune,
+  type SequenceScores,
 } from '@block-attention/engine/train';
-import { adaptChart, type Distance } from './adapt-chart.ts';
-import type { AdaptOptions, AdaptPlan, AdaptReport } from './adapt-options.ts';
+import { adaptChart } from './adapt-chart.ts';
+import type { AdaptOptions, AdaptPlan, AdaptPoint, AdaptReport } from './adapt-options.ts';
 import { answerTokens, OwnAnswers } from './own-answers.ts';
 import { batch, epochs, heldOutShare, type Plan, peakRate, planFor } from './plan.ts';
 import { type PracticeContext, practice, rounds } from './practice.ts';
@@ -247,10 +247,10 @@ class Adaptation {
 }
 
 /** From the log of the training, which lines of several runs may stand in. */
-async function distances(log: string, before: EvaluationReport | undefined): Promise<Distance[]> {
+async function distances(log: string, before: SequenceScores | undefined): Promise<AdaptPoint[]> {
   const lines = (await readFile(log, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
   const points = lines.map((line) => JSON.parse(line) as Pick<FinetuneProgress, 'step' | 'validation'>);
-  const curve = new Map<number, Distance>();
+  const curve = new Map<number, AdaptPoint>();
   for (const { step, block } of [
     { step: 0, block: before },
     ...points.map(({ step, validation }) => ({ step, block: validation?.block })),

@@ -3,6 +3,7 @@
  *
  * A fifth of the time is verification's. The rest is for contexts, each answered once and trained on `epochs` times.
  */
+import type { AdaptPlan } from './adapt-options.ts';
 
 export interface Measured {
   /** Of answering one context. */
@@ -15,18 +16,11 @@ export interface Measured {
   readonly spentSeconds: number;
 }
 
-export interface Plan {
-  readonly contexts: number;
-  /** Optimizer steps, a little more or less where contexts are left out. */
-  readonly steps: number;
-  readonly answerSeconds: number;
-  readonly trainingSeconds: number;
-  readonly verifySeconds: number;
-  /** Peak. */
-  readonly learningRate: number;
-  /** Why it is not more contexts: the time, the documents, or that so many were asked for. */
-  readonly limit: 'time' | 'documents' | 'asked';
-}
+/** What the arithmetic says of a plan. */
+export type Plan = Pick<
+  AdaptPlan,
+  'contexts' | 'steps' | 'answerSeconds' | 'trainingSeconds' | 'verifySeconds' | 'learningRate' | 'limit'
+>;
 
 export const epochs = 2;
 /** Contexts of an optimizer step. */

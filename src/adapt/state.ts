@@ -1,8 +1,9 @@
 /** What an adaptation remembers between runs: whose it is, its plan, and the time it has spent. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import { replaceFile } from '@block-attention/engine/internal/platform';
 import { z } from 'zod';
 
 const schema = z.object({
@@ -34,7 +35,7 @@ export async function openState(out: string, run: string, resume: boolean): Prom
     if (known || existsSync(join(out, 'checkpoint.gguf'))) {
       throw new BlockAttentionError(
         'INVALID_ARGUMENT',
-        `${out} holds a run already: give --resume to go on, or another --out`,
+        `${out} holds a run already: give --resume to continue, or another --out`,
       );
     }
     await mkdir(out, { recursive: true });
@@ -57,9 +58,7 @@ export async function openState(out: string, run: string, resume: boolean): Prom
 }
 
 export async function writeState(out: string, state: AdaptState): Promise<void> {
-  const path = join(out, name);
-  await writeFile(`${path}.new`, `${JSON.stringify(state, undefined, 2)}\n`);
-  await rename(`${path}.new`, path);
+  await replaceFile(join(out, name), `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o666 });
 }
 
 function invalid(message: string, cause?: unknown): BlockAttentionError {

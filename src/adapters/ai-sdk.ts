@@ -37,6 +37,8 @@ const optionsSchema = z.looseObject({
 });
 
 /** @throws INVALID_ARGUMENT unless exactly one of engine and url is given */
+export type { SourceOptions };
+
 export function createBlockAttention(options: SourceOptions): BlockAttentionProvider {
   const languageModel = (modelId?: string) => {
     const model = modelId ?? options.model;

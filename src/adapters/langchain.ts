@@ -37,6 +37,8 @@ export interface ChatBlockAttentionFields extends BaseChatModelParams, SourceOpt
   readonly blockAttention?: object | undefined;
 }
 
+export type { SourceOptions };
+
 export interface ChatBlockAttentionCallOptions extends BaseChatModelCallOptions {
   /** Documents of this call, each a block. */
   documents?: readonly (DocumentInterface | Passage)[];
@@ -47,12 +49,12 @@ export interface ChatBlockAttentionCallOptions extends BaseChatModelCallOptions 
 
 /** Answers from an engine or a server. `response_metadata.block_attention` of a message is its account. */
 export class ChatBlockAttention extends BaseChatModel<ChatBlockAttentionCallOptions> {
-  readonly client: ChatClient;
+  readonly #client: ChatClient;
   readonly #fields: ChatBlockAttentionFields;
 
   constructor(fields: ChatBlockAttentionFields) {
     super(fields);
-    this.client = new ChatClient(fields);
+    this.#client = new ChatClient(fields);
     this.#fields = fields;
   }
 
@@ -62,6 +64,11 @@ export class ChatBlockAttention extends BaseChatModel<ChatBlockAttentionCallOpti
 
   override _llmType(): string {
     return 'block-attention';
+  }
+
+  /** Has the documents' blocks encoded, as far as they are not. @throws what a request does */
+  warm(documents: readonly (DocumentInterface | Passage)[]): Promise<void> {
+    return this.#client.warm(documents.map(passageOfDocument));
   }
 
   override async _generate(
@@ -83,7 +90,7 @@ export class ChatBlockAttention extends BaseChatModel<ChatBlockAttentionCallOpti
   ): AsyncGenerator<ChatGenerationChunk> {
     const fields = this.#fields;
     const documents: Passage[] = (options.documents ?? []).map(passageOfDocument);
-    const events = this.client.stream({
+    const events = this.#client.stream({
       messages: messages.map((message) => chatMessage(message, documents)),
       documents,
       temperature: fields.temperature,
@@ -238,7 +245,7 @@ export class BlockDocumentCompressor extends BaseDocumentCompressor {
     const { model, top = documents.length } = this.#fields;
     const kept = [...new Map(documents.map((document) => [document.pageContent, document])).values()].slice(0, top);
     // Ahead of the question only: when it fails, the question says so.
-    if (kept.length > 0) model?.client.warm(kept.map(passageOfDocument)).catch(() => {});
+    if (kept.length > 0) model?.warm(kept).catch(() => {});
     return kept.map((document) => {
       const { id, metadata, pageContent } = document;
       const marked = { pageContent: markDocument(passageOfDocument(document)) };

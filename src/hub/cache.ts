@@ -4,17 +4,16 @@
  * Invariant: a model counts as cached when its record reads well and the file has the recorded size; everything else in
  * a folder is a leftover that the next download continues or replaces. Contents are not hashed again on every start.
  */
-import { randomUUID } from 'node:crypto';
-import { open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { partName } from '@block-attention/engine/internal/base';
-import type { Environment } from '@block-attention/engine/internal/platform';
+import { type Environment, renameOver, replaceFile } from '@block-attention/engine/internal/platform';
 import { modelsFolder } from './cache-folder.ts';
 
 /** @param part of a model in several files, from 1 */
 const recordName = (part: number) => (part === 1 ? 'model.json' : `model-${part}.json`);
 
-const verifiers = ['reference', 'hub', 'package', 'none'] as const;
+const verifiers: readonly ModelRecord['verifiedBy'][] = ['reference', 'hub', 'package', 'none'];
 
 export interface ModelRecord {
   readonly format: 1;
@@ -25,7 +24,7 @@ export interface ModelRecord {
   readonly bytes: number;
   readonly sha256: string;
   /** Who announced the checksum; `none` when it was only computed here. */
-  readonly verifiedBy: (typeof verifiers)[number];
+  readonly verifiedBy: 'reference' | 'hub' | 'package' | 'none';
   /** ISO 8601. */
   readonly fetchedAt: string;
 }
@@ -104,21 +103,9 @@ export async function listModels(options: { env?: Environment; cacheDir?: string
 /** Gives a finished, synced file its final name. Atomic: readers see the old state or the new one. */
 export async function publishModel(folder: string, finished: string, record: ModelRecord): Promise<CachedFile> {
   if (!isRecord(record)) throw new Error(`a record that could not be read again: ${JSON.stringify(record)}`);
-  await writeWhole(join(folder, recordName(partName(record.file)?.part ?? 1)), JSON.stringify(record, null, 2));
+  const name = recordName(partName(record.file)?.part ?? 1);
+  await replaceFile(join(folder, name), JSON.stringify(record, null, 2), { mode: 0o666 });
   const path = join(folder, record.file);
-  await rename(finished, path);
+  await renameOver(finished, path);
   return { ...record, path };
-}
-
-/** Replaces a small file in one step. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${randomUUID()}`;
-  const handle = await open(temporary, 'wx');
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(temporary, path);
 }

@@ -4,6 +4,9 @@
  * A lock is a file created exclusively; its holder touches it every few seconds. A lock whose holder is gone (its
  * process has ended on this host, or the file was not touched for half a minute) is taken over. Should a holder be
  * taken for dead while it only slept, both write the same bytes, and the checksum of what lies on disk decides.
+ *
+ * By hand, since proper-lockfile does not know whose a lock is: after a crash it waits as long as for a holder on another
+ * machine, and one that wakes late removes its successor's lock. Here a holder removes its own lock alone.
  */
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, rm, rmdir, stat, utimes } from 'node:fs/promises';

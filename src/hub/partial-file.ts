@@ -6,8 +6,8 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
+import { replaceFile } from '@block-attention/engine/internal/platform';
 import { z } from 'zod';
-import { writeWhole } from './cache.ts';
 
 const stateSchema = z.object({
   /** Strong entity tag or `Last-Modified` of the version the bytes belong to: what `If-Range` takes. */
@@ -44,7 +44,7 @@ export class PartialFile implements AsyncDisposable {
   /** Drops every byte and declares what the next ones belong to. */
   async restart(state: PartialState): Promise<void> {
     await this.truncate();
-    await writeWhole(statePath(this.path), JSON.stringify(state));
+    await replaceFile(statePath(this.path), JSON.stringify(state), { mode: 0o666 });
     this.state = state;
   }
 

@@ -1,5 +1,8 @@
 /**
  * Asking a source again after a failure that may pass, with growing pauses. Knows nothing of HTTP.
+ *
+ * By hand, since p-retry counts failures in all and sets its pauses itself: here a transfer that goes on for hours, losing
+ * its connection now and then, is given up only when bytes no longer come, and a server's Retry-After is kept to.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SourceError, throwIfAborted } from './source-error.ts';

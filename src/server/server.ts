@@ -7,6 +7,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { BlockAttentionError, packageVersion } from '@block-attention/engine/internal/base';
 import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { pino } from 'pino';
 import { FileCutter } from '../rag/index.ts';
@@ -45,7 +46,7 @@ import { addSearch } from './routes/search.ts';
 
 export interface Server {
   /** `app.request()` and `app.fetch()` answer requests. */
-  readonly app: App;
+  readonly app: Pick<Hono, 'fetch' | 'request' | 'routes'>;
   /** Names of the tenants that the API keys belong to, each once. */
   readonly tenants: readonly string[];
   /** From now on new requests get SHUTTING_DOWN; those under way go on. */

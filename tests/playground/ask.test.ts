@@ -76,7 +76,7 @@ describe.skipIf(browserMissing)('asking documents on the page', { timeout: 180_0
     await panel().getByText('1 file, 1 passage, all prepared for fast answers').waitFor();
     await drop({ 'film.mp4': 'x', 'data.txt': 'a\0b\0\u0001' });
     await panel().getByText('.mp4 files are not read').waitFor();
-    await panel().locator('.sent').getByText('it is binary data, no text').waitFor();
+    await panel().locator('.sent').getByText('it is binary data, not text').waitFor();
     expect(await accessibilityFaults(page)).toEqual([]);
     await panel().getByRole('button', { name: 'Dismiss film.mp4' }).click();
   });

@@ -57,7 +57,7 @@ describe('adapt', () => {
       adapter: null,
     });
     const again = await adapt('--out', out);
-    expect(again.stderr).toMatch(/holds a run already: give --resume to go on, or another --out/);
+    expect(again.stderr).toMatch(/holds a run already: give --resume to continue, or another --out/);
     expect(again.code).toBe(2);
     const made = readFileSync(adapter);
     const resumed = await adapt('--out', out, '--resume');

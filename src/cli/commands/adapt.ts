@@ -49,8 +49,8 @@ export function addAdapt(program: Command, context: CommandContext): void {
     command.addOption(given === undefined ? option : option.default(given));
   };
   const whole = { min: 1, whole: true } as const;
-  number('--minutes', 'time allowed in all', { min: 0.1, max: 100_000 }, 30);
-  number('--passages', 'most passages of a question', { ...whole, min: 2 }, 5);
+  number('--minutes', 'time limit in minutes', { min: 0.1, max: 100_000 }, 30);
+  number('--passages', 'maximum passages of a question', { ...whole, min: 2 }, 5);
   number('--contexts', 'contexts to practise on (default: what the time allows)', whole);
   number(
     '--tolerance',
@@ -62,7 +62,7 @@ export function addAdapt(program: Command, context: CommandContext): void {
   number('--lr', "peak learning rate (default: one that fits the model's width)", { min: 1e-12, max: 1 });
   number('--seed', 'which contexts and questions, start of the adapter', { min: 0, max: 2 ** 31, whole: true }, 1);
   command
-    .option('--resume', 'go on with what is in --out')
+    .option('--resume', 'continue with what is in --out')
     .option('--json', 'result as one line of JSON')
     .action((flags: Flags) => run(flags, context));
 }
@@ -85,7 +85,8 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   const { passages, model } = await readDocuments(flags, { io, output });
   const { adaptersOf } = await loadOpenEngine();
   const adapter = adaptersOf(flags, model);
-  if (passages.length < 2) throw invalid(`--documents ${documents} holds ${passages.length} passages: name more text`);
+  if (passages.length < 2)
+    throw invalid(`--documents ${documents} holds ${counted(passages.length, 'passage')}: name more text`);
   const out = flags.out ?? `adapted-${model.name}`;
   const { adapt } = await loadAdapt();
   const report = await adapt({

@@ -44,17 +44,17 @@ export function addAsk(program: Command, context: CommandContext): void {
     .argument('[question]', 'the question')
     .option(
       '--passages <source>',
-      'JSONL file of {id?, title?, text}, folder of .txt and .md files, or - for stdin, in place of the index',
+      'JSONL file of {id?, title?, text}, folder of .txt and .md files, or - for stdin, instead of the index',
     )
-    .option('--state <file>', 'JSON document whose objects and arrays become the passages, in place of the index')
-    .option('--chat', 'questions line by line from standard input, each with those before it')
+    .option('--state <file>', 'JSON document whose objects and arrays become the passages, instead of the index')
+    .option('--chat', 'read questions from standard input, a line each, as one conversation')
     .option('--system <text>', "instruction in place of the template's own")
     .option('--tenant <salt>', 'share stored blocks only with requests of the same salt')
     .option('--json', 'result as one line of JSON');
   addRetrievalOptions(command).addOption(
     new Option(
       '--min-coverage <share>',
-      'how much of the question the passages must speak of, else the model is not asked (default: 0.4)',
+      'minimum share of the question that the passages must cover; below it the model is not asked (default: 0.4)',
     ).argParser(numberOption('--min-coverage', { min: 0, max: 1 })),
   );
   addSamplingOptions(addModeOptions(addStoreOptions(addModelOptions(command, modelOfIndex))));

@@ -94,7 +94,7 @@ it('sets the card at 80 columns', () => {
     Machine  Example CPU, 2 cores, 16.0 GiB, linux x64, Node v20.20.0
     Model    example (/models/example.gguf)
     Setting  2 threads, keys and values f16, portable attention, blocks of 512 tokens
-             prompts longer than the trained 8192 tokens: random words, time alone"
+             prompts longer than the trained 8,192 tokens: random words, time alone"
   `);
   // The machine and the model name themselves.
   const ours = card.filter((line) => !/^(Machine|Model|Setting) /.test(line));

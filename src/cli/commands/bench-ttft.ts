@@ -33,19 +33,19 @@ export function addBench(program: Command, context: CommandContext): void {
   };
   const command = bench
     .command('ttft')
-    .description('time to first token with all passages cached, against full prefill of the same prompt')
+    .description('measure time to first token with all passages cached, against full prefill of the same prompt')
     .option('--model <ref>', modelReferenceHelp, embeddedModel)
     .addOption(
-      new Option('--lengths <list>', 'whole prompts, in tokens')
+      new Option('--lengths <list>', 'lengths of whole prompts, in tokens')
         .argParser(listOption('--lengths'))
         .default([50, 512, 1024, 2048, 4096], '50,512,1024,2048,4096'),
     )
     .addOption(count('--question-tokens', 'tokens of the final block', 50))
-    .addOption(count('--block-tokens', 'longest passage block', 512))
+    .addOption(count('--block-tokens', 'maximum tokens of a passage block', 512))
     .addOption(count('--runs', 'measurements per length; the median counts', 5))
     .addOption(count('--max-full-tokens', 'do not measure full attention beyond this length'))
     .addOption(
-      new Option('--reference <name>', 'yardstick beside full attention by this engine')
+      new Option('--reference <name>', 'reference to measure beside full attention in this engine')
         .choices(['llama.cpp', 'none'])
         .default('llama.cpp'),
     )

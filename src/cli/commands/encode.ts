@@ -67,8 +67,7 @@ async function encode(options: EncodeFlags, { io }: CommandContext): Promise<voi
     );
     output.print(`${counted(tokens, 'token')}, ${formatBytes(bytes)} of keys and values in ${folder}`);
     const failed = opened.engine.store.stats().tiers.reduce((sum, tier) => sum + tier.failedWrites, 0);
-    if (failed > 0)
-      output.note(`warning: ${counted(failed, 'block')} could not be written and are lost with this process`);
+    if (failed > 0) output.note(`warning: ${counted(failed, 'block')} could not be written: lost with this process`);
     output.result({
       blocks,
       encoded,

@@ -29,9 +29,9 @@ export function addEnqueue(program: Command, context: CommandContext): void {
   const whole = (flag: string) => numberOption(flag, { min: 1, whole: true });
   const command = program
     .command('enqueue')
-    .description('hand a corpus to the workers, and follow it to its end')
+    .description('queue a corpus for the workers, and follow it until it is done')
     .option('--passages <source>', 'JSONL file of {id?, title?, text}, folder of .txt and .md files, or - for stdin')
-    .option('--index <dir>', 'the chunks of a document index instead')
+    .option('--index <dir>', 'encode the chunks of a document index instead')
     .option('--tenant <salt>', 'share the blocks only with requests of the same salt')
     .addOption(
       new Option('--policy <policy>', "how passages are encoded (default: as the workers' --policy says)").argParser(

@@ -34,10 +34,10 @@ interface Flags extends EvalFlags {
 export function addEval(program: Command, context: CommandContext): void {
   const command = program
     .command('eval')
-    .description('accuracy on questions with known answers, in block mode and by full attention');
+    .description('measure accuracy on questions with known answers, in block mode and with full attention');
   addEvalOptions(command)
     .addOption(
-      new Option('--modes <list>', 'what to measure').argParser(parseModes).default(['full', 'block'], 'full,block'),
+      new Option('--modes <list>', 'modes to measure').argParser(parseModes).default(['full', 'block'], 'full,block'),
     )
     .option('--svg <file>', 'draw accuracy against time to first token; measures one question at a time')
     .action((flags: Flags) => run(flags, context));
@@ -86,10 +86,10 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
   output.print(`Model    ${model.name} (${model.path})`);
   for (const line of adapterLines(engine.model)) output.print(line);
   output.print(
-    `Setting  ${threads} threads, keys and values ${kvType}, answers of at most ${maxTokens} tokens, greedy`,
+    `Setting  ${counted(threads, 'thread')}, keys and values ${kvType}, answers of at most ${maxTokens} tokens, greedy`,
   );
   output.print(
-    `Took     ${formatDuration(report.seconds * 1000)} on ${report.machine.cpu}, ${report.machine.cores} cores`,
+    `Took     ${formatDuration(report.seconds * 1000)} on ${report.machine.cpu}, ${counted(report.machine.cores, 'core')}`,
   );
   if (report.reused > 0) output.note(`${counted(report.reused, 'answer')} came from ${resume}`);
   noteSkipped(output, report.skipped);

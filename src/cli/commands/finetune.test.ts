@@ -102,11 +102,11 @@ describe('finetune', () => {
     }, 1);
     const broken = await finetune('broken', more, { signal: stop.signal });
     clearInterval(watch);
-    expect(broken.stderr).toMatch(/stopped after step \d+ of 9: go on with --resume/);
+    expect(broken.stderr).toMatch(/stopped after step \d+ of 9: continue with --resume/);
     expect(broken.code).toBe(130);
     expect((await finetune('broken', more)).stderr).toMatch(/holds the checkpoint of a run: give --resume/);
     const resumed = await finetune('broken', [...more, '--resume']);
-    expect(resumed.stderr).toMatch(/going on from step \d+ of 9/);
+    expect(resumed.stderr).toMatch(/continuing from step \d+ of 9/);
     expect(resumed.json()).toMatchObject({ steps: 9, ended: 'complete' });
     const bytes = (name: string) => readFileSync(join(workspace.path(name), 'adapter.gguf'));
     expect(bytes('broken').equals(bytes('straight'))).toBe(true);

@@ -87,7 +87,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
   });
   command.option(
     '--adapter <file>',
-    'go on from this adapter, with its rank and alpha, instead of a new one; with --writer also what it is trained over',
+    'continue with this adapter, its rank and alpha, instead of a new one; with --writer also the adapter that it is trained over',
     repeated,
   );
   command.option(
@@ -125,7 +125,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
   command.addOption(
     new Option(
       '--precision <kind>',
-      'of products with frozen weights: mixed takes bf16 where the CPU is faster with it',
+      'precision of products with frozen weights: mixed uses bf16 where the CPU is faster with it',
     )
       .choices(['mixed', 'f32'])
       .default('mixed'),
@@ -133,13 +133,21 @@ export function addFinetune(program: Command, context: CommandContext): void {
   number('--lr', 'x', 'peak learning rate (default: 2e-4 with LoRA, 2e-5 with --full)', { min: 1e-12, max: 1 });
   number('--warmup', 'n', 'steps until the peak, at most a tenth of the run', { min: 0, whole: true }, 20);
   command.addOption(
-    new Option('--decay <kind>', 'from the peak to zero').choices(['linear', 'cosine', 'none']).default('linear'),
+    new Option('--decay <kind>', 'learning rate from its peak to zero')
+      .choices(['linear', 'cosine', 'none'])
+      .default('linear'),
   );
-  number('--weight-decay', 'x', 'of matrices, per step and learning rate', { min: 0, max: 1 }, 0);
-  number('--clip', 'x', 'longest gradient', { min: 1e-6 }, 1);
+  number(
+    '--weight-decay',
+    'x',
+    'weight decay of matrices, times the learning rate in each step',
+    { min: 0, max: 1 },
+    0,
+  );
+  number('--clip', 'x', 'maximum norm of the gradient', { min: 1e-6 }, 1);
   number('--max-tokens', 'n', 'longer samples are left out', whole, 4096);
   number('--passages', 'n', 'passages to keep of each sample, from the first (default: all)', whole);
-  command.option('--refusal <text>', 'answer to questions whose answers are [] (default: what `ask` says of them)');
+  command.option('--refusal <text>', 'answer to questions whose answers are [] (default: what `ask` says then)');
   number('--limit', 'n', 'samples to read, from the first (default: all)', whole);
   command
     .addOption(
@@ -164,12 +172,12 @@ export function addFinetune(program: Command, context: CommandContext): void {
     3,
   );
   number('--checkpoint-every', 'steps', 'steps between checkpoints', whole, 50);
-  number('--minutes', 'n', 'ends after so long with the best it has, and --resume goes on (default: no limit)', {
+  number('--minutes', 'n', 'time limit in minutes: ends with the best so far, and --resume continues (default: none)', {
     min: 0.01,
     max: 1e6,
   });
   command
-    .option('--resume', 'go on from the checkpoint in --out, to the same result')
+    .option('--resume', 'continue from the checkpoint in --out, with the same result')
     .option('--merge', 'with LoRA: also write the model with the adapter merged')
     .addOption(
       new Option('--weights <type>', 'how a written model stores its matrices')
@@ -231,7 +239,7 @@ function startLines(start: FinetuneStart): string[] {
     `${counted(samples, 'sample')}${questions > samples ? ` with ${counted(questions, 'question')}` : ''}, ${formatCount(heldOut)} held out, ${counted(tokensPerEpoch, 'token')} a pass; ` +
       `${formatCount(trainedParameters)} parameters; about ${formatBytes(memoryBytes)} of memory`,
     ...(skipped > 0 ? [`warning: ${counted(skipped, 'sample')} are longer than allowed and left out`] : []),
-    firstStep > 0 ? `going on from step ${firstStep} of ${steps}` : `${steps} steps`,
+    firstStep > 0 ? `continuing from step ${formatCount(firstStep)} of ${formatCount(steps)}` : counted(steps, 'step'),
   ];
 }
 
@@ -286,7 +294,7 @@ function reportLines({
       : formatTable([['held-out samples', 'loss before', 'after', ...apartHead, '% right before', 'after'], ...rows], {
           left: 1,
         })),
-    `${steps} steps${how}${written}`,
+    `${counted(steps, 'step')}${how}${written}`,
     `${counted(tokens, 'token')} in ${formatDuration(seconds * 1000)}, ${formatCount(tokensPerSecond)} tok/s`,
     ...(files.adapter === undefined ? [] : [`Adapter  ${files.adapter}`]),
     ...(files.model === undefined ? [] : [`Model    ${files.model}`]),

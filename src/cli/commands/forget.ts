@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander';
 import { loadOpenEngine, loadOpenStore } from '../lazy.ts';
 import { addModelOptions, addStoreOptions, type ModelOptions, type StoreFlags } from '../options/model-options.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatCount } from '../terminal/format.ts';
+import { counted, formatCount } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -21,11 +21,9 @@ export function addForget(program: Command, context: CommandContext): void {
     .command('forget')
     .description('remove the blocks of passages from every tier, as they were encoded')
     .requiredOption('--passages <source>', 'the passages to forget: JSONL file, folder, or - for stdin')
-    .option('--tenant <salt>', 'whose blocks')
+    .option('--tenant <salt>', 'only the blocks of requests with this salt')
     .addOption(
-      new Option('--policy <policy>', 'what they may have been encoded under besides the usual policies').argParser(
-        parsePolicy,
-      ),
+      new Option('--policy <policy>', 'further policies that they may have been encoded under').argParser(parsePolicy),
     )
     .option('--json', 'result as one line of JSON');
   addStoreOptions(addModelOptions(command));
@@ -41,6 +39,6 @@ async function forget(options: ForgetFlags, { io }: CommandContext): Promise<voi
   const store = await openStore(options, io.env, output);
   await using opened = await openEngine(options, { io, output, store });
   const removed = await opened.engine.forget(passages, { tenant: options.tenant, policy: options.policy });
-  output.print(`${formatCount(removed)} of ${formatCount(passages.length)} passages had a block; forgotten`);
+  output.print(`${formatCount(removed)} of ${counted(passages.length, 'passage')} had a block, which is removed`);
   output.result({ passages: passages.length, removed });
 }

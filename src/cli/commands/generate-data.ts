@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import type { DocumentTitles, ReadingTaskOptions, TaskSplit } from '../../tasks/index.ts';
 import { numberOption } from '../options/numbers.ts';
 import { invalid } from '../terminal/errors.ts';
-import { formatCount } from '../terminal/format.ts';
+import { counted, formatCount } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -41,7 +41,13 @@ export function addData(program: Command, context: CommandContext): void {
         .default('both'),
     )
     .addOption(
-      count('--names', 'most names of a kind: fewer make a smaller vocabulary (not with --documents)', 64, 4, 64),
+      count(
+        '--names',
+        'maximum number of names of a kind: fewer make a smaller vocabulary (not with --documents)',
+        64,
+        4,
+        64,
+      ),
     )
     .option(
       '--documents',
@@ -68,6 +74,6 @@ async function run(flags: Flags, { io }: CommandContext): Promise<void> {
     throw invalid(`--out cannot be written: ${error instanceof Error ? error.message : String(error)}`, error);
   }
   const words = taskVocabulary(tasks).size;
-  output.print(`${formatCount(tasks.length)} tasks written to ${out}, of ${formatCount(words)} different words`);
+  output.print(`${counted(tasks.length, 'task')} written to ${out}, of ${formatCount(words)} different words`);
   output.result({ ...rest, documents, hops: hopsOf[hops], file: out, tasks: tasks.length, words });
 }

@@ -50,7 +50,7 @@ export function addIndex(program: Command, context: CommandContext): void {
     .command('index')
     .description('read a folder of Markdown, text, HTML, PDF, tables and source code, and encode it; only what changed')
     .argument('[folder]', 'the folder')
-    .option('--list', 'say which folders are in the index')
+    .option('--list', 'list the folders in the index')
     .option('--remove <folder>', 'drop a folder from the index, and its blocks from the store');
   addFolderOptions(command).action(async (folder: string | undefined, flags: IndexFolderFlags) => {
     const chosen = [folder, flags.list, flags.remove].filter((value) => value !== undefined);

@@ -24,10 +24,14 @@ export function addMcp(program: Command, context: CommandContext): void {
     .description('serve the index to programs that speak the Model Context Protocol, over standard input and output')
     .option(
       '--min-coverage <share>',
-      'how much of a question the passages must speak of, else the model is not asked (default: 0.4)',
+      'minimum share of a question that the passages must cover; below it the model is not asked (default: 0.4)',
       numberOption('--min-coverage', { min: 0, max: 1 }),
     )
-    .option('--max-tokens <n>', 'longest answer (default: 200)', numberOption('--max-tokens', { min: 1, whole: true }));
+    .option(
+      '--max-tokens <n>',
+      'maximum tokens of the answer (default: 200)',
+      numberOption('--max-tokens', { min: 1, whole: true }),
+    );
   addModeOptions(addStoreOptions(addModelOptions(addRetrievalOptions(command), modelOfIndex)));
   command.action(async (flags: McpFlags) => {
     const { serveMcp } = await loadMcpServer();

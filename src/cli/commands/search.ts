@@ -15,9 +15,9 @@ interface SearchFlags extends RetrievalFlags {
 export function addSearch(program: Command, context: CommandContext): void {
   const command = program
     .command('search')
-    .description('passages of the index on a question, best first')
+    .description('find passages of the index for a question, best first')
     .argument('<question>', 'the question')
-    .option('--text', 'print the passages whole')
+    .option('--text', 'print whole passages')
     .option('--json', 'result as one line of JSON');
   addRetrievalOptions(command).action((question: string, flags: SearchFlags) => search(question, flags, context.io));
 }

@@ -15,7 +15,7 @@ interface FolderFlags extends Pick<StoreFlags, 'storeKey' | 'shared'> {
 }
 
 export function addStore(program: Command, context: CommandContext): void {
-  const store = program.command('store').description('look after stored blocks').helpCommand(false);
+  const store = program.command('store').description('manage stored blocks').helpCommand(false);
   const add = (usage: string, description: string) =>
     addFolderOption(store.command(usage).description(description)).option('--json', 'result as one line of JSON');
   add('ls', 'list blocks, the last used first').action((flags: FolderFlags) => list(flags, context));
@@ -116,7 +116,7 @@ async function clean(flags: CleanFlags, { io }: CommandContext): Promise<void> {
   const report = await cleanFolder(await folderOf(flags, io.env), { diskBytes: flags.disk, ttlMs: flags.ttl });
   output.print(
     `${counted(report.removed, 'block')} removed (${formatBytes(report.removedBytes)}), ` +
-      `${formatCount(report.temporary)} left-over files; ${counted(report.blocks, 'block')} stay (${formatBytes(report.bytes)})`,
+      `${counted(report.temporary, 'left-over file')}; ${counted(report.blocks, 'block')} left (${formatBytes(report.bytes)})`,
   );
   output.result(report);
 }

@@ -51,10 +51,10 @@ export function addVerify(program: Command, context: CommandContext): void {
       '--documents <source>',
       'instead of --data: a folder of documents, or `index`; questions are made from them',
     )
-    .option('--questions <file>', 'where those are kept, to be read and edited (default: in the cache folder)')
+    .option('--questions <file>', 'file that keeps these questions, to read and edit (default: in the cache folder)')
     .option('--index <dir>', 'folder of the index (default: index in the cache folder)')
     .addOption(
-      new Option('--minutes <n>', 'time allowed (default: 3 with --documents, else without end)').argParser(
+      new Option('--minutes <n>', 'time limit in minutes (default: 3 with --documents, else none)').argParser(
         numberOption('--minutes', { min: 0.01, max: 100_000 }),
       ),
     )
@@ -97,7 +97,9 @@ async function run(flags: Flags, askedTokens: number | undefined, { io }: Comman
   const given = data === undefined ? undefined : await readQuestions(data, flags);
   const needed = neededQuestions(tolerance);
   if (given !== undefined && given.length < needed) {
-    output.note(`warning: ${given.length} questions cannot give the verdict "block" at this tolerance: ${needed} can`);
+    output.note(
+      `warning: ${counted(given.length, 'question')} cannot give the verdict "block" at this tolerance: give at least ${formatCount(needed)}`,
+    );
   }
   const { openEngine } = await loadOpenEngine();
   await using opened = await openEngine(flags, { io, output, more: { prefixBytes: keptBytes } });

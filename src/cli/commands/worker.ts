@@ -28,15 +28,15 @@ interface WorkerFlags extends ModelOptions, QueueFlags, EncodingFlags, Pick<Stor
 export function addWorker(program: Command, context: CommandContext): void {
   const command = program
     .command('worker')
-    .description('encode what `enqueue` hands in, into a store that machines share')
+    .description('encode what `enqueue` queues, into a store that machines share')
     .option('--name <text>', 'name in reports (default: host and process)')
-    .option('--until-empty', 'end when no job waits or runs')
+    .option('--until-empty', 'exit when no job waits or runs')
     .option(
       '--takeover <time>',
-      'others take the jobs of a worker that shows no sign of life for so long (default: 30s)',
+      'time without a sign of life after which other workers take its jobs (default: 30s)',
       durationOption('--takeover'),
     )
-    .option('--ttl <time>', 'life of blocks on the shared server, e.g. 30d (default: 7d)', durationOption('--ttl'))
+    .option('--ttl <time>', 'lifetime of blocks on the shared server, e.g. 30d (default: 7d)', durationOption('--ttl'))
     .option('--json', 'result as one line of JSON');
   addQueueOptions(command);
   addSharedOption(addStoreKeyOption(addModelOptions(addEncodingOption(command))));
@@ -67,7 +67,9 @@ async function work(flags: WorkerFlags, { io }: CommandContext): Promise<void> {
         return;
       }
       const { encoded, present, ms } = report.result;
-      output.note(`job ${report.job}: ${encoded} blocks encoded, ${present} were there, ${formatMs(ms)}`);
+      output.note(
+        `job ${report.job}: ${counted(encoded, 'block')} encoded, ${formatCount(present)} were there already, ${formatMs(ms)}`,
+      );
     },
     onTrouble: (message) => output.note(`warning: queue: ${message}`),
   });

@@ -41,8 +41,8 @@ export function demoHeader({ model, engine, loadMs, encoding, tokensPerSecond }:
   const { parameters } = engine.model;
   return [
     `Model    ${model}, ${Math.round(parameters / 1e6)}M parameters, loaded in ${formatMs(loadMs)}`,
-    `Device   ${engine.threads} threads, ${engine.attention} attention, keys and values ${engine.kvType}`,
-    `Encoded  ${encoding.encoded} blocks, ${counted(encoding.tokens, 'token')} in ${formatMs(encoding.ms)} ` +
+    `Device   ${counted(engine.threads, 'thread')}, ${engine.attention} attention, keys and values ${engine.kvType}`,
+    `Encoded  ${counted(encoding.encoded, 'block')}, ${counted(encoding.tokens, 'token')} in ${formatMs(encoding.ms)} ` +
       `(${formatCount(tokensPerSecond)} tokens/s)`,
     `Stored   ${formatBytes(encoding.bytes)} of keys and values, reused by every question`,
     '',
@@ -55,7 +55,7 @@ export function demoCard(number: number, row: DemoRow, bold: (text: string) => s
     bold(`${number}  ${row.question}`),
     ...side('full', full),
     ...side('block', block),
-    `${indent} ${hit} blocks hit, ${missed} missed, ${formatBytes(reusedBytes)} reused`,
+    `${indent} ${counted(hit, 'block')} hit, ${missed} missed, ${formatBytes(reusedBytes)} reused`,
     `${indent} first token ${formatReduction(block.ttftMs, full.ttftMs)}, FLOPs to it ${formatReduction(flops.spent, flops.full)}`,
     `${indent} answers ${agree ? 'agree' : 'differ'}${verdict(row)}`,
     '',

@@ -42,15 +42,17 @@ export function addEvalOptions(command: Command): Command {
     'passages of each question: those that answer and others, which sets of single paragraphs get from the file (default: as given)',
   );
   count('--passages-per-question', 'passages to keep of each question, from the first (default: all)');
-  count('--max-tokens', 'longest answer', 200);
+  count('--max-tokens', 'maximum tokens of an answer', 200);
   count('--parallel', 'questions in flight', 4);
   return command
     .addOption(new Option('--policy <list>', policyHelp).argParser(parsePolicies))
     .addOption(
-      new Option('--repair <list>', 'the same, with plain before them').argParser(parsePolicies).conflicts('policy'),
+      new Option('--repair <list>', 'the same as --policy, with plain first')
+        .argParser(parsePolicies)
+        .conflicts('policy'),
     )
     .option('--short', 'ask for a few words copied from the passages')
-    .option('--resume <file>', 'go on from the answers in this file, and add to it')
+    .option('--resume <file>', 'continue from the answers in this file, and append to it')
     .option('--json', 'result as one line of JSON');
 }
 
@@ -83,7 +85,7 @@ export function showAnswers(output: Output, label: string): (progress: { done: n
 
 export function noteSkipped(output: Output, skipped: number): void {
   if (skipped === 0) return;
-  output.note(`warning: ${counted(skipped, 'question')} exceed the context and were left out`);
+  output.note(`warning: ${counted(skipped, 'question')} left out: prompt and answer exceed the context`);
 }
 
 /** What the model runs with, for cards. */

@@ -52,7 +52,7 @@ export function addDocumentOptions(command: Command, help?: string): Command {
   return addIndexOptions(command, help)
     .option(
       '--chunk-tokens <n>',
-      'longest passage (default: 256)',
+      'maximum tokens of a passage (default: 256)',
       numberOption('--chunk-tokens', { min: 16, whole: true }),
     )
     .addOption(
@@ -63,14 +63,18 @@ export function addDocumentOptions(command: Command, help?: string): Command {
     )
     .option(
       '--ocr <languages>',
-      "read scanned pages of PDFs in these languages, eng or deu+eng, by tesseract.js, which is to be installed beside; none for no recognition (default: the index's own, else none)",
+      "recognise the text of scanned PDF pages in these languages, e.g. eng or deu+eng; needs tesseract.js; none turns it off (default: the index's own, else none)",
       ocrOption,
     )
-    .option('--max-file <bytes>', 'larger files are left out (default: 32MiB)', bytesOption('--max-file'))
-    .option('--no-ignore', 'also what .gitignore and .blockignore leave out')
+    .option(
+      '--max-file <bytes>',
+      'maximum size of a file; larger ones are skipped (default: 32MiB)',
+      bytesOption('--max-file'),
+    )
+    .option('--no-ignore', 'include what .gitignore and .blockignore exclude')
     .option(
       '--language <name>',
-      "of the documents, e.g. german or de: of endings and function words (default: the index's own, else English)",
+      "language of the documents, e.g. german or de, for word endings and stop words (default: the index's own, else English)",
     );
 }
 
@@ -91,7 +95,7 @@ export function indexDirectory(asked: string | undefined, env: Environment): str
 export function addRerankOption(command: Command): Command {
   return command.option(
     '--rerank <ref>',
-    'model that reads what a search finds together with the question and puts it in order: GGUF of a reranker, such as bge-reranker-v2-m3 (default: none)',
+    'reranker that orders what a search finds: a GGUF such as bge-reranker-v2-m3 (default: none)',
   );
 }
 
@@ -99,12 +103,12 @@ export function addRetrievalOptions(command: Command): Command {
   const repeated = (text: string, before: readonly string[] = []) => [...before, text];
   return addRerankOption(addIndexOptions(command))
     .addOption(
-      new Option('--top <n>', 'most passages (default: 8)').argParser(
+      new Option('--top <n>', 'maximum number of passages (default: 8)').argParser(
         numberOption('--top', { min: 1, max: 1000, whole: true }),
       ),
     )
     .addOption(
-      new Option('--budget <tokens>', 'most tokens of all passages together').argParser(
+      new Option('--budget <tokens>', 'maximum tokens of all passages together').argParser(
         numberOption('--budget', { min: 1, whole: true }),
       ),
     )

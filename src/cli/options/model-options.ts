@@ -33,7 +33,7 @@ export function addModelOptions(command: Command, otherwise = modelDefaultHelp):
     .addOption(
       new Option(
         '--context <tokens>',
-        'longest prompt plus answer (default: what the model was trained for)',
+        'maximum tokens of prompt plus answer (default: what the model was trained for)',
       ).argParser(numberOption('--context', { min: 1, whole: true })),
     )
     .addOption(
@@ -70,7 +70,7 @@ export function addEncodingOption(command: Command): Command {
   return command.addOption(
     new Option(
       '--policy <policy>',
-      'how passages are encoded, as the commands will say that answer, e.g. plain or anchor:200 (default: what `verify` found, else anchored)',
+      'how passages are encoded, the same as in the commands that answer, e.g. plain or anchor:200 (default: what `verify` found, else anchored)',
     ).argParser(parsePolicy),
   );
 }
@@ -98,14 +98,14 @@ export function addComputeOptions(command: Command): Command {
       ),
     )
     .addOption(
-      new Option('--device <name>', 'where to compute')
+      new Option('--device <name>', 'compute device')
         .choices(['auto', 'cpu', 'cuda', 'vulkan', 'metal'])
         .default('auto'),
     )
     .addOption(
       new Option(
         '--threads <n>',
-        'compute threads; auto: a core each, fewer while others use the cores (default: auto)',
+        'compute threads; auto: one per core, fewer while other processes use the cores (default: auto)',
       ).argParser(threadsOption('--threads')),
     )
     .addOption(
@@ -114,20 +114,20 @@ export function addComputeOptions(command: Command): Command {
         .default('f16'),
     )
     .addOption(
-      new Option('--attention <path>', 'attention path; gathered is that of devices')
+      new Option('--attention <path>', 'attention path; gathered is the one of GPUs')
         .choices(['auto', 'gathered', 'native', 'portable'])
         .default('auto'),
     )
     .addOption(
       new Option(
         '--device-limit <bytes>',
-        "most of the device's memory to take; on the CPU, besides weights (default: what the driver gives)",
+        'maximum memory of the device; on the CPU, weights not counted (default: what the driver gives)',
       ).argParser(bytesOption('--device-limit')),
     )
     .addOption(
       new Option(
         '--device-memory <bytes>',
-        "of a device's memory, for blocks (default: half of what weights leave, at most --memory)",
+        'memory of the device for blocks (default: half of what weights leave, at most --memory)',
       ).argParser(bytesOption('--device-memory')),
     )
     .addOption(
@@ -138,7 +138,7 @@ export function addComputeOptions(command: Command): Command {
         .choices(['auto', 'native', 'ggml'])
         .default('auto'),
     )
-    .option('--no-repack', 'use quantised weights as they lie in the file: slower, no second copy in memory');
+    .option('--no-repack', 'use quantised weights as the file has them: slower, but without a second copy in memory');
 }
 
 export function engineOptions(options: ModelOptions): Omit<EngineOptions, 'modelPath'> {
@@ -177,7 +177,10 @@ export interface SamplingFlags {
 export function addSamplingOptions(command: Command): Command {
   const number = (flag: string, value: string, help: string, range: Parameters<typeof numberOption>[1]) =>
     command.addOption(new Option(`${flag} <${value}>`, help).argParser(numberOption(flag, range)));
-  number('--max-tokens', 'n', 'longest answer (default: 200, or what the context has left)', { min: 1, whole: true });
+  number('--max-tokens', 'n', 'maximum tokens of the answer (default: 200, or what the context has left)', {
+    min: 1,
+    whole: true,
+  });
   number('--temperature', 't', '0 takes the likeliest token each time (default: 0)', { min: 0 });
   number('--top-k', 'k', 'keep the k likeliest tokens; 0 keeps all (default: 0)', { min: 0, whole: true });
   number('--top-p', 'p', 'keep the likeliest tokens of this mass (default: 1)', { min: 0, max: 1 });
@@ -222,18 +225,19 @@ export function addStoreOptions(command: Command): Command {
     .addOption(
       new Option(
         '--ttl <time>',
-        'encode stored blocks again past this age, e.g. 30d (default: never; on shared servers 7d)',
+        'maximum age of stored blocks, e.g. 30d; older ones are encoded again (default: none; on shared servers 7d)',
       ).argParser(durationOption('--ttl')),
     )
     .addOption(
-      new Option('--tenant-quota <bytes>', "most of the folder one tenant's blocks may take (default: all)").argParser(
-        bytesOption('--tenant-quota'),
-      ),
+      new Option(
+        '--tenant-quota <bytes>',
+        "maximum size of one tenant's blocks in the folder (default: all of it)",
+      ).argParser(bytesOption('--tenant-quota')),
     );
   command.addOption(
     new Option(
       '--claims <wait>',
-      'wait for a block that another machine of the shared Redis encodes: about as long as encoding takes, as long as it lives, or not',
+      'wait for a block that another machine holds a lease on (in the shared Redis): about as long as encoding takes, as long as that machine lives, or not at all',
     )
       .choices(['patient', 'strict', 'none'])
       .default('patient'),

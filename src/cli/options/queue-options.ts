@@ -9,5 +9,5 @@ export interface QueueFlags {
 export function addQueueOptions(command: Command): Command {
   return command
     .requiredOption('--queue <url>', 'redis://host:port of the job queue; commas between the nodes of a cluster')
-    .option('--queue-name <name>', 'queues of different names do not meet (default: encode)');
+    .option('--queue-name <name>', 'name of the queue (default: encode)');
 }

@@ -61,8 +61,8 @@ const mib = 2 ** 20;
 /** @param logLevel where no flag says one */
 export function addServerOptions(command: Command, logLevel: string): Command {
   command
-    .option('--config <file>', 'JSON or YAML file of these options, by name without dashes in front')
-    .option('--check', 'print the settings and where they come from, and end')
+    .option('--config <file>', 'JSON or YAML file of these options, named without leading dashes')
+    .option('--check', 'print the settings and where they come from, then exit')
     .option('--json', 'once ready, print { url, model } as JSON; with --check, the settings');
   const { number, whole, share } = options(command);
   command
@@ -70,7 +70,7 @@ export function addServerOptions(command: Command, logLevel: string): Command {
     .option('--host <name>', 'address to listen on', '127.0.0.1')
     .option(
       '--allowed-host <name>',
-      'name that clients reach this server by, beside --host, loopback names and IP addresses; * for any; may be repeated',
+      'host name that clients may use for this server besides --host, loopback names and IP addresses; * for any; may be repeated',
       repeated(parseHost),
     )
     .option(
@@ -80,49 +80,57 @@ export function addServerOptions(command: Command, logLevel: string): Command {
     )
     .option(
       '--model-name <name>',
-      "what requests call the model; may be repeated (default: the model's own name)",
+      "name of the model in requests; may be repeated (default: the model's own name)",
       repeated(parseModelName),
     )
     .option(
       '--api-key <key>',
-      'KEY or KEY=tenant that clients must send, seen by whoever lists processes; may be repeated',
+      'API key that clients must send, as KEY or KEY=tenant; visible in the list of processes; may be repeated',
       repeated(),
     )
-    .option('--api-keys <file>', 'file of such keys, one per line; for its owner alone')
-    .option('--metrics-token <token>', 'bearer token of /metrics, which is off where there are API keys and no token')
-    .option('--max-body <bytes>', 'largest request (default: 8MiB)', bytesOption('--max-body'))
-    .option('--max-bodies <bytes>', 'all requests under way, together (default: 128MiB)', bytesOption('--max-bodies'))
-    .option('--deadline <time>', 'longest time of a request (default: 5m)', durationOption('--deadline'))
+    .option('--api-keys <file>', 'file of API keys, one per line; only its owner may read it')
+    .option('--metrics-token <token>', 'bearer token for /metrics, which is off with API keys and without a token')
+    .option('--max-body <bytes>', 'maximum size of a request body (default: 8MiB)', bytesOption('--max-body'))
+    .option(
+      '--max-bodies <bytes>',
+      'maximum size of the bodies of all running requests together (default: 128MiB)',
+      bytesOption('--max-bodies'),
+    )
+    .option('--deadline <time>', 'maximum duration of a request (default: 5m)', durationOption('--deadline'))
     .addOption(
-      new Option('--grace <time>', 'time for requests under way at the end')
+      new Option('--grace <time>', 'time that running requests get at shutdown')
         .argParser(durationOption('--grace'))
         .default(30_000, '30s'),
     )
     .option(
       '--drain <time>',
-      'least time in which /ready answers 503 at the end, for load balancers (default: none)',
+      'minimum time for which /ready answers 503 at shutdown, for load balancers (default: none)',
       durationOption('--drain'),
     )
-    .option('--kv-memory <bytes>', "answers' own keys and values (default: half of memory)", bytesOption('--kv-memory'))
+    .option(
+      '--kv-memory <bytes>',
+      'keys and values of running answers (default: half of memory)',
+      bytesOption('--kv-memory'),
+    )
     .addOption(
-      new Option('--prefix-memory <bytes>', 'of these, kept for requests that begin alike; 0 for none')
+      new Option('--prefix-memory <bytes>', 'of these, kept for prompts that share a prefix; 0 for none')
         .argParser(bytesOption('--prefix-memory'))
         .default(256 * mib, '256MiB'),
     );
-  whole('--max-documents', 'documents of one request (default: 1024)');
-  whole('--max-tokens', 'longest answer that may be asked for (default: 4096)');
-  whole('--max-running', 'requests computed at once (default: 32)');
-  whole('--max-queue', 'requests that wait beyond those (default: 128)', 0);
-  whole('--max-jobs', 'encoding jobs at once (default: 4)');
+  whole('--max-documents', 'maximum documents of a request (default: 1024)');
+  whole('--max-tokens', 'maximum tokens of an answer (default: 4096)');
+  whole('--max-running', 'maximum requests computed at once (default: 32)');
+  whole('--max-queue', 'maximum requests that wait (default: 128)', 0);
+  whole('--max-jobs', 'maximum encoding jobs at once (default: 4)');
   share('--shadow', 'share of the answers in block mode that are checked against full attention (default: 0)');
-  share('--shadow-min-agreement', 'least mean agreement of the last checks (default: 0.6)');
+  share('--shadow-min-agreement', 'minimum mean agreement of the last checks (default: 0.6)');
   command.option(
     '--no-learn',
-    'stay with full attention without a verdict; else a sample of the requests is read in block mode, too, while idle, and what is as good there runs there from then on',
+    'without a verdict, stay with full attention; by default an idle server reads a sample of the requests in block mode, too, and uses it from then on where it is as good',
   );
   command.option(
     '--learn-rate <x>',
-    'share of the requests in that sample',
+    'share of the requests that are sampled so',
     numberOption('--learn-rate', { min: 0, max: 1 }),
     0.25,
   );
@@ -132,19 +140,23 @@ export function addServerOptions(command: Command, logLevel: string): Command {
     numberOption('--learn-tolerance', { min: 0.001, max: 0.5 }),
     0.05,
   );
-  number('--shadow-max-kl', 'greatest mean KL divergence of the first token, in nats (default: 0.5)');
+  number('--shadow-max-kl', 'maximum mean KL divergence of the first token, in nats (default: 0.5)');
   command.addOption(
-    new Option('--log-level <level>', 'least severe line of the log')
+    new Option('--log-level <level>', 'minimum level of the log')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default(logLevel),
   );
   addModeOptions(command);
-  whole('--max-files', 'files that a tenant may send (default: 1000)');
+  whole('--max-files', 'maximum number of files of a tenant (default: 1000)');
   command
-    .option('--max-uploads <bytes>', 'size of all files of a tenant (default: 1GiB)', bytesOption('--max-uploads'))
+    .option(
+      '--max-uploads <bytes>',
+      'maximum size of all files of a tenant (default: 1GiB)',
+      bytesOption('--max-uploads'),
+    )
     .option(
       '--docs-name <name>',
-      'what requests call the model to be answered from the documents (default: docs)',
+      'name of the model in requests that are answered from the documents (default: docs)',
       parseModelName,
     );
   return addStoreOptions(command);

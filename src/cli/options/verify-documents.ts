@@ -1,11 +1,11 @@
 /** Where `verify --documents` gets its questions: from a folder or an index, kept in a file that can be edited. */
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Question } from '@block-attention/engine/eval';
 import type { Engine } from '@block-attention/engine/internal/engine';
-import { cacheFolder } from '@block-attention/engine/internal/platform';
+import { cacheFolder, replaceFile } from '@block-attention/engine/internal/platform';
 import type { Passage } from '@block-attention/engine/internal/prompt';
 import { loadEval, loadRag } from '../lazy.ts';
 import { invalid } from '../terminal/errors.ts';
@@ -68,7 +68,7 @@ export async function questionsOf(
   });
   if (questions.length === 0)
     throw invalid(`--documents ${flags.documents} gives no question: name documents with words`);
-  await replaceFile(path, `${questions.map((question) => JSON.stringify(question)).join('\n')}\n`);
+  await keep(path, `${questions.map((question) => JSON.stringify(question)).join('\n')}\n`);
   return { questions, path, made: true };
 }
 
@@ -108,14 +108,11 @@ function defaultPath(passages: readonly Passage[], engine: Engine, perQuestion: 
   return join(cacheFolder(io.env), 'questions', `${name}.jsonl`);
 }
 
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${randomUUID()}`;
+async function keep(path: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(temporary, text, { mode: 0o600 });
-    await rename(temporary, path);
+    await replaceFile(path, text);
   } catch (error) {
-    await rm(temporary, { force: true });
     throw invalid(`${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`, error);
   }
 }

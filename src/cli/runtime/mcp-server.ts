@@ -204,9 +204,9 @@ function addTools(server: McpServer, { index, model, retrieval, flags }: Parts):
           passages: chunks,
           updatedAt: new Date(updatedAt).toISOString(),
         }));
-        const { directory, words } = index;
+        const { directory, language } = index;
         const about = { model: index.model ?? null, embeddings: index.embedderReference ?? null };
-        const state = { directory, language: words.language, ...about, documents, folders };
+        const state = { directory, language, ...about, documents, folders };
         return { text: JSON.stringify(state, undefined, 2), structured: state };
       }),
   );

@@ -65,7 +65,7 @@ export async function openEngine(
     const { trainedContext, contextTokens } = engine.model;
     if (contextTokens > trainedContext) {
       output.note(
-        `warning: --context is ${contextTokens}, the model was trained for ${trainedContext}: what is longer it reads badly`,
+        `warning: --context is ${contextTokens}, the model was trained for ${trainedContext}: it reads longer prompts badly`,
       );
     }
     for (const warning of engine.model.warnings) output.note(`warning: ${warning}`);

@@ -12,6 +12,7 @@ import { policyOf } from '../options/model-options.ts';
 import type { ServeFlags } from '../options/serve-options.ts';
 import { serverSecret } from '../options/server-secret.ts';
 import { textOf } from '../options/text-file.ts';
+import { counted } from '../terminal/format.ts';
 import type { CliIo } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 import { documentsOf, openEmbedderOf } from './served-documents.ts';
@@ -105,20 +106,20 @@ export async function runServer(
     return server.listen(app, 0, flags.host);
   });
   if (flags.host !== '127.0.0.1' && flags.host !== 'localhost' && keys.length === 0) {
-    output.note(`warning: everybody who reaches ${flags.host} is served: set --api-key`);
+    output.note(`warning: the server answers everybody who can reach ${flags.host}: set --api-key`);
   }
   // Where it stands in for another, that was said when it was opened.
   if (opened.model.name === embeddedModel && opened.model.instead === undefined) {
     output.note('the embedded model answers, a reader of short facts: for documents of your own name another, --model');
   }
-  if (keys.length > 0) output.note(`API keys of ${app.tenants.length} tenants: ${app.tenants.join(', ')}`);
+  if (keys.length > 0) output.note(`API keys of ${counted(app.tenants.length, 'tenant')}: ${app.tenants.join(', ')}`);
   if (documents) output.print(`ask your documents at ${listening.url}/`);
   output.print(`${name} at ${listening.url}/v1, API page at ${listening.url}/docs`);
   const { reason } = opened.engine.chooseMode({});
   if (reason !== null) output.note(`mode: ${reason}`);
   output.result({ url: listening.url, model: name });
   if (!io.signal.aborted) await once(io.signal, 'abort');
-  output.note('finishing the requests under way');
+  output.note('finishing the running requests');
   await listening.close(flags.grace, { drainMs: flags.drain });
 }
 

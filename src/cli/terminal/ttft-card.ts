@@ -1,7 +1,7 @@
 /** The TTFT report for people, at 80 columns. Rows appear as they are measured, so widths are fixed. */
 import type { TtftReport, TtftRow } from '@block-attention/engine/eval';
 import { paperRows } from '@block-attention/engine/internal/paper';
-import { formatBytes, formatFlops, formatMs, formatReduction } from './format.ts';
+import { counted, formatBytes, formatFlops, formatMs, formatReduction } from './format.ts';
 
 const widths = [7, 12, 10, 9, 9, 9, 9, 9] as const;
 
@@ -44,11 +44,13 @@ export function ttftFooter(report: TtftReport, modelName: string): string[] {
     'FLOPs: to the first token, attention included.',
     ...(last === undefined ? [] : paperFigures(last)),
     '',
-    `Machine  ${machine.cpu}, ${machine.cores} cores, ${formatBytes(machine.memoryBytes)}, ${machine.platform}, Node ${machine.node}`,
+    `Machine  ${machine.cpu}, ${counted(machine.cores, 'core')}, ${formatBytes(machine.memoryBytes)}, ${machine.platform}, Node ${machine.node}`,
     `Model    ${modelName} (${model.path})`,
-    `Setting  ${threads} threads, keys and values ${kvType}, ${attention} attention, blocks of ${blockTokens} tokens`,
+    `Setting  ${counted(threads, 'thread')}, keys and values ${kvType}, ${attention} attention, blocks of ${counted(blockTokens, 'token')}`,
     ...(beyond
-      ? [`         prompts longer than the trained ${model.trainedContext} tokens: random words, time alone`]
+      ? [
+          `         prompts longer than the trained ${counted(model.trainedContext, 'token')}: random words, time alone`,
+        ]
       : []),
   ];
 }

@@ -7,7 +7,7 @@ import type {
   KeyOptions,
   ModeChoice,
 } from '@block-attention/engine/internal/engine';
-import type { DocumentIndex } from '../catalog/document-index.ts';
+import { type DocumentIndex, wordsOf } from '../catalog/document-index.ts';
 import type { DocumentsState } from '../catalog/documents-state.ts';
 import { passageOf, type SearchHit, type SearchOptions } from '../types.ts';
 import { type Citation, judgeAnswer } from './cite.ts';
@@ -130,7 +130,7 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
     hits,
     unasked,
     finish: (result) => {
-      const judged = judgeAnswer({ answer: result.text, question, previous }, hitsRead(hits, result), index.words);
+      const judged = judgeAnswer({ answer: result.text, question, previous }, hitsRead(hits, result), wordsOf(index));
       return {
         ...result,
         ttftMs: result.ttftMs + preparedMs,

@@ -22,10 +22,11 @@ export interface Conversation<Result extends AnswerResult = DocumentAnswer> {
   /** Finished turns that the next question brings along, oldest first. */
   readonly turns: readonly Turn[];
   /** Answers, and remembers question and answer once complete. One question at a time. */
-  ask(question: string, options?: { readonly signal?: AbortSignal | undefined }): Answering<Result>;
+  ask(question: string, options?: { readonly signal?: AbortSignal | undefined }): ConversationAnswer<Result>;
 }
 
-interface Answering<Result> extends AsyncIterable<string> {
+/** The pieces of an answer, and the whole. */
+export interface ConversationAnswer<Result> extends AsyncIterable<string> {
   readonly result: Promise<Result>;
 }
 
@@ -43,7 +44,7 @@ export function createDialogue(options: DialogueOptions): Conversation<AnswerRes
 
 function remember<Result extends AnswerResult>(
   mostTurns = 8,
-  answer: (question: string, history: readonly Turn[], signal: AbortSignal | undefined) => Answering<Result>,
+  answer: (question: string, history: readonly Turn[], signal: AbortSignal | undefined) => ConversationAnswer<Result>,
 ): Conversation<Result> {
   let turns: readonly Turn[] = [];
   return {

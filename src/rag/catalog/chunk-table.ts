@@ -15,7 +15,7 @@ const numbers: readonly (keyof ChunkRow)[] = ['startLine', 'endLine', 'page', 't
 /** Rows from which a look-up by id goes through an index. */
 const indexedFrom = 5000;
 /** Rows up to which files are written again after rows were removed. */
-const anewUpTo = 20_000;
+const rewrittenUpTo = 20_000;
 /** Share of the rows that may wait for the index of words, or to be taken off the disk. */
 const mostWaiting = 0.05;
 /** States of the table, each of a run over a folder, that may wait to be cleaned up. */
@@ -148,10 +148,10 @@ export class ChunkTable {
   async settle({ removed }: { readonly removed: number }): Promise<void> {
     const rows = await this.count();
     const purge = removed > 0;
-    const anew = purge && rows <= anewUpTo;
-    if (!anew && removed <= rows * mostWaiting && (await this.#mayWait(rows))) return;
+    const rewrite = purge && rows <= rewrittenUpTo;
+    if (!rewrite && removed <= rows * mostWaiting && (await this.#mayWait(rows))) return;
     // An update writes rows to new files, and files without rows are deleted below.
-    if (anew && rows > 0) await this.#table.update({ valuesSql: { position: 'position' } });
+    if (rewrite && rows > 0) await this.#table.update({ valuesSql: { position: 'position' } });
     const indices = await this.#table.listIndices();
     const has = (column: string) => indices.some(({ columns }) => columns.includes(column));
     const { Index } = await lance();

@@ -3,15 +3,14 @@
  *
  * Readers take no lock: each search sees one committed state. Writers, in however many processes, take turns.
  */
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Engine, KeyOptions } from '@block-attention/engine/internal/engine';
-import { cacheFolder, type Environment } from '@block-attention/engine/internal/platform';
 import type { BlockStore } from '@block-attention/engine/internal/store';
 import { withFolderLock } from '../../hub/index.ts';
 import { checkDimensions } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
-import { type ParserLimits, ParserProcess } from '../load/parser-process.ts';
+import { ParserProcess } from '../load/parser-process.ts';
 import type { Reranker } from '../rerank/reranker.ts';
 import { globs, type SearchParts, searchChunks } from '../search/search-chunks.ts';
 import {
@@ -30,39 +29,11 @@ import { type ChunkTable, filterSql } from './chunk-table.ts';
 import { type DocumentsState, documentsState, forgetReading, writerFolder } from './documents-state.ts';
 import { type EncodeChunksOptions, type EncodeTotals, encodeChunks } from './encode-chunks.ts';
 import { forgetBlocks } from './forget-blocks.ts';
+import { defaultIndexDirectory, type IndexedFile, type IndexedFolder, type IndexOptions } from './index-options.ts';
 import { oneOf } from './lance.ts';
-import { type KnownFile, type Manifest, manifestVersion, readManifest, writeManifest } from './manifest.ts';
+import { type Manifest, manifestVersion, readManifest, writeManifest } from './manifest.ts';
 import { makeFolder, openTables } from './open-tables.ts';
 import { hasOtherWords, type UpdateOptions, updateFolder } from './update-folder.ts';
-
-export interface IndexOptions extends ParserLimits {
-  /** Folder of the index. Defaults to `defaultIndexDirectory()`. */
-  readonly directory?: string | undefined;
-  /** Make the index if there is none. Defaults to true. */
-  readonly create?: boolean | undefined;
-  /** Vectors for chunks and questions; an index keeps to the embedder it was made with. Defaults to none. */
-  readonly embedder?: Embedder | undefined;
-  /** Puts what a search finds in order, by reading it together with the question. Defaults to none. */
-  readonly reranker?: Reranker | undefined;
-  /**
-   * Language of the documents, by name or ISO 639 code: `German`, `Deutsch`, `de`. It decides on endings and function
-   * words. Another than the index has takes effect with the next update. Defaults to that of the index, else English.
-   */
-  readonly language?: string | undefined;
-}
-
-export interface IndexedFolder {
-  readonly root: string;
-  readonly files: number;
-  readonly skipped: number;
-  readonly chunks: number;
-  readonly updatedAt: number;
-}
-
-/** `index` in the user's cache folder. */
-export function defaultIndexDirectory(env?: Environment): string {
-  return join(cacheFolder(env), 'index');
-}
 
 /**
  * Opens an index, making one if need be.
@@ -103,7 +74,7 @@ export async function openIndex(options: IndexOptions = {}): Promise<DocumentInd
       ? recorded
       : { reference: embedder.reference, identity: embedder.identity, dimensions: embedder.dimensions };
   const { connection, chunks, blocks } = await openTables(directory, record?.dimensions);
-  return new DocumentIndex(
+  return opened(
     directory,
     { ...usable, ...(record !== undefined && { embedder: record }) },
     {
@@ -131,6 +102,14 @@ interface Parts {
 
 const chunksAtOnce = 500;
 
+let opened: (directory: string, manifest: Manifest, parts: Parts) => DocumentIndex;
+let partsOf: (index: DocumentIndex) => Parts;
+
+/** What a word is in an index; of the language that it has, or gets with its next update. */
+export function wordsOf(index: DocumentIndex): Words {
+  return partsOf(index).words;
+}
+
 export class DocumentIndex implements AsyncDisposable {
   readonly directory: string;
   readonly #parts: Parts;
@@ -139,7 +118,12 @@ export class DocumentIndex implements AsyncDisposable {
   #seen: string | undefined;
   #closed = false;
 
-  constructor(directory: string, manifest: Manifest, parts: Parts) {
+  static {
+    opened = (directory, manifest, parts) => new DocumentIndex(directory, manifest, parts);
+    partsOf = (index) => index.#parts;
+  }
+
+  private constructor(directory: string, manifest: Manifest, parts: Parts) {
     this.directory = directory;
     this.#manifest = manifest;
     this.#parts = parts;
@@ -155,9 +139,9 @@ export class DocumentIndex implements AsyncDisposable {
     return this.#manifest.embedder?.reference;
   }
 
-  /** What a word is here; of the language that the index has, or gets with its next update. */
-  get words(): Words {
-    return this.#parts.words;
+  /** Language of its words: the one that it has, or gets with its next update. */
+  get language(): string {
+    return this.#parts.words.language;
   }
 
   /** As of the last update here, search or look at the state: other processes may have written since. */
@@ -331,7 +315,7 @@ export class DocumentIndex implements AsyncDisposable {
   }
 
   /** What is known of a file: its time of change when it was read, its passages, why it has none. @param root as `folders` names it */
-  file(root: string, path: string): Pick<KnownFile, 'modifiedAt' | 'chunks' | 'skipped'> | undefined {
+  file(root: string, path: string): IndexedFile | undefined {
     return this.#manifest.folders[root]?.files[path];
   }
 

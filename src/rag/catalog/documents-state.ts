@@ -5,9 +5,9 @@
  *
  * Notes are written under the index's lock, by renaming, and without waiting for the disk: a lost one costs a number.
  */
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceFile } from '@block-attention/engine/internal/platform';
 import { isLocked } from '../../hub/index.ts';
 
 export interface DocumentsState {
@@ -88,11 +88,5 @@ async function readNotes(directory: string): Promise<Notes> {
 }
 
 async function writeNotes(directory: string, notes: Notes): Promise<void> {
-  const temporary = join(directory, `${fileName}.${randomUUID()}`);
-  try {
-    await writeFile(temporary, JSON.stringify(notes), { mode: 0o600 });
-    await rename(temporary, join(directory, fileName));
-  } catch {
-    await rm(temporary, { force: true });
-  }
+  await replaceFile(join(directory, fileName), JSON.stringify(notes), { sync: false }).catch(() => undefined);
 }

@@ -5,10 +5,10 @@
  * written after the tables, by renaming, so that after a crash it may know too little, never too much: what it does not
  * know is read again, and gives the same chunks.
  */
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import { replaceFile } from '@block-attention/engine/internal/platform';
 import type { TableForm } from '../chunk/tables.ts';
 import type { SkipCode } from '../load/document.ts';
 
@@ -136,18 +136,5 @@ function damaged(path: string, cause?: unknown): BlockAttentionError {
 
 export async function writeManifest(directory: string, manifest: Manifest): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const temporary = join(directory, `${fileName}.${randomUUID()}`);
-  const file = await open(temporary, 'wx', 0o600);
-  try {
-    await file.writeFile(JSON.stringify(manifest));
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  try {
-    await rename(temporary, join(directory, fileName));
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await replaceFile(join(directory, fileName), JSON.stringify(manifest));
 }

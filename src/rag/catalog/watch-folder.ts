@@ -1,11 +1,14 @@
 /** Keeps an index up to date while its folder changes: changes are gathered, then one run looks at the folder. */
 import type { IndexSummary } from '../types.ts';
 import type { DocumentIndex } from './document-index.ts';
-import { type FolderChangesOptions, folderChanges } from './folder-changes.ts';
+import { folderChanges } from './folder-changes.ts';
 import { rootOf, type UpdateOptions } from './update-folder.ts';
 
-export interface WatchOptions extends UpdateOptions, Omit<FolderChangesOptions, 'onError'> {
+export interface WatchOptions extends UpdateOptions {
+  /** Ends the watching. */
   readonly signal: AbortSignal;
+  /** Quiet time after the last change before the folder is looked at, in ms. Defaults to 400. */
+  readonly quietMs?: number | undefined;
   /** After each run: the first, and those in which something changed. */
   readonly onUpdate?: ((summary: IndexSummary) => void) | undefined;
   /** Called when a run fails; the watching goes on. */

@@ -11,8 +11,8 @@ import { cellsOf, namedCells } from './named-cells.ts';
  * `rows`: a row is `Boat: Dinghy; Fee: 12 €`, whatever stands around it. `markdown`: rows stand as in the file, their
  * header above the first of each passage.
  */
-export const tableForms = ['rows', 'markdown'] as const;
-export type TableForm = (typeof tableForms)[number];
+export type TableForm = 'rows' | 'markdown';
+export const tableForms: readonly TableForm[] = ['rows', 'markdown'];
 export const defaultTables: TableForm = 'rows';
 
 export interface TableOptions {

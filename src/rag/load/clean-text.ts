@@ -37,7 +37,7 @@ export function withoutNuls(bytes: Uint8Array): { readonly bytes: Uint8Array; re
     runs += 1;
     for (from = end; bytes[from] === 0; ) from += 1;
   }
-  if (runs > Math.max(1, length * mostNulRuns) || length === 0) throw new UnreadableFile('it is binary data, no text');
+  if (runs > Math.max(1, length * mostNulRuns) || length === 0) throw new UnreadableFile('it is binary data, not text');
   return { bytes: kept.subarray(0, length), nuls: bytes.length - length };
 }
 

@@ -45,7 +45,7 @@ export function decodeText(bytes: Uint8Array, declared?: string): DecodedText {
     const found = nuls === 0 ? notes : [`${nuls} NUL bytes are taken out`, ...notes];
     return { encoding, text, notes: found };
   }
-  throw new UnreadableFile('it is binary data, no text');
+  throw new UnreadableFile('it is binary data, not text');
 }
 
 /** What bytes without a sign of UTF-16 may be, the likeliest first. */

@@ -123,7 +123,7 @@ describe('notebooks', () => {
   it('of other kinds of JSON are refused, long outputs cut', async () => {
     await expect(parse('a.ipynb', '{')).rejects.toMatchObject({ code: 'DAMAGED' });
     await expect(parse('a.ipynb', '{"cells":[1]}')).rejects.toMatchObject({
-      message: 'it is damaged: it is JSON, but no notebook',
+      message: 'it is damaged: it is JSON, but not a notebook',
     });
     await expect(parse('a.ipynb', notebook())).rejects.toMatchObject({ code: 'EMPTY' });
     const long = await parse('a.ipynb', notebook(cell('code', 'x', [{ text: 'y'.repeat(20_000) }])));

@@ -31,7 +31,7 @@ describe('the parsing process', () => {
       digest: knownDigest,
     });
     const junk = await parser.parse({ root, path: put('b.txt', Buffer.alloc(100)), maxBytes });
-    expect(junk).toMatchObject({ kind: 'unreadable', reason: 'it is binary data, no text' });
+    expect(junk).toMatchObject({ kind: 'unreadable', reason: 'it is binary data, not text' });
     const gone = await parser.parse({ root, path: join(root, 'none.md'), maxBytes });
     expect(gone).toMatchObject({ kind: 'unreadable', reason: 'it cannot be opened: ENOENT' });
   });

@@ -283,7 +283,7 @@ describe('files that are sent', () => {
     expect(await send('../../etc/passwd.md', 'x is in y')).toBe('passwd.md processed');
     expect(await send('C:\\my\\.hidden.txt', 'hidden text')).toBe('hidden.txt processed');
     expect(await send('photo.txt', new Uint8Array([0xff, 0xd8, 0, 1]))).toBe(
-      'photo.txt error it is binary data, no text',
+      'photo.txt error it is binary data, not text',
     );
     expect(await send('empty.md', '')).toBe('empty.md error it is empty');
     expect(await send('more.md', 'one more')).toBe('413 request_too_large');

@@ -1,4 +1,4 @@
-/** Names of uploaded files: what a client sends becomes a name that every file system takes, and that is no way out. */
+/** Names of uploaded files: what a client sends becomes a name that every file system takes, and that cannot lead out of the folder. */
 import { extname } from 'node:path';
 import { fileType } from '../../rag/index.ts';
 import { RequestError } from '../requests/request-error.ts';

@@ -5,9 +5,10 @@
  * A file appears whole or not at all: it is written under a hidden name, which nothing reads, and renamed.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlockAttentionError } from '@block-attention/engine/internal/base';
+import { replaceFile } from '@block-attention/engine/internal/platform';
 import { RequestError } from '../requests/request-error.ts';
 import { numbered, uploadName } from './upload-name.ts';
 
@@ -91,10 +92,8 @@ export class Uploads {
       for (let number = 2; taken.has(free.toLowerCase()); number++) free = numbered(name, number);
       const temporary = join(this.folder, `${hidden}${randomUUID()}`);
       try {
-        await writeFile(temporary, bytes, { flag: 'wx', mode: 0o600 });
-        await rename(temporary, join(this.folder, free));
+        await replaceFile(join(this.folder, free), bytes, { temporary });
       } catch (error) {
-        await rm(temporary, { force: true });
         if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
         throw new BlockAttentionError('DISK_FULL', 'the disk of the server has no room for the file', { cause: error });
       }

@@ -1,5 +1,5 @@
 /**
- * Which pages in a browser may use the server. Programs that are no browser send none of these headers and pass.
+ * Which pages in a browser may use the server. Programs that are not browsers send none of these headers and pass.
  *
  * Two attacks are kept out. A page of another origin sends requests that need no preflight: the browser says where they
  * come from (`Origin`, `Sec-Fetch-Site`), and nothing but its own page and the origins that `--cors` names get in. By DNS

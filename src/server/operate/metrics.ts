@@ -20,7 +20,7 @@ export class Metrics {
   });
   readonly #tokens = this.#counter(
     'tokens_total',
-    'Tokens of prompts that were there (cached) or computed (read), and of answers (written).',
+    'Prompt tokens reused (cached) and computed (read), and answer tokens (written).',
     ['kind'],
   );
   readonly #requests = this.#counter('http_requests_total', 'Requests answered.', ['route', 'status']);
@@ -46,26 +46,30 @@ export class Metrics {
       'Memory reserved for keys and values of answers, kept prefixes included.',
       () => engine.usage().kvBytes,
     );
-    this.#gauge('kv_budget_bytes', 'Most that may be reserved.', () => engine.usage().kvBudgetBytes);
-    this.#gauge('kv_waiting', 'Answers that wait for such memory.', () => engine.usage().kvWaiting);
+    this.#gauge(
+      'kv_budget_bytes',
+      'Maximum memory for keys and values of answers.',
+      () => engine.usage().kvBudgetBytes,
+    );
+    this.#gauge('kv_waiting', 'Answers waiting for memory for their keys and values.', () => engine.usage().kvWaiting);
     const device = () => engine.usage().device;
-    this.#gauge('device_used_bytes', "Bytes taken of the device's memory.", () => device().usedBytes);
-    this.#gauge('device_limit_bytes', 'Most that may be; 0 without a limit.', () => device().limitBytes ?? 0);
+    this.#gauge('device_used_bytes', 'Device memory in use.', () => device().usedBytes);
+    this.#gauge('device_limit_bytes', 'Maximum device memory; 0 without a limit.', () => device().limitBytes ?? 0);
     this.#gauge(
       'prefix_entries',
-      'Sequences kept for requests that begin alike.',
+      'Sequences kept for prompts that share a prefix.',
       () => engine.usage().prefixes.entries,
     );
-    this.#gauge('prefix_bytes', 'Their bytes.', () => engine.usage().prefixes.bytes);
+    this.#gauge('prefix_bytes', 'Memory of kept sequences.', () => engine.usage().prefixes.bytes);
     this.#total('prefix_hits_total', 'Answers that began with a kept sequence.', () => engine.usage().prefixes.hits);
     this.#total(
       'prefix_reused_tokens_total',
-      'Tokens they did not compute.',
+      'Tokens that were not computed because a kept sequence had them.',
       () => engine.usage().prefixes.reusedTokens,
     );
     this.#gauge('store_blocks', 'Blocks in memory.', () => store().blocks);
     this.#gauge('store_bytes', 'Bytes of blocks in memory.', () => store().bytes);
-    this.#gauge('store_budget_bytes', 'Bytes that blocks may take in memory.', () => store().budgetBytes);
+    this.#gauge('store_budget_bytes', 'Maximum bytes of blocks in memory.', () => store().budgetBytes);
     this.#gauge('store_pinned_blocks', 'Blocks in use.', () => store().pinnedBlocks);
     this.#gauge(
       'store_pending_write_bytes',
@@ -73,13 +77,13 @@ export class Metrics {
       () => store().pendingWriteBytes,
     );
     this.#total('store_misses_total', 'Blocks that were encoded.', () => store().misses);
-    this.#total('store_evictions_total', 'Blocks that left memory for others.', () => store().evictions);
+    this.#total('store_evictions_total', 'Blocks evicted from memory.', () => store().evictions);
     this.#byLabel('store_hits_total', 'Blocks found, by tier.', 'tier', () => Object.entries(store().hits));
     const tiers = (value: (tier: ReturnType<typeof store>['tiers'][number]) => number) => () =>
       store().tiers.map((tier): [string, number] => [tier.name, value(tier)]);
     this.#byLabel(
       'tier_bytes',
-      'Bytes kept in a lower tier, where it can tell.',
+      'Bytes kept in a lower tier, where known.',
       'tier',
       tiers(({ bytes }) => bytes ?? 0),
       'gauge',
@@ -92,31 +96,37 @@ export class Metrics {
     );
     this.#byLabel(
       'tier_failed_writes_total',
-      'Blocks that a lower tier did not take.',
+      'Blocks that could not be written to a lower tier.',
       'tier',
       tiers(({ failedWrites }) => failedWrites),
     );
     this.#byLabel(
       'tier_evictions_total',
-      'Blocks that left a lower tier.',
+      'Blocks evicted from a lower tier.',
       'tier',
       tiers(({ evictions }) => evictions),
     );
-    this.#total('shadow_checks_total', 'Answers computed again in full attention.', () => shadow().checks);
-    this.#total('shadow_skipped_total', 'Shadow checks given up.', () => shadow().skipped);
+    this.#total('shadow_checks_total', 'Answers checked against full attention.', () => shadow().checks);
+    this.#total('shadow_skipped_total', 'Shadow checks skipped.', () => shadow().skipped);
     this.#gauge(
       'shadow_agreement',
       'Mean agreement of the last shadow checks; NaN before the first.',
       () => shadow().agreement ?? Number.NaN,
     );
-    this.#gauge('shadow_kl', 'Their mean KL divergence at the first token, in nats.', () => shadow().kl ?? Number.NaN);
-    this.#gauge('shadow_fallback', '1 when block mode was given up.', () => (shadow().fallback === undefined ? 0 : 1));
+    this.#gauge(
+      'shadow_kl',
+      'Mean KL divergence of the last shadow checks at the first token, in nats.',
+      () => shadow().kl ?? Number.NaN,
+    );
+    this.#gauge('shadow_fallback', '1 after shadow checks turned block mode off.', () =>
+      shadow().fallback === undefined ? 0 : 1,
+    );
     this.#total(
       'learn_checks_total',
-      'Requests read in both modes to learn what `auto` may be.',
+      'Requests checked in both modes to decide what `auto` runs.',
       () => learning().checks,
     );
-    this.#total('learn_skipped_total', 'Such checks given up.', () => learning().skipped);
+    this.#total('learn_skipped_total', 'Learning checks skipped.', () => learning().skipped);
     const orNan = (value: number | null) => value ?? Number.NaN;
     this.#gauge(
       'learn_loss',
@@ -124,8 +134,10 @@ export class Metrics {
       () => orNan(learning().loss),
     );
     this.#gauge('learn_agreement', 'Mean agreement of the checks that count.', () => orNan(learning().agreement));
-    this.#gauge('learn_kl', 'Their mean KL divergence at the first token, in nats.', () => orNan(learning().kl));
-    this.#gauge('learn_block', '1 when the server has changed over to block mode.', () =>
+    this.#gauge('learn_kl', 'Mean KL divergence of the checks that count at the first token, in nats.', () =>
+      orNan(learning().kl),
+    );
+    this.#gauge('learn_block', '1 after the server switched to block mode.', () =>
       Number(learning().state === 'block'),
     );
     this.#gauge('process_resident_bytes', 'Memory of the process.', () => process.memoryUsage.rss());

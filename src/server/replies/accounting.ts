@@ -70,7 +70,7 @@ export const accountSchema = z
     ),
     flops: z.object({ spent: z.number(), full: z.number() }),
     warnings: z.array(warningSchema).optional().openapi({
-      description: 'Fields that nobody knows, and what of a JSON schema is left to the client.',
+      description: 'Unknown fields, and parts of a JSON schema that are left to the client.',
     }),
   })
   .openapi('BlockAttentionAccount');

@@ -1,12 +1,15 @@
 /** What clients of the API add to OpenAI's own types: fields of the request and of the answer. Types alone. */
+import type { Passage } from '@block-attention/engine/internal/engine';
 import type { z } from '@hono/zod-openapi';
 import type { accountSchema } from '../replies/accounting.ts';
-import type { BlockAttentionOptions, documentSchema } from './request-schemas.ts';
+import type { BlockAttentionOptions } from './request-schemas.ts';
+
+export type { BlockAttentionOptions };
 
 /** Fields that a request has beside OpenAI's. */
 export interface BlockAttentionFields {
   /** Passages, each a block that is encoded once. */
-  readonly documents?: z.input<typeof documentSchema>[] | null;
+  readonly documents?: readonly Passage[] | null;
   readonly block_attention?: BlockAttentionOptions | null;
 }
 

@@ -213,7 +213,7 @@ export function checkContinuation(request: Foreign, continues: boolean): void {
   const { continue_final_message: goOn, add_generation_prompt: begin } = request;
   const wrong = (param: string, reason: string) => new RequestError('INVALID_ARGUMENT', `${param}: ${reason}`, param);
   if (goOn === true && !continues) {
-    throw wrong('continue_final_message', 'the last message is not the assistant’s: there is nothing to go on with');
+    throw wrong('continue_final_message', 'the last message is not the assistant’s: there is nothing to continue');
   }
   if (goOn === false && continues) {
     throw wrong('continue_final_message', 'it is false, and the last message is the assistant’s: end with a question');

@@ -18,6 +18,11 @@ export function integer(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
 
+/** `1 block`, `1,812 blocks`. @param noun whose plural ends in s */
+export function counted(count: number, noun: string): string {
+  return `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** `2.4 ×`, `18 ×`. */
 export function ratio(value: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ×`;

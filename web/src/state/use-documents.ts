@@ -78,7 +78,7 @@ export function useDocuments(client: Client, served: boolean | undefined, announ
         } catch (error) {
           const failure = asFailure(error)?.message ?? 'It was not sent.';
           setSending((before) => before.map((one) => (one.key === key ? { ...one, failure } : one)));
-          announce(`${file.name} was not taken: ${failure}`);
+          announce(`${file.name} was refused: ${failure}`);
         }
         wake.current();
       }

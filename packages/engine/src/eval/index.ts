@@ -1,7 +1,13 @@
 /** The door of measurements. */
 
 export { abstains } from '../scoring/abstention.ts';
-export { bootstrapInterval, type Difference, type Interval, pairedDifference } from '../scoring/bootstrap.ts';
+export {
+  type BootstrapOptions,
+  bootstrapInterval,
+  type Difference,
+  type Interval,
+  pairedDifference,
+} from '../scoring/bootstrap.ts';
 export { type FirstToken, firstTokenKl } from '../scoring/first-token.ts';
 export { normalizeAnswer, type Scores, scoreAnswer, tokenF1 } from '../scoring/metrics.ts';
 export {

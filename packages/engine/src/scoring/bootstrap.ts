@@ -55,7 +55,7 @@ export function pairedDifference(
 
 /**
  * 95 % interval of any figure of the questions, such as a ratio of means, by resampling whole groups of them. Questions
- * over the same passages are no independent draws: they go together.
+ * over the same passages are not independent draws: they go together.
  * @param groups indexes of questions. @param figure of a sample, in which an index may occur several times
  */
 export function groupedInterval(

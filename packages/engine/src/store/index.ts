@@ -1,6 +1,13 @@
 /** The door of the block store. */
 
-export { type BlockIdentity, blockKey, createIdentity, isBlockKey, modelDigest } from './block/identity.ts';
+export {
+  type BlockIdentity,
+  blockKey,
+  createIdentity,
+  type IdentityFields,
+  isBlockKey,
+  modelDigest,
+} from './block/identity.ts';
 export { parseStoreKey } from './block/seal.ts';
 export type {
   BlockHandle,
@@ -31,6 +38,8 @@ export {
   verifyFolder,
 } from './disk/lifecycle.ts';
 export { createMemoryStore } from './memory/memory-store.ts';
+export type { RedisLocation } from './remote/redis-backend.ts';
+export type { S3Options } from './remote/s3-backend.ts';
 export { parseSharedUrl, type SharedOptions } from './remote/shared-options.ts';
 export type { BlockTier, LoadContext, LoadedBlock, StoredBlock } from './tier.ts';
 export type { StoreWarning } from './warnings.ts';

@@ -11,6 +11,8 @@ import { noMerging } from './training-session.ts';
 export interface Trained {
   /** Undefined when all weights are trained. */
   readonly lora: LowRankOptions | undefined;
+  /** What is trained on. */
+  readonly start: AdapterFile | undefined;
   /** What a writer is trained over. */
   readonly over: AdapterFile | undefined;
 }
@@ -24,11 +26,11 @@ export async function trainedOf(options: FinetuneOptions, file: GgufFile): Promi
   const [start, second] = given.filter((adapter) => adapter.kind === kind);
   const [over, another] = given.filter((adapter) => adapter.kind !== kind);
   if (over !== undefined && !writer) {
-    throw invalid(`${over.path} is a writer: give writer (--writer) to go on with it, or another adapter`);
+    throw invalid(`${over.path} is a writer: give writer (--writer) to train it further, or another adapter`);
   }
   const surplus = second ?? another;
   if (surplus !== undefined) throw invalid(`${surplus.path} is one adapter too many: give at most one of each kind`);
-  return { lora: lowRankOptions(options, kind, start), over };
+  return { lora: lowRankOptions(options, kind, start), start, over };
 }
 
 function lowRankOptions(
@@ -44,10 +46,10 @@ function lowRankOptions(
   if (!asGiven(lora, own.rank) || !asGiven(alpha, own.alpha)) {
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',
-      `${start.path} has rank ${own.rank} and alpha ${own.alpha}, and training goes on with them: leave lora and alpha out`,
+      `${start.path} has rank ${own.rank} and alpha ${own.alpha}, and training continues with them: leave lora and alpha out`,
     );
   }
-  return { ...own, seed, start, kind, precision };
+  return { ...own, seed, start: start.path, kind, precision };
 }
 
 /** @throws INVALID_ARGUMENT for what a writer cannot be trained with */

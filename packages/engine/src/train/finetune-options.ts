@@ -4,7 +4,7 @@ import type { Device } from '../ggml/ffi/library.ts';
 import type { PromptTemplate } from '../prompt/index.ts';
 import type { SaveOptions } from './files/write-model.ts';
 import type { Precision } from './optimizer/low-rank-parameters.ts';
-import type { EvaluationReport, TrainingMode } from './types.ts';
+import type { SequenceScores, TrainingMode } from './types.ts';
 
 export interface FinetuneOptions {
   /** Path of the GGUF to start from. */
@@ -126,7 +126,7 @@ export interface FinetuneStart {
   readonly memoryBytes: number;
 }
 
-export type Validation = { readonly [M in TrainingMode]?: EvaluationReport };
+export type Validation = { readonly [M in TrainingMode]?: SequenceScores };
 
 export interface FinetuneProgress {
   /** Steps taken, of `steps`. */

@@ -171,8 +171,8 @@ describe('a fine-tuning run', () => {
     const written = await openGguf(join(second.out, 'adapter.gguf'));
     expect(written.value('adapter.lora.alpha')).toBe(5);
     expect(written.tensors.get('blk.0.attn_q.weight.lora_a')?.ne[1]).toBe(4);
-    const { adapter: _, ...anew } = second;
-    await expect(finetune({ ...anew, lora: 4, alpha: 5, resume: true })).rejects.toThrow('other data or options');
+    const { adapter: _, ...fresh } = second;
+    await expect(finetune({ ...fresh, lora: 4, alpha: 5, resume: true })).rejects.toThrow('other data or options');
   });
 
   it('refuses an adapter that it cannot go on from', async () => {
@@ -204,7 +204,7 @@ describe('a fine-tuning run', () => {
   it('refuses a checkpoint of another run, and a folder with one', async () => {
     const run = options({ epochs: 1 });
     await finetune(run);
-    await expect(finetune(run)).rejects.toThrow('give --resume to go on');
+    await expect(finetune(run)).rejects.toThrow('give --resume to continue');
     await expect(finetune({ ...run, distill: 0.5, resume: true })).rejects.toThrow('other data or options');
     await expect(finetune({ ...run, blockDropout: 0.1, resume: true })).rejects.toThrow('other data or options');
     const other = join(folder, 'other.gguf');

@@ -103,9 +103,9 @@ class Run {
     const file = await openGguf(options.model);
     const hyperParameters = readHyperParameters(file);
     const maxTokens = Math.min(options.maxTokens ?? 4096, hyperParameters.trainedContext);
-    const { lora, over } = await trainedOf(options, file);
+    const { lora, start, over } = await trainedOf(options, file);
     const { template = 'auto', writer = false } = options;
-    const trained = trainedPolicy({ file, adapter: lora?.start ?? over });
+    const trained = trainedPolicy({ file, adapter: start ?? over });
     const policy = trainingPolicy(options.policy ?? trained ?? (writer ? defaultPolicy(template) : plainPolicy));
     const set = await loadTrainingSet(options, policy, maxTokens);
     const { batchTokens = 2048, threads, device, weightDecay, clip } = options;
@@ -127,7 +127,7 @@ class Run {
     const digests = join(cacheFolder(), 'digests');
     const weights = await weightsDigest(options.model, digests);
     const digestOf = (adapter: AdapterFile | undefined) => adapter && weightsDigest(adapter.path, digests);
-    const start = { start: await digestOf(lora?.start), over: await digestOf(over) };
+    const starts = { start: await digestOf(start), over: await digestOf(over) };
     const session = await TrainingSession.open({
       model: options.model,
       lora,
@@ -140,7 +140,7 @@ class Run {
       ...(weightDecay === undefined ? {} : { weightDecay }),
       ...(clip === undefined ? {} : { clip }),
     });
-    const run = new Run(options, set, session, { memoryBytes, weights, start });
+    const run = new Run(options, set, session, { memoryBytes, weights, start: starts });
     try {
       if (options.resume === true) await run.#resume();
       return run;
@@ -319,7 +319,7 @@ class Run {
     await this.#checkpoint();
     throw new BlockAttentionError(
       'ABORTED',
-      `stopped after step ${this.#session.steps} of ${this.#steps}: go on with --resume`,
+      `stopped after step ${this.#session.steps} of ${this.#steps}: continue with --resume`,
     );
   }
 
@@ -346,7 +346,7 @@ async function prepareFolder({ out, resume = false }: FinetuneOptions): Promise<
   if (existsSync(checkpoint)) {
     throw new BlockAttentionError(
       'INVALID_ARGUMENT',
-      `${out} holds the checkpoint of a run: give --resume to go on, or another --out`,
+      `${out} holds the checkpoint of a run: give --resume to continue, or another --out`,
     );
   }
   for (const name of [bestName, logName]) await rm(join(out, name), { force: true });

@@ -19,6 +19,7 @@
  * `finetune()` is the whole run from a data file to an adapter or a model: what the command `finetune` does.
  */
 
+export type { GgufEntry, GgufValues } from '../ggml/gguf/gguf-writer.ts';
 export {
   type DataReadOptions,
   type QuestionAnswer,
@@ -39,4 +40,4 @@ export { type InitialModelShape, type InitialVocabulary, writeInitialModel } fro
 export type { LowRankOptions, Precision } from './optimizer/low-rank-parameters.ts';
 export { learningRateAt, type Schedule } from './optimizer/schedule.ts';
 export { type TrainingOptions, TrainingSession } from './training-session.ts';
-export type { EvaluationReport, FinalBlock, StepReport, TrainingMode, TrainingSequence } from './types.ts';
+export type { FinalBlock, SequenceScores, StepReport, TrainingMode, TrainingSequence } from './types.ts';

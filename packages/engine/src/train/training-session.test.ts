@@ -79,7 +79,7 @@ function klDivergence(teacher: Float32Array, student: Float32Array): number {
 describe('a training session', () => {
   it.each(['llama', 'qwen3', 'gemma3'] as const)("%s: the loss in full mode is llama.cpp's", async (family) => {
     const { path, session } = await open({ family });
-    const sequences = someSequences(session.hyperParameters.vocabulary, 7).map(
+    const sequences = someSequences(session.vocabulary, 7).map(
       (sequence): TrainingSequence => ({ ...sequence, mode: 'full' }),
     );
     const { loss } = await session.evaluate(sequences);
@@ -89,7 +89,7 @@ describe('a training session', () => {
 
   it('learns, in parts as in one, and writes what llama.cpp computes the same from', async () => {
     const { session } = await open({ family: 'llama', tiedHead: true });
-    const sequences = someSequences(session.hyperParameters.vocabulary, 7);
+    const sequences = someSequences(session.vocabulary, 7);
     const before = await session.evaluate(sequences);
     for (let i = 0; i < 30; i++) await session.step(sequences, { learningRate: 3e-3 });
     const after = await session.evaluate(sequences);
@@ -108,7 +108,7 @@ describe('a training session', () => {
     '%s: several final blocks after one context are several sequences',
     async (family) => {
       const { session } = await open({ family }, 5);
-      const sequences = someSequences(session.hyperParameters.vocabulary, 9);
+      const sequences = someSequences(session.vocabulary, 9);
       const finals = sequences.map(({ blocks, responseTokens }) => ({
         tokens: blocks.at(-1) ?? new Int32Array(),
         responseTokens,
@@ -135,7 +135,7 @@ describe('a training session', () => {
       const tokens = (count: number, vocabulary: number) =>
         Int32Array.from({ length: count }, () => prng.integer(vocabulary));
       const probe = await open({ family }, 8);
-      const { vocabulary } = probe.session.hyperParameters;
+      const { vocabulary } = probe.session;
       probe.session.dispose();
       const context = [tokens(6, vocabulary), tokens(9, vocabulary), tokens(5, vocabulary)];
       const finals = [7, 11, 6].map((count, i) => ({ tokens: tokens(count, vocabulary), responseTokens: 2 + i }));
@@ -182,8 +182,7 @@ describe('a training session', () => {
   it('an open block sees what is before it as if they were one', async () => {
     const { session } = await open({ family: 'gemma3' }, 8);
     const prng = createPrng(13);
-    const tokens = (count: number) =>
-      Int32Array.from({ length: count }, () => prng.integer(session.hyperParameters.vocabulary));
+    const tokens = (count: number) => Int32Array.from({ length: count }, () => prng.integer(session.vocabulary));
     const [a, b, c, final] = [tokens(5), tokens(7), tokens(6), tokens(9)];
     if (!a || !b || !c || !final) throw new Error('four blocks');
     const lossOf = async (blocks: Int32Array[], more: Partial<TrainingSequence> = {}) =>
@@ -207,7 +206,7 @@ describe('a training session', () => {
     const path = join(folder, 'distilled.gguf');
     await writeRandomModel(path, { family: 'llama', tiedHead: true }, 9);
     const session = await TrainingSession.open({ model: path, threads: 1, lora: { rank: 8 }, distill: 1 });
-    const sequences = someSequences(session.hyperParameters.vocabulary, 7);
+    const sequences = someSequences(session.vocabulary, 7);
     const inMode = (mode: 'full' | 'block') => sequences.map((sequence): TrainingSequence => ({ ...sequence, mode }));
     expect((await session.evaluate(inMode('full'))).divergence).toBeLessThan(1e-6);
     const before = (await session.evaluate(inMode('block'))).divergence ?? 0;
@@ -229,7 +228,7 @@ describe('a training session', () => {
 
   it('counts sequences by their weight', async () => {
     const { session } = await open({ family: 'llama' }, 6);
-    const [a, b] = someSequences(session.hyperParameters.vocabulary, 11);
+    const [a, b] = someSequences(session.vocabulary, 11);
     if (a === undefined || b === undefined) throw new Error('no sequences');
     const lossOf = async (sequence: TrainingSequence) => (await session.evaluate([sequence])).loss;
     const mean = (3 * (await lossOf(a)) + (await lossOf(b))) / 4;
@@ -246,7 +245,7 @@ describe('a training session', () => {
     const path = join(folder, `base-${name}.gguf`);
     await writeRandomModel(path, { family: 'llama', weights, tiedHead: true }, 9);
     const session = await TrainingSession.open({ model: path, threads: 1, lora: { rank: 8 } });
-    const sequences = someSequences(session.hyperParameters.vocabulary, 7);
+    const sequences = someSequences(session.vocabulary, 7);
     const full = sequences.map((sequence): TrainingSequence => ({ ...sequence, mode: 'full' }));
     const before = await session.evaluate(full);
     for (let i = 0; i < 40; i++) await session.step(sequences, { learningRate: 1e-2 });
@@ -266,7 +265,7 @@ describe('a training session', () => {
 
   it('stops at a loss that is not a number, with its weights intact', async () => {
     const { session } = await open({ family: 'llama' }, 4);
-    const sequences = someSequences(session.hyperParameters.vocabulary, 7);
+    const sequences = someSequences(session.vocabulary, 7);
     await session.step(sequences, { learningRate: 1e30 });
     const failing = session.step(sequences, { learningRate: 1e-3 });
     await expect(failing).rejects.toMatchObject({ code: 'TRAINING_DIVERGED' });

@@ -11,6 +11,7 @@ import { type HyperParameters, readHyperParameters } from '../model/architecture
 import { withoutGradient } from '../model/families/abilities.ts';
 import type { ForwardModel } from '../model/graph/forward.ts';
 import { type Adapter, loadAdapters } from '../model/weights/adapter.ts';
+import { AdapterFile } from '../model/weights/adapter-file.ts';
 import { bindWeights } from '../model/weights/bind-weights.ts';
 import { type Batch, type BatchShape, makeBatch } from './data/batch.ts';
 import { contextTokens, finalBlocks, packParts, sequenceTokens } from './data/packing.ts';
@@ -21,9 +22,9 @@ import { KeptGraphs } from './graph/kept-graphs.ts';
 import { checkDistill, FrozenTeacher } from './graph/teacher.ts';
 import { TrainingGraph } from './graph/training-graph.ts';
 import { AdamW, type AdamWSettings } from './optimizer/adamw.ts';
-import { type LowRankOptions, LowRankParameters } from './optimizer/low-rank-parameters.ts';
+import { type LowRankOptions, LowRankParameters, lowRankOf } from './optimizer/low-rank-parameters.ts';
 import { FullParameters, readTensor, type TrainableWeights } from './optimizer/parameters.ts';
-import type { EvaluationReport, StepReport, TrainingSequence } from './types.ts';
+import type { SequenceScores, StepReport, TrainingSequence } from './types.ts';
 
 export interface TrainingOptions extends Partial<AdamWSettings> {
   /** Path of the GGUF to start from. */
@@ -52,7 +53,8 @@ const defaults: AdamWSettings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight
 const keptGraphs = 16;
 
 export class TrainingSession {
-  readonly hyperParameters: HyperParameters;
+  /** Tokens that there are: ids are below. */
+  readonly vocabulary: number;
   /** Numbers that are trained. */
   readonly trainedParameters: number;
   readonly #file: GgufFile;
@@ -75,7 +77,7 @@ export class TrainingSession {
     options: TrainingOptions,
   ) {
     this.#teacher = teacher;
-    this.hyperParameters = hyperParameters;
+    this.vocabulary = hyperParameters.vocabulary;
     this.#file = file;
     this.#backend = backend;
     this.#storage = storage;
@@ -104,7 +106,14 @@ export class TrainingSession {
     try {
       const frozen = () => loadOver(options, file, backend);
       storage = options.lora
-        ? new LowRankParameters(file, backend, options.lora, undefined, await frozen())
+        ? new LowRankParameters(
+            file,
+            backend,
+            options.lora,
+            undefined,
+            await frozen(),
+            await loadStart(options.lora, file),
+          )
         : new FullParameters(file, backend);
       if (distill !== undefined) {
         teacher = new FrozenTeacher(file, hyperParameters, backend, distill, await frozen());
@@ -163,7 +172,7 @@ export class TrainingSession {
   }
 
   /** Loss and accuracy on sequences, without learning from them. */
-  async evaluate(sequences: readonly TrainingSequence[]): Promise<EvaluationReport> {
+  async evaluate(sequences: readonly TrainingSequence[]): Promise<SequenceScores> {
     this.#check(sequences);
     let loss = 0;
     let divergenceSum = 0;
@@ -209,7 +218,7 @@ export class TrainingSession {
     const { parameters, alpha, kind } = this.#storage;
     await writeAdapter(path, {
       kind,
-      architecture: this.hyperParameters.architecture,
+      architecture: this.#model.hyperParameters.architecture,
       alpha,
       policy: this.#policy,
       tensors: parameters.map(({ name, value }) => ({
@@ -267,7 +276,7 @@ export class TrainingSession {
   #check(sequences: readonly TrainingSequence[]): void {
     this.#alive();
     if (sequences.length === 0) throw new BlockAttentionError('INVALID_ARGUMENT', 'no sequences: give at least one');
-    const { vocabulary, trainedContext } = this.hyperParameters;
+    const { vocabulary, trainedContext } = this.#model.hyperParameters;
     sequences.forEach((sequence, index) => {
       const { blocks, weight = 1, open = [], anchor } = sequence;
       if (open.length > Math.max(0, blocks.length - 1)) {
@@ -338,6 +347,18 @@ async function loadOver(
   for (const adapter of adapters) adapter.dispose();
   const remedy = 'train a writer over an ordinary adapter, nothing else';
   throw new BlockAttentionError('INVALID_ARGUMENT', `${over} cannot be what is trained over: ${remedy}`);
+}
+
+/** The adapter that training goes on with. @throws MODEL_NOT_FOUND, ADAPTER_INVALID; INVALID_ARGUMENT for another rank or alpha */
+async function loadStart({ start, rank, alpha = 2 * rank }: LowRankOptions, file: GgufFile) {
+  if (start === undefined) return undefined;
+  const adapter = await AdapterFile.open(start, file);
+  const own = lowRankOf(adapter);
+  if (own.rank === rank && own.alpha === alpha) return adapter;
+  throw new BlockAttentionError(
+    'INVALID_ARGUMENT',
+    `${start} has rank ${own.rank} and alpha ${own.alpha}, not ${rank} and ${alpha}: give those`,
+  );
 }
 
 /** What acts on passages alone would act on everything. */

@@ -51,7 +51,8 @@ export interface StepReport {
   readonly responseTokens: number;
 }
 
-export interface EvaluationReport {
+/** How well a model predicts the responses of sequences. */
+export interface SequenceScores {
   /** Mean cross-entropy of the response tokens, in nats. */
   readonly loss: number;
   /** Mean KL divergence of the predictions from the teacher's, in nats; absent without one. */

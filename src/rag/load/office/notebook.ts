@@ -58,7 +58,7 @@ function readNotebook(text: string): z.infer<typeof notebookSchema> {
   try {
     return notebookSchema.parse(JSON.parse(text));
   } catch (error) {
-    throw damaged(error instanceof z.ZodError ? 'it is JSON, but no notebook' : error);
+    throw damaged(error instanceof z.ZodError ? 'it is JSON, but not a notebook' : error);
   }
 }
 

@@ -181,7 +181,7 @@ class RtfReader {
       return;
     }
     const header = this.#header === undefined || this.#header === '' ? {} : { header: this.#header };
-    // Later rows of a table without names of columns are no header either.
+    // Later rows of a table without names of columns are not a header either.
     this.#header ??= '';
     this.#sections.at(-1)?.units.push({ ...this.#unit(rowText(cells), 'lines', '\n'), ...header });
   }

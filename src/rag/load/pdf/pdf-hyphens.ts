@@ -22,7 +22,7 @@ export class Hyphens {
       const words = line.toLowerCase().match(/[\p{L}\p{N}]+(?:[-\u2010][\p{L}\p{N}]+)*/gu) ?? [];
       const ends = /[-\u2010\u00ad]$/.test(line);
       for (const [index, word] of words.entries()) {
-        // Halves of divided words are no words.
+        // Halves of divided words are not words.
         if ((index === 0 && divided) || (index === words.length - 1 && ends)) continue;
         this.#words.add(word.replaceAll('\u2010', '-'));
       }

@@ -58,14 +58,14 @@ export function TurnView({ turn, index }: Props) {
             {state === 'streaming' && <span class="caret" aria-hidden="true" />}
           </p>
         )}
-        {state === 'done' && answer.trim() === '' && <p class="quiet">The model had nothing to say.</p>}
+        {state === 'done' && answer.trim() === '' && <p class="quiet">The model gave no answer.</p>}
         {state === 'stopped' && <p class="quiet small">Stopped.</p>}
         {failure !== undefined && (
           <p class="failure" role="alert">
             {failure}
           </p>
         )}
-        {finish === 'length' && <p class="quiet small">Cut at the longest answer allowed.</p>}
+        {finish === 'length' && <p class="quiet small">Cut off at the maximum length of an answer.</p>}
         {citations.length > 0 && (
           <ol class="citations" ref={list} aria-label="Sources">
             {citations.map((citation) => (

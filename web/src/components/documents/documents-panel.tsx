@@ -2,10 +2,10 @@
 
 import { useRef } from 'preact/hooks';
 import type { DocumentsState } from '../../api/types.ts';
-import { bytes, integer } from '../../lib/format.ts';
+import { bytes, counted, integer } from '../../lib/format.ts';
 import type { Documents } from '../../state/use-documents.ts';
 import { Cross, Upload } from '../icons.tsx';
-import { count, DocumentsStatus, statusText } from './documents-status.tsx';
+import { DocumentsStatus, statusText } from './documents-status.tsx';
 import { FileInput } from './file-input.tsx';
 
 export function DocumentsPanel({ documents, wide }: { readonly documents: Documents; readonly wide: boolean }) {
@@ -28,7 +28,7 @@ export function DocumentsPanel({ documents, wide }: { readonly documents: Docume
             <li key={id}>
               <span class="sent-name">{filename}</span>
               <span class="quiet small">
-                {bytes(size)}, {status === 'processed' ? count(passages, 'passage') : (status_details ?? 'being read')}
+                {bytes(size)}, {status === 'processed' ? counted(passages, 'passage') : (status_details ?? 'being read')}
               </span>
               <button
                 type="button"
@@ -100,7 +100,7 @@ function FolderView({ folder }: { readonly folder: DocumentsState['folders'][num
       <p>
         <b>{name === 'uploads' ? 'Files that were sent' : name}</b>{' '}
         <span class="quiet small">
-          {count(files, 'file')}, {count(passages, 'passage')}
+          {counted(files, 'file')}, {counted(passages, 'passage')}
         </span>
       </p>
       {error !== null && <p class="refused small">It could not be read: {error}</p>}
@@ -137,8 +137,8 @@ function FolderView({ folder }: { readonly folder: DocumentsState['folders'][num
 
 function leftOutText({ left_out_total, other_files, notes }: DocumentsState['folders'][number]): string {
   const parts = [
-    ...(left_out_total + other_files > 0 ? [`${count(left_out_total + other_files, 'file')} left out`] : []),
-    ...(notes.length > 0 ? [count(notes.length, 'note')] : []),
+    ...(left_out_total + other_files > 0 ? [`${counted(left_out_total + other_files, 'file')} left out`] : []),
+    ...(notes.length > 0 ? [counted(notes.length, 'note')] : []),
   ];
   return parts.join(', ');
 }

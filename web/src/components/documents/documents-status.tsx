@@ -1,9 +1,9 @@
 /** How far reading and encoding are: one line, and a bar that moves. */
 import type { DocumentsState } from '../../api/types.ts';
-import { integer } from '../../lib/format.ts';
+import { counted, integer } from '../../lib/format.ts';
 
 export function statusText({ phase, done, total, files, passages, path, encoding }: DocumentsState): string {
-  const held = `${count(files, 'file')}, ${count(passages, 'passage')}`;
+  const held = `${counted(files, 'file')}, ${counted(passages, 'passage')}`;
   switch (phase) {
     case 'waiting':
       return `${held}. Waiting for another program that writes to the index.`;
@@ -12,7 +12,7 @@ export function statusText({ phase, done, total, files, passages, path, encoding
         ? 'Looking through the folders …'
         : `Reading file ${integer(Math.min(done + 1, total))} of ${integer(total)}${path === null ? '' : `: ${path}`}`;
     case 'indexing':
-      return `${held}. Making them findable …`;
+      return `${held}. Updating the index …`;
     case 'encoding':
       return `${held}. Preparing for fast answers: ${integer(done)} of ${integer(total)} passages`;
     case 'ready':
@@ -34,8 +34,4 @@ export function DocumentsStatus({ state, worded }: { readonly state: DocumentsSt
       )}
     </div>
   );
-}
-
-export function count(number: number, noun: string): string {
-  return `${integer(number)} ${noun}${number === 1 ? '' : 's'}`;
 }

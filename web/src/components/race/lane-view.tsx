@@ -1,6 +1,6 @@
 /** One side of the race: its timer, its answer, what it cost. */
 import type { Plan } from '../../api/types.ts';
-import { integer, milliseconds, percent } from '../../lib/format.ts';
+import { counted, integer, milliseconds, percent } from '../../lib/format.ts';
 import type { DifferencePiece } from '../../lib/word-differences.ts';
 import type { Lane } from '../../state/lane.ts';
 import { FailureNote } from '../failure-note.tsx';
@@ -39,7 +39,7 @@ export function LaneView({ lane, now, plan, verified, compared, onRetry }: Props
           {state === 'streaming' && <span class="caret" aria-hidden="true" />}
         </p>
       )}
-      {lane.finish === 'length' && <p class="quiet small">Cut at the longest answer allowed.</p>}
+      {lane.finish === 'length' && <p class="quiet small">Cut off at the maximum length of an answer.</p>}
       {account && (
         <dl class="facts">
           <Fact name="Server’s first token" value={milliseconds(account.ttft_ms)} />
@@ -59,7 +59,7 @@ export function LaneView({ lane, now, plan, verified, compared, onRetry }: Props
       )}
       {mode === 'block' && verified === false && account && (
         <p class="quiet small">
-          Nobody has verified this model for block mode: its words may be worse than full attention’s.{' '}
+          Nobody has verified this model for block mode: its answers may be worse than full attention’s.{' '}
           <code>block-attention verify</code> measures it.
         </p>
       )}
@@ -106,9 +106,9 @@ function placeholder({ mode, state }: Lane, plan: Plan | undefined): string {
   if (state === 'running')
     return mode === 'block' ? 'Reading the question; the passages are known.' : 'Reading everything from the start.';
   if (state === 'waiting') return 'Waits for its turn.';
-  if (state === 'done') return 'The model had nothing to say.';
+  if (state === 'done') return 'The model gave no answer.';
   if (plan === undefined) return '';
   return mode === 'block'
-    ? `Looks up the states of ${integer(plan.blocks.length - 1)} blocks, and reads the ${integer(plan.question_tokens)} tokens of the question.`
+    ? `Looks up the states of ${counted(plan.blocks.length - 1, 'block')}, and reads the ${counted(plan.question_tokens, 'token')} of the question.`
     : `Reads all ${integer(plan.context_tokens + plan.question_tokens)} tokens again, for every question.`;
 }

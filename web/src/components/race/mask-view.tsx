@@ -1,4 +1,4 @@
-/** Who looks at whom: the masks of both modes, drawn to scale from the blocks' real lengths. */
+/** What each token attends to: the masks of both modes, drawn to scale from the blocks' real lengths. */
 import type { NamedBlock } from '../../lib/block-names.ts';
 import { integer, percent } from '../../lib/format.ts';
 import { lastRows, type Mask, maskOf, pairs, triangle } from '../../lib/mask.ts';

@@ -56,5 +56,5 @@ function compare(block: Lane, full: Lane) {
 
 function sayDifference(block: readonly DifferencePiece[], full: readonly DifferencePiece[]): string {
   if (![...block, ...full].some(({ differs }) => differs)) return 'Both say the same, word for word.';
-  return 'Marked is what only one of the two answers says.';
+  return 'Words that only one of the two answers has are marked.';
 }

@@ -163,7 +163,7 @@ export function RaceView({ server, hidden, announce }: Props) {
             {blocks && (
               <section class="panel figure-panel" aria-labelledby="mask-title">
                 <div class="panel-head">
-                  <h2 id="mask-title">Who looks at whom</h2>
+                  <h2 id="mask-title">What each token attends to</h2>
                 </div>
                 <MaskView blocks={blocks} active={active} onActive={setActive} />
               </section>

@@ -122,13 +122,13 @@ async function compute(
   const attention = gatheredAttention(model);
   for (const batch of batchRuns(runs, recomputeBatch, () => recomputeBatch)) {
     if (signal.aborted) throw requestAborted(signal);
-    const anew = concatenate(
+    const recomputed = concatenate(
       batch.map(({ block, first, count }) =>
         Int32Array.from({ length: count }, (_, i) => (starts[block] ?? 0) + first + i),
       ),
     );
-    const ids = anew.map((row) => tokens[row] ?? 0);
-    const step = { sequence, tokens: ids, logits: 'none' as const, anew };
+    const ids = recomputed.map((row) => tokens[row] ?? 0);
+    const step = { sequence, tokens: ids, logits: 'none' as const, recomputed };
     await runner.exclusive((allocator) => forwardStep(model, attention, allocator, [step]));
     for (const { block, first, count } of batch) {
       const cost = recomputeFlops(model.hyperParameters, (starts[block] ?? 0) + first, count);

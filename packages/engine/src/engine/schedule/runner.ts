@@ -233,7 +233,7 @@ export class Runner {
         };
       const task = add({ resolve: settle(resolve), reject: settle(reject) });
       if (signal) {
-        // Every block of a prompt listens to the one signal of its request: that many are no leak.
+        // Every block of a prompt listens to the one signal of its request: that many are not a leak.
         setMaxListeners(0, signal);
         signal.addEventListener('abort', onAbort, { once: true });
       }

@@ -4,7 +4,7 @@ import { parsePolicy } from '../policy/policy.ts';
 
 const interval = z.tuple([z.number(), z.number()]);
 const difference = z.object({ value: z.number(), interval });
-const fields = z.object({
+const verdictFields = z.object({
   version: z.literal(1),
   identity: z.object({
     weights: z.string(),
@@ -50,7 +50,7 @@ export const storedSchema = z.preprocess(
       ? { ...rest, verdict, policy: null }
       : { ...rest, verdict: 'block', policy: repair ?? 'plain' };
   },
-  fields.refine(({ verdict, policy }) => (verdict === 'full') === (policy === null) && isPolicy(policy)),
+  verdictFields.refine(({ verdict, policy }) => (verdict === 'full') === (policy === null) && isPolicy(policy)),
 );
 
 function isPolicy(text: string | null): boolean {
@@ -61,4 +61,4 @@ function isPolicy(text: string | null): boolean {
   }
 }
 
-export type StoredVerdict = z.output<typeof fields>;
+export type StoredVerdict = z.output<typeof verdictFields>;

@@ -3,13 +3,13 @@
  *
  * A verdict belongs to the model's file, its adapter, the prompt template and the type of stored keys and values, wherever
  * it lies.
- * Anything that cannot be read, or is about another file, is no verdict.
+ * Anything that cannot be read, or is about another file, is not a verdict.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { weightsDigest } from '../../model/index.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
+import { cacheFolder, replaceFile } from '../../platform/index.ts';
 import { promptFormat } from '../../prompt/index.ts';
 import { type ContextPolicy, parsePolicy } from '../policy/policy.ts';
 import type { KvType, PromptTemplate } from '../types.ts';
@@ -110,20 +110,8 @@ export async function writeVerdict(
   { forAll = false }: { readonly forAll?: boolean | undefined } = {},
 ): Promise<string> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}`;
-  try {
-    const file = await open(temporary, 'wx', forAll ? 0o644 : 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify({ version: 1, ...stored }, null, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  const text = `${JSON.stringify({ version: 1, ...stored }, null, 2)}\n`;
+  await replaceFile(path, text, { mode: forAll ? 0o644 : 0o600 });
   return path;
 }
 

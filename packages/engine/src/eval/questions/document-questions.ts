@@ -1,7 +1,7 @@
 /**
  * Questions for documents that come without any: from headings, from first sentences, and the model's own.
  *
- * They are no test of knowledge: both modes read the same question over the same passages, and what is compared is
+ * They do not test knowledge: both modes read the same question over the same passages, and what is compared is
  * whether they would say the same. Knows passages, not files. The same passages give the same questions, but for the
  * model's own, which follow the model.
  */

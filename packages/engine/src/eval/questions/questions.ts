@@ -10,13 +10,13 @@ import { distractors } from './distractors.ts';
 import { questionLines, referencedParagraphs } from './question-lines.ts';
 import { type Asked, type Given, parseRow, type QuestionRow } from './question-rows.ts';
 
-export interface Question extends Asked {
+export interface Question {
   readonly question: string;
   /** Any of them is right; empty where the passages do not say. */
   readonly answers: readonly string[];
   /** In the order of the prompt. */
   readonly passages: readonly Passage[];
-  /** An answer that another of the passages would be right for. */
+  /** An answer that another of the passages would be right for: wrong here. */
   readonly wrong?: string;
 }
 

@@ -24,7 +24,7 @@ export function quotedStart(characters: readonly string[], length: number): stri
     .replace(/\s\S*$/u, '')} …”`;
 }
 
-/** Ids name files of this machine, and are no part of the prompt. */
+/** Ids name files of this machine, and are not part of the prompt. */
 export function withoutId({ title, text }: Passage): Passage {
   return title === undefined ? { text } : { title, text };
 }

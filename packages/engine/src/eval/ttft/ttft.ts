@@ -21,12 +21,11 @@ import { describeMachine, type Machine } from './machine.ts';
 import { LlamaCppYardstick } from './ttft-llama.ts';
 import { type ExactPrompt, exactPrompt } from './ttft-prompt.ts';
 
-type ComputeOptions = Pick<
-  EngineOptions,
-  'modelPath' | 'device' | 'threads' | 'kvType' | 'attention' | 'cacheDir' | 'adapter' | 'adapterScale'
->;
-
-export interface TtftOptions extends ComputeOptions {
+export interface TtftOptions
+  extends Pick<
+    EngineOptions,
+    'modelPath' | 'device' | 'threads' | 'kvType' | 'attention' | 'cacheDir' | 'adapter' | 'adapterScale'
+  > {
   /** Lengths of whole prompts, in tokens. They may exceed what the model was trained for: the time is the same. */
   readonly lengths: readonly number[];
   /** Length of the final block. Defaults to 50. */

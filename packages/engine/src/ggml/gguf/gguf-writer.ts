@@ -4,8 +4,9 @@
  *
  * The file appears under its name when it is whole and synced; a failure leaves nothing behind.
  */
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { BlockAttentionError } from '../../errors.ts';
+import { replaceFile, writeAll } from '../../platform/index.ts';
 import { loadLibrary } from '../ffi/library.ts';
 import { byteSize, type Shape, type TensorType, typeName, typeTraits } from '../graph/tensor.ts';
 
@@ -28,19 +29,26 @@ const numberBytes = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, u64:
 
 type NumberType = Exclude<keyof typeof scalarTypes, 'bool' | 'string'>;
 
+/** Types of a file's metadata, with what stands for a value of each. */
+export interface GgufValues {
+  readonly u8: number | bigint;
+  readonly i8: number | bigint;
+  readonly u16: number | bigint;
+  readonly i16: number | bigint;
+  readonly u32: number | bigint;
+  readonly i32: number | bigint;
+  readonly f32: number | bigint;
+  readonly u64: number | bigint;
+  readonly i64: number | bigint;
+  readonly f64: number | bigint;
+  readonly bool: boolean;
+  readonly string: string;
+}
+
 /** A metadata value with its type in the file, e.g. `{ u32: 2 }`, `{ string: 'llama' }`, `{ array: { f32: [1, 2] } }`. */
 export type GgufEntry =
-  | Scalar<NumberType, number | bigint>
-  | Scalar<'bool', boolean>
-  | Scalar<'string', string>
-  | ArrayEntry;
-type Scalar<K extends string, V> = { [P in K]: { readonly [Q in P]: V } }[K];
-type ArrayEntry = {
-  readonly array:
-    | Scalar<NumberType, Iterable<number | bigint>>
-    | Scalar<'bool', Iterable<boolean>>
-    | Scalar<'string', Iterable<string>>;
-};
+  | { [T in keyof GgufValues]: { readonly [Q in T]: GgufValues[T] } }[keyof GgufValues]
+  | { readonly array: { [T in keyof GgufValues]: { readonly [Q in T]: Iterable<GgufValues[T]> } }[keyof GgufValues] };
 
 export interface GgufTensorSource {
   readonly name: string;
@@ -66,20 +74,12 @@ export async function writeGguf(
 ): Promise<void> {
   await loadLibrary();
   const header = encodeHeader(metadata, tensors);
-  const partial = `${path}.${process.pid}-${Date.now().toString(36)}.partial`;
-  const file = await open(partial, 'wx');
-  try {
+  const write = async (file: FileHandle) => {
     await writeAll(file, header);
     await writeAll(file, padding(header.length));
     for (const tensor of tensors) await writeTensor(file, tensor);
-    await file.sync();
-    await file.close();
-    await rename(partial, path);
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(partial, { force: true });
-    throw error;
-  }
+  };
+  await replaceFile(path, write, { mode: 0o666 });
 }
 
 function encodeHeader(metadata: ReadonlyMap<string, GgufEntry>, tensors: readonly GgufTensorSource[]): Buffer {
@@ -143,13 +143,6 @@ async function writeTensor(file: FileHandle, tensor: GgufTensorSource): Promise<
     );
   }
   await writeAll(file, padding(written));
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, at, bytes.length - at);
-    at += bytesWritten;
-  }
 }
 
 function padding(size: number): Uint8Array {

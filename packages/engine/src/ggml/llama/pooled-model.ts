@@ -102,7 +102,7 @@ export class PooledModel implements AsyncDisposable {
     }
   }
 
-  /** Length of a vector that is no score. */
+  /** Length of a vector that is not a score. */
   get dimensions(): number {
     return native().dimensions(this.model.handle);
   }

@@ -28,7 +28,7 @@ export function entriesFor(wanted: number): number {
  * The first `count` of what a device found.
  * @param ids of the greatest logits, in any order, more than `count`
  * @param sum of all logits
- * @returns undefined where equal logits, or logits that are no numbers, leave open what samplers would make of all of them
+ * @returns undefined where equal logits, or logits that are not numbers, leave open what samplers would make of all of them
  */
 export function shortlistOf(ids: Int32Array, values: Float32Array, sum: number, count: number): Shortlist | undefined {
   if (!(sum < Number.POSITIVE_INFINITY) || ids.length <= count) return undefined;

@@ -18,7 +18,7 @@ const none = new Set(['none', 'no_vocab']);
 const ofEmbedders = new Set(['bert', 't5']);
 
 /**
- * @returns bytes of the longest token as the file spells it, which is no less than what it stands for
+ * @returns bytes of the longest token as the file spells it, which is at least what it stands for
  * @throws MODEL_INVALID for a header that cannot be walked, or tokens that repeat; MODEL_UNSUPPORTED for a tokenizer
  *   that is neither SentencePiece nor byte-level BPE, or cannot spell every text.
  */

@@ -3,7 +3,7 @@
  * multiplied before it.
  *
  * A context block's own queries count positions from the block's start, like all of its states: what is stored must not
- * depend on where it is used. Up to `length` tokens that is no difference, since the factor there is 1.
+ * depend on where it is used. Up to `length` tokens that makes no difference, since the factor there is 1.
  */
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import type { Tensor } from '../../ggml/graph/tensor.ts';

@@ -2,7 +2,7 @@
  * Attention of a whole prompt under any mask, at ordinary positions: the oracle that block mode is tested against, and
  * the form that training uses (the paper's block fine-tuning: a dense block mask gives the same scores as re-encoding).
  *
- * A short convolution starts anew with each block, but for the last one, which goes on from the block before it.
+ * A short convolution starts from zeros with each block, but for the last one, which continues from the block before it.
  *
  * Where a query's own position counts, and not distances alone, it is counted from the start of its block, as where a block
  * is encoded; in the last block from the start of the prompt.

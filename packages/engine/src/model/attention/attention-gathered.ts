@@ -39,8 +39,8 @@ interface Member extends SequenceRows {
 }
 
 /** Row of the sequence's memory that each new token takes. */
-export function tokenRows({ sequence, tokens, anew }: SequenceRows): Int32Array {
-  return anew ?? Int32Array.from({ length: tokens }, (_, i) => sequence.contextRows + sequence.length + i);
+export function tokenRows({ sequence, tokens, recomputed }: SequenceRows): Int32Array {
+  return recomputed ?? Int32Array.from({ length: tokens }, (_, i) => sequence.contextRows + sequence.length + i);
 }
 
 /** Positions in the prompt of the new tokens, by row of the graph. */

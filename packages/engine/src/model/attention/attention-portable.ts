@@ -44,7 +44,7 @@ export interface SequenceRows {
    * Tokens of the context that are computed again: the row of each, in ascending order. Only of sequences of rows whose
    * positions grow from row to row. Undefined for tokens that are the sequence's own.
    */
-  readonly anew?: Int32Array | undefined;
+  readonly recomputed?: Int32Array | undefined;
 }
 
 /** The key runs that layers with one sliding window, or without, look at, as columns of one score matrix. */

@@ -19,9 +19,13 @@ export interface RowWindow {
  * they lie, see every row up to their own.
  * @param rows row of each new token
  */
-export function rowMask({ sequence, tokens, anew }: SequenceRows, rows: Int32Array, window: RowWindow): Uint16Array {
+export function rowMask(
+  { sequence, tokens, recomputed }: SequenceRows,
+  rows: Int32Array,
+  window: RowWindow,
+): Uint16Array {
   const { first, end } = window;
-  if (anew !== undefined) return recomputeMask(rows, window);
+  if (recomputed !== undefined) return recomputeMask(rows, window);
   const { blocks, contextRows, contextTokens, length, position } = sequence;
   const own = { tokens: length + tokens, padded: end - contextRows, start: contextTokens };
   let row = 0;

@@ -85,7 +85,7 @@ export interface Step {
   readonly tokens: Int32Array;
   readonly logits: WantedLogits;
   /** Where the tokens lie, if they are none of its own: see SequenceRows. The sequence is not advanced then. */
-  readonly anew?: Int32Array | undefined;
+  readonly recomputed?: Int32Array | undefined;
 }
 
 /** Upper bound of tensors per layer. */
@@ -110,8 +110,8 @@ export async function forwardStep(
   const rows: SequenceRows[] = [];
   const wanted: number[] = [];
   let row = 0;
-  for (const { sequence, tokens: own, logits, anew } of steps) {
-    rows.push({ sequence, row, tokens: own.length, anew });
+  for (const { sequence, tokens: own, logits, recomputed } of steps) {
+    rows.push({ sequence, row, tokens: own.length, recomputed });
     for (let i = own.length - wantedRows(logits, own.length); i < own.length; i++) wanted.push(row + i);
     row += own.length;
   }
@@ -130,7 +130,7 @@ export async function forwardStep(
     },
     allocator,
   );
-  for (const { sequence, tokens: own, anew } of steps) if (anew === undefined) sequence.advance(own.length);
+  for (const { sequence, tokens: own, recomputed } of steps) if (recomputed === undefined) sequence.advance(own.length);
   const { vocabulary } = model.hyperParameters;
   let at = 0;
   return steps.map(({ tokens: own, logits }) => {

@@ -163,7 +163,8 @@ export function rowsRefusal(layout: KvLayout): string | undefined {
     for (const which of sidesOf(layout, slot)) {
       const elements = rowElements(layout, slot, which);
       const bytes = rowBytes(layout.tensorType, elements);
-      if (bytes % 4 !== 0) return `${elements} elements of ${layout.type} for a token are no whole number of 32 bits`;
+      if (bytes % 4 !== 0)
+        return `${elements} elements of ${layout.type} for a token are not a whole number of 32 bits`;
     }
   }
   return undefined;

@@ -172,7 +172,7 @@ function readValues(path: string, data: TensorData, tensor: GgufTensor): Float32
   const isInteger = type === TensorType.I32 || type === TensorType.I64;
   const values = isInteger ? undefined : data.values(tensor);
   if (values?.every((value) => Number.isFinite(value)) !== true) {
-    throw invalid(`${path}: tensor ${name} holds values that are no finite numbers: train or convert it again`);
+    throw invalid(`${path}: tensor ${name} holds values that are not finite numbers: train or convert it again`);
   }
   return values;
 }

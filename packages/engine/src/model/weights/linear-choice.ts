@@ -5,9 +5,10 @@
  * A path is chosen per weight, whatever the number of rows, so that a block's bytes do not depend on what else is in its
  * batch. Both round alike up to the order of sums. Knows no tensor: how long a path takes is asked through a function.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { replaceFile } from '../../platform/index.ts';
 
 export type LinearPathName = 'native' | 'ggml';
 
@@ -103,12 +104,10 @@ async function recall(file: string, machine: string): Promise<Remembered['decisi
 
 /** Whole or not at all; a folder that cannot be written to only means measuring again. */
 async function remember(file: string, content: Remembered): Promise<void> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`;
   try {
-    await mkdir(join(file, '..'), { recursive: true });
-    await writeFile(temporary, `${JSON.stringify(content, null, 2)}\n`);
-    await rename(temporary, file);
+    await mkdir(dirname(file), { recursive: true });
+    await replaceFile(file, `${JSON.stringify(content, null, 2)}\n`);
   } catch {
-    await unlink(temporary).catch(() => {});
+    // The next start measures again.
   }
 }

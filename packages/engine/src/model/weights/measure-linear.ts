@@ -33,7 +33,7 @@ export function linearClasses(file: GgufFile, kernel: NativeKernel): { classes: 
   const classes = new Map<string, LinearClass>();
   let weights = 0;
   for (const { name, type, ne } of file.tensors.values()) {
-    // A convolution's kernel is no matrix to multiply with.
+    // A convolution's kernel is not a matrix to multiply with.
     if (!name.startsWith('blk.') || name.endsWith('.shortconv.conv.weight') || ne[1] <= 1) continue;
     const routed = ne[2] > 1;
     if (routed && !name.endsWith('_exps.weight')) continue;

@@ -6,9 +6,10 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { partsByName } from '../../part-names.ts';
+import { replaceFile } from '../../platform/index.ts';
 
 /**
  * Hex SHA-256 of the file's bytes; of a model in several files that of their digests, one after the other.
@@ -38,9 +39,7 @@ async function fileDigest(path: string, memory: string): Promise<string> {
   const digest = hash.digest('hex');
   try {
     await mkdir(memory, { recursive: true });
-    const temporary = `${entry}.${process.pid}.${Date.now()}`;
-    await writeFile(temporary, digest, { mode: 0o600 });
-    await rename(temporary, entry);
+    await replaceFile(entry, digest);
   } catch {
     // The next start computes it again.
   }

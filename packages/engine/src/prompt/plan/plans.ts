@@ -14,13 +14,13 @@ import { chatTemplateFor, isBlank } from '../template/chat-template.ts';
 import { type BlockPlan, block, markup, type Passage, type Turn } from '../types.ts';
 import { chatFormat, type PromptContent, paperFormat, plainFormat } from './formats.ts';
 
-export const promptTemplates = ['auto', 'chat', 'paper', 'plain'] as const;
-
 /**
  * `chat`: the model's chat template. `paper`: the template of the released Block-Attention models. `plain`: for models
  * without a chat template. `auto`: `chat` if there is a chat template, else `plain`.
  */
-export type PromptTemplate = (typeof promptTemplates)[number];
+export type PromptTemplate = 'auto' | 'chat' | 'paper' | 'plain';
+
+const promptTemplates: readonly PromptTemplate[] = ['auto', 'chat', 'paper', 'plain'];
 
 /** What a template stands for with a model. */
 export type PromptLayout = Exclude<PromptTemplate, 'auto'>;

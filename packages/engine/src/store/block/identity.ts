@@ -33,8 +33,14 @@ const fieldNames = ['weights', 'adapter', 'tokenizer', 'rope', 'kvType', 'format
 /** Hashed behind the others, and only where they say something: keys of earlier versions stay what they are. */
 const laterNames = ['encoding'] as const;
 
-const optional = ['adapter', 'tenant', 'encoding'] as const;
-type OptionalField = (typeof optional)[number];
+const optional: ReadonlySet<string> = new Set(['adapter', 'tenant', 'encoding']);
+
+/** What an identity is made of: adapter, tenant and encoding default to none. */
+export interface IdentityFields extends Omit<BlockIdentity, 'adapter' | 'tenant' | 'encoding'> {
+  readonly adapter?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly encoding?: string | undefined;
+}
 
 /** Bumped when the composition of the key itself changes. */
 const domain = 'block-attention key 1';
@@ -43,9 +49,7 @@ const domain = 'block-attention key 1';
  * Checks and freezes an identity: `blockKey` remembers the hashed fields of frozen identities only.
  * @throws INVALID_ARGUMENT when a field is not a string, or one that cannot be empty is.
  */
-export function createIdentity(
-  fields: Omit<BlockIdentity, OptionalField> & { readonly [F in OptionalField]?: string | undefined },
-): BlockIdentity {
+export function createIdentity(fields: IdentityFields): BlockIdentity {
   const identity: BlockIdentity = Object.freeze({
     weights: fields.weights,
     adapter: fields.adapter ?? '',
@@ -58,7 +62,7 @@ export function createIdentity(
   });
   for (const name of [...fieldNames, ...laterNames]) {
     const value: unknown = identity[name];
-    const mayBeEmpty = optional.some((field) => field === name);
+    const mayBeEmpty = optional.has(name);
     if (typeof value !== 'string' || (value === '' && !mayBeEmpty)) {
       throw new BlockAttentionError(
         'INVALID_ARGUMENT',

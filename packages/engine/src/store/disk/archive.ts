@@ -1,11 +1,13 @@
 /**
  * A store's folder as one file, and back: a plain tar of the block files.
  *
- * An archive is not trusted: names in it are ignored, and a block is taken only when it checks out.
+ * An archive is not trusted: names in it are ignored, and a block is taken only when it checks out. By hand, since of the
+ * libraries that do not bring native code none promises two things: an entry is read by its place in the file, never held
+ * more than once, and a size that the file does not have is refused before memory is asked for.
  */
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, readFile, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { BlockAttentionError } from '../../errors.ts';
+import { replaceFile, writeAll } from '../../platform/index.ts';
 import { checkImage } from '../block/block-file.ts';
 import { createSeal } from '../block/seal.ts';
 import { blockPath, fileExists, isMissing, listBlocks, writeAtomically } from './disk-files.ts';
@@ -21,32 +23,23 @@ export interface ExportReport {
 
 /** Writes all blocks of a folder, as they are, to a new file that only its owner can read. */
 export async function exportFolder(directory: string, file: string): Promise<ExportReport> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`;
-  const target = await open(temporary, 'wx', 0o600);
   let blocks = 0;
   let bytes = 0;
-  try {
+  await replaceFile(file, async (target) => {
     for await (const { key, path, usedAtMs } of listBlocks(directory)) {
       const image = await readFile(path).catch((error: unknown) => {
         if (isMissing(error)) return undefined;
         throw error;
       });
       if (image === undefined || image.byteLength > maxEntryBytes) continue;
-      await target.write(tarHeader(`${key.slice(0, 2)}/${key}.kv`, image.byteLength, usedAtMs));
+      await writeAll(target, tarHeader(`${key.slice(0, 2)}/${key}.kv`, image.byteLength, usedAtMs));
       await writeAll(target, image);
-      await target.write(Buffer.alloc(padding(image.byteLength)));
+      await writeAll(target, Buffer.alloc(padding(image.byteLength)));
       blocks += 1;
       bytes += image.byteLength;
     }
-    await target.write(Buffer.alloc(2 * recordBytes));
-    await target.sync();
-    await target.close();
-    await rename(temporary, file);
-  } catch (error) {
-    await target.close().catch(() => {});
-    await unlink(temporary).catch(() => {});
-    throw error;
-  }
+    await writeAll(target, Buffer.alloc(2 * recordBytes));
+  });
   return { blocks, bytes };
 }
 
@@ -54,7 +47,7 @@ export interface ImportReport {
   readonly imported: number;
   /** Already in the folder. */
   readonly present: number;
-  /** Entries that are no block, or a damaged one. */
+  /** Entries that are not a block, or a damaged one. */
   readonly refused: number;
 }
 
@@ -112,12 +105,6 @@ async function* entries(source: FileHandle, file: string): AsyncGenerator<Buffer
     }
     yield image;
     at += bytes + padding(bytes);
-  }
-}
-
-async function writeAll(target: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.byteLength; ) {
-    at += (await target.write(bytes, at, Math.min(bytes.byteLength - at, 1 << 28))).bytesWritten;
   }
 }
 

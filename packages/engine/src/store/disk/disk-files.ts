@@ -10,16 +10,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { access, type FileHandle, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { replaceFile, writeAll } from '../../platform/index.ts';
 import { isBlockKey } from '../block/identity.ts';
 import { fieldBytes, type ImageHeader, labelPlace, readFields } from '../block/image.ts';
 import type { BlockKey } from '../block-store.ts';
 
 /** Files in tmp/ that are older than this were left by a crash. */
 const sweepAfterMs = 3_600_000;
-/** Longest single write. */
-const writeBytes = 8 << 20;
 
 export function blockPath(directory: string, key: BlockKey): string {
   return join(directory, key.slice(0, 2), `${key}.kv`);
@@ -49,22 +48,10 @@ export async function writeAtomically(directory: string, path: string, parts: re
   await makeFolder(folder);
   await makeFolder(join(directory, 'tmp'));
   const temporary = join(directory, 'tmp', `${process.pid}-${randomBytes(8).toString('hex')}`);
-  const file = await open(temporary, 'wx', 0o600);
-  try {
-    for (const part of parts) {
-      for (let at = 0; at < part.byteLength; ) {
-        const { bytesWritten } = await file.write(part, at, Math.min(writeBytes, part.byteLength - at));
-        at += bytesWritten;
-      }
-    }
-    await file.sync();
-    await file.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await file.close().catch(() => {});
-    await unlink(temporary).catch(() => {});
-    throw error;
-  }
+  const write = async (file: FileHandle) => {
+    for (const part of parts) await writeAll(file, part);
+  };
+  await replaceFile(path, write, { temporary });
   await syncFolder(folder);
 }
 

@@ -10,7 +10,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { BlockKey } from '../block-store.ts';
 import { causeOf, type Warnings } from '../warnings.ts';
 import { Breaker } from './breaker.ts';
-import { connectRedis, type RedisOptionsOfStore } from './redis-backend.ts';
+import { connectRedis, type RedisLocation } from './redis-backend.ts';
 
 export interface Claims {
   /** Those of the keys that this process may encode now; the others are being encoded elsewhere. Never throws. */
@@ -20,7 +20,7 @@ export interface Claims {
   close(): Promise<void>;
 }
 
-export interface RedisClaimsOptions extends Pick<RedisOptionsOfStore, 'urls' | 'cluster' | 'tls'> {
+export interface RedisClaimsOptions extends RedisLocation {
   /** Limit of one operation, in ms. */
   readonly timeoutMs: number;
   /** Pause before a failing server is tried again, in ms. */

@@ -12,16 +12,20 @@ import { Cluster, Redis } from 'ioredis';
 import type { BlockKey } from '../block-store.ts';
 import { type RemoteBackend, WrongLength } from './remote-tier.ts';
 
-export interface RedisOptionsOfStore {
+/** Where a Redis or Valkey is. */
+export interface RedisLocation {
   /** `redis://[user:password@]host:port[/db]`, `rediss://` for TLS. Several URLs, or `cluster`, make a cluster. */
   readonly urls: readonly string[];
   readonly cluster?: boolean | undefined;
+  /** Options of TLS connections, e.g. a `ca`. */
+  readonly tls?: ConnectionOptions | undefined;
+}
+
+export interface RedisOptions extends RedisLocation {
   /** Life of a block on the server, in ms. */
   readonly ttlMs: number;
   /** Limit of connecting, in ms. */
   readonly timeoutMs: number;
-  /** Options of TLS connections, e.g. a `ca`. */
-  readonly tls?: ConnectionOptions | undefined;
 }
 
 const chunkBytes = 4 << 20;
@@ -34,7 +38,7 @@ export class RedisBackend implements RemoteBackend {
   readonly #ttlMs: number;
   #closed = false;
 
-  constructor(options: RedisOptionsOfStore) {
+  constructor(options: RedisOptions) {
     this.#ttlMs = Math.min(options.ttlMs, 2 ** 40);
     this.#client = connectRedis(options);
     // Without a listener, a lost connection would end the process; failed commands report it as well.
@@ -164,7 +168,7 @@ function* rechunk(parts: readonly Uint8Array[]): Generator<Buffer> {
 }
 
 /** Fails commands instead of keeping them while there is no connection. Needs a listener of `error`. */
-export function connectRedis(options: RedisOptionsOfStore): Redis | Cluster {
+export function connectRedis(options: RedisOptions): Redis | Cluster {
   const { urls, timeoutMs, tls } = options;
   const retryStrategy = (attempt: number) => Math.min(100 * attempt, 2000);
   const common = {

@@ -2,13 +2,11 @@
  * How to name a shared server: as a URL on a command line, or as options in code.
  */
 import { BlockAttentionError } from '../../errors.ts';
-import type { RedisOptionsOfStore } from './redis-backend.ts';
+import type { RedisLocation } from './redis-backend.ts';
 import type { RemoteBackend } from './remote-tier.ts';
 import type { S3Options } from './s3-backend.ts';
 
-export type SharedOptions =
-  | { readonly redis: Pick<RedisOptionsOfStore, 'urls' | 'cluster' | 'tls'> }
-  | { readonly s3: S3Options };
+export type SharedOptions = { readonly redis: RedisLocation } | { readonly s3: S3Options };
 
 /**
  * Reads the URL of a shared server.

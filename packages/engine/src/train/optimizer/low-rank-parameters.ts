@@ -32,8 +32,8 @@ export interface LowRankOptions {
   readonly alpha?: number | undefined;
   /** Of the random start. Defaults to 1. */
   readonly seed?: number | undefined;
-  /** A LoRA for this model, of this rank and alpha, to start from; what it does not change starts as ever. */
-  readonly start?: AdapterFile | undefined;
+  /** Path of a LoRA for this model, of this rank and alpha, to start from; what it does not change starts as ever. */
+  readonly start?: string | undefined;
   /** Which tokens it acts on. Defaults to `lora`: all. */
   readonly kind?: AdapterKind | undefined;
   /** Of products with frozen weights. Defaults to `f32`. */
@@ -85,14 +85,16 @@ export class LowRankParameters implements TrainableWeights {
   /**
    * @param kernel native nodes to compute with, null for none. Defaults to those there are.
    * @param frozen adapters that stay as they are, taken over. Defaults to none
+   * @param start what the options name. Defaults to none
    * @throws MODEL_TOO_LARGE when memory does not suffice; INVALID_ARGUMENT
    */
   constructor(
     file: GgufFile,
     backend: Backend,
-    { rank, alpha = 2 * rank, seed = 1, start, kind = 'lora', precision = 'f32' }: LowRankOptions,
+    { rank, alpha = 2 * rank, seed = 1, kind = 'lora', precision = 'f32' }: LowRankOptions,
     kernel: TrainingKernel | null = trainingKernelFor(backend),
     frozen: readonly Adapter[] = [],
+    start?: AdapterFile,
   ) {
     if (!Number.isInteger(rank) || rank < 1 || rank > 1024 || !(alpha > 0) || !Number.isFinite(alpha)) {
       throw new BlockAttentionError(
