@@ -1,12 +1,12 @@
 // Linear layers of experts: every row meets the matrices that a router chose for it.
 //
-// Other than in linear_int8.h and linear_float.h the outputs are the lanes of a vector and rows are broadcast: of many
+// Other than in linear_float.h the outputs are the lanes of a vector and rows are broadcast, of floats as well: of many
 // experts most meet few rows, and many of those are no panel. A row is packed once, whoever reads it; weights are
 // unpacked, and transposed, a tile at a time, once for all rows of their expert. Sums are added in the same order, so
 // results have the bits of ba_linear_run over the expert's rows.
 #pragma once
 #include "experts_float.h"
-#include "experts_int8.h"
+#include "outputs_int8.h"
 
 namespace BA_NS {
 namespace {
@@ -93,18 +93,7 @@ static void multiply_experts(const ba::Experts &p, int32_t ith, int32_t nth) {
   for_experts(p, r, [&](int64_t e, const int32_t *entries, int32_t count) {
     const Outputs of = {p.type, p.k, p.weight + e * p.weight_expert, p.weight_row, r.rows, p.y, p.n, from, to};
 #if defined(__AVX2__)
-    switch (p.type) {
-      case ba::W_Q4_0: return multiply_int8_outputs<ba::W_Q4_0, Small>(of, entries, count, row_of);
-      case ba::W_Q4_1: return multiply_int8_outputs<ba::W_Q4_1, Small>(of, entries, count, row_of);
-      case ba::W_Q4_K: return multiply_int8_outputs<ba::W_Q4_K, Small>(of, entries, count, row_of);
-      case ba::W_Q5_0: return multiply_int8_outputs<ba::W_Q5_0, Five>(of, entries, count, row_of);
-      case ba::W_Q5_1: return multiply_int8_outputs<ba::W_Q5_1, Five>(of, entries, count, row_of);
-      case ba::W_Q5_K: return multiply_int8_outputs<ba::W_Q5_K, Five>(of, entries, count, row_of);
-      case ba::W_MXFP4: return multiply_int8_outputs<ba::W_MXFP4, Five>(of, entries, count, row_of);
-      case ba::W_Q6_K: return multiply_int8_outputs<ba::W_Q6_K, Six>(of, entries, count, row_of);
-      case ba::W_Q8_0: return multiply_int8_outputs<ba::W_Q8_0, Byte>(of, entries, count, row_of);
-      default: break;
-    }
+    if (multiply_int8(of, entries, count, row_of)) return;
 #endif
     multiply_float_outputs(of, entries, count, row_of);
   });

@@ -3,7 +3,7 @@
 
 #include "experts.h"
 #include "linear_float.h"
-#include "linear_int8.h"
+#include "outputs_int8.h"
 
 namespace BA_NS {
 namespace {
@@ -15,7 +15,7 @@ static int64_t packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows) {
   if (k % f.group != 0 || n % 8 != 0) return -1;
   if (!f.integer) return float_packed_bytes(k, rows);
 #if defined(__AVX2__)
-  return int8_packed_bytes(k, rows);
+  return rows * int8_row_bytes(k);
 #else
   return -1;
 #endif
@@ -23,24 +23,22 @@ static int64_t packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows) {
 
 static void pack(const ba::Product &p, int32_t ith, int32_t nth) {
 #if defined(__AVX2__)
-  if (format(p.type).integer) return pack_int8(p, ith, nth);
+  if (format(p.type).integer) {
+    const auto source = [&](int64_t row) { return p.x + row * p.x_row; };
+    return pack_int8_rows(p.type, p.k, p.rows, source, p.packed, ith, nth);
+  }
 #endif
   pack_float(p, ith, nth);
 }
 
 static void multiply(const ba::Product &p, int32_t ith, int32_t nth) {
 #if defined(__AVX2__)
-  switch (p.type) {
-    case ba::W_Q4_0:
-    case ba::W_Q4_1:
-    case ba::W_Q4_K: return multiply_int8<Small>(p, ith, nth);
-    case ba::W_Q5_0:
-    case ba::W_Q5_1:
-    case ba::W_Q5_K:
-    case ba::W_MXFP4: return multiply_int8<Five>(p, ith, nth);
-    case ba::W_Q6_K: return multiply_int8<Six>(p, ith, nth);
-    case ba::W_Q8_0: return multiply_int8<Byte>(p, ith, nth);
-    default: break;
+  if (format(p.type).integer) {
+    const int64_t units = (p.n + OUT_LANES - 1) / OUT_LANES;
+    const int64_t from = share(units, ith, nth) * OUT_LANES, to = smaller(share(units, ith + 1, nth) * OUT_LANES, p.n);
+    const Outputs of = {p.type, p.k, p.weight, p.weight_row, p.packed, p.y, p.y_row, from, to};
+    multiply_int8(of, Every{0}, p.rows, [](int64_t entry) { return entry; });
+    return;
   }
 #endif
   multiply_float(p, ith, nth);

@@ -1,6 +1,6 @@
-// A share of an expert's outputs, as experts_int8.h and experts_float.h compute it.
+// A share of the outputs of a matrix, a linear layer's or an expert's, as outputs_int8.h and experts_float.h compute it.
 #pragma once
-#include "linear_int8.h"
+#include "rows_int8.h"
 
 namespace BA_NS {
 namespace {
@@ -17,16 +17,30 @@ struct Outputs {
 };
 
 enum {
+#if defined(__AVX512VNNI__)
+  LANES8 = 16,
+#else
+  LANES8 = 8,
+#endif
   OUT_LANES = L > (int)LANES8 ? (int)L : (int)LANES8,  // the wider of both kinds' vectors
 };
 
+// The entries of a linear layer: every row, in order. As a list of entries is, it can be moved on.
+struct Every {
+  int64_t first;
+  int64_t operator[](int64_t i) const { return first + i; }
+  Every operator+(int64_t n) const { return {first + n}; }
+};
+
 // Copies between a tile's results, `lanes` floats a row, and where they belong, of which there are `outs`.
-BA_INLINE void take_results(const Outputs &of, const int32_t *entries, int rows, int64_t first, int32_t outs, int lanes,
+template <class E>
+BA_INLINE void take_results(const Outputs &of, E entries, int rows, int64_t first, int32_t outs, int lanes,
                             float *c) {
   for (int r = 0; r < rows; r++)
     memcpy(c + r * lanes, of.y + entries[r] * of.y_row + first, (size_t)outs * sizeof(float));
 }
-BA_INLINE void put_results(const Outputs &of, const int32_t *entries, int rows, int64_t first, int32_t outs, int lanes,
+template <class E>
+BA_INLINE void put_results(const Outputs &of, E entries, int rows, int64_t first, int32_t outs, int lanes,
                            const float *c) {
   for (int r = 0; r < rows; r++)
     memcpy(of.y + entries[r] * of.y_row + first, c + r * lanes, (size_t)outs * sizeof(float));

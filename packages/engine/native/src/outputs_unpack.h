@@ -1,7 +1,8 @@
 // Weights of as many outputs as a vector of bytes has lanes, from rows as they lie to quads by lane: sixteen bytes of each
 // row are transposed while they are packed, and unpacked as vectors.
 //
-// The numbers are those of unpack_bytes (weights.h), to the bit.
+// Per group of 32 and output there are one scale and one minimum (w = scale * q + minimum), or two scales, of the group's
+// halves, and no minimum.
 #pragma once
 #include "outputs.h"
 

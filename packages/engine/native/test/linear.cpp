@@ -32,13 +32,11 @@ double packed_at(const Type &t, const char *packed, int k, int rows, int lanes, 
     memcpy(&x, packed + (static_cast<int64_t>(first) * k + static_cast<int64_t>(i) * width + row - first) * 4, 4);
     return x;
   }
-  // Eight rows a panel with two slots behind their bytes, with VNNI three; sixteen where that is of 512 bits.
-  const bool vnni = strstr(ba_linear_isa(), "_vnni") != nullptr;
-  const int wide = strcmp(ba_linear_isa(), "avx512_vnni") == 0 ? 16 : 8, bytes = 32 * wide + (vnni ? 3 : 2) * 4 * wide;
-  const char *group = packed + (static_cast<int64_t>(row / wide) * (k / 32) + i / 32) * bytes;
+  // 32 bytes, then a scale and a sum, with VNNI two.
+  const char *group = packed + (static_cast<int64_t>(row) * (k / 32) + i / 32) * (strstr(ba_linear_isa(), "vnni") ? 44 : 40);
   float scale;
-  memcpy(&scale, group + 32 * wide + row % wide * 4, 4);
-  return static_cast<double>(scale) * static_cast<int8_t>(group[i % 32 / 4 * 4 * wide + row % wide * 4 + i % 4]);
+  memcpy(&scale, group + 32, 4);
+  return static_cast<double>(scale) * static_cast<int8_t>(group[i % 32]);
 }
 
 struct Worst {

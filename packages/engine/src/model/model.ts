@@ -16,7 +16,7 @@ import { type Adapter, type AdapterOptions, loadAdapters } from './weights/adapt
 import { bindWeights } from './weights/bind-weights.ts';
 import type { NamedWeights } from './weights/layers.ts';
 import { chooseLinear, className, type LinearDecision } from './weights/linear-choice.ts';
-import { type LinearPath, nativeLinear } from './weights/linear-native.ts';
+import { type LinearPath, nativeLinear, takesFewRows } from './weights/linear-native.ts';
 import { LinearTimer, linearClasses, linearMachine } from './weights/measure-linear.ts';
 import { splitLatentMaps } from './weights/split-latent.ts';
 import { Weights } from './weights/weights.ts';
@@ -25,7 +25,7 @@ export interface ModelOptions {
   /** Rearrange quantised weights for the CPU's widest kernels, as llama.cpp does. Defaults to true. */
   readonly repack?: boolean | undefined;
   /**
-   * How linear layers of many rows are computed. `native`: by the native kernel where it is built and fits. `ggml`: by
+   * How linear layers are computed, but those of a single token. `native`: by the native kernel where it is built and fits. `ggml`: by
    * ggml. `auto`: by the faster for weights of each type and length, which is measured. Defaults to `native`.
    */
   readonly linear?: 'auto' | 'native' | 'ggml' | undefined;
@@ -41,8 +41,11 @@ export class Model implements ForwardModel {
   readonly hyperParameters: HyperParameters;
   readonly weights: NamedWeights;
   readonly parameters: number;
-  /** Another way than ggml's to multiply the rows of a prompt, for one graph. */
-  readonly linear: ((g: GraphContext) => LinearPath) | undefined;
+  /**
+   * Another way than ggml's to multiply, for one graph. @param few whether its rows are a token of each of several
+   * sequences, instead of a prompt's
+   */
+  readonly linear: ((g: GraphContext, few: boolean) => LinearPath) | undefined;
   /** Which path takes which weights, and why; empty where there is no native kernel. */
   readonly linearDecisions: readonly LinearDecision[];
   readonly #storage: Weights;
@@ -64,9 +67,12 @@ export class Model implements ForwardModel {
     this.#kernel = kernel;
     this.linearDecisions = decisions;
     const ggmls = new Set(decisions.filter(({ path }) => path === 'ggml').map(className));
-    const takes = ({ type, ne }: Tensor) =>
-      !ggmls.has(className({ type: typeName(type), inputs: ne[0], experts: ne[2] > 1 }));
-    this.linear = kernel && ((g) => nativeLinear(kernel, g, takes));
+    const takes =
+      (few: boolean) =>
+      ({ type, ne }: Tensor) =>
+        (!few || takesFewRows(type, ne[2])) &&
+        !ggmls.has(className({ type: typeName(type), inputs: ne[0], experts: ne[2] > 1, few }));
+    this.linear = kernel && ((g, few) => nativeLinear(kernel, g, takes(few)));
     this.weights = bindWeights(storage, hyperParameters);
   }
 

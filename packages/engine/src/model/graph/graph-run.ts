@@ -25,7 +25,7 @@ export interface GraphRequest {
   /** Rows whose logits are wanted; null when only keys and values matter. */
   readonly outputs: Int32Array | null;
   readonly attention: (g: GraphContext, inputs: GraphInputs) => Attention;
-  /** Whether this is a prompt: then the model's own linear path is taken, where there is one. */
+  /** Whether this is a prompt, or a token of each of some sequences. */
   readonly prompt: boolean;
   /** Where the model's writer acts. Defaults to nowhere. */
   readonly gate?: 'all' | ((inputs: GraphInputs) => Tensor) | undefined;
@@ -61,7 +61,7 @@ export class ForwardGraph {
         tokenInput,
         outputInput,
         attention(g, this.#inputs),
-        prompt ? model.linear?.(g) : undefined,
+        prompt || tokens.length > 1 ? model.linear?.(g, !prompt) : undefined,
         typeof gate === 'function' ? gate(this.#inputs) : gate,
       );
       if (this.#logits !== null) g.output(this.#logits);

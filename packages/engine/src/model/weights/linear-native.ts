@@ -1,10 +1,10 @@
 /**
- * Linear layers of many rows, experts' too, by the native kernel (native/src/block_linear.h): two graph nodes in place of
- * ggml's one.
+ * Linear layers, experts' too, by the native kernel (native/src/block_linear.h): two graph nodes in place of ggml's one.
  *
- * Weights stay where the file is mapped and are unpacked a tile at a time, which many rows share; so nothing is prepared
- * at load and no copy is kept. For prompts: which path a row takes must not depend on how many others are in its batch,
- * so that a block's bytes don't either. Decoding, a row or a few at a time, is left to ggml. CPU only.
+ * Weights stay where the file is mapped and are unpacked a tile at a time, which the rows share; so nothing is prepared
+ * at load and no copy is kept. For prompts, where the path that a row takes must not depend on how many others are in its
+ * batch, so that a block's bytes don't either; and for the tokens of several sequences that are decoded together. One
+ * token of one sequence, which shares nothing, is left to ggml. CPU only.
  */
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
@@ -79,5 +79,12 @@ export function nativeLinear(
     },
   };
 }
+
+/** Whether quantised weights, of no experts: of floats ggml's products of few rows are faster. @param matrices one, or of so many experts */
+export function takesFewRows(type: TensorType, matrices: number): boolean {
+  return matrices === 1 && !floats.has(type);
+}
+
+const floats = new Set<TensorType>([TensorType.F32, TensorType.F16, TensorType.BF16]);
 
 const formOf = (type: TensorType) => sameForm.get(type) ?? type;

@@ -7,6 +7,7 @@ import { Backend } from '../../ggml/device/backend.ts';
 import { TensorType } from '../../ggml/graph/tensor.ts';
 import { nativeKernelState } from '../../ggml/native/native-kernel.ts';
 import { Model } from '../model.ts';
+import { className } from './linear-choice.ts';
 import { LinearTimer, linearClasses, linearMachine } from './measure-linear.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-'));
@@ -31,7 +32,9 @@ describe.skipIf(kernel === undefined)('linear layers of a model', () => {
     model.dispose();
     expect(classes).toEqual([
       { type: 'Q4_K', inputs: 256 },
+      { type: 'Q4_K', inputs: 256, few: true },
       { type: 'Q4_K', inputs: 512 },
+      { type: 'Q4_K', inputs: 512, few: true },
     ]);
     // Per layer q and output 256 x 256, k and v 256 x 128, three of 256 x 512.
     expect(weights).toBe(3 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512));
@@ -77,9 +80,11 @@ describe.skipIf(kernel === undefined)('linear layers of a model', () => {
       [remembers, 'remembered'],
     ] as const) {
       const decisions = await load(linearFolder);
-      expect(decisions.map(({ type, inputs, reason: why }) => `${type} ${inputs} ${why}`)).toEqual([
+      expect(decisions.map((one) => `${className(one)} ${one.reason}`)).toEqual([
         `Q4_0 1024 ${reason}`,
+        `few rows, Q4_0 1024 ${reason}`,
         `Q4_0 2048 ${reason}`,
+        `few rows, Q4_0 2048 ${reason}`,
       ]);
       for (const { ms } of decisions) expect(Math.min(ms?.native ?? 0, ms?.ggml ?? 0)).toBeGreaterThan(0);
     }
@@ -96,10 +101,9 @@ describe.skipIf(kernel === undefined)('linear layers of a model', () => {
       ['native', 'asked'],
     ] as const) {
       const model = await Model.load(path, backend, { linear, linearFolder: join(folder, 'linear') });
-      expect(model.linearDecisions.map(({ path: chosen, reason: why }) => `${chosen} ${why}`)).toEqual([
-        `native ${reason}`,
-        `native ${reason}`,
-      ]);
+      expect(model.linearDecisions.map(({ path: chosen, reason: why }) => `${chosen} ${why}`)).toEqual(
+        Array.from({ length: 4 }, () => `native ${reason}`),
+      );
       model.dispose();
     }
     const stock = await Model.load(path, backend, { linear: 'ggml' });

@@ -16,13 +16,15 @@ import { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { rowBytes, type Shape, type Tensor, TensorType, typeName } from '../../ggml/graph/tensor.ts';
 import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
 import { className, type LinearClass, type LinearPathName } from './linear-choice.ts';
-import { nativeLinear } from './linear-native.ts';
+import { nativeLinear, takesFewRows } from './linear-native.ts';
 
 /**
  * Rows and outputs of a measured product: enough that what is done once per row, or once per weight, counts about as much
  * as in a model.
  */
-const rows = 128;
+const manyRows = 128;
+/** Of sequences that are decoded together. */
+const fewRows = 4;
 const outputs = 1024;
 /** Of experts: 512 rows of 8 each to 128 of them, or of 4 to 32, are as many rows for one as this, or twice. */
 const experts = 16;
@@ -37,10 +39,11 @@ export function linearClasses(file: GgufFile, kernel: NativeKernel): { classes: 
     if (!name.startsWith('blk.') || name.endsWith('.shortconv.conv.weight') || ne[1] <= 1) continue;
     const routed = ne[2] > 1;
     if (routed && !name.endsWith('_exps.weight')) continue;
-    if (kernel.linear.packedBytes(type, ne[0], outputs, rows) < 0) continue;
+    if (kernel.linear.packedBytes(type, ne[0], outputs, manyRows) < 0) continue;
     weights += ne[0] * ne[1] * ne[2];
     const one = { type: typeName(type), inputs: ne[0], ...(routed && { experts: true }) };
-    classes.set(className(one), one);
+    for (const each of takesFewRows(type, ne[2]) ? [one, { ...one, few: true }] : [one])
+      classes.set(className(each), each);
   }
   return { classes: [...classes.values()], weights };
 }
@@ -85,7 +88,8 @@ export class LinearTimer implements Disposable {
   };
 
   #prepare(path: LinearPathName, of: LinearClass): () => Promise<number> {
-    const { inputs } = of;
+    const { inputs, few = false } = of;
+    const rows = few ? fewRows : manyRows;
     const tensorType = typeOf(of.type);
     const backend = this.#backend;
     const matrices = of.experts ? experts : 1;
@@ -116,7 +120,7 @@ export class LinearTimer implements Disposable {
     }
     const native = path === 'native' ? nativeLinear(this.#kernel, g) : undefined;
     if (of.experts) {
-      const ids = backend.hostMemory(this.#chosen().address);
+      const ids = backend.hostMemory(this.#chosen(rows).address);
       const chosen = backend.placed(placed, TensorType.I32, [used, rows, 1, 1], ids, 0);
       g.output(native?.experts(weight, x, chosen) ?? g.mulMatId(weight, x, chosen));
     } else {
@@ -131,7 +135,7 @@ export class LinearTimer implements Disposable {
   }
 
   /** Experts for every row, all of them equally often. */
-  #chosen() {
+  #chosen(rows: number) {
     const memory = this.#memory(used * rows * 4);
     const ids = new Int32Array(memory.bytes.buffer, memory.bytes.byteOffset, used * rows);
     for (let i = 0; i < ids.length; i++) ids[i] = i % experts;

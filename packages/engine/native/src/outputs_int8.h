@@ -1,5 +1,7 @@
-// Experts in int8. A row is packed as a panel of one row (linear_int8.h), weights as [quads][lanes][4] bytes and
-// [groups][lanes] scales and minima, by tiles of OUT_VECTORS vectors of outputs.
+// Products in int8 with outputs as the lanes of a vector: rows lie as rows_int8.h packs them, weights as [quads][lanes][4]
+// bytes and [groups][lanes] scales and minima, by tiles of OUT_VECTORS vectors of outputs, unpacked once for all rows. How
+// they are multiplied is outputs_avx2.h's and outputs_vnni.h's: integers are exact, and floats are added in one order, so
+// both give the same bits.
 #pragma once
 #include "outputs_unpack.h"
 
@@ -7,7 +9,6 @@ namespace BA_NS {
 namespace {
 
 enum {
-  ROW_GROUP = Panel8<1>::GROUP,
 #if defined(__AVX512VNNI__)
   OUT_VECTORS = 2,
 #else
@@ -22,24 +23,21 @@ enum {
   OUT_GROUPS = OUT_K / 32,
 };
 
-static int64_t int8_row_bytes(int64_t k) { return k / 32 * ROW_GROUP; }
-
 #if defined(__AVX2__)
 
-template <class F>
-static void pack_int8_rows(int32_t type, int64_t k, int64_t rows, F source, char *packed, int32_t ith, int32_t nth) {
-  const Form kind = form(type);
-  const int32_t shift = shift_of(type);
-  const int64_t step = kind == WIDE ? SUPER / 32 : 1, each = k / 32 / step;
-  for (int64_t i = share(rows * each, ith, nth), to = share(rows * each, ith + 1, nth); i < to; i++) {
-    const int64_t row = i / each, g = i % each * step;
-    char *at = packed + (row * (k / 32) + g) * ROW_GROUP;
-    if (kind == WIDE)
-      pack_wide<1>(shift, source(row) + g * 32, at, 0);
-    else
-      pack_narrow<1>(kind, shift, source(row) + g * 32, at, 0);
-  }
-}
+// How weights of a kind gather: how many quads fit into int16, whether they are signed, how many scales a group has.
+struct Small {  // 0..15: 8 * 2 * 15 * 127 < 2^15
+  enum { QUADS = 8, SIGNED = 0, SCALES = 1 };
+};
+struct Five {  // 0..31: 4 * 2 * 31 * 127 < 2^15
+  enum { QUADS = 4, SIGNED = 0, SCALES = 1 };
+};
+struct Six {  // -32..31: 4 * 2 * 32 * 127 < 2^15
+  enum { QUADS = 4, SIGNED = 1, SCALES = 2 };
+};
+struct Byte {  // -128..127: 2 * 128 * 127 < 2^15
+  enum { QUADS = 1, SIGNED = 1, SCALES = 1 };
+};
 
 struct OutTile {
   uint8_t w[OUT_VECTORS][OUT_K / 4][LANES8][4];
@@ -71,8 +69,8 @@ static void unpack_outputs(const Outputs &of, int64_t first, int32_t outs, int64
 namespace BA_NS {
 namespace {
 
-template <class KIND, int MR, int NV>
-static void multiply_entries(const Outputs &of, const int32_t *entries, const char *const *x, const OutTile &tile,
+template <class KIND, int MR, int NV, class E>
+static void multiply_entries(const Outputs &of, E entries, const char *const *x, const OutTile &tile,
                              int64_t first, int32_t outs, int32_t groups, bool add) {
   alignas(64) float c[MR * NV * LANES8];
   if (add) take_results(of, entries, MR, first, outs, NV * LANES8, c);
@@ -80,8 +78,8 @@ static void multiply_entries(const Outputs &of, const int32_t *entries, const ch
   put_results(of, entries, MR, first, outs, NV * LANES8, c);
 }
 
-template <class KIND, int NV>
-static void multiply_tile(const Outputs &of, const int32_t *entries, int rows, const char *const *x, const OutTile &tile,
+template <class KIND, int NV, class E>
+static void multiply_tile(const Outputs &of, E entries, int rows, const char *const *x, const OutTile &tile,
                           int64_t first, int32_t outs, int32_t groups, bool add) {
 #define BA_ROWS(n) multiply_entries<KIND, n, NV>(of, entries, x, tile, first, outs, groups, add)
   switch (rows) {
@@ -95,17 +93,17 @@ static void multiply_tile(const Outputs &of, const int32_t *entries, int rows, c
 #undef BA_ROWS
 }
 
-// The outputs of one expert for its entries. `row_of` an entry: which packed row it reads.
-template <int32_t TYPE, class KIND, class F>
-static void multiply_int8_outputs(const Outputs &of, const int32_t *entries, int32_t count, F row_of) {
+template <int32_t TYPE, class KIND, class E, class F>
+static void multiply_int8_kind(const Outputs &of, E entries, int64_t count, F row_of) {
   alignas(64) OutTile tile;
   for (int64_t first = of.from; first < of.to; first += OUT_VECTORS * LANES8) {
     const int32_t outs = (int32_t)smaller((int64_t)OUT_VECTORS * LANES8, of.to - first);
     for (int64_t k = 0; k < of.k; k += OUT_K) {
       const int32_t n = (int32_t)smaller((int64_t)OUT_K, of.k - k);
       unpack_outputs<TYPE>(of, first, outs, k, n, &tile);
-      for (int32_t at = 0, rows; at < count; at += rows) {
-        rows = smaller((int32_t)OUT_ROWS, count - at);
+      int32_t rows;
+      for (int64_t at = 0; at < count; at += rows) {
+        rows = (int32_t)smaller((int64_t)OUT_ROWS, count - at);
         const char *x[OUT_ROWS];
         for (int32_t r = 0; r < rows; r++)
           x[r] = of.rows + ((int64_t)row_of(entries[at + r]) * (of.k / 32) + k / 32) * ROW_GROUP;
@@ -115,6 +113,23 @@ static void multiply_int8_outputs(const Outputs &of, const int32_t *entries, int
           multiply_tile<KIND, 1>(of, entries + at, rows, x, tile, first, outs, n / 32, k > 0);
       }
     }
+  }
+}
+
+// The outputs of a matrix for some entries. `row_of` an entry: which packed row it reads. False for weights of other types.
+template <class E, class F>
+static bool multiply_int8(const Outputs &of, E entries, int64_t count, F row_of) {
+  switch (of.type) {
+    case ba::W_Q4_0: multiply_int8_kind<ba::W_Q4_0, Small>(of, entries, count, row_of); return true;
+    case ba::W_Q4_1: multiply_int8_kind<ba::W_Q4_1, Small>(of, entries, count, row_of); return true;
+    case ba::W_Q4_K: multiply_int8_kind<ba::W_Q4_K, Small>(of, entries, count, row_of); return true;
+    case ba::W_Q5_0: multiply_int8_kind<ba::W_Q5_0, Five>(of, entries, count, row_of); return true;
+    case ba::W_Q5_1: multiply_int8_kind<ba::W_Q5_1, Five>(of, entries, count, row_of); return true;
+    case ba::W_Q5_K: multiply_int8_kind<ba::W_Q5_K, Five>(of, entries, count, row_of); return true;
+    case ba::W_MXFP4: multiply_int8_kind<ba::W_MXFP4, Five>(of, entries, count, row_of); return true;
+    case ba::W_Q6_K: multiply_int8_kind<ba::W_Q6_K, Six>(of, entries, count, row_of); return true;
+    case ba::W_Q8_0: multiply_int8_kind<ba::W_Q8_0, Byte>(of, entries, count, row_of); return true;
+    default: return false;
   }
 }
 
