@@ -28,6 +28,7 @@ const benchmarks: Readonly<Record<string, readonly [folder: string, what: string
     'speed',
     'a shape in every type of weights: 512 tokens, 50 and one, against llama.cpp with the same and its best',
   ],
+  anchor: ['speed', 'what an anchor costs: encoding behind it, and the first token'],
   adapter: ['speed', 'what a LoRA costs while the model runs'],
   store: ['store', 'the first answer after a restart; look-up, keys and pins'],
   start: ['speed', 'a whole `ask` on a warm store, from process start'],
