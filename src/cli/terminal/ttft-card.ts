@@ -48,9 +48,7 @@ export function ttftFooter(report: TtftReport, modelName: string): string[] {
     `Model    ${modelName} (${model.path})`,
     `Setting  ${counted(threads, 'thread')}, keys and values ${kvType}, ${attention} attention, blocks of ${counted(blockTokens, 'token')}`,
     ...(beyond
-      ? [
-          `         prompts longer than the trained ${counted(model.trainedContext, 'token')}: random words, time alone`,
-        ]
+      ? [`         prompts longer than the trained ${counted(model.trainedContext, 'token')}: random words, time alone`]
       : []),
   ];
 }

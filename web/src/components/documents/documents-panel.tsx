@@ -28,7 +28,8 @@ export function DocumentsPanel({ documents, wide }: { readonly documents: Docume
             <li key={id}>
               <span class="sent-name">{filename}</span>
               <span class="quiet small">
-                {bytes(size)}, {status === 'processed' ? counted(passages, 'passage') : (status_details ?? 'being read')}
+                {bytes(size)},{' '}
+                {status === 'processed' ? counted(passages, 'passage') : (status_details ?? 'being read')}
               </span>
               <button
                 type="button"
