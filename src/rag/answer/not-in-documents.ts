@@ -1,7 +1,7 @@
 /**
  * Whether the documents answer a question at all: before the model is asked, and of what it said.
  *
- * Thresholds are measured on SQuAD paragraphs with questions about other subjects mixed in: docs/log.md.
+ * Thresholds are measured on SQuAD paragraphs with questions about other subjects mixed in: docs/log/documents.md.
  */
 import { notInDocuments } from '@block-attention/engine/internal/prompt';
 import type { DocumentsState } from '../catalog/documents-state.ts';

@@ -2,7 +2,7 @@
  * How much of a question a chunk speaks of: its words, weighed by how rare they are in the index.
  *
  * It tells questions that the index can answer from those about other subjects about as well as BM25's own score
- * (figures in docs/log.md), and unlike a score it means the same in every index.
+ * (figures in docs/log/documents.md), and unlike a score it means the same in every index.
  */
 export interface WeighedWord {
   /** As `Words` gives it. */

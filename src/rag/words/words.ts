@@ -4,7 +4,7 @@
  *
  * Scripts that write without blanks, and Korean, whose particles stick to their words, are taken as pairs of neighbouring
  * characters: measured, that finds more than a dictionary's words do, and unlike those it does not change with the
- * version of Node (docs/log.md). Everything else is cut at what is not a letter, digit or mark, and without its endings.
+ * version of Node (docs/log/documents.md). Everything else is cut at what is not a letter, digit or mark, and without its endings.
  */
 import { equivalentsOf } from './equivalents.ts';
 import { foldAccents, foldMarks, scriptOf } from './fold.ts';
@@ -43,7 +43,7 @@ const asking: ReadonlySet<string> = new Set(
   name often please shall somebody someone something tell upon us use used via want yet`.split(/\s+/),
 );
 
-/** Set so that at the default floor of coverage few questions are refused that can be answered (docs/log.md). */
+/** Set so that at the default floor of coverage few questions are refused that can be answered (docs/log/documents.md). */
 const sureness = { pair: 0.2, otherLanguage: 0.5 } as const;
 
 interface Decider {
