@@ -15,8 +15,14 @@ import type { ForwardModel } from './graph/forward.ts';
 import { type Adapter, type AdapterOptions, loadAdapters } from './weights/adapter.ts';
 import { bindWeights } from './weights/bind-weights.ts';
 import type { NamedWeights } from './weights/layers.ts';
-import { chooseLinear, className, type LinearDecision } from './weights/linear-choice.ts';
-import { type LinearPath, nativeLinear, takesFewRows } from './weights/linear-native.ts';
+import {
+  chooseLinear,
+  className,
+  type DecodedRows,
+  type LinearClass,
+  type LinearDecision,
+} from './weights/linear-choice.ts';
+import { decodesWith, type LinearPath, nativeLinear } from './weights/linear-native.ts';
 import { LinearTimer, linearClasses, linearMachine } from './weights/measure-linear.ts';
 import { splitLatentMaps } from './weights/split-latent.ts';
 import { Weights } from './weights/weights.ts';
@@ -25,7 +31,7 @@ export interface ModelOptions {
   /** Rearrange quantised weights for the CPU's widest kernels, as llama.cpp does. Defaults to true. */
   readonly repack?: boolean | undefined;
   /**
-   * How linear layers are computed, but those of a single token. `native`: by the native kernel where it is built and fits. `ggml`: by
+   * How linear layers are computed. `native`: by the native kernel where it is built and fits. `ggml`: by
    * ggml. `auto`: by the faster for weights of each type and length, which is measured. Defaults to `native`.
    */
   readonly linear?: 'auto' | 'native' | 'ggml' | undefined;
@@ -41,11 +47,8 @@ export class Model implements ForwardModel {
   readonly hyperParameters: HyperParameters;
   readonly weights: NamedWeights;
   readonly parameters: number;
-  /**
-   * Another way than ggml's to multiply, for one graph. @param few whether its rows are a token of each of several
-   * sequences, instead of a prompt's
-   */
-  readonly linear: ((g: GraphContext, few: boolean) => LinearPath) | undefined;
+  /** Another way than ggml's to multiply, for one graph. @param rows what it decodes; undefined for a prompt's */
+  readonly linear: ((g: GraphContext, rows: DecodedRows | undefined) => LinearPath) | undefined;
   /** Which path takes which weights, and why; empty where there is no native kernel. */
   readonly linearDecisions: readonly LinearDecision[];
   readonly #storage: Weights;
@@ -68,11 +71,11 @@ export class Model implements ForwardModel {
     this.linearDecisions = decisions;
     const ggmls = new Set(decisions.filter(({ path }) => path === 'ggml').map(className));
     const takes =
-      (few: boolean) =>
+      (rows: DecodedRows | undefined) =>
       ({ type, ne }: Tensor) =>
-        (!few || takesFewRows(type, ne[2])) &&
-        !ggmls.has(className({ type: typeName(type), inputs: ne[0], experts: ne[2] > 1, few }));
-    this.linear = kernel && ((g, few) => nativeLinear(kernel, g, takes(few)));
+        (rows === undefined || decodesWith(type, ne[2])) &&
+        !ggmls.has(className({ type: typeName(type), inputs: ne[0], experts: ne[2] > 1, rows }));
+    this.linear = kernel && ((g, rows) => nativeLinear(kernel, g, takes(rows)));
     this.weights = bindWeights(storage, hyperParameters);
   }
 
@@ -171,8 +174,10 @@ async function decideLinear(
 ): Promise<LinearDecision[]> {
   const { classes, weights } = linearClasses(file, kernel);
   if (linear !== 'auto' || weights < smallWeights) {
-    const reason = linear === 'auto' ? 'small' : 'asked';
-    return classes.map((one) => ({ ...one, path: 'native', reason }));
+    const asked = linear !== 'auto';
+    // Of small ones a single row takes less time than a second node.
+    const pathOf = ({ rows }: LinearClass) => (rows === 'one' && !asked ? 'ggml' : 'native');
+    return classes.map((one) => ({ ...one, path: pathOf(one), reason: asked ? 'asked' : 'small' }));
   }
   using timer = new LinearTimer(backend, kernel, repack);
   // Awaited here: the timer's memory goes when this function returns.

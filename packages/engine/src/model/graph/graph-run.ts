@@ -61,7 +61,7 @@ export class ForwardGraph {
         tokenInput,
         outputInput,
         attention(g, this.#inputs),
-        prompt || tokens.length > 1 ? model.linear?.(g, !prompt) : undefined,
+        model.linear?.(g, prompt ? undefined : tokens.length > 1 ? 'few' : 'one'),
         typeof gate === 'function' ? gate(this.#inputs) : gate,
       );
       if (this.#logits !== null) g.output(this.#logits);

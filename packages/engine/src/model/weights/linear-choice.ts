@@ -1,7 +1,7 @@
 /**
- * Which path multiplies a model's weights with the rows of a prompt, and with those of sequences that are decoded together:
- * the native kernel's or ggml's, whichever is faster here for weights of that type and length. Measured once per machine,
- * and remembered.
+ * Which path multiplies a model's weights with the rows of a prompt, with one that is decoded, and with those of several
+ * sequences that are decoded together: the native kernel's or ggml's, whichever is faster here for weights of that type and
+ * length. Measured once per machine, and remembered.
  *
  * For prompts a path is chosen per weight, whatever the number of rows, so that a block's bytes do not depend on what else
  * is in its batch. Both round alike up to the order of sums. Knows no tensor: how long a path takes is asked through a function.
@@ -20,13 +20,16 @@ export interface LinearClass {
   readonly inputs: number;
   /** Whether they are matrices of experts, one behind the other. Defaults to no. */
   readonly experts?: boolean | undefined;
-  /** Whether few rows meet them at once, a token of each of some sequences. Defaults to no: a prompt's. */
-  readonly few?: boolean | undefined;
+  /** Rows that meet them at once: a token that is decoded, or one of each of some sequences. Defaults to a prompt's. */
+  readonly rows?: DecodedRows | undefined;
 }
 
+export type DecodedRows = 'one' | 'few';
+
 /** A class in words: what it is remembered by. */
-export function className({ type, inputs, experts, few }: LinearClass): string {
-  return `${few ? 'few rows, ' : ''}${experts ? 'experts ' : ''}${type} ${inputs}`;
+export function className({ type, inputs, experts, rows }: LinearClass): string {
+  const shared = { one: 'one row, ', few: 'few rows, ' };
+  return `${rows === undefined ? '' : shared[rows]}${experts ? 'experts ' : ''}${type} ${inputs}`;
 }
 
 export interface LinearDecision extends LinearClass {

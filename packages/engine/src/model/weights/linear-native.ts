@@ -3,8 +3,7 @@
  *
  * Weights stay where the file is mapped and are unpacked a tile at a time, which the rows share; so nothing is prepared
  * at load and no copy is kept. For prompts, where the path that a row takes must not depend on how many others are in its
- * batch, so that a block's bytes don't either; and for the tokens of several sequences that are decoded together. One
- * token of one sequence, which shares nothing, is left to ggml. CPU only.
+ * batch, so that a block's bytes don't either; and for tokens that are decoded, where that is faster. CPU only.
  */
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
@@ -80,8 +79,11 @@ export function nativeLinear(
   };
 }
 
-/** Whether quantised weights, of no experts: of floats ggml's products of few rows are faster. @param matrices one, or of so many experts */
-export function takesFewRows(type: TensorType, matrices: number): boolean {
+/**
+ * Whether decoded tokens may meet such weights here: quantised ones, of no experts. Of others ggml's products of few rows
+ * are faster. @param matrices one, or of so many experts
+ */
+export function decodesWith(type: TensorType, matrices: number): boolean {
   return matrices === 1 && !floats.has(type);
 }
 

@@ -32,9 +32,11 @@ describe.skipIf(kernel === undefined)('linear layers of a model', () => {
     model.dispose();
     expect(classes).toEqual([
       { type: 'Q4_K', inputs: 256 },
-      { type: 'Q4_K', inputs: 256, few: true },
+      { type: 'Q4_K', inputs: 256, rows: 'one' },
+      { type: 'Q4_K', inputs: 256, rows: 'few' },
       { type: 'Q4_K', inputs: 512 },
-      { type: 'Q4_K', inputs: 512, few: true },
+      { type: 'Q4_K', inputs: 512, rows: 'one' },
+      { type: 'Q4_K', inputs: 512, rows: 'few' },
     ]);
     // Per layer q and output 256 x 256, k and v 256 x 128, three of 256 x 512.
     expect(weights).toBe(3 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512));
@@ -82,8 +84,10 @@ describe.skipIf(kernel === undefined)('linear layers of a model', () => {
       const decisions = await load(linearFolder);
       expect(decisions.map((one) => `${className(one)} ${one.reason}`)).toEqual([
         `Q4_0 1024 ${reason}`,
+        `one row, Q4_0 1024 ${reason}`,
         `few rows, Q4_0 1024 ${reason}`,
         `Q4_0 2048 ${reason}`,
+        `one row, Q4_0 2048 ${reason}`,
         `few rows, Q4_0 2048 ${reason}`,
       ]);
       for (const { ms } of decisions) expect(Math.min(ms?.native ?? 0, ms?.ggml ?? 0)).toBeGreaterThan(0);
@@ -101,9 +105,10 @@ describe.skipIf(kernel === undefined)('linear layers of a model', () => {
       ['native', 'asked'],
     ] as const) {
       const model = await Model.load(path, backend, { linear, linearFolder: join(folder, 'linear') });
-      expect(model.linearDecisions.map(({ path: chosen, reason: why }) => `${chosen} ${why}`)).toEqual(
-        Array.from({ length: 4 }, () => `native ${reason}`),
-      );
+      const paths = model.linearDecisions.map((one) => `${one.rows ?? 'many'} ${one.path} ${one.reason}`);
+      const single = linear === 'auto' ? 'ggml' : 'native';
+      const each = [`many native ${reason}`, `one ${single} ${reason}`, `few native ${reason}`];
+      expect(paths).toEqual([...each, ...each]);
       model.dispose();
     }
     const stock = await Model.load(path, backend, { linear: 'ggml' });

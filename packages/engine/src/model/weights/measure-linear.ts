@@ -16,15 +16,14 @@ import { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { rowBytes, type Shape, type Tensor, TensorType, typeName } from '../../ggml/graph/tensor.ts';
 import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
 import { className, type LinearClass, type LinearPathName } from './linear-choice.ts';
-import { nativeLinear, takesFewRows } from './linear-native.ts';
+import { decodesWith, nativeLinear } from './linear-native.ts';
 
 /**
  * Rows and outputs of a measured product: enough that what is done once per row, or once per weight, counts about as much
  * as in a model.
  */
 const manyRows = 128;
-/** Of sequences that are decoded together. */
-const fewRows = 4;
+const decodedRows = { one: 1, few: 4 } as const;
 const outputs = 1024;
 /** Of experts: 512 rows of 8 each to 128 of them, or of 4 to 32, are as many rows for one as this, or twice. */
 const experts = 16;
@@ -42,8 +41,11 @@ export function linearClasses(file: GgufFile, kernel: NativeKernel): { classes: 
     if (kernel.linear.packedBytes(type, ne[0], outputs, manyRows) < 0) continue;
     weights += ne[0] * ne[1] * ne[2];
     const one = { type: typeName(type), inputs: ne[0], ...(routed && { experts: true }) };
-    for (const each of takesFewRows(type, ne[2]) ? [one, { ...one, few: true }] : [one])
+    const kinds = decodesWith(type, ne[2]) ? ([undefined, 'one', 'few'] as const) : [undefined];
+    for (const rows of kinds) {
+      const each = { ...one, ...(rows !== undefined && { rows }) };
       classes.set(className(each), each);
+    }
   }
   return { classes: [...classes.values()], weights };
 }
@@ -88,8 +90,8 @@ export class LinearTimer implements Disposable {
   };
 
   #prepare(path: LinearPathName, of: LinearClass): () => Promise<number> {
-    const { inputs, few = false } = of;
-    const rows = few ? fewRows : manyRows;
+    const { inputs } = of;
+    const rows = of.rows === undefined ? manyRows : decodedRows[of.rows];
     const tensorType = typeOf(of.type);
     const backend = this.#backend;
     const matrices = of.experts ? experts : 1;
