@@ -50,7 +50,7 @@ export type { Device } from './ggml/ffi/library.ts';
 export type { NativeMemory } from './ggml/ffi/memory.ts';
 export type { SamplerOptions } from './ggml/llama/sampler-options.ts';
 export type { AdapterKind } from './model/weights/adapter-file.ts';
-export type { LinearClass, LinearDecision, LinearPathName } from './model/weights/linear-choice.ts';
+export type { DecodedRows, LinearClass, LinearDecision, LinearPathName } from './model/weights/linear-choice.ts';
 export type { Environment } from './platform/cache-folder.ts';
 export type { AgentMessage, AgentRequest, ToolCall, ToolDefinition } from './prompt/chat/agent-messages.ts';
 export { readPassages } from './prompt/index.ts';
