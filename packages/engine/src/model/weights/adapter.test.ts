@@ -98,7 +98,7 @@ describe('an adapter', () => {
     ['of other inputs', { tensors: first(zeros(32, 4)) }, /are \[32,4\] and \[4,.*the model's matrix is \[64,/],
     ['of two ranks', { tensors: first(zeros(64, 5)) }, /are \[64,5\] and \[4,/],
     ['with integers', { tensors: first({ type: TensorType.I32 }) }, /not finite numbers/],
-    ['with values that are no numbers', { tensors: first({ data: nan }) }, /\.lora_a holds values that are no finite/],
+    ['with values that are no numbers', { tensors: first({ data: nan }) }, /\.lora_a holds values that are not finite/],
   ])('%s is refused', async (_, spec, message) => {
     const { code, message: said } = await refusedFile(spec);
     expect(said).toMatch(message);
