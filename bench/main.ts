@@ -32,9 +32,9 @@ const benchmarks: Readonly<Record<string, readonly [folder: string, what: string
   adapter: ['speed', 'what a LoRA costs while the model runs'],
   store: ['store', 'the first answer after a restart; look-up, keys and pins'],
   start: ['speed', 'a whole `ask` on a warm store, from process start'],
-  serve: ['speed', 'a server under load, against llama-server'],
+  serve: ['serve', 'a server under load, against llama-server'],
   conversation: [
-    'speed',
+    'serve',
     'ten questions in turn over an index of 1,000 pages, against llama-server and node-llama-cpp with kept prefixes',
   ],
   select: ['speed', 'what choosing passages costs, with and without what servers keep'],

@@ -1,7 +1,7 @@
 /**
  * What an application on node-llama-cpp does: one chat session per request over one of as many sequences as there are
  * clients, batched by the library, which keeps the beginning that a sequence has in common with its last prompt.
- * For bench/speed/serve.ts: node node-llama-cpp-server.mjs MODEL THREADS CLIENTS CONTEXT-TOKENS PORT
+ * For bench/serve/serve.ts: node node-llama-cpp-server.mjs MODEL THREADS CLIENTS CONTEXT-TOKENS PORT
  */
 import { createServer } from 'node:http';
 import { getLlama, LlamaChatSession, LlamaLogLevel } from 'node-llama-cpp';

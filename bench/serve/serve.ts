@@ -3,8 +3,8 @@
  * caching, same model, threads, passages and questions.
  *
  *     npm run build
- *     npx tsx bench/speed/serve.ts --llama-server /path/to/llama-server --context 4096 --requests 16
- *     npx tsx bench/speed/serve.ts --minutes 10            our server alone, memory and errors over time
+ *     npx tsx bench/serve/serve.ts --llama-server /path/to/llama-server --context 4096 --requests 16
+ *     npx tsx bench/serve/serve.ts --minutes 10            our server alone, memory and errors over time
  *
  * --limit gives up what is under way after so many seconds: then the TTFT of what was given up is a lower bound.
  * Without --llama-server that peer is skipped. Every server starts cold; a row says whether passages were encoded
@@ -15,10 +15,10 @@ import { parseArgs } from 'node:util';
 import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
 import { resolveModel } from '../../src/hub/index.ts';
 import { nodeLlamaCppInstalled } from '../peers/open-peer.ts';
-import { type LoadResult, quantile, residentMib, runLoad } from '../serve/load.ts';
-import { llamaServer, nodeLlamaCpp, ourServer, type Target, type TargetOptions } from '../serve/targets.ts';
-import { makeTrace } from '../serve/trace.ts';
 import { printResult, round } from '../support/harness.ts';
+import { type LoadResult, quantile, residentMib, runLoad } from './load.ts';
+import { llamaServer, nodeLlamaCpp, ourServer, type Target, type TargetOptions } from './targets.ts';
+import { makeTrace } from './trace.ts';
 
 const { values } = parseArgs({
   options: {

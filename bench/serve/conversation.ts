@@ -4,7 +4,7 @@
  * the beginning that a prompt has in common with the one before.
  *
  *     npm run build
- *     npx tsx bench/speed/conversation.ts [--model REF] [--threads N] [--pages N] [--llama-server /path/to/llama-server]
+ *     npx tsx bench/serve/conversation.ts [--model REF] [--threads N] [--pages N] [--llama-server /path/to/llama-server]
  *
  * What is encoded before the first question is told as `preparedMs`. Answers of earlier turns are given, so that every
  * server reads the same words.
@@ -18,9 +18,9 @@ import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts'
 import { resolveModel } from '../../src/hub/index.ts';
 import { openIndex } from '../../src/rag/index.ts';
 import { nodeLlamaCppInstalled } from '../peers/open-peer.ts';
-import { quantile, runLoad } from '../serve/load.ts';
-import { llamaServer, nodeLlamaCpp, ourServer, type Target, type TargetOptions } from '../serve/targets.ts';
 import { printResult, round } from '../support/harness.ts';
+import { quantile, runLoad } from './load.ts';
+import { llamaServer, nodeLlamaCpp, ourServer, type Target, type TargetOptions } from './targets.ts';
 
 const { values } = parseArgs({
   options: {
