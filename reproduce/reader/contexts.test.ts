@@ -10,7 +10,7 @@ import { type Context, type ContextRecipe, ContextStream } from './contexts.ts';
 import { factPage } from './facts/fact-page.ts';
 import { manualPage } from './manual-pages.ts';
 import { tablePage } from './manual-tables.ts';
-import { manualSet, manualUnits, tableSet, tableUnits } from './manuals.ts';
+import { codeUnits, manualSet, manualUnits, tableSet, tableUnits } from './manuals.ts';
 import { readSources } from './sources.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-reader-'));
@@ -197,4 +197,21 @@ it('writes pages of facts that say what is asked, yes as often as no', () => {
   expect(kinds.size).toBe(11);
   expect(yes / (yes + no)).toBeGreaterThan(0.4);
   expect(yes / (yes + no)).toBeLessThan(0.6);
+});
+
+it('takes each section of a page about software by itself: the others do not answer what it does', () => {
+  const units = codeUnits(300, createRandom(4));
+  expect(new Set(units.map(({ kind }) => kind)).size).toBe(6);
+  let apart = 0;
+  for (const { passages, distractors, asked } of units) {
+    expect(passages).toHaveLength(1);
+    expect(distractors).not.toContain(passages[0]);
+    const held = plain(passages.map(({ title, text }) => `${title} ${text}`).join('\n')).toLowerCase();
+    for (const { question, answer } of asked) {
+      expect(question).not.toMatch(/[{}]|undefined/);
+      if (answer !== undefined) expect(held, question).toContain(plain(answer).toLowerCase());
+    }
+    if (distractors.length > 0) apart++;
+  }
+  expect(apart).toBeGreaterThan(50);
 });

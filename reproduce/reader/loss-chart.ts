@@ -22,7 +22,7 @@ export function lossChart(points: readonly LossPoint[]): Promise<string> {
       color: {
         field: 'stage',
         type: 'nominal',
-        scale: { domain: stages, range: [...modeColours, '#009e73', '#8a4f7d', '#4d4d4d', '#b8860b'] },
+        scale: { domain: stages, range: [...modeColours, '#009e73', '#8a4f7d', '#4d4d4d', '#b8860b', '#c2549d'] },
         legend: { title: null, orient: 'top-right', offset: 8 },
       },
     },

@@ -3,6 +3,7 @@
 import type { Random } from '@block-attention/engine/internal/base';
 import { chunkDocument } from '../../src/rag/chunk/chunk-document.ts';
 import { parseMarkdown } from '../../src/rag/load/markup/markdown.ts';
+import { codePage } from './code/code-page.ts';
 import { factPage } from './facts/fact-page.ts';
 import type { ManualPage } from './made-up-page.ts';
 import { manualPage, productName } from './manual-pages.ts';
@@ -12,6 +13,7 @@ import type { Asked, Passage, Unit } from './sources.ts';
 export const manualSet = 'manuals';
 export const tableSet = 'tables';
 export const factSet = 'facts';
+export const codeSet = 'code';
 
 /** Long enough to matter, short enough that pages become several passages. */
 const chunkTokens = 160;
@@ -31,30 +33,58 @@ export function factUnits(count: number, random: Random): Unit[] {
   return typedUnits(count, random, () => unitOf(factSet, factPage(random, productName(random))));
 }
 
+/**
+ * Passages of pages about software, asked about in the same way. Each is a unit by itself, and the others of its page are
+ * distractors: the section of one version does not say what another one brought.
+ */
+export function codeUnits(pages: number, random: Random): Unit[] {
+  return Array.from({ length: pages }, () => sectionsOf(codePage(random, productName(random))))
+    .flat()
+    .map((unit) => typed(unit, random));
+}
+
 function typedUnits(count: number, random: Random, make: () => Unit): Unit[] {
-  return Array.from({ length: count }, () => {
-    const unit = make();
-    return { ...unit, asked: unit.asked.map((one) => ({ ...one, question: asTyped(one.question, random) })) };
-  });
+  return Array.from({ length: count }, () => typed(make(), random));
+}
+
+function typed(unit: Unit, random: Random): Unit {
+  return { ...unit, asked: unit.asked.map((one) => ({ ...one, question: asTyped(one.question, random) })) };
 }
 
 function unitOf(set: string, { kind, markdown, questions }: ManualPage): Unit {
+  const chunks = cut(markdown);
+  const gold = ({ text }: Passage) => questions.some(({ evidence }) => evidence !== undefined && holds(text, evidence));
+  return {
+    set,
+    kind,
+    passages: chunks.filter(gold),
+    distractors: chunks.filter((chunk) => !gold(chunk)),
+    asked: questions.map(({ question, answer }) => ({ question, answer })),
+  };
+}
+
+function sectionsOf({ kind, markdown, questions }: ManualPage): Unit[] {
+  const chunks = cut(markdown);
+  const answers = ({ title, text }: Passage, evidence: string | undefined) =>
+    evidence !== undefined && holds(`${title}\n${text}`, evidence);
+  return chunks.flatMap((chunk) => {
+    const own = questions.filter(({ evidence }) => answers(chunk, evidence));
+    if (own.length === 0) return [];
+    const unsaid = questions.filter(({ answer }) => answer === undefined);
+    const distractors = chunks.filter((other) => own.every(({ evidence }) => !answers(other, evidence)));
+    const asked = [...own, ...unsaid].map(({ question, answer }): Asked => ({ question, answer }));
+    return [{ set: codeSet, kind, passages: [chunk], distractors, asked }];
+  });
+}
+
+function cut(markdown: string): Passage[] {
   const chunks = chunkDocument(parseMarkdown(markdown), {
     path: 'page.md',
     type: 'markdown',
     count: (text) => Math.ceil(text.length / charactersPerToken),
     targetTokens: chunkTokens,
   });
-  const asked: Asked[] = questions.map(({ question, answer }) => ({ question, answer }));
-  const gold = (text: string) => questions.some(({ evidence }) => evidence !== undefined && holds(text, evidence));
-  const bare = ({ title, text }: Passage): Passage => ({ title, text });
-  return {
-    set,
-    kind,
-    passages: chunks.filter(({ text }) => gold(text)).map(bare),
-    distractors: chunks.filter(({ text }) => !gold(text)).map(bare),
-    asked,
-  };
+  return chunks.map(({ title, text }) => ({ title, text }));
 }
 
 /** A question without its capital in a third of the cases, and without its mark in a sixth. */

@@ -1,6 +1,6 @@
 /** Every number of the reader's training: sets, contexts, stages. Changing one changes the adapter. */
 import type { ContextRecipe } from './contexts.ts';
-import { factSet, manualSet, tableSet } from './manuals.ts';
+import { codeSet, factSet, manualSet, tableSet } from './manuals.ts';
 
 /** What is trained: the alias, whose file all sources hold alike. */
 export const baseModel = 'smollm2-135m';
@@ -25,6 +25,8 @@ export interface Stage {
 export const policy = 'anchor:header';
 export const batch = 3;
 export const rank = 16;
+/** Stages at the end whose adapters' mean is what ships. */
+export const averaged = 2;
 
 const common = { perUnit: 3, distractors: 3, neighbours: 0.5, unanswered: 0.6, longest: 1400 } as const;
 
@@ -185,6 +187,38 @@ export const stages: readonly Stage[] = [
         'train-2wikimultihopqa-10p': 0.05,
         'train-hotpotqa-10p': 0.04,
         'train-squadshifts-new-wiki': 0.03,
+        'train-squad2.0-unanswerable-10-articles': 0.01,
+      },
+    },
+  },
+  {
+    name: 'code',
+    contexts: 1900,
+    batch: 8,
+    seed: 7,
+    pages: 2000,
+    learningRate: 8e-4,
+    maxTokens: 3000,
+    evaluateEvery: 80,
+    recipe: {
+      ...common,
+      perUnit: 6,
+      perContext: 40,
+      distractors: 5,
+      aloneDistractor: 0.4,
+      aloneUnanswered: 3,
+      passages: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3, 5, 8],
+      shares: {
+        [codeSet]: 0.18,
+        [factSet]: 0.17,
+        [tableSet]: 0.17,
+        [manualSet]: 0.05,
+        'train-squad1.1': 0.15,
+        'train-nq-open-10p': 0.11,
+        'train-2wikimultihopqa-10p': 0.07,
+        'train-hotpotqa-10p': 0.06,
+        'train-boolq-yesno': 0.02,
+        'train-squadshifts-new-wiki': 0.01,
         'train-squad2.0-unanswerable-10-articles': 0.01,
       },
     },
