@@ -146,7 +146,7 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
     await page.locator('.chip-miss').first().waitFor();
     expect(await page.locator('.chip-miss').count()).toBe(6);
     expect(await code()).toContain('"max_tokens": 3');
-    await lane('block').getByText('Cut at the longest answer').waitFor();
+    await lane('block').getByText('Cut off at the maximum length of an answer').waitFor();
     expect(await accessibilityFaults(page)).toEqual([]);
   });
 

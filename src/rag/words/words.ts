@@ -120,6 +120,8 @@ export class Words {
     const decider = this.#deciders.get(script);
     const lower = beginning(foldMarks(written.toLowerCase(), script));
     const bare = decider?.fold === 'never' ? lower : foldAccents(lower, script);
+    // Marks by themselves.
+    if (bare === '') return [];
     if (decider === undefined) return [bare];
     if (decider.stop.has(bare) || (!all && asking.has(bare))) return [];
     // Names of parts and versions have no endings.
