@@ -2,18 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type AnswerRequest,
-  createEngine,
-  type Engine,
-  type EngineOptions,
-} from '@block-attention/engine/internal/engine';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bridgePassages, bridgeQuestion } from './support/bridge-passages.ts';
+import { enginesOf, inFloats } from './support/engines.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
 import { relativeError } from './support/oracle/forward-harness.ts';
-import { readPrompt } from './support/read-prompt.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-attended-'));
 const modelPath = join(folder, 'model.gguf');
@@ -21,19 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 beforeAll(() => writeRandomModel(modelPath, { family: 'gemma3', layers: 7, slidingWindow: 16 }, 3));
 
 const [passages, question] = [bridgePassages.slice(0, 3), bridgeQuestion];
-const open = (options: Partial<EngineOptions> = {}) =>
-  createEngine({
-    modelPath,
-    device: 'cpu',
-    threads: 1,
-    mode: 'block',
-    kvType: 'f32',
-    linear: 'ggml',
-    cacheDir: join(folder, 'cache'),
-    ...options,
-  });
-const read = (engine: Engine, request: Partial<AnswerRequest> = {}) =>
-  readPrompt(engine, { passages, question, ...request });
+const { open, read } = enginesOf(modelPath, { passages, question }, inFloats);
 
 /** Products of f32 in another order. */
 const bound = 1e-4;

@@ -5,13 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type AnswerRequest,
-  createEngine,
-  type Engine,
-  type EngineOptions,
-  parsePolicy,
-} from '@block-attention/engine/internal/engine';
+import { type AnswerRequest, parsePolicy } from '@block-attention/engine/internal/engine';
 import { openTokenizer } from '@block-attention/engine/internal/ggml';
 import { notInDocuments, planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
 import { createBlockStore } from '@block-attention/engine/internal/store';
@@ -19,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tokensBefore } from '../packages/engine/src/engine/policy/anchor-tokens.ts';
 import { engineRounding, expectSameAnswer, type WitnessedAnswer, witnessedAnswer } from './support/answers.ts';
 import { bridgePassages, bridgeQuestion } from './support/bridge-passages.ts';
+import { enginesOf, inFloats } from './support/engines.ts';
 import { modelVariants } from './support/models/model-variants.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
@@ -37,19 +32,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const [passages, question] = [[...bridgePassages], bridgeQuestion];
-const open = (options: Partial<EngineOptions> = {}) =>
-  createEngine({
-    modelPath,
-    device: 'cpu',
-    threads: 1,
-    mode: 'block',
-    kvType: 'f32',
-    linear: 'ggml',
-    cacheDir: join(folder, 'cache'),
-    ...options,
-  });
-const read = (engine: Engine, request: Partial<AnswerRequest> = {}) =>
-  readPrompt(engine, { passages, question, ...request });
+const { open, read } = enginesOf(modelPath, { passages, question }, inFloats);
 /** Products of f32 in another order. */
 const bound = 1e-4;
 

@@ -2,25 +2,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type AnswerRequest,
-  createEngine,
-  type Engine,
-  type EngineOptions,
-  parsePolicy,
-} from '@block-attention/engine/internal/engine';
+import { parsePolicy } from '@block-attention/engine/internal/engine';
 import { openTokenizer } from '@block-attention/engine/internal/ggml';
 import { planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { tokensBefore } from '../packages/engine/src/engine/policy/anchor-tokens.ts';
 import { bridgePassages, bridgeQuestion } from './support/bridge-passages.ts';
+import { enginesOf } from './support/engines.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
 import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
 import { ForwardHarness, relativeError } from './support/oracle/forward-harness.ts';
 import { explainedErrors } from './support/oracle/oracle-rounding.ts';
 import { expectWithin } from './support/oracle/rounding.ts';
-import { readPrompt } from './support/read-prompt.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-hide-'));
 const modelPath = join(folder, 'model.gguf');
@@ -28,11 +22,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 beforeAll(() => writeRandomModel(modelPath, { family: 'gemma3', layers: 7, slidingWindow: 16 }, 3));
 
 const [passages, question] = [bridgePassages.slice(0, 3), bridgeQuestion];
-const open = (options: Partial<EngineOptions> = {}) =>
-  createEngine({ modelPath, device: 'cpu', threads: 1, mode: 'block', cacheDir: join(folder, 'cache'), ...options });
-
-const read = (engine: Engine, request: Partial<AnswerRequest> = {}) =>
-  readPrompt(engine, { passages, question, ...request });
+const { open, read } = enginesOf(modelPath, { passages, question });
 
 it.each([...attentionPaths, gatheredPath])(
   'is the oracle, with and without an anchor: $name attention',

@@ -2,19 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type AnswerRequest,
-  createEngine,
-  type Engine,
-  type EngineOptions,
-} from '@block-attention/engine/internal/engine';
+import type { AnswerRequest, Engine } from '@block-attention/engine/internal/engine';
 import { notInDocuments } from '@block-attention/engine/internal/prompt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bridgePassages, bridgeQuestion } from './support/bridge-passages.ts';
+import { enginesOf, inFloats } from './support/engines.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
 import { attentionPaths, gatheredPath } from './support/oracle/attention-paths.ts';
 import { relativeError } from './support/oracle/forward-harness.ts';
-import { readPrompt } from './support/read-prompt.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'block-attention-select-'));
 const modelPath = join(folder, 'model.gguf');
@@ -22,19 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 beforeAll(() => writeRandomModel(modelPath, { family: 'llama', contextTokens: 2048 }, 11));
 
 const [passages, question] = [[...bridgePassages], bridgeQuestion];
-const open = (options: Partial<EngineOptions> = {}) =>
-  createEngine({
-    modelPath,
-    device: 'cpu',
-    threads: 1,
-    mode: 'block',
-    kvType: 'f32',
-    linear: 'ggml',
-    cacheDir: join(folder, 'cache'),
-    ...options,
-  });
-const read = (engine: Engine, request: Partial<AnswerRequest> = {}) =>
-  readPrompt(engine, { passages, question, ...request });
+const { open, read } = enginesOf(modelPath, { passages, question }, inFloats);
 
 /** Products of f32 in another order: batches of other sizes, blocks at other places. */
 const bound = 1e-4;

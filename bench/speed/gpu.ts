@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type AnswerResult, createEngine, type Engine, type KvType } from '@block-attention/engine/internal/engine';
-import { Backend, type Device, openTokenizer, TensorType } from '@block-attention/engine/internal/ggml';
+import { Backend, type Device, openTokenizer } from '@block-attention/engine/internal/ggml';
 import { createMemoryStore } from '@block-attention/engine/internal/store';
 import { weightBytes } from '../../packages/engine/src/engine/blocks/device-memory.ts';
 import { describeMachine } from '../../packages/engine/src/eval/ttft/machine.ts';
@@ -22,11 +22,10 @@ import { type ExactPrompt, exactPrompt } from '../../packages/engine/src/eval/tt
 import { openGguf } from '../../packages/engine/src/ggml/gguf/gguf-file.ts';
 import { median } from '../../packages/engine/src/scoring/median.ts';
 import { round } from '../support/harness.ts';
-import { shapes, writeShape } from '../support/shapes.ts';
+import { shapes, weightType, writeShape } from '../support/shapes.ts';
 import { agreement } from './gpu-check.ts';
 
 const shapeNames = { '8b': 'llama-3.1-8b', '1b': 'llama-3.2-1b', tiny: 'tiny' } as const;
-const weightTypes = { f16: TensorType.F16, q8_0: TensorType.Q8_0, q4_0: TensorType.Q4_0 } as const;
 const devices: readonly Device[] = ['auto', 'cpu', 'cuda', 'vulkan', 'metal'];
 const questionTokens = 50;
 const answerTokens = 64;
@@ -115,11 +114,11 @@ await part('the device', async () => {
 });
 await part('what the device computes', async () => {
   const { tiny } = shapes;
-  if (tiny) await writeShape(tinyPath, 'tiny', tiny, { type: weightTypes.f16, device });
+  if (tiny) await writeShape(tinyPath, 'tiny', tiny, { type: weightType('f16'), device });
   return { agreement: await agreement(tinyPath, device, attention, folder) };
 });
 await part('writing the model', async () => {
-  await writeShape(path, shapeName, shape, { type: weightTypes[weights], device });
+  await writeShape(path, shapeName, shape, { type: weightType(weights), device });
   return { weightBytes: weightBytes(await openGguf(path)) };
 });
 

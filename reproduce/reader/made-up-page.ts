@@ -18,6 +18,17 @@ export interface ManualPage {
 /** @param product invented name of what the page is about */
 export type Write = (random: Random, product: string) => Omit<ManualPage, 'kind'>;
 
+/** A page of one of the kinds. @param set what its kind is called by, too */
+export function pageOfSome(
+  random: Random,
+  product: string,
+  set: string,
+  kinds: Readonly<Record<string, Write>>,
+): ManualPage {
+  const [kind, write] = random.pick(Object.entries(kinds) as [[string, Write], ...[string, Write][]]);
+  return { kind: `${set}: ${kind}`, ...write(random, product) };
+}
+
 /** `count` of the values, in random order. */
 export function some<T>(random: Random, values: readonly T[], count: number): T[] {
   return random.shuffle(values).slice(0, count);

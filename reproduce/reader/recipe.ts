@@ -30,6 +30,10 @@ export const averaged = 2;
 
 const common = { perUnit: 3, distractors: 3, neighbours: 0.5, unanswered: 0.6, longest: 1400 } as const;
 
+/** Of stages in which most passages stand alone. */
+const apart = { batch: 8, learningRate: 8e-4, maxTokens: 3000, evaluateEvery: 80 } as const;
+const commonApart = { ...common, perContext: 40, distractors: 5, aloneDistractor: 0.4 } as const;
+
 export const stages: readonly Stage[] = [
   {
     name: 'reading',
@@ -133,18 +137,12 @@ export const stages: readonly Stage[] = [
   {
     name: 'alone',
     contexts: 2000,
-    batch: 8,
     seed: 5,
     pages: 1500,
-    learningRate: 8e-4,
-    maxTokens: 3000,
-    evaluateEvery: 80,
+    ...apart,
     recipe: {
-      ...common,
+      ...commonApart,
       perUnit: 5,
-      perContext: 40,
-      distractors: 5,
-      aloneDistractor: 0.4,
       aloneUnanswered: 4,
       passages: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 6, 10],
       shares: {
@@ -163,18 +161,12 @@ export const stages: readonly Stage[] = [
   {
     name: 'close',
     contexts: 1900,
-    batch: 8,
     seed: 6,
     pages: 2000,
-    learningRate: 8e-4,
-    maxTokens: 3000,
-    evaluateEvery: 80,
+    ...apart,
     recipe: {
-      ...common,
+      ...commonApart,
       perUnit: 6,
-      perContext: 40,
-      distractors: 5,
-      aloneDistractor: 0.4,
       aloneUnanswered: 3,
       passages: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3, 8],
       shares: {
@@ -194,18 +186,12 @@ export const stages: readonly Stage[] = [
   {
     name: 'code',
     contexts: 1900,
-    batch: 8,
     seed: 7,
     pages: 2000,
-    learningRate: 8e-4,
-    maxTokens: 3000,
-    evaluateEvery: 80,
+    ...apart,
     recipe: {
-      ...common,
+      ...commonApart,
       perUnit: 6,
-      perContext: 40,
-      distractors: 5,
-      aloneDistractor: 0.4,
       aloneUnanswered: 3,
       passages: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3, 5, 8],
       shares: {

@@ -3,17 +3,13 @@
  * questions and the text each is answered by.
  */
 import type { Random } from '@block-attention/engine/internal/base';
-import type { ManualPage, Write } from '../made-up-page.ts';
+import { type ManualPage, pageOfSome } from '../made-up-page.ts';
 import { commandsAndSettings } from './commands-and-settings.ts';
 import { versionsAndCauses } from './versions-and-causes.ts';
 
-const kinds = Object.entries({ ...commandsAndSettings, ...versionsAndCauses }) as [
-  [string, Write],
-  ...[string, Write][],
-];
+const kinds = { ...commandsAndSettings, ...versionsAndCauses };
 
 /** @param product invented name of what the page is about */
 export function codePage(random: Random, product: string): ManualPage {
-  const [kind, write] = random.pick(kinds);
-  return { kind: `code: ${kind}`, ...write(random, product) };
+  return pageOfSome(random, product, 'code', kinds);
 }

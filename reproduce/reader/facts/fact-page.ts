@@ -3,14 +3,13 @@
  * questions and the statement each is answered by.
  */
 import type { Random } from '@block-attention/engine/internal/base';
-import type { ManualPage, Write } from '../made-up-page.ts';
+import { type ManualPage, pageOfSome } from '../made-up-page.ts';
 import { modelsAndParts } from './models-and-parts.ts';
 import { workAndUse } from './work-and-use.ts';
 
-const kinds = Object.entries({ ...modelsAndParts, ...workAndUse }) as [[string, Write], ...[string, Write][]];
+const kinds = { ...modelsAndParts, ...workAndUse };
 
 /** @param product invented name of what the page is about */
 export function factPage(random: Random, product: string): ManualPage {
-  const [kind, write] = random.pick(kinds);
-  return { kind: `facts: ${kind}`, ...write(random, product) };
+  return pageOfSome(random, product, 'facts', kinds);
 }

@@ -88,10 +88,9 @@ static void multiply_experts(const ba::Experts &p, int32_t ith, int32_t nth) {
       memset(p.y + r.entries[i] * p.n, 0xff, (size_t)p.n * sizeof(float));
   const auto row_of = [&](int32_t entry) { return p.x_rows == 1 ? entry / p.used : entry; };
   // Threads split the outputs, of every expert: none waits for one with many rows.
-  const int64_t units = (p.n + OUT_LANES - 1) / OUT_LANES;
-  const int64_t from = share(units, ith, nth) * OUT_LANES, to = smaller(share(units, ith + 1, nth) * OUT_LANES, p.n);
+  const OutputShare own = output_share(p.n, ith, nth);
   for_experts(p, r, [&](int64_t e, const int32_t *entries, int32_t count) {
-    const Outputs of = {p.type, p.k, p.weight + e * p.weight_expert, p.weight_row, r.rows, p.y, p.n, from, to};
+    const Outputs of = {p.type, p.k, p.weight + e * p.weight_expert, p.weight_row, r.rows, p.y, p.n, own.from, own.to};
 #if defined(__AVX2__)
     if (multiply_int8(of, entries, count, row_of)) return;
 #endif

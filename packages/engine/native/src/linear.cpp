@@ -34,9 +34,8 @@ static void pack(const ba::Product &p, int32_t ith, int32_t nth) {
 static void multiply(const ba::Product &p, int32_t ith, int32_t nth) {
 #if defined(__AVX2__)
   if (format(p.type).integer) {
-    const int64_t units = (p.n + OUT_LANES - 1) / OUT_LANES;
-    const int64_t from = share(units, ith, nth) * OUT_LANES, to = smaller(share(units, ith + 1, nth) * OUT_LANES, p.n);
-    const Outputs of = {p.type, p.k, p.weight, p.weight_row, p.packed, p.y, p.y_row, from, to};
+    const OutputShare own = output_share(p.n, ith, nth);
+    const Outputs of = {p.type, p.k, p.weight, p.weight_row, p.packed, p.y, p.y_row, own.from, own.to};
     multiply_int8(of, Every{0}, p.rows, [](int64_t entry) { return entry; });
     return;
   }

@@ -25,6 +25,15 @@ enum {
   OUT_LANES = L > (int)LANES8 ? (int)L : (int)LANES8,  // the wider of both kinds' vectors
 };
 
+// The outputs of thread ith of nth: whole vectors, but for the end of all.
+struct OutputShare {
+  int64_t from, to;
+};
+BA_INLINE OutputShare output_share(int64_t n, int32_t ith, int32_t nth) {
+  const int64_t units = (n + OUT_LANES - 1) / OUT_LANES;
+  return {share(units, ith, nth) * OUT_LANES, smaller(share(units, ith + 1, nth) * OUT_LANES, n)};
+}
+
 // The entries of a linear layer: every row, in order. As a list of entries is, it can be moved on.
 struct Every {
   int64_t first;

@@ -23,6 +23,11 @@ export function headRuns(blocks: readonly Int32Array[], most: number): Run[] {
   });
 }
 
+/** All tokens of every block but the first. */
+export function wholeRuns(blocks: readonly Int32Array[]): Run[] {
+  return blocks.flatMap(({ length }, block) => (block === 0 ? [] : [{ block, first: 0, count: length }]));
+}
+
 /** The share of tokens after the first block whose values are largest; of equal ones the earlier. @param values of every block but the first */
 export function runsOfMost(values: readonly Float64Array[], share: number): Run[] {
   const all = values.flatMap((list, block) => Array.from(list, (value, at) => ({ value, block, at })));

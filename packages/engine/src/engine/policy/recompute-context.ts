@@ -24,7 +24,7 @@ import {
   stateDeviation,
 } from '../../model/index.ts';
 import type { Runner } from '../schedule/runner.ts';
-import { attendedRuns, headRuns, recomputeBatch, runsOfMost } from './choose-tokens.ts';
+import { attendedRuns, headRuns, recomputeBatch, runsOfMost, wholeRuns } from './choose-tokens.ts';
 import type { Hideable } from './hide.ts';
 import type { Recomputation } from './recompute.ts';
 
@@ -60,6 +60,32 @@ export interface RecomputedContext extends Disposable {
  */
 export const probedLayer = 1;
 
+/** A model that ends with that layer, or with the last one, and the layout of its states. */
+export function probedPart(model: Model, type: KvLayout['type']) {
+  const layer = Math.min(probedLayer, model.hyperParameters.layers - 1);
+  const part = model.firstLayers(layer + 1);
+  return { layer, part, layout: new KvLayout(part.hyperParameters, type) };
+}
+
+/** What passes cost in all. `count` adds one. */
+export function costs() {
+  const flops = { linear: 0, total: 0 };
+  const count = (cost: Flops): void => {
+    flops.linear += cost.linear;
+    flops.total += cost.total;
+  };
+  return { flops, count };
+}
+
+/** Where each block begins in the prompt. */
+export function startsOf(blocks: readonly Int32Array[]): number[] {
+  let end = 0;
+  return blocks.map(({ length }) => {
+    end += length;
+    return end - length;
+  });
+}
+
 /** Most bytes that recomputing tokens of these blocks takes. */
 export function recomputeBytes(
   { growingLayout, question }: Pick<RecomputeOptions, 'growingLayout' | 'question'>,
@@ -80,11 +106,7 @@ export async function recomputeContext(
   context: readonly StoredContext[],
 ): Promise<RecomputedContext> {
   const { model, runner, layout, growingLayout } = options;
-  const flops = { linear: 0, total: 0 };
-  const count = (cost: Flops) => {
-    flops.linear += cost.linear;
-    flops.total += cost.total;
-  };
+  const { flops, count } = costs();
   const stored = context.map((block) => ({ ...block, layout }));
   const runs = await chosenRuns(options, how, stored, count);
   const copied = new Set(runs.map(({ block }) => block));
@@ -146,9 +168,7 @@ async function deviating(
   count: (cost: Flops) => void,
 ): Promise<Run[]> {
   const { model, runner, growingLayout } = options;
-  const layer = Math.min(probedLayer, model.hyperParameters.layers - 1);
-  const part = model.firstLayers(layer + 1);
-  const layout = new KvLayout(part.hyperParameters, growingLayout.type);
+  const { layer, part, layout } = probedPart(model, growingLayout.type);
   const memories: { free(): void }[] = [];
   try {
     const fresh = stored.map((block, index): ContextStates => {
@@ -158,7 +178,7 @@ async function deviating(
       memories.push(memory);
       return { memory, layout, tokens: block.tokens };
     });
-    const all = fresh.flatMap(({ tokens }, block) => (block === 0 ? [] : [{ block, first: 0, count: tokens.length }]));
+    const all = wholeRuns(fresh.map(({ tokens }) => tokens));
     await recompute(options, part, fresh, all, count);
     const pairs = stored.slice(1).map((block, i) => ({
       fresh: fresh[i + 1] ?? block,
@@ -180,11 +200,7 @@ async function recompute(
   runs: readonly Run[],
   count: (cost: Flops) => void,
 ): Promise<void> {
-  const starts: number[] = [];
-  blocks.reduce((end, { tokens }, index) => {
-    starts[index] = end;
-    return end + tokens.length;
-  }, 0);
+  const starts = startsOf(blocks.map(({ tokens }) => tokens));
   const position = ({ block, first }: Run) => (starts[block] ?? 0) + first;
   const factory = attention(model, growingLayout);
   const piece = (run: Run) => runner.mostTokens(position(run) + run.count);

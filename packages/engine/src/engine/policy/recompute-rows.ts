@@ -7,9 +7,10 @@ import {
   batchRuns,
   concatenate,
   copyRows,
+  type Flops,
   forwardStep,
   gatheredAttention,
-  KvLayout,
+  type KvLayout,
   type Model,
   type Run,
   recomputeFlops,
@@ -18,9 +19,9 @@ import {
   Sequence,
 } from '../../model/index.ts';
 import type { Runner } from '../schedule/runner.ts';
-import { attendedRuns, headRuns, recomputeBatch, runsOfMost } from './choose-tokens.ts';
+import { attendedRuns, headRuns, recomputeBatch, runsOfMost, wholeRuns } from './choose-tokens.ts';
 import type { Recomputation } from './recompute.ts';
-import { probedLayer, type RecomputedContext } from './recompute-context.ts';
+import { costs, probedPart, type RecomputedContext, startsOf } from './recompute-context.ts';
 
 export interface RowsToRecompute {
   readonly model: Model;
@@ -36,7 +37,7 @@ export interface RowsToRecompute {
 
 /** Most bytes that it takes besides the rows themselves. */
 export function recomputeRowsBytes(model: Model, type: KvLayout['type'], how: Recomputation, tokens: number): number {
-  return how.method !== 'deviation' ? 0 : rowsBytes(probedLayout(model, type).layout, tokens);
+  return how.method !== 'deviation' ? 0 : rowsBytes(probedPart(model, type).layout, tokens);
 }
 
 /** @throws ABORTED, MODEL_TOO_LARGE */
@@ -45,55 +46,37 @@ export async function recomputeRows(
   how: Recomputation,
 ): Promise<Pick<RecomputedContext, 'tokens' | 'flops'>> {
   const { model, sequence } = work;
-  const flops = { linear: 0, total: 0 };
-  const runs = await chosenRuns(work, how, flops);
-  await compute(work, model, sequence, runs, flops);
-  return { tokens: runs.reduce((sum, { count }) => sum + count, 0), flops };
+  const { flops, count } = costs();
+  const runs = await chosenRuns(work, how, count);
+  await compute(work, model, sequence, runs, count);
+  return { tokens: runs.reduce((sum, run) => sum + run.count, 0), flops };
 }
 
-async function chosenRuns(
-  work: RowsToRecompute,
-  how: Recomputation,
-  flops: { linear: number; total: number },
-): Promise<Run[]> {
+async function chosenRuns(work: RowsToRecompute, how: Recomputation, count: (cost: Flops) => void): Promise<Run[]> {
   if (how.method === 'head') return headRuns(work.context, how.tokens);
-  if (how.method === 'deviation') return deviating(work, how.share, flops);
+  if (how.method === 'deviation') return deviating(work, how.share, count);
   const attention = gatheredAttention(work.model);
-  return attendedRuns({ ...work, attention }, work.sequence, work.question, how.share, (cost) => {
-    flops.linear += cost.linear;
-    flops.total += cost.total;
-  });
-}
-
-function probedLayout(model: Model, type: KvLayout['type']) {
-  const layer = Math.min(probedLayer, model.hyperParameters.layers - 1);
-  const part = model.firstLayers(layer + 1);
-  return { layer, part, layout: new KvLayout(part.hyperParameters, type) };
+  return attendedRuns({ ...work, attention }, work.sequence, work.question, how.share, count);
 }
 
 /** The share of tokens whose states full attention over the whole context changes most. */
-async function deviating(
-  work: RowsToRecompute,
-  share: number,
-  flops: { linear: number; total: number },
-): Promise<Run[]> {
+async function deviating(work: RowsToRecompute, share: number, count: (cost: Flops) => void): Promise<Run[]> {
   const { model, runner, sequence, context } = work;
   const { backend } = model;
   const stored = sequence.rows;
-  const { layer, part, layout } = probedLayout(model, sequence.layout.type);
+  const { layer, part, layout } = probedPart(model, sequence.layout.type);
   const total = sequence.contextRows;
   const first = context[0]?.length ?? 0;
-  const count = total - first;
-  if (stored === undefined || count <= 0) return [];
+  const later = total - first;
+  if (stored === undefined || later <= 0) return [];
   const fresh = await runner.rows(layout, total);
   try {
     const rows = Int32Array.from({ length: total }, (_, i) => i);
     await runner.exclusive((allocator) => copyRows(part, allocator, { source: stored, rows, target: fresh, at: 0 }));
     const probe = new Sequence(backend, layout, sequence.blocks, 0, fresh);
-    const all = context.flatMap(({ length }, block) => (block === 0 ? [] : [{ block, first: 0, count: length }]));
-    await compute(work, part, probe, all, flops);
+    await compute(work, part, probe, wholeRuns(context), count);
     const shares = await runner.exclusive((allocator) =>
-      rowDeviation(model, allocator, { fresh, stored }, { layer, first, count }),
+      rowDeviation(model, allocator, { fresh, stored }, { layer, first, count: later }),
     );
     let at = 0;
     const byBlock = context.slice(1).map(({ length }) => {
@@ -111,29 +94,20 @@ async function compute(
   model: Model,
   sequence: Sequence,
   runs: readonly Run[],
-  flops: { linear: number; total: number },
+  count: (cost: Flops) => void,
 ): Promise<void> {
   const tokens = concatenate(context);
-  const starts: number[] = [];
-  context.reduce((end, { length }, block) => {
-    starts[block] = end;
-    return end + length;
-  }, 0);
+  const starts = startsOf(context);
+  const position = ({ block, first }: Run) => (starts[block] ?? 0) + first;
   const attention = gatheredAttention(model);
   for (const batch of batchRuns(runs, recomputeBatch, () => recomputeBatch)) {
     if (signal.aborted) throw requestAborted(signal);
     const recomputed = concatenate(
-      batch.map(({ block, first, count }) =>
-        Int32Array.from({ length: count }, (_, i) => (starts[block] ?? 0) + first + i),
-      ),
+      batch.map((run) => Int32Array.from({ length: run.count }, (_, i) => position(run) + i)),
     );
     const ids = recomputed.map((row) => tokens[row] ?? 0);
     const step = { sequence, tokens: ids, logits: 'none' as const, recomputed };
     await runner.exclusive((allocator) => forwardStep(model, attention, allocator, [step]));
-    for (const { block, first, count } of batch) {
-      const cost = recomputeFlops(model.hyperParameters, (starts[block] ?? 0) + first, count);
-      flops.linear += cost.linear;
-      flops.total += cost.total;
-    }
+    for (const run of batch) count(recomputeFlops(model.hyperParameters, position(run), run.count));
   }
 }

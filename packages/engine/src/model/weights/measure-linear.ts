@@ -13,7 +13,7 @@ import { nativeRelease } from '../../ggml/ffi/library.ts';
 import { allocateMemory } from '../../ggml/ffi/memory.ts';
 import type { GgufFile } from '../../ggml/gguf/gguf-file.ts';
 import { GraphContext } from '../../ggml/graph/graph-context.ts';
-import { rowBytes, type Shape, type Tensor, TensorType, typeName } from '../../ggml/graph/tensor.ts';
+import { byteSize, type Shape, type Tensor, TensorType, typeName } from '../../ggml/graph/tensor.ts';
 import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
 import { className, type LinearClass, type LinearPathName } from './linear-choice.ts';
 import { decodesWith, nativeLinear } from './linear-native.ts';
@@ -73,6 +73,8 @@ export class LinearTimer implements Disposable {
   readonly #kernel: NativeKernel;
   readonly #repack: boolean;
   readonly #ready = new Map<string, () => Promise<number>>();
+  /** The same for every number of rows. */
+  readonly #weights = new Map<string, Tensor>();
   readonly #cleanup = new Cleanup();
 
   constructor(backend: Backend, kernel: NativeKernel, repack: boolean) {
@@ -92,10 +94,8 @@ export class LinearTimer implements Disposable {
   #prepare(path: LinearPathName, of: LinearClass): () => Promise<number> {
     const { inputs } = of;
     const rows = of.rows === undefined ? manyRows : decodedRows[of.rows];
-    const tensorType = typeOf(of.type);
     const backend = this.#backend;
-    const matrices = of.experts ? experts : 1;
-    const weights = this.#memory(rowBytes(tensorType, inputs) * outputs * matrices);
+    const weight = this.#weightOf(path, of);
     const values = this.#memory(rows * inputs * 4);
     const placed = new GraphContext(8);
     const g = new GraphContext(16);
@@ -103,23 +103,8 @@ export class LinearTimer implements Disposable {
     this.#cleanup.defer(() => g.dispose());
     this.#cleanup.defer(() => placed.dispose());
     this.#cleanup.defer(() => allocator.dispose());
-    const stored = backend.placed(
-      placed,
-      tensorType,
-      [inputs, outputs, matrices, 1],
-      backend.hostMemory(weights.address),
-      0,
-    );
     const shape: Shape = of.experts ? [inputs, 1, rows, 1] : [inputs, rows, 1, 1];
     const x = backend.placed(placed, TensorType.F32, shape, backend.hostMemory(values.address), 0);
-    let weight: Tensor = stored;
-    if (path === 'ggml' && this.#repack) {
-      const copy = backend.repacker()?.repack(placed, tensorType, stored.ne, weights.bytes);
-      if (copy) {
-        weight = copy.tensor;
-        this.#cleanup.defer(() => copy.release());
-      }
-    }
     const native = path === 'native' ? nativeLinear(this.#kernel, g) : undefined;
     if (of.experts) {
       const ids = backend.hostMemory(this.#chosen(rows).address);
@@ -134,6 +119,26 @@ export class LinearTimer implements Disposable {
       await allocator.compute(g);
       return performance.now() - started;
     };
+  }
+
+  #weightOf(path: LinearPathName, { type, inputs, experts: routed }: LinearClass): Tensor {
+    const name = `${path} ${className({ type, inputs, experts: routed })}`;
+    const weight =
+      this.#weights.get(name) ?? this.#makeWeight(path, typeOf(type), [inputs, outputs, routed ? experts : 1, 1]);
+    this.#weights.set(name, weight);
+    return weight;
+  }
+
+  #makeWeight(path: LinearPathName, type: TensorType, shape: Shape): Tensor {
+    const backend = this.#backend;
+    const memory = this.#memory(byteSize({ type, ne: shape }));
+    const placed = new GraphContext(8);
+    this.#cleanup.defer(() => placed.dispose());
+    const copy =
+      path === 'ggml' && this.#repack ? backend.repacker()?.repack(placed, type, shape, memory.bytes) : undefined;
+    if (copy === undefined) return backend.placed(placed, type, shape, backend.hostMemory(memory.address), 0);
+    this.#cleanup.defer(() => copy.release());
+    return copy.tensor;
   }
 
   /** Experts for every row, all of them equally often. */
