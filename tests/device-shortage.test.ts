@@ -98,8 +98,8 @@ describe('memory that ends', () => {
     await using free = await open();
     for (const request of requests) right.push(await readPrompt(free, request));
     const tally = { answered: 0, refused: 0 };
-    // Below one sequence with its graphs to all of them at once; a remainder that holds no graph.
-    for (const sequences of [1, 3, 4, 5, 8, 13]) {
+    // From less than one sequence with its graphs to all of them at once; a remainder that holds no graph.
+    for (const sequences of [1, 3, 4, 5, 8, 13, 21, 34]) {
       await using engine = await open({ deviceBytes: sequences * rowsBytes + 1000, prefixBytes: 2 ** 20 });
       for (let round = 0; round < 2; round++) {
         const found = await Promise.all(requests.map((request) => outcomeOf(readPrompt(engine, request))));

@@ -129,13 +129,13 @@ describe.skipIf(browserMissing)('asking documents on the page', { timeout: 180_0
   it('keeps conversations, begins new ones, and deletes them', async () => {
     await page.reload();
     await page.getByRole('button', { name: 'When was the bridge over the Arve opened?', exact: true }).click();
-    expect(await page.locator('.turn').count()).toBe(6);
+    await expect.poll(() => page.locator('.turn').count()).toBe(6);
     await turn(0).locator('.citation summary').click();
     expect(await turn(0).locator('mark').textContent()).toContain('1934');
     await page.getByRole('button', { name: 'New', exact: true }).click();
-    expect(await page.locator('.turn').count()).toBe(0);
+    await expect.poll(() => page.locator('.turn').count()).toBe(0);
     await page.getByRole('button', { name: /^Delete the conversation/ }).click();
-    expect(await page.evaluate('localStorage.getItem("block-attention-conversations")')).toBe(null);
+    await expect.poll(() => page.evaluate('localStorage.getItem("block-attention-conversations")')).toBe(null);
   });
 
   it.each(['light', 'dark'] as const)('fits a phone, in %s', async (theme) => {

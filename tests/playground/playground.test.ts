@@ -38,7 +38,7 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
   it('says what is served, and plans the first sample', async () => {
     await page.getByText('16,384 tokens of context').waitFor();
     await page.locator('.chip').first().waitFor();
-    expect(await page.locator('.chip').count()).toBe(12);
+    await expect.poll(() => page.locator('.chip').count()).toBe(12);
     expect(await lane('full').locator('.answer').textContent()).toMatch(/^Reads all [\d,]+ tokens again/);
     // Nothing was measured yet.
     expect(await lane('full').locator('.timer output').textContent()).toBe('–');
@@ -55,14 +55,14 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
       expect((await lane(mode).locator('.answer').textContent())?.length).toBeGreaterThan(5);
     }
     await page.locator('.chip-hit').first().waitFor();
-    expect(await page.locator('.chip-hit').count()).toBe(11);
+    await expect.poll(() => page.locator('.chip-hit').count()).toBe(11);
     expect(await page.locator('.verdict').textContent()).toMatch(/11 of 11 blocks reused/);
     const [block, full] = await Promise.all(
       (['block', 'full'] as const).map((mode) => lane(mode).locator('.answer').textContent()),
     );
     expect((await page.locator('.difference').count()) > 0).toBe(block !== full);
-    expect(await page.locator('.curve-block circle').count()).toBe(1);
-    expect(await page.locator('.curve-full rect').count()).toBe(1);
+    await expect.poll(() => page.locator('.curve-block circle').count()).toBe(1);
+    await expect.poll(() => page.locator('.curve-full rect').count()).toBe(1);
     expect(await accessibilityFaults(page)).toEqual([]);
   });
 
@@ -70,13 +70,13 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
     const [first, second, third] = await titles();
     await button(new RegExp(`^Move ${first}`)).focus();
     await page.keyboard.press('ArrowDown');
-    expect((await titles()).slice(0, 3)).toEqual([second, first, third]);
+    await expect.poll(async () => (await titles()).slice(0, 3)).toEqual([second, first, third]);
     await expect.poll(announced).toContain('is now number 2 of 10');
     // The focus stays with what was moved.
     await page.keyboard.press('ArrowUp');
-    expect((await titles()).slice(0, 3)).toEqual([first, second, third]);
+    await expect.poll(async () => (await titles()).slice(0, 3)).toEqual([first, second, third]);
     await page.keyboard.press('End');
-    expect((await titles()).at(-1)).toBe(first);
+    await expect.poll(async () => (await titles()).at(-1)).toBe(first);
     await page.keyboard.press('Home');
     const from = await button(new RegExp(`^Move ${first}`)).boundingBox();
     const to = await button(new RegExp(`^Move ${third}`)).boundingBox();
@@ -84,11 +84,11 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
     await page.mouse.move(from.x + 8, from.y + 8);
     await page.mouse.down();
     await page.mouse.move(to.x + 8, to.y + 20, { steps: 12 });
-    expect(await page.locator('.passage-dragged').count()).toBe(1);
+    await expect.poll(() => page.locator('.passage-dragged').count()).toBe(1);
     await page.mouse.up();
-    expect(await titles()).toEqual([second, third, first, ...(await titles()).slice(3)]);
+    await expect.poll(titles).toEqual([second, third, first, ...(await titles()).slice(3)]);
     await expect.poll(() => page.locator('.chip-name').nth(3).textContent()).toBe(first);
-    expect(await page.locator('.passage-dragged').count()).toBe(0);
+    await expect.poll(() => page.locator('.passage-dragged').count()).toBe(0);
   });
 
   it('edits, removes, restores, adds, pastes and takes files', async () => {
@@ -97,23 +97,23 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
     await page.getByLabel('Title (optional)').fill('Renamed');
     await page.getByLabel('Text', { exact: true }).fill('Another text.');
     await button('Save').click();
-    expect((await titles())[0]).toBe('Renamed');
+    await expect.poll(async () => (await titles())[0]).toBe('Renamed');
     await button('Remove Renamed').click();
-    expect(await titles()).toHaveLength(9);
+    await expect.poll(titles).toHaveLength(9);
     await button('Undo').click();
-    expect((await titles())[0]).toBe('Renamed');
+    await expect.poll(async () => (await titles())[0]).toBe('Renamed');
     await button('Add').click();
     expect(await accessibilityFaults(page)).toEqual([]);
     await page.getByLabel('Text', { exact: true }).fill('The tower clock is four minutes fast.');
     await page.locator('.passage-form').getByRole('button', { name: 'Add' }).click();
-    expect(await titles()).toHaveLength(11);
+    await expect.poll(titles).toHaveLength(11);
     await page.getByLabel('Files to add as passages').setInputFiles([
       { name: 'notes.md', mimeType: 'text/markdown', buffer: Buffer.from('# Notes\n\none\n\n## More\n\ntwo\n') },
       { name: 'photo.txt', mimeType: 'text/plain', buffer: Buffer.from([0xff, 0xd8, 0, 1]) },
     ]);
     await expect.poll(titles, patience).toHaveLength(13);
     // As an index cuts it: by its headings.
-    expect((await titles()).slice(-2)).toEqual(['Notes', 'Notes › More']);
+    await expect.poll(async () => (await titles()).slice(-2)).toEqual(['Notes', 'Notes › More']);
     await expect.poll(announced, patience).toContain('photo.txt');
     await page.evaluate(`(() => {
       const data = new DataTransfer();
@@ -124,14 +124,14 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
       document.querySelector('.passages').dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, bubbles: true, cancelable: true }));
     })()`);
     await expect.poll(titles, patience).toHaveLength(15);
-    expect((await titles()).slice(-2)).toEqual(
-      expect.arrayContaining(['drop', expect.stringMatching(/^Passage 1[45]$/)]),
-    );
+    await expect
+      .poll(async () => (await titles()).slice(-2))
+      .toEqual(expect.arrayContaining(['drop', expect.stringMatching(/^Passage 1[45]$/)]));
     await page.locator('.tools').getByRole('button', { name: 'Clear' }).click();
-    expect(await titles()).toEqual([]);
+    await expect.poll(titles).toEqual([]);
     await page.getByText('No passages. Add one').waitFor();
     await page.getByLabel('Sample').selectOption('support');
-    expect(await titles()).toHaveLength(6);
+    await expect.poll(titles).toHaveLength(6);
     expect(await page.getByLabel('Question', { exact: true }).inputValue()).toContain('amber');
   });
 
@@ -144,7 +144,7 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
     await radio(page, 'Together');
     await race();
     await page.locator('.chip-miss').first().waitFor();
-    expect(await page.locator('.chip-miss').count()).toBe(6);
+    await expect.poll(() => page.locator('.chip-miss').count()).toBe(6);
     expect(await code()).toContain('"max_tokens": 3');
     await lane('block').getByText('Cut off at the maximum length of an answer').waitFor();
     expect(await accessibilityFaults(page)).toEqual([]);
@@ -171,9 +171,9 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
     await button('Measure').click();
     await button('Measure').waitFor({ timeout: 60_000 });
     // 1, 2, 4 and 6 passages, and the races before.
-    expect(await page.locator('.curve-block circle').count()).toBeGreaterThanOrEqual(4);
+    await expect.poll(() => page.locator('.curve-block circle').count()).toBeGreaterThanOrEqual(4);
     await page.getByText('The figures').click();
-    expect(await page.locator('tbody tr').count()).toBeGreaterThanOrEqual(4);
+    await expect.poll(() => page.locator('tbody tr').count()).toBeGreaterThanOrEqual(4);
     expect(await accessibilityFaults(page)).toEqual([]);
     await page.locator('.figure-panel').getByRole('button', { name: 'Clear' }).click();
     await page.getByText('every first token becomes a point').waitFor();
@@ -195,7 +195,7 @@ describe.skipIf(browserMissing)('playground', { timeout: 180_000 }, () => {
     await button('Run the race').click();
     await button('Stop').click();
     await button('Run the race').waitFor();
-    expect(await page.locator('.lane-is-streaming, .lane-is-running').count()).toBe(0);
+    await expect.poll(() => page.locator('.lane-is-streaming, .lane-is-running').count()).toBe(0);
     await page.getByLabel('Sample').selectOption('support');
   });
 
