@@ -3,6 +3,8 @@
  *
  * Each prints a card for people and, as its last line, one line of JSON for machines.
  */
+import { readFileSync } from 'node:fs';
+
 const benchmarks: Readonly<Record<string, readonly [folder: string, what: string]>> = {
   ttft: [
     'speed',
@@ -62,4 +64,17 @@ if (name === undefined || !Object.hasOwn(benchmarks, name)) {
   for (const [known, [, what]] of Object.entries(benchmarks)) console.log(`  ${known.padEnd(16)}${what}`);
   process.exit(name === undefined || name === '--help' ? 0 : 2);
 }
-await import(`./${benchmarks[name]?.[0]}/${name}.ts`);
+const path = `./${benchmarks[name]?.[0]}/${name}.ts`;
+if (process.argv.includes('--help')) {
+  // What begins the file says what it measures, and its options.
+  const [, told = ''] = /\/\*\*\n(.*?)\n \*\//s.exec(readFileSync(new URL(path, import.meta.url), 'utf8')) ?? [];
+  console.log(told.replace(/^ \* ?/gm, ''));
+  process.exit(0);
+}
+try {
+  await import(path);
+} catch (error) {
+  if (!String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')) throw error;
+  console.error(`${(error as Error).message}\nnpm run bench -- ${name} --help`);
+  process.exit(2);
+}
