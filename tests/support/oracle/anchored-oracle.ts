@@ -18,18 +18,19 @@ interface Row {
 /**
  * Logits of the last token of `final` behind blocks of which all but the first were encoded behind the anchor, and by the
  * model's writer.
+ * @param anchor what all of them stand behind, or each of the blocks by itself
  * @param hidden per block, how many of its first tokens the final block does not see; none by default
  */
 export function anchoredLogits(
   harness: ForwardHarness,
   blocks: readonly Int32Array[],
-  anchor: Int32Array,
+  anchor: Int32Array | readonly Int32Array[],
   final: Int32Array,
   hidden: readonly number[] = [],
 ): Promise<Float32Array> {
   let start = 0;
   const rows = blocks.flatMap((tokens, block): Row[] => {
-    const copy = block === 0 ? [] : Array.from(anchor);
+    const copy = block === 0 ? [] : Array.from(anchor instanceof Int32Array ? anchor : (anchor[block] ?? []));
     const before = copy.map((token, i): Row => {
       const place = { position: start - copy.length + i, from: start - copy.length };
       return { token, ...place, block, part: 'anchor', begins: i === 0 };

@@ -380,8 +380,8 @@ export interface Engine extends AsyncDisposable {
   /**
    * Removes the passages' blocks from every tier: stored states reveal their text, and must go when a document goes.
    * The instruction's block stays, other documents use it too. Found are blocks encoded under the policies that this
-   * engine used, under its own, behind the built-in anchors of 100 and 200 tokens, and under `policy`; blocks of others by
-   * their keys, with forgetBlocks(). @returns how many blocks were there @throws INVALID_PASSAGES, INVALID_ARGUMENT
+   * engine used, under its own, behind the built-in anchors of 100 and 200 tokens, and under `policy`; behind a neighbour
+   * where the passage says which; blocks of others by their keys, with forgetBlocks(). @returns how many blocks were there @throws INVALID_PASSAGES, INVALID_ARGUMENT
    */
   forget(passages: readonly Passage[], options?: KeyOptions): Promise<number>;
   /** The same, by keys that `EncodeOptions.onBlock` gave. */
@@ -390,7 +390,8 @@ export interface Engine extends AsyncDisposable {
   usage(): EngineUsage;
   /**
    * Names of the passages' blocks in the store, in order. They depend on the passage's title and text, the model and
-   * its settings, how passages are encoded, and the tenant, on nothing else. @throws INVALID_PASSAGES, INVALID_ARGUMENT
+   * its settings, how passages are encoded (with `neighbour:N` on the end of what stands before them), and the tenant, on
+   * nothing else. @throws INVALID_PASSAGES, INVALID_ARGUMENT
    */
   blockKeys(passages: readonly Passage[], options?: KeyOptions): BlockKey[];
   close(): Promise<void>;

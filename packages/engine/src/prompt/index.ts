@@ -35,6 +35,7 @@ export {
   markup,
   type Passage,
   type PlannedBlock,
+  type PreviousPassage,
   plain,
   promptText,
   type Segment,

@@ -2,7 +2,7 @@
  * Checks of what callers hand in, before any of it reaches a template or a tokenizer.
  */
 import { BlockAttentionError, type ErrorCode } from '../errors.ts';
-import type { Passage, Turn } from './types.ts';
+import type { Passage, PreviousPassage, Turn } from './types.ts';
 
 /** Index of the first lone surrogate, or -1: such text has no UTF-8 and so no tokens. */
 export function loneSurrogate(text: string): number {
@@ -63,6 +63,8 @@ export interface CheckedPassage {
   readonly id: string;
   readonly title: string | undefined;
   readonly text: string;
+  /** Likewise. */
+  readonly previous?: PreviousPassage | undefined;
 }
 
 /**
@@ -78,11 +80,24 @@ export function requirePassages(passages: readonly Passage[]): CheckedPassage[] 
     if (typeof passage !== 'object' || passage === null) {
       throw new BlockAttentionError(code, `${name} is not an object: give { text, title?, id? }`);
     }
-    requireContent(passage.text, `${name}.text`, code);
-    const title = passage.title === undefined ? '' : requireText(passage.title, `${name}.title`, code).trim();
+    const said = requireTitled(passage, name);
     const id = passage.id === undefined ? String(index) : requireText(passage.id, `${name}.id`, code);
-    return { id, title: title === '' ? undefined : title, text: withoutOuterBlankLines(passage.text) };
+    if (passage.previous === undefined) return { id, ...said };
+    return { id, ...said, previous: requirePrevious(passage.previous, `${name}.previous`) };
   });
+}
+
+/** @throws INVALID_PASSAGES naming the field */
+export function requirePrevious(previous: PreviousPassage, name: string): Omit<CheckedPassage, 'id'> {
+  if (typeof previous === 'object' && previous !== null) return requireTitled(previous, name);
+  throw new BlockAttentionError('INVALID_PASSAGES', `${name} is not an object: give { text, title? }, or leave it out`);
+}
+
+function requireTitled(given: PreviousPassage, name: string): Omit<CheckedPassage, 'id'> {
+  const code = 'INVALID_PASSAGES';
+  requireContent(given.text, `${name}.text`, code);
+  const title = given.title === undefined ? '' : requireText(given.title, `${name}.title`, code).trim();
+  return { title: title === '' ? undefined : title, text: withoutOuterBlankLines(given.text) };
 }
 
 function withoutOuterBlankLines(text: string): string {

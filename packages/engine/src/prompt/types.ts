@@ -3,12 +3,23 @@
  * segmentation).
  *
  * Invariants: the last block is the final one, every block has text, and the blocks' texts joined are the prompt.
- * A passage's block holds nothing but the passage: no number, no neighbour, so it is the same in every prompt.
+ * A passage's block holds nothing but the passage: no number, nothing of what stands beside it, so it is the same in every
+ * prompt.
  */
 
 export interface Passage {
   /** Names the passage in reports; not part of the prompt. Defaults to its index. */
   readonly id?: string | undefined;
+  readonly title?: string | undefined;
+  readonly text: string;
+  /**
+   * The passage that stands before this one in its document: what `neighbour:N` encodes it behind. Not part of the prompt.
+   * Defaults to none: it begins its document, or nobody knows.
+   */
+  readonly previous?: PreviousPassage | undefined;
+}
+
+export interface PreviousPassage {
   readonly title?: string | undefined;
   readonly text: string;
 }
@@ -33,6 +44,8 @@ export interface PlannedBlock {
   readonly kind: BlockKind;
   /** Never empty; neighbours differ in `special`. */
   readonly segments: readonly Segment[];
+  /** Of a passage: what stands before it in its document, where that is known. No text of the block. */
+  readonly previous?: PreviousPassage | undefined;
 }
 
 export interface BlockPlan {
@@ -66,7 +79,12 @@ export function plain(text: string): Segment {
 }
 
 /** A block of these segments, empty ones dropped and equal neighbours joined. */
-export function block(id: string, kind: BlockKind, segments: readonly Segment[]): PlannedBlock {
+export function block(
+  id: string,
+  kind: BlockKind,
+  segments: readonly Segment[],
+  previous?: PreviousPassage,
+): PlannedBlock {
   const joined: Segment[] = [];
   for (const segment of segments) {
     const last = joined.at(-1);
@@ -74,7 +92,7 @@ export function block(id: string, kind: BlockKind, segments: readonly Segment[])
     if (last?.special === segment.special) joined[joined.length - 1] = { ...last, text: last.text + segment.text };
     else joined.push(segment);
   }
-  return { id, kind, segments: joined };
+  return { id, kind, segments: joined, ...(previous !== undefined && { previous }) };
 }
 
 /** The text of a block. */

@@ -1,6 +1,5 @@
 /** From a request to its tokens: what goes into context blocks, what into the final block, and how long it may get. */
 import { BlockAttentionError } from '../../errors.ts';
-import type { Tokenizer } from '../../ggml/llama/tokenizer.ts';
 import {
   askShort,
   beginAnswer,
@@ -20,8 +19,10 @@ import {
 } from '../../prompt/index.ts';
 import type { BlockRequest } from '../../store/index.ts';
 import type { EngineParts } from '../engine.ts';
+import { tailsOf } from '../policy/neighbour-tokens.ts';
 import type { AnswerRequest, Mode, PlanReport } from '../types.ts';
 import { blockPolicy, chooseMode } from '../verdict/choose-mode.ts';
+import { checkBytes } from './check-bytes.ts';
 
 const defaultMaxTokens = 200;
 /** How many contexts long a prompt may be that is only planned: people want to see by how much it is too long. */
@@ -95,27 +96,6 @@ function textsOf({ system, greeting, passages, history = [], question, answerSta
   return given;
 }
 
-/**
- * Refuses texts that have more tokens than the context holds, whatever the tokens: by their bytes, which costs nothing.
- * @throws CONTEXT_OVERFLOW
- */
-export function checkBytes(
-  { longestTokenBytes }: Tokenizer,
-  texts: readonly unknown[],
-  mostTokens: number,
-  what = 'the prompt',
-): void {
-  let bytes = 0;
-  // Prompts drop white space around a text.
-  for (const text of texts) if (typeof text === 'string') bytes += Buffer.byteLength(text.trim());
-  const tokens = Math.ceil(bytes / longestTokenBytes);
-  if (tokens <= mostTokens) return;
-  throw new BlockAttentionError(
-    'CONTEXT_OVERFLOW',
-    `${what} has ${bytes} bytes, which are at least ${tokens} tokens, the context holds ${mostTokens}: send less text`,
-  );
-}
-
 export function splitPlan(plan: TokenizedPlan) {
   const context = plan.blocks.slice(0, -1).map((block) => block.tokens);
   const question = plan.blocks.at(-1)?.tokens ?? new Int32Array(0);
@@ -158,7 +138,9 @@ export async function reportPlan(parts: EngineParts, request: AnswerRequest): Pr
   const { blocks } = await makePlan(parts, request, mode, plannedContexts * parts.contextTokens);
   const last = blocks.length - 1;
   const context = blocks.slice(0, -1).map(({ tokens }) => tokens);
-  const requests = source.requests(context, { tenant: request.tenant, policy: blockPolicy(request, modes) });
+  const policy = blockPolicy(request, modes);
+  const tails = await tailsOf(parts, policy, blocks.slice(0, -1));
+  const requests = source.requests(context, { tenant: request.tenant, policy, tails });
   const tierOf = async (asked: BlockRequest | undefined) => asked && store.has(asked.key);
   const reports = await Promise.all(
     blocks.map(async ({ id, kind, tokens }, index) => ({

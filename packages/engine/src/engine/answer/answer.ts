@@ -11,6 +11,7 @@ import type { Offer } from '../blocks/prefix-cache.ts';
 import { contextBytes, contextScope, openContext } from '../blocks/read-context.ts';
 import type { EngineParts } from '../engine.ts';
 import { contextWork } from '../policy/context-work.ts';
+import { tailsOf } from '../policy/neighbour-tokens.ts';
 import type { AnswerRequest, AnswerResult, BlockReport, FlopsReport, Mode } from '../types.ts';
 import { chooseMode } from '../verdict/choose-mode.ts';
 import { answerLimit, joinTokens, makePlan, splitPlan } from './answer-plan.ts';
@@ -63,7 +64,8 @@ export async function answer(parts: EngineParts, request: AnswerRequest, sink: A
     if (offer === undefined) unreserve();
   });
   let handles: BlockHandle[] = [];
-  const blocksOptions = { tenant, policy: choice.policy ?? undefined };
+  const tails = await tailsOf(parts, choice.policy, whole.blocks.slice(0, -1));
+  const blocksOptions = { tenant, policy: choice.policy ?? undefined, tails };
   if (mode === 'block' && context.length > 0) {
     handles = await source.acquire(context, { signal, ...blocksOptions, priority: missPriority });
     cleanup.defer(() => {
@@ -181,19 +183,21 @@ function reports(plan: TokenizedPlan, handles: readonly BlockHandle[]): BlockRep
 
 interface Miss {
   readonly tokens: number;
-  /** What it was encoded behind. */
-  readonly before: number;
+  /** What it was encoded behind: tokens that were there, and behind those tokens encoded for it alone. */
+  readonly anchor: number;
+  readonly tail: number;
 }
 
 /** Blocks that were encoded, each once. */
 function missesOf(
   handles: readonly BlockHandle[],
   context: readonly Int32Array[],
-  before: readonly number[],
+  before: readonly Pick<Miss, 'anchor' | 'tail'>[],
 ): Iterable<Miss> {
   const misses = new Map<string, Miss>();
   handles.forEach(({ status, key }, i) => {
-    if (status === 'miss') misses.set(key, { tokens: context[i]?.length ?? 0, before: before[i] ?? 0 });
+    if (status === 'miss')
+      misses.set(key, { tokens: context[i]?.length ?? 0, ...(before[i] ?? { anchor: 0, tail: 0 }) });
   });
   return misses.values();
 }
@@ -226,7 +230,7 @@ function countFlops(
   let spentLinear = last.linear + (recomputed?.linear ?? 0) + (chosen?.linear ?? 0);
   let encoding = 0;
   for (const miss of misses) {
-    const cost = encodeFlops(hp, miss.tokens, miss.before);
+    const cost = encodeFlops(hp, miss.tail + miss.tokens, miss.anchor);
     encoding += cost.total;
     spentLinear += cost.linear;
   }

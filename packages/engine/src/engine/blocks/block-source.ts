@@ -8,7 +8,7 @@ import type { GraphAllocator, TensorMemory } from '../../ggml/device/backend.ts'
 import { allocateMemory, type NativeMemory } from '../../ggml/ffi/memory.ts';
 import type { Tokenizer } from '../../ggml/llama/tokenizer.ts';
 import { KvLayout, kvLayoutVersion } from '../../model/kv/kv-layout.ts';
-import { copyRows, rowsToBlock } from '../../model/kv/row-copies.ts';
+import { rowsToBlock } from '../../model/kv/row-copies.ts';
 import { type RowStates, rowsBytes } from '../../model/kv/row-states.ts';
 import { Sequence } from '../../model/kv/sequence.ts';
 import type { Model } from '../../model/model.ts';
@@ -23,7 +23,8 @@ import {
   createIdentity,
   modelDigest,
 } from '../../store/index.ts';
-import { type Encoding, Encodings, plainEncoding, type StatesBefore } from '../policy/encodings.ts';
+import { behindTail, type Encoding, Encodings, plainEncoding, rowsBehind } from '../policy/encodings.ts';
+import type { Tails } from '../policy/neighbour-tokens.ts';
 import { type ContextPolicy, plainPolicy } from '../policy/policy.ts';
 import { blockDamaged } from '../schedule/damaged-files.ts';
 import type { Runner } from '../schedule/runner.ts';
@@ -60,6 +61,8 @@ export interface BlocksOptions {
   readonly policy?: ContextPolicy | undefined;
   /** Whether the first of the blocks begins the prompt: it stands behind nothing, whatever the policy. Defaults to true. */
   readonly begins?: boolean | undefined;
+  /** What each of the blocks stands behind in its document, where the policy asks for it. Defaults to nothing. */
+  readonly tails?: Tails | undefined;
 }
 
 /** A block of a sequence whose context is gathered: pinned, and how much of it is seen. */
@@ -202,14 +205,24 @@ export class BlockSource {
     return blocks.map((tokens, index) => this.#request(tokens, options.tenant, encodings[index] ?? plainEncoding));
   }
 
-  /** The same block under every way of encoding that this engine was asked for. */
-  variants(tokens: Int32Array, tenant: string | undefined): BlockRequest[] {
-    return this.encodings.known().map((encoding) => this.#request(tokens, tenant, encoding));
+  /**
+   * The same block under every way of encoding that this engine was asked for.
+   * @param previous tokens of the passage before it in its document, where that is known
+   */
+  variants(tokens: Int32Array, tenant: string | undefined, previous: Int32Array | undefined): BlockRequest[] {
+    const { encodings } = this;
+    const known = previous === undefined ? encodings.known() : encodings.knownBehind(previous);
+    return known.map((encoding) => this.#request(tokens, tenant, encoding));
   }
 
-  #encodingsOf(blocks: readonly Int32Array[], { policy = plainPolicy, begins = true }: BlocksOptions): Encoding[] {
+  #encodingsOf(blocks: readonly Int32Array[], options: BlocksOptions): Encoding[] {
+    const { policy = plainPolicy, begins = true, tails = [] } = options;
     const encoding = this.encodings.of(policy);
-    return blocks.map((_, index) => (begins && index === 0 ? plainEncoding : encoding));
+    return blocks.map((_, index) => {
+      if (begins && index === 0) return plainEncoding;
+      const tail = tails[index];
+      return tail === undefined ? encoding : behindTail(encoding, tail, policy.neighbour);
+    });
   }
 
   #request(tokens: Int32Array, tenant: string | undefined, encoding: Encoding): BlockRequest {
@@ -222,9 +235,9 @@ export class BlockSource {
     };
   }
 
-  /** Tokens that each block stands behind while it is encoded. */
-  tokensBefore(blocks: readonly Int32Array[], options: BlocksOptions): number[] {
-    return this.#encodingsOf(blocks, options).map(({ before }) => before.length);
+  /** Tokens that each block stands behind while it is encoded: of the anchor, and behind that of the tail. */
+  tokensBefore(blocks: readonly Int32Array[], options: BlocksOptions): { anchor: number; tail: number }[] {
+    return this.#encodingsOf(blocks, options).map(({ before, tail }) => ({ anchor: before.length, tail: tail.length }));
   }
 
   /**
@@ -296,9 +309,11 @@ export class BlockSource {
     const { backend } = model;
     const count = request.tokens.length;
     using cleanup = new Cleanup();
-    const tokens = encoding.before.length + count;
+    const stoodBehind = encoding.before.length + encoding.tail.length;
+    // A tail has rows of its own, which the block's are copied from.
+    const tokens = stoodBehind + count + (encoding.tail.length === 0 ? 0 : stoodBehind);
     if (this.gathers) cleanup.defer(await this.#room.enter(tokens, { group: tenant ?? '', priority, signal }));
-    const before = await this.encodings.use(encoding);
+    const before = await this.encodings.use(encoding, { priority, group: tenant, signal });
     cleanup.defer(() => before.release());
     const memory = allocateMemory(request.bytes);
     try {
@@ -316,7 +331,7 @@ export class BlockSource {
         return { sequence, ms: computeMs };
       };
       if (this.gathers) {
-        const rows = await this.#rowsBehind(before, count);
+        const rows = await rowsBehind({ model, runner, layout: this.layout }, before, count);
         const { ms } = await encode(rows);
         await runner.exclusive((allocator) => this.#takeBlock(allocator, rows, before.tokens, memory, count));
         return { memory, ms };
@@ -352,23 +367,6 @@ export class BlockSource {
       if (copy) backend.download(copy, memory.bytes);
     } finally {
       copy?.free();
-    }
-  }
-
-  /** Rows for a block of so many tokens, behind a copy of what it is encoded behind. */
-  async #rowsBehind({ rows, starts, tokens }: StatesBefore, count: number): Promise<RowStates> {
-    const { model, runner } = this.#options;
-    const target = await runner.rows(this.layout, tokens + count);
-    if (rows === undefined) return target;
-    try {
-      const picked = Int32Array.from({ length: tokens }, (_, i) => i);
-      const turns = new Int32Array(tokens).fill(starts[0] ?? 0);
-      const copy = { source: rows, rows: picked, turns, target, at: 0 };
-      await runner.exclusive((allocator) => copyRows(model, allocator, copy));
-      return target;
-    } catch (error) {
-      target.free();
-      throw error;
     }
   }
 }

@@ -8,9 +8,10 @@ import {
   tokenizePlanAside,
 } from '../../prompt/index.ts';
 import type { BlockKey } from '../../store/index.ts';
-import { checkBytes } from '../answer/answer-plan.ts';
+import { checkBytes } from '../answer/check-bytes.ts';
 import type { EngineParts } from '../engine.ts';
-import { parsePolicy } from '../policy/policy.ts';
+import { checkNeighbour, tailsNow, tailsOf } from '../policy/neighbour-tokens.ts';
+import { longestNeighbour, parsePolicy, seesNeighbour } from '../policy/policy.ts';
 import type { EncodeOptions, EncodeSummary, KeyOptions, Passage } from '../types.ts';
 import { blockPolicy } from '../verdict/choose-mode.ts';
 
@@ -23,10 +24,11 @@ const mostPendingBytes = 32 * 2 ** 20;
 
 /** @throws INVALID_PASSAGES, CONTEXT_OVERFLOW for one that no prompt can hold, ABORTED, STORE_FULL */
 export async function encodePassages(
-  { source, store, tokenizer, template, memo, modes, contextTokens }: EngineParts,
+  parts: EngineParts,
   passages: readonly Passage[],
   options: EncodeOptions,
 ): Promise<EncodeSummary> {
+  const { source, store, tokenizer, template, memo, modes, contextTokens } = parts;
   const started = performance.now();
   const { signal, tenant, onProgress, onBlock } = options;
   const policy = blockPolicy(options, modes);
@@ -37,8 +39,10 @@ export async function encodePassages(
   let bytes = 0;
   let done = 0;
   // All of them first: a bad passage is named by its place in the list, before any work.
-  for (const { id, title, text } of requirePassages(passages)) {
-    checkBytes(tokenizer, [title, text], contextTokens, `passage ${JSON.stringify(id)}`);
+  for (const { id, title, text, previous } of requirePassages(passages)) {
+    const name = `passage ${JSON.stringify(id)}`;
+    checkBytes(tokenizer, [title, text], contextTokens, name);
+    if (seesNeighbour(policy)) checkNeighbour(previous, { tokenizer, contextTokens }, name);
   }
   // The instruction's block comes along.
   for (let first = 0; first < passages.length; first += window) {
@@ -47,9 +51,10 @@ export async function encodePassages(
     const plan = await tokenizePlanAside(planned, tokenizer, memo, { maxTokens: contextTokens });
     const begins = first === 0;
     const blocks = plan.blocks.slice(begins ? 0 : -1 - part.length, -1);
+    const tails = await tailsOf(parts, policy, blocks);
     const handles = await source.acquire(
       blocks.map((block) => block.tokens),
-      { signal, tenant, policy, begins },
+      { signal, tenant, policy, begins, tails },
     );
     handles.forEach((handle, i) => {
       if (handle.status === 'hit') present += 1;
@@ -86,8 +91,10 @@ export async function forgetPassages(
   for (let first = 0; first < passages.length; first += window) {
     const part = passages.slice(first, first + window);
     const plan = await tokenizePlanAside(planOf(part, { template, tokenizer }), tokenizer, memo);
-    for (const { tokens } of passageBlocks(plan, part)) {
-      for (const { key } of source.variants(tokens, tenant)) keys.add(key);
+    const blocks = passageBlocks(plan, part);
+    const before = tailsNow(parts, longestNeighbour, blocks);
+    for (const [i, { tokens }] of blocks.entries()) {
+      for (const { key } of source.variants(tokens, tenant, before[i])) keys.add(key);
     }
   }
   return removeBlocks(parts, keys);
@@ -105,18 +112,21 @@ export async function removeBlocks(
 
 /** The key of each passage's block. @throws INVALID_PASSAGES, INVALID_ARGUMENT */
 export function passageKeys(
-  { source, tokenizer, template, modes }: EngineParts,
+  parts: EngineParts,
   passages: readonly Passage[],
   { tenant, ...options }: KeyOptions,
 ): BlockKey[] {
+  const { source, tokenizer, template, modes } = parts;
   requirePassages(passages);
   const policy = blockPolicy(options, modes);
   const keys: BlockKey[] = [];
   for (let first = 0; first < passages.length; first += window) {
     const part = passages.slice(first, first + window);
     const plan = tokenizePlan(planOf(part, { template, tokenizer }), tokenizer);
-    const blocks = passageBlocks(plan, part).map(({ tokens }) => tokens);
-    for (const { key } of source.requests(blocks, { tenant, policy, begins: false })) keys.push(key);
+    const blocks = passageBlocks(plan, part);
+    const tails = tailsNow(parts, policy, blocks);
+    const tokens = blocks.map((block) => block.tokens);
+    for (const { key } of source.requests(tokens, { tenant, policy, begins: false, tails })) keys.push(key);
   }
   return keys;
 }

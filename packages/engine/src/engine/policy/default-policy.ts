@@ -10,6 +10,7 @@ import {
   type PolicyInput,
   parsePolicy,
   plainPolicy,
+  seesNeighbour,
 } from './policy.ts';
 
 /** Key of a GGUF's metadata, a model's or an adapter's: name of the policy that it was fine-tuned under. */
@@ -49,6 +50,10 @@ export function trainingPolicy(wanted: PolicyInput): ContextPolicy {
   const policy = checkPolicy(wanted);
   if (namesFile(policy)) {
     const remedy = 'names a file, which may change: give its text as anchor:text=TEXT';
+    throw new BlockAttentionError('INVALID_ARGUMENT', `policy ${policy.name} ${remedy}`);
+  }
+  if (seesNeighbour(policy)) {
+    const remedy = 'encodes passages behind those before them, which training data does not know: leave neighbour out';
     throw new BlockAttentionError('INVALID_ARGUMENT', `policy ${policy.name} ${remedy}`);
   }
   if (encodingPart(policy).name === policy.name) return policy;

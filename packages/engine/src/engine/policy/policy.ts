@@ -8,6 +8,7 @@
 import { BlockAttentionError } from '../../errors.ts';
 import { type Anchor, anchorForms, formatAnchor, readAnchor } from './anchor.ts';
 import { formatHide, hideForms, readHide } from './hide.ts';
+import { formatNeighbour, mostNeighbourTokens, neighbourForms, readNeighbour } from './neighbour.ts';
 import { type PartReader, refuse } from './read-part.ts';
 import { formatRecomputation, type Recomputation, readRecomputation, recomputationForms } from './recompute.ts';
 import { formatSelect, readSelect, selectForms } from './select.ts';
@@ -16,6 +17,8 @@ import { formatSelect, readSelect, selectForms } from './select.ts';
 interface PolicyParts {
   /** What passages are encoded behind; null for nothing. */
   readonly anchor: Anchor | null;
+  /** Last tokens of the passage before it in its document that a passage is encoded behind, too; 0 for none. */
+  readonly neighbour: number;
   /** Tokens computed again before the final block is read; null for none. */
   readonly recompute: Recomputation | null;
   /** First tokens of later blocks that the final block does not see; 0 for none. */
@@ -32,10 +35,11 @@ export interface ContextPolicy extends PolicyParts {
 /** A policy, or its text. */
 export type PolicyInput = ContextPolicy | string;
 
-const forms = `plain, or parts with + between: ${anchorForms}, ${recomputationForms}, ${hideForms}, ${selectForms}`;
+const forms = `plain, or parts with + between: ${anchorForms}, ${neighbourForms}, ${recomputationForms}, ${hideForms}, ${selectForms}`;
 
 const readers: Readonly<Record<string, PartReader<Partial<PolicyParts>>>> = {
   anchor: (part, value) => ({ anchor: readAnchor(part, value) }),
+  neighbour: (part, value) => ({ neighbour: readNeighbour(part, value) }),
   ...Object.fromEntries(
     Object.entries(readRecomputation).map(([name, read]): [string, PartReader<Partial<PolicyParts>>] => [
       name,
@@ -46,14 +50,17 @@ const readers: Readonly<Record<string, PartReader<Partial<PolicyParts>>>> = {
   select: (part, value) => ({ select: readSelect(part, value) }),
 };
 
-const nothing: PolicyParts = { anchor: null, recompute: null, hide: 0, select: 0 };
+const nothing: PolicyParts = { anchor: null, neighbour: 0, recompute: null, hide: 0, select: 0 };
 
 /** Blocks encoded from nothing and read as they are. */
 export const plainPolicy: ContextPolicy = policyOf(nothing);
 
+/** As much of a passage's neighbour as any policy asks for. */
+export const longestNeighbour: ContextPolicy = policyOf({ ...nothing, neighbour: mostNeighbourTokens });
+
 /**
- * Reads `plain`, `anchor:200`, `head:8`, `deviation:0.15`, `attention:0.1`, `hide:4`, `select:1`, and combinations. `none` is another name of `plain`. Parts that do nothing
- * (`head:0`) are left out.
+ * Reads `plain`, `anchor:200`, `neighbour:256`, `head:8`, `deviation:0.15`, `attention:0.1`, `hide:4`, `select:1`, and combinations. `none` is another name of
+ * `plain`. Parts that do nothing (`head:0`) are left out.
  * @throws INVALID_ARGUMENT naming the part and what it may be
  */
 export function parsePolicy(text: string): ContextPolicy {
@@ -103,8 +110,13 @@ export function encodesAlike(one: ContextPolicy, other: ContextPolicy): boolean 
 }
 
 /** The part of a policy that blocks depend on. */
-export function encodingPart({ anchor }: ContextPolicy): ContextPolicy {
-  return policyOf({ ...plainPolicy, anchor });
+export function encodingPart({ anchor, neighbour }: ContextPolicy): ContextPolicy {
+  return policyOf({ ...plainPolicy, anchor, neighbour });
+}
+
+/** Whether blocks depend on the passages before them: they are of use where passages say what those are. */
+export function seesNeighbour({ neighbour }: ContextPolicy): boolean {
+  return neighbour > 0;
 }
 
 /** The part of a policy that decides what a final block sees of its context, for those that have seen it; '' for all. */
@@ -123,9 +135,10 @@ export function namesFile({ anchor }: ContextPolicy): boolean {
 }
 
 function policyOf(parts: PolicyParts): ContextPolicy {
-  const { anchor, recompute, hide, select } = parts;
+  const { anchor, neighbour, recompute, hide, select } = parts;
   const names = [
     anchor && formatAnchor(anchor),
+    neighbour === 0 ? null : formatNeighbour(neighbour),
     recompute && formatRecomputation(recompute),
     hide === 0 ? null : formatHide(hide),
     select === 0 ? null : formatSelect(select),

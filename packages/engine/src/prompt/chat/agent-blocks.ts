@@ -13,7 +13,7 @@ import { BlockAttentionError } from '../../errors.ts';
 import type { CheckedPassage } from '../input-checks.ts';
 import { announcement, passageEntry } from '../plan/wording.ts';
 import type { ChatTemplate, RenderOptions, TemplateMessage } from '../template/chat-template.ts';
-import { type BlockKind, type BlockPlan, block, type PlannedBlock, type Segment } from '../types.ts';
+import { type BlockPlan, block, type PlannedBlock, type Segment } from '../types.ts';
 import type { AgentMessage, AgentRequest } from './agent-messages.ts';
 import { createMarks, type Marks } from './chat-marks.ts';
 import { chatShape } from './chat-shape.ts';
@@ -198,10 +198,8 @@ class Marker {
   }
 }
 
-interface Cut {
+interface Cut extends Pick<PlannedBlock, 'id' | 'kind' | 'previous'> {
   readonly at: number;
-  readonly id: string;
-  readonly kind: BlockKind;
 }
 
 /** A block per tool, the separator in front of it; what follows the last is a block of its own. */
@@ -254,7 +252,10 @@ function turnCuts(
       // The announcement belongs to what is the same in all prompts.
       if (at > 0) cuts.push({ at, id: 'documents', kind: 'system' });
       cuts.push(
-        ...places.map((place, i): Cut => ({ at: place.start, id: passages[i]?.id ?? String(i), kind: 'passage' })),
+        ...places.map(({ start: first }, i): Cut => {
+          const { id = String(i), previous } = passages[i] ?? {};
+          return { at: first, id, kind: 'passage', previous };
+        }),
       );
       at = last.end;
     }
@@ -270,10 +271,10 @@ function blocksOf(text: string, plain: readonly Place[], given: readonly Cut[]):
   const last = given.at(-1);
   // Without a question, what goes on after the tools is the final block.
   const closed: readonly Cut[] = last?.kind === 'final' ? given : [{ at: 0, id: 'final', kind: 'final' }];
-  const cuts = [{ at: 0, id: 'system', kind: 'system' as const }, ...closed];
-  const blocks = cuts.map(({ at, id, kind }, i) => {
+  const cuts: readonly Cut[] = [{ at: 0, id: 'system', kind: 'system' }, ...closed];
+  const blocks = cuts.map(({ at, id, kind, previous }, i) => {
     const end = cuts[i + 1]?.at ?? text.length;
-    return block(id, kind, segmentsOf(text, plain, at, Math.max(at, end)));
+    return block(id, kind, segmentsOf(text, plain, at, Math.max(at, end)), previous);
   });
   return blocks.filter(({ segments }) => segments.length > 0);
 }

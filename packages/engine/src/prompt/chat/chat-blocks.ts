@@ -9,14 +9,14 @@
 import { BlockAttentionError } from '../../errors.ts';
 import { greetingLead } from '../plan/wording.ts';
 import type { ChatMessage, ChatTemplate, RenderOptions } from '../template/chat-template.ts';
-import { type BlockKind, block, markup, type PlannedBlock, plain, type Segment } from '../types.ts';
+import { block, markup, type PlannedBlock, plain, type Segment } from '../types.ts';
 import { createMarks } from './chat-marks.ts';
 import { chatShape, takesGreeting } from './chat-shape.ts';
 
 export interface ChatPiece {
   readonly text: string;
   /** The block that begins here; absent when the piece belongs to the block before. */
-  readonly starts?: { readonly id: string; readonly kind: BlockKind } | undefined;
+  readonly starts?: Pick<PlannedBlock, 'id' | 'kind' | 'previous'> | undefined;
 }
 
 /** A message whose content is the pieces joined: no white space at its ends. */
@@ -57,7 +57,7 @@ export function chatBlocks(
     );
   }
 
-  const blocks: { id: string; kind: BlockKind; segments: Segment[] }[] = [];
+  const blocks: (Pick<PlannedBlock, 'id' | 'kind' | 'previous'> & { segments: Segment[] })[] = [];
   let next = 0;
   const take = () => texts[next++] ?? '';
   let current: Segment[] = [markup(take())];
@@ -78,7 +78,7 @@ export function chatBlocks(
     }
     current.push(markup(take()));
   }
-  return blocks.map(({ id, kind, segments }) => block(id, kind, segments));
+  return blocks.map((one) => block(one.id, one.kind, one.segments, one.previous));
 }
 
 /** Where in the markup between two messages the second one's begins: behind the first one's tail and its line. */

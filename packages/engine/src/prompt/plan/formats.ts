@@ -45,7 +45,7 @@ export function chatFormat(
   if (greeting !== undefined) messages.push({ role: 'assistant', pieces: [begin(greeting)] });
   const head = passages.map((passage) => ({
     text: passageEntry(passage),
-    starts: { id: passage.id, kind: 'passage' as const },
+    starts: { id: passage.id, kind: 'passage' as const, previous: passage.previous },
   }));
   const opening = begin(system === undefined ? `${instruction} ${announcement}` : announcement);
   const questions = [
@@ -82,7 +82,7 @@ export function paperFormat(content: PromptContent, tokenizer: Tokenizer, blockP
     blocks.push(block('system', 'system', [prefix, ...told, ...greeted]));
   }
   const before = blocks.length === 0 ? [prefix] : [];
-  blocks.push(...passages.map((passage) => block(passage.id, 'passage', [plain(passageEntry(passage))])));
+  blocks.push(...passages.map((one) => block(one.id, 'passage', [plain(passageEntry(one))], one.previous)));
   const ask = (text: string, index: number) =>
     index === 0 && passages.length > 0 ? [plain(groundedQuestion(text)), answer] : [user, plain(text), answer];
   for (const [index, turn] of turns.entries()) {
@@ -102,7 +102,7 @@ export function plainFormat({ system, greeting, passages, turns, turnKind, quest
   if (opening !== undefined || greeting !== undefined) {
     blocks.push(block('system', 'system', [plain(`${opening === undefined ? '' : `${opening}\n\n`}${greeted}`)]));
   }
-  blocks.push(...passages.map((passage) => block(passage.id, 'passage', [plain(plainPassageEntry(passage))])));
+  blocks.push(...passages.map((one) => block(one.id, 'passage', [plain(plainPassageEntry(one))], one.previous)));
   for (const [index, { user, assistant }] of turns.entries()) {
     const text = `Question: ${user}\nAnswer: ${assistant}\n\n`;
     blocks.push(block(`${turnKind}-${index}`, turnKind, [plain(text)]));
