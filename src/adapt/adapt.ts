@@ -20,7 +20,7 @@ import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { createEngine, type Engine, type EngineOptions } from '@block-attention/engine/internal/engine';
 import { adapterIdentity, weightsDigest } from '@block-attention/engine/internal/model';
 import { cacheFolder } from '@block-attention/engine/internal/platform';
-import { encodingPart, parsePolicy } from '@block-attention/engine/internal/policy';
+import { parsePolicy, trainingPart } from '@block-attention/engine/internal/policy';
 import {
   type FinetuneOptions,
   type FinetuneProgress,
@@ -116,7 +116,7 @@ class Adaptation {
     const { passages, signal, onProgress, onPlan, passagesPerQuestion = 5, seed } = this.#options;
     await using engine = await this.#openEngine([]);
     const { policy } = engine.chooseMode({ mode: 'block' });
-    this.#policy = encodingPart(policy ?? parsePolicy('plain')).name;
+    this.#policy = trainingPart(policy ?? parsePolicy('plain')).name;
     onProgress?.({ stage: 'questions' });
     const questions = await this.#questions(engine);
     const contexts = () => practice(passages, { passages: passagesPerQuestion, seed });

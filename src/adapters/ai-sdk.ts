@@ -32,7 +32,14 @@ const providerName = 'blockAttention';
 
 const optionsSchema = z.looseObject({
   documents: z
-    .array(z.object({ id: z.string().optional(), title: z.string().optional(), text: z.string() }))
+    .array(
+      z.object({
+        id: z.string().optional(),
+        title: z.string().optional(),
+        text: z.string(),
+        previous: z.object({ title: z.string().optional(), text: z.string() }).optional(),
+      }),
+    )
     .optional(),
 });
 

@@ -10,8 +10,8 @@ const begin = '\u001eblock-attention ';
 const end = '\u001f';
 
 /** The document as a text that adapters recognise in any message. */
-export function markDocument({ id, title, text }: Passage): string {
-  return `${begin}${JSON.stringify({ id, title, text })}${end}`;
+export function markDocument({ id, title, text, previous }: Passage): string {
+  return `${begin}${JSON.stringify({ id, title, text, previous })}${end}`;
 }
 
 /** Takes marked documents out of a text. What stood around them stays; white space where they stood is closed up. */
@@ -36,12 +36,23 @@ function readMark(json: string): Passage | undefined {
     if (typeof value !== 'object' || value === null || !('text' in value) || typeof value.text !== 'string') {
       return undefined;
     }
-    const id = 'id' in value && typeof value.id === 'string' ? value.id : undefined;
-    const title = 'title' in value && typeof value.title === 'string' ? value.title : undefined;
-    return { id, title, text: value.text };
+    return readDocument(value, value.text);
   } catch {
     return undefined;
   }
+}
+
+/** The fields of a document that are what they should be. */
+export function readDocument(value: object, text: string): Passage {
+  const id = 'id' in value && typeof value.id === 'string' ? value.id : undefined;
+  const previous = 'previous' in value && typeof value.previous === 'object' ? (value.previous ?? {}) : {};
+  const before = 'text' in previous && typeof previous.text === 'string' ? previous.text : undefined;
+  const title = titleOf(value);
+  return { id, title, text, ...(before !== undefined && { previous: { title: titleOf(previous), text: before } }) };
+}
+
+function titleOf(value: object): string | undefined {
+  return 'title' in value && typeof value.title === 'string' ? value.title : undefined;
 }
 
 /** Each text once, in order of first mention. */

@@ -25,7 +25,7 @@ import { BaseDocumentCompressor } from '@langchain/core/retrievers/document_comp
 import type { Runnable } from '@langchain/core/runnables';
 import { toJsonSchema } from '@langchain/core/utils/json_schema';
 import { ChatClient, type ChatMessage, type SourceOptions } from './client.ts';
-import { markDocument } from './documents.ts';
+import { markDocument, readDocument } from './documents.ts';
 
 export interface ChatBlockAttentionFields extends BaseChatModelParams, SourceOptions {
   readonly temperature?: number | undefined;
@@ -175,21 +175,18 @@ function passageOfPart(part: object, text: string): Passage {
 /** What a document is as a block: its text, and its title when its metadata have one. @throws INVALID_ARGUMENT */
 export function passageOfDocument(document: unknown): Passage {
   if (typeof document === 'object' && document !== null) {
-    if ('text' in document && typeof document.text === 'string') return readPassage(document, document.text);
+    if ('text' in document && typeof document.text === 'string') return readDocument(document, document.text);
     if ('pageContent' in document && typeof document.pageContent === 'string') {
       const metadata = 'metadata' in document && typeof document.metadata === 'object' ? (document.metadata ?? {}) : {};
       const source = 'source' in metadata ? metadata.source : undefined;
       const id = 'id' in document ? document.id : undefined;
-      return readPassage({ id: id ?? source, ...metadata }, document.pageContent);
+      return readDocument({ id: id ?? source, ...metadata }, document.pageContent);
     }
   }
-  throw new BlockAttentionError('INVALID_ARGUMENT', 'a document is malformed: give Documents, or {id?, title?, text}');
-}
-
-function readPassage(value: object, text: string): Passage {
-  const id = 'id' in value && typeof value.id === 'string' ? value.id : undefined;
-  const title = 'title' in value && typeof value.title === 'string' ? value.title : undefined;
-  return { id, title, text };
+  throw new BlockAttentionError(
+    'INVALID_ARGUMENT',
+    'a document is malformed: give Documents, or {id?, title?, text, previous?}',
+  );
 }
 
 /** In place of a function that joins documents to one string: the model finds them in the prompt again. */

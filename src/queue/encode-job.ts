@@ -24,7 +24,8 @@ export async function encodeJob(
 ): Promise<EncodeJobResult> {
   const started = performance.now();
   const frame = jobSchema.safeParse(data);
-  if (!frame.success) throw new PoisonError('the job is malformed: it needs passages, a list of {id?, title?, text}');
+  if (!frame.success)
+    throw new PoisonError('the job is malformed: it needs passages, a list of {id?, title?, text, previous?}');
   const { tenant } = frame.data;
   const options: KeyOptions = { tenant, policy: policyOf(frame.data.policy) };
   const problems: string[] = [];

@@ -12,6 +12,7 @@ const passageSchema = z.object({
   id: z.string().optional(),
   title: z.string().optional(),
   text: z.string(),
+  previous: z.object({ title: z.string().optional(), text: z.string() }).optional(),
 });
 
 /** Strict about the frame and lenient about passages: a bad passage is reported beside its good neighbours. */
@@ -57,8 +58,14 @@ export function readPassage(value: unknown): Passage | string {
   return `${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'malformed'}`;
 }
 
+/** What a passage's block depends on. */
+function named({ title, text, previous }: Passage): string[] {
+  const own = [title ?? '', text];
+  return previous === undefined ? own : [...own, previous.title ?? '', previous.text];
+}
+
 export function jobId({ passages, tenant, policy }: EncodeJobData): string {
   const own = policy === undefined ? [] : [policy];
-  const content = JSON.stringify([tenant ?? '', passages.map(({ title, text }) => [title ?? '', text]), ...own]);
+  const content = JSON.stringify([tenant ?? '', passages.map(named), ...own]);
   return `encode-${createHash('sha256').update(content).digest('hex').slice(0, 40)}`;
 }

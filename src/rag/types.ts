@@ -33,6 +33,8 @@ export interface Chunk {
   readonly content: string;
   /** Which lines of the file begin where in the text: `[offset, startLine, endLine]`, ascending. */
   readonly spans: readonly (readonly [offset: number, startLine: number, endLine: number])[];
+  /** The chunk before it in its file, where that was looked up: `DocumentIndex.withPrevious()`. None before the first. */
+  readonly previous?: Pick<Chunk, 'title' | 'text' | 'content'> | undefined;
 }
 
 /** What is searched: all conditions must hold. */
@@ -125,7 +127,8 @@ export function sourceOf(
   return part === undefined ? `${path}:${lines}` : `${path}:${part}:${lines}`;
 }
 
-/** The passage of a chunk: exactly what becomes its block. */
-export function passageOf(chunk: Chunk): Passage {
-  return { id: chunk.source, title: chunk.title, text: chunk.text };
+/** The passage of a chunk: exactly what becomes its block, and what it may be encoded behind. */
+export function passageOf({ source, title, text, previous }: Chunk): Passage {
+  const passage = { id: source, title, text };
+  return previous === undefined ? passage : { ...passage, previous: { title: previous.title, text: previous.text } };
 }

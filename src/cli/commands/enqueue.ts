@@ -1,6 +1,6 @@
 /** `enqueue`: hands a corpus to the workers, and follows it to its end. */
 
-import { type ContextPolicy, parsePolicy } from '@block-attention/engine/internal/policy';
+import { type ContextPolicy, parsePolicy, seesNeighbour } from '@block-attention/engine/internal/policy';
 import type { Passage } from '@block-attention/engine/internal/prompt';
 import { type Command, Option } from 'commander';
 import type { EnqueueSummary } from '../../queue/index.ts';
@@ -82,12 +82,17 @@ interface Corpus {
   close(): Promise<void>;
 }
 
-async function openCorpus({ passages, index }: EnqueueFlags, io: CliIo, output: Output): Promise<Corpus> {
+async function openCorpus({ passages, index, policy }: EnqueueFlags, io: CliIo, output: Output): Promise<Corpus> {
+  const behind = policy !== undefined && seesNeighbour(policy);
   if (index !== undefined) {
     const { openIndex, passageOf } = await loadRag();
     const opened = await openIndex({ directory: index });
     async function* all() {
-      for await (const chunk of opened.chunks()) yield passageOf(chunk);
+      for await (const chunk of opened.chunks()) {
+        const { previous, ...passage } = passageOf(chunk);
+        // It makes a job twice as large: only for a policy that asks for it.
+        yield behind && previous !== undefined ? { ...passage, previous } : passage;
+      }
     }
     return { passages: all(), close: () => opened.close() };
   }

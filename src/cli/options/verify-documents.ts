@@ -102,7 +102,7 @@ export async function passagesIn(
 
 /** One file per documents, model and number of passages: what changes makes new questions. */
 function defaultPath(passages: readonly Passage[], engine: Engine, perQuestion: number | undefined, io: CliIo): string {
-  const texts = passages.map(({ title, text }) => [title, text]);
+  const texts = passages.map(({ title, text, previous }) => [title, text, ...(previous ? [previous] : [])]);
   const about = JSON.stringify([texts, resolve(engine.model.path), perQuestion ?? null]);
   const name = createHash('sha256').update(about).digest('hex').slice(0, 16);
   return join(cacheFolder(io.env), 'questions', `${name}.jsonl`);

@@ -9,6 +9,7 @@ import type {
 } from '@block-attention/engine/internal/engine';
 import { type DocumentIndex, wordsOf } from '../catalog/document-index.ts';
 import type { DocumentsState } from '../catalog/documents-state.ts';
+import { wantsNeighbours } from '../catalog/neighbours.ts';
 import { passageOf, type SearchHit, type SearchOptions } from '../types.ts';
 import { type Citation, judgeAnswer } from './cite.ts';
 import { fitContext } from './fit-context.ts';
@@ -118,7 +119,8 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
   }
   const read = speaks ? found : [];
   const fitted = read.length === 0 ? { hits: read, history } : await fitContext(engine, rest, read);
-  const { hits } = fitted;
+  const behind = [rest, {}].some((options) => wantsNeighbours(engine, options));
+  const hits = behind ? await hitsBehind(index, fitted.hits) : fitted.hits;
   const leftOut = { passages: read.length - hits.length, turns: history.length - fitted.history.length };
   const preparedMs = performance.now() - started;
   const chunks = hits.map(({ chunk }) => chunk);
@@ -143,6 +145,12 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
       };
     },
   };
+}
+
+/** The hits with what stands before each in its file. */
+async function hitsBehind(index: DocumentIndex, hits: readonly SearchHit[]): Promise<SearchHit[]> {
+  const chunks = await index.withPrevious(hits.map(({ chunk }) => chunk));
+  return hits.map((hit, i) => ({ ...hit, chunk: chunks[i] ?? hit.chunk }));
 }
 
 /** What an answer can rest on: the passages that the model read, where its policy chose among them. */

@@ -24,7 +24,7 @@ import {
 import { defaultLanguage, findLanguage, requireLanguage } from '../words/languages.ts';
 import { openWords, type Words, wordsVersion } from '../words/words.ts';
 import type { BlockTable } from './block-table.ts';
-import { chunkOf } from './chunk-rows.ts';
+import { type ChunkRow, chunkOf } from './chunk-rows.ts';
 import { type ChunkTable, filterSql } from './chunk-table.ts';
 import { type DocumentsState, documentsState, forgetReading, writerFolder } from './documents-state.ts';
 import { type EncodeChunksOptions, type EncodeTotals, encodeChunks } from './encode-chunks.ts';
@@ -32,6 +32,7 @@ import { forgetBlocks } from './forget-blocks.ts';
 import { defaultIndexDirectory, type IndexedFile, type IndexedFolder, type IndexOptions } from './index-options.ts';
 import { oneOf } from './lance.ts';
 import { type Manifest, manifestVersion, readManifest, writeManifest } from './manifest.ts';
+import { contentsOf, entriesOf, nameOf, wantsNeighbours, withPrevious } from './neighbours.ts';
 import { makeFolder, openTables } from './open-tables.ts';
 import { hasOtherWords, type UpdateOptions, updateFolder } from './update-folder.ts';
 
@@ -268,7 +269,7 @@ export class DocumentIndex implements AsyncDisposable {
     }
   }
 
-  /** All chunks, in the order of root, path and position. */
+  /** All chunks, in the order of root, path and position, each with the one before it in its file. */
   async *chunks(filter: ChunkFilter = {}): AsyncGenerator<Chunk> {
     this.#check();
     const { chunks } = this.#parts;
@@ -278,10 +279,23 @@ export class DocumentIndex implements AsyncDisposable {
     const order = (await chunks.select(['id', 'root', 'path', 'position'], sql)).filter(({ path }) => matches(path));
     const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
     order.sort((a, b) => compare(a.root, b.root) || compare(a.path, b.path) || a.position - b.position);
+    let before: ChunkRow | undefined;
     for (let i = 0; i < order.length; i += chunksAtOnce) {
       const rows = await chunks.rows(order.slice(i, i + chunksAtOnce).map(({ id }) => id));
-      for (const row of rows) yield chunkOf(row);
+      for (const row of rows) {
+        const { root, path, position } = row;
+        const follows = before?.root === root && before.path === path && before.position === position - 1;
+        const { title = '', text = '', content = '' } = before ?? {};
+        yield follows ? { ...chunkOf(row), previous: { title, text, content } } : chunkOf(row);
+        before = row;
+      }
     }
+  }
+
+  /** Chunks with what stands before them in their files: what a policy with `neighbour:N` encodes them behind. */
+  withPrevious(chunks: readonly Chunk[]): Promise<Chunk[]> {
+    this.#check();
+    return chunks.length === 0 ? Promise.resolve([]) : withPrevious(this.#parts.chunks, chunks);
   }
 
   /**
@@ -291,13 +305,8 @@ export class DocumentIndex implements AsyncDisposable {
   async noteBlocks(engine: Engine, chunks: readonly Chunk[], options: KeyOptions = {}): Promise<void> {
     if (chunks.length === 0) return;
     const keys = engine.blockKeys(chunks.map(passageOf), options);
-    const recorded = await this.#parts.blocks.entries(chunks.map(({ content }) => content));
-    const known = new Set(recorded.map(({ content, key }) => `${content} ${key}`));
-    const entries = chunks.flatMap(({ content }, i) => {
-      const key = keys[i];
-      return key === undefined || known.has(`${content} ${key}`) ? [] : [{ content, key }];
-    });
-    await this.#parts.blocks.add(entries);
+    const known = new Set((await this.#parts.blocks.entries(contentsOf(chunks))).map(nameOf));
+    await this.#parts.blocks.add(entriesOf(chunks, keys, { behind: wantsNeighbours(engine, options), known }));
   }
 
   /**
@@ -307,11 +316,16 @@ export class DocumentIndex implements AsyncDisposable {
   async forgetGone(engine: Engine, chunks: readonly Chunk[], options: readonly KeyOptions[]): Promise<number> {
     if (chunks.length === 0) return 0;
     await this.#parts.chunks.refresh();
-    const contents = oneOf('content', [...new Set(chunks.map(({ content }) => content))]);
+    const contents = oneOf('content', contentsOf(chunks));
     const alive = new Set((await this.#parts.chunks.select(['content'], contents)).map(({ content }) => content));
-    const gone = chunks.filter(({ content }) => !alive.has(content)).map(passageOf);
-    if (gone.length === 0) return 0;
-    return engine.forgetBlocks(options.flatMap((one) => engine.blockKeys(gone, one)));
+    const keys = options.flatMap((one) => {
+      const behind = wantsNeighbours(engine, one);
+      const gone = chunks.filter(({ content, previous }) => {
+        return !alive.has(content) || (behind && previous !== undefined && !alive.has(previous.content));
+      });
+      return gone.length === 0 ? [] : engine.blockKeys(gone.map(passageOf), one);
+    });
+    return keys.length === 0 ? 0 : engine.forgetBlocks(keys);
   }
 
   /** What is known of a file: its time of change when it was read, its passages, why it has none. @param root as `folders` names it */

@@ -2,11 +2,12 @@
 
 import { throwIfAborted } from '@block-attention/engine/internal/base';
 import type { Engine } from '@block-attention/engine/internal/engine';
-import { passageOf } from '../types.ts';
+import { type Chunk, passageOf } from '../types.ts';
 import type { BlockTable } from './block-table.ts';
 import { chunkOf } from './chunk-rows.ts';
 import type { ChunkTable } from './chunk-table.ts';
 import { literal } from './lance.ts';
+import { entriesOf, nameOf, wantsNeighbours } from './neighbours.ts';
 
 export interface EncodeTotals {
   readonly encoded: number;
@@ -35,23 +36,26 @@ export async function encodeChunks(
 ): Promise<EncodeTotals> {
   const order = await chunks.select(['id', 'content', 'path', 'position'], `root = ${literal(root)}`);
   order.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.position - b.position));
+  const behind = wantsNeighbours(engine, {});
+  // The id of what stands before a chunk, where its block depends on it.
+  const before = new Map<string, string>();
   const first = new Map<string, string>();
-  for (const { id, content } of order) if (!first.has(content)) first.set(content, id);
+  for (const [at, { id, content, path }] of order.entries()) {
+    const previous = behind ? order[at - 1] : undefined;
+    if (previous?.path === path) before.set(id, previous.id);
+    const name = previous?.path === path ? `${content} ${previous.content}` : content;
+    if (!first.has(name)) first.set(name, id);
+  }
   const ids = [...first.values()];
-  const known = new Set((await blocks.entries()).map(({ content, key }) => `${content} ${key}`));
+  const known = new Set((await blocks.entries()).map(nameOf));
   const totals = { encoded: 0, present: 0, encodedTokens: 0, bytes: 0 };
   let done = 0;
   for (let i = 0; i < ids.length; i += rowsAtOnce) {
     throwIfAborted(signal);
-    const part = (await chunks.rows(ids.slice(i, i + rowsAtOnce))).map(chunkOf);
+    const part = await chunksOf(chunks, ids.slice(i, i + rowsAtOnce), before);
     const passages = part.map(passageOf);
     const keys = engine.blockKeys(passages, { tenant });
-    const entries = part
-      .map(({ content }, at) => ({ content, key: keys[at] ?? keys[0] }))
-      .flatMap((entry) => {
-        const { key, content } = entry;
-        return key === undefined || known.has(`${content} ${key}`) ? [] : [{ content, key }];
-      });
+    const entries = entriesOf(part, keys, { behind, known });
     // Before the blocks are there: see block-table.ts.
     await blocks.add(entries);
     const missing = [];
@@ -78,4 +82,22 @@ export async function encodeChunks(
     onProgress?.(done, ids.length);
   }
   return totals;
+}
+
+/** Chunks in the order of their ids, each with the one that `before` names. */
+async function chunksOf(
+  table: ChunkTable,
+  ids: readonly string[],
+  before: ReadonlyMap<string, string>,
+): Promise<Chunk[]> {
+  const rows = (await table.rows(ids)).map(chunkOf);
+  if (before.size === 0) return rows;
+  const names = ids.flatMap((id) => before.get(id) ?? []);
+  const previous = new Map((await table.rows([...new Set(names)])).map((row) => [row.id, row]));
+  return rows.map((chunk) => {
+    const found = previous.get(before.get(chunk.id) ?? '');
+    if (found === undefined) return chunk;
+    const { title, text, content } = found;
+    return { ...chunk, previous: { title, text, content } };
+  });
 }

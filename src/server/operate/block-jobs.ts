@@ -56,7 +56,11 @@ export class BlockJobs {
     const { tenant: salt = '', policy } = options;
     // Policies that read blocks differently share them.
     const encoded = policy === undefined ? [] : [encodingPart(checkPolicy(policy)).name];
-    const content = JSON.stringify([salt, passages.map(({ id, title, text }) => [id, title, text]), ...encoded]);
+    const content = JSON.stringify([
+      salt,
+      passages.map(({ id, title, text, previous }) => [id, title, text, previous]),
+      ...encoded,
+    ]);
     const id = `blocks-${createHash('sha256').update(content).digest('hex').slice(0, 32)}`;
     const known = this.#entries.get(keyOf(id, owner));
     if (known?.job.status === 'running') return known.job;

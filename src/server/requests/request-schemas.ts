@@ -25,6 +25,13 @@ export const documentSchema = z
     id: z.string().max(512).optional(),
     title: z.string().optional(),
     text: z.string().min(1),
+    previous: z
+      .object({ title: z.string().optional(), text: z.string().min(1) })
+      .optional()
+      .openapi({
+        description:
+          'What stands before it in its document: with the policy neighbour:N it is encoded behind the end of that. Not part of the prompt.',
+      }),
   })
   .openapi('Document');
 

@@ -11,6 +11,7 @@ export {
   plainPolicy,
   recomputedShare,
   runsOn,
+  seesNeighbour,
 } from './policy/policy.ts';
 export { Runner, type RunnerOptions } from './schedule/runner.ts';
 export { openTokenCounter } from './token-counter.ts';

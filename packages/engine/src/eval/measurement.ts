@@ -7,7 +7,7 @@
  * other, so that an engine which keeps prefixes reads their context once in full mode, too.
  */
 import { z } from 'zod';
-import { type ContextPolicy, type Engine, plainPolicy } from '../engine/index.ts';
+import { type ContextPolicy, type Engine, plainPolicy, seesNeighbour } from '../engine/index.ts';
 import { BlockAttentionError } from '../errors.ts';
 import { abstains } from '../scoring/abstention.ts';
 import { firstTokenKl } from '../scoring/first-token.ts';
@@ -231,7 +231,9 @@ export class Measurement {
       answerStops,
       answerStyle,
       question.question,
-      question.passages.map(({ title, text }) => [title, text]),
+      question.passages.map(({ title, text, previous }) =>
+        previous !== undefined && read !== null && seesNeighbour(read) ? [title, text, previous] : [title, text],
+      ),
       own ? 'own' : [question.answers[0], question.wrong],
       read === null ? 'full' : [read.name, compared],
     ]);

@@ -87,17 +87,23 @@ export function requirePassages(passages: readonly Passage[]): CheckedPassage[] 
   });
 }
 
-/** @throws INVALID_PASSAGES naming the field */
-export function requirePrevious(previous: PreviousPassage, name: string): Omit<CheckedPassage, 'id'> {
-  if (typeof previous === 'object' && previous !== null) return requireTitled(previous, name);
+/** What stands before a passage in its document, likewise. @throws INVALID_PASSAGES naming the field */
+export function requirePrevious(previous: unknown, name: string): PreviousPassage {
+  if (typeof previous === 'object' && previous !== null) {
+    const { title, text }: { title?: unknown; text?: unknown } = previous;
+    return requireTitled({ title: title ?? undefined, text }, name);
+  }
   throw new BlockAttentionError('INVALID_PASSAGES', `${name} is not an object: give { text, title? }, or leave it out`);
 }
 
-function requireTitled(given: PreviousPassage, name: string): Omit<CheckedPassage, 'id'> {
+function requireTitled(
+  given: { readonly title?: unknown; readonly text?: unknown },
+  name: string,
+): Pick<CheckedPassage, 'title' | 'text'> {
   const code = 'INVALID_PASSAGES';
   requireContent(given.text, `${name}.text`, code);
   const title = given.title === undefined ? '' : requireText(given.title, `${name}.title`, code).trim();
-  return { title: title === '' ? undefined : title, text: withoutOuterBlankLines(given.text) };
+  return { title: title === '' ? undefined : title, text: withoutOuterBlankLines(requireText(given.text, name, code)) };
 }
 
 function withoutOuterBlankLines(text: string): string {

@@ -97,7 +97,10 @@ it('files say what they were trained under', async () => {
   expect(trainedPolicy({ file: base })).toBeUndefined();
 });
 
-it.each(['head:8', 'anchor:header+head:8', 'anchor:file=/x', 'neighbour:8', 'anchor:200+neighbour:8'])('refuses to train under %s', (policy) => {
-  expect(() => trainingPolicy(policy)).toThrowError(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
-  expect(trainingPolicy('anchor:text=x').name).toBe('anchor:text=x');
-});
+it.each(['head:8', 'anchor:header+head:8', 'anchor:file=/x', 'neighbour:8', 'anchor:200+neighbour:8'])(
+  'refuses to train under %s',
+  (policy) => {
+    expect(() => trainingPolicy(policy)).toThrowError(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(trainingPolicy('anchor:text=x').name).toBe('anchor:text=x');
+  },
+);

@@ -114,6 +114,11 @@ export function encodingPart({ anchor, neighbour }: ContextPolicy): ContextPolic
   return policyOf({ ...plainPolicy, anchor, neighbour });
 }
 
+/** The part that models can be trained under: training data does not know what stands before a passage. */
+export function trainingPart({ anchor }: ContextPolicy): ContextPolicy {
+  return policyOf({ ...plainPolicy, anchor });
+}
+
 /** Whether blocks depend on the passages before them: they are of use where passages say what those are. */
 export function seesNeighbour({ neighbour }: ContextPolicy): boolean {
   return neighbour > 0;

@@ -8,7 +8,7 @@
  *   `blocks`                 `{question, answer, blocks: [string]}`
  *   `qas` or `questions`     `{id?, title?, text, qas: [{question, answers}]}`: one paragraph, several questions
  *   `text`                   `{question, answers, title?, text}`: one paragraph, one question
- * No answers (`[]`) means that the passages do not say. Further fields are ignored. Nothing is repaired.
+ * A passage may say what stands before it in its document, `previous: {title?, text}`. No answers (`[]`) means that the passages do not say. Further fields are ignored. Nothing is repaired.
  */
 import { z } from 'zod';
 import { checkRow, invalidData, type Passage, rowPassage } from '../../prompt/index.ts';
@@ -37,7 +37,8 @@ export type QuestionRow =
     };
 
 const text = z.string().refine((value) => value.trim() !== '', 'is empty');
-const passage = z.object({ title: z.string().nullish(), text });
+const titled = z.object({ title: z.string().nullish(), text });
+const passage = titled.extend({ previous: titled.nullish() });
 const asked = { question: text, answers: z.array(text), wrong: text.nullish() };
 const gold = z.boolean().nullish();
 const schemas = {

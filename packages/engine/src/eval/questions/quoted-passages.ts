@@ -25,6 +25,6 @@ export function quotedStart(characters: readonly string[], length: number): stri
 }
 
 /** Ids name files of this machine, and are not part of the prompt. */
-export function withoutId({ title, text }: Passage): Passage {
-  return title === undefined ? { text } : { title, text };
+export function withoutId({ id: _, ...passage }: Passage): Passage {
+  return passage;
 }

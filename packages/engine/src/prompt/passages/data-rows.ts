@@ -1,7 +1,7 @@
 /** What readers of data in JSON lines have in common: checking a row against its schema, and the error that names the field. */
 import type { z } from 'zod';
 import { BlockAttentionError } from '../../errors.ts';
-import type { Passage } from '../types.ts';
+import type { Passage, PreviousPassage } from '../types.ts';
 
 /** @param where what errors call the row, such as `file:3`. @throws INVALID_DATA naming the first field that does not fit */
 export function checkRow<T>(schema: z.ZodType<T>, value: object, where: string): T {
@@ -17,8 +17,17 @@ export function checkRow<T>(schema: z.ZodType<T>, value: object, where: string):
   throw invalidData(`${where}: field "${field ?? ''}": ${reason}`);
 }
 
+interface TitledRow {
+  title?: string | null | undefined;
+  text: string;
+}
+
 /** A row's passage; a title that says nothing is none. */
-export function rowPassage({ title, text }: { title?: string | null | undefined; text: string }): Passage {
+export function rowPassage(row: TitledRow & { previous?: TitledRow | null | undefined }): Passage {
+  return { ...titled(row), ...(row.previous ? { previous: titled(row.previous) } : {}) };
+}
+
+function titled({ title, text }: TitledRow): PreviousPassage {
   return { ...(title === undefined || title === null || title.trim() === '' ? {} : { title }), text };
 }
 

@@ -2,7 +2,7 @@
  * Passages from JSON lines: `{id?, title?, text}` each. Reads a stream, so that a limit is met before memory is full.
  */
 import { BlockAttentionError } from '../../errors.ts';
-import { requireContent, requireText } from '../input-checks.ts';
+import { requireContent, requirePrevious, requireText } from '../input-checks.ts';
 import type { Passage } from '../types.ts';
 
 export interface PassageLimits {
@@ -92,7 +92,7 @@ function parseLine(line: string, where: string): Passage {
       `${where} is not an object: write {"text": "…"}, with "title" and "id" if you like`,
     );
   }
-  const { id, title, text }: { id?: unknown; title?: unknown; text?: unknown } = value;
+  const { id, title, text, previous }: { [name in keyof Passage]?: unknown } = value;
   requireContent(text, `${where}: field "text"`, code);
   return {
     ...(id === undefined || id === null
@@ -100,5 +100,8 @@ function parseLine(line: string, where: string): Passage {
       : { id: requireText(typeof id === 'number' ? String(id) : id, `${where}: field "id"`, code) }),
     ...(title === undefined || title === null ? {} : { title: requireText(title, `${where}: field "title"`, code) }),
     text: requireText(text, `${where}: field "text"`, code),
+    ...(previous === undefined || previous === null
+      ? {}
+      : { previous: requirePrevious(previous, `${where}: field "previous"`) }),
   };
 }
