@@ -54,6 +54,8 @@ describe('marked documents', () => {
     );
     expect(text).toBe('Context:\n\nAsk.');
     expect(found).toMatchObject([bridge, evil]);
+    const behind = { text: 'Later.', previous: { title: 'Bridge', text: 'Before.' } };
+    expect(liftDocuments(markDocument(behind)).documents).toMatchObject([behind]);
     const cut = markDocument(bridge).slice(0, -10);
     expect(liftDocuments(`a ${cut}`).documents).toEqual([]);
   });

@@ -219,6 +219,29 @@ describe('forgetting', () => {
     expect((await jsonOf(await server.request('/v1/blocks', forget))).deleted).toBeGreaterThanOrEqual(4);
     expect(await statusUnder('anchor:7')).toBe('miss');
   });
+
+  it('are told what stands before each in its document', async () => {
+    const server = app();
+    const policy = 'anchor:header+neighbour:8';
+    const behind = (text: string) => [{ id: 'rules', text: 'No dogs.', previous: { title: 'Beach', text } }];
+    const documents = behind('The beach opens at nine.');
+    const start = async (list: object[]) =>
+      jsonOf(await server.request('/v1/blocks', post({ documents: list, policy })));
+    const { id } = await start(documents);
+    const status = async () => (await jsonOf(await server.request(`/v1/blocks/${id}`))).status;
+    await expect.poll(status, { timeout: 60_000 }).toBe('done');
+    const cachedOf = async (list: object[]) => {
+      const body = chat({ documents: list, block_attention: { mode: 'block', policy } });
+      const { blocks } = await jsonOf(await server.request('/v1/plan', post(body)));
+      return blocks.find((one: { id: string }) => one.id === 'rules').cached;
+    };
+    expect(await cachedOf(documents)).toBe('memory');
+    expect(await cachedOf(behind('The beach opens at ten.'))).toBe(null);
+    expect((await start(behind('The beach opens at ten.'))).id).not.toBe(id);
+    const wrong = await server.request('/v1/blocks', post({ documents: [{ text: 'x', previous: 'y' }], policy }));
+    expect(wrong.status).toBe(400);
+    expect((await jsonOf(wrong)).error.message).toContain('documents.0.previous');
+  });
 });
 
 describe('the description of the API', () => {

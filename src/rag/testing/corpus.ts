@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createEngine, type Engine } from '@block-attention/engine/internal/engine';
+import { createEngine, type Engine, type EngineOptions } from '@block-attention/engine/internal/engine';
 import { writeRandomModel } from '../../../tests/support/models/random-model.ts';
 import { type DocumentIndex, type IndexOptions, openIndex } from '../index.ts';
 
@@ -35,8 +35,9 @@ export class Corpus implements Disposable {
     rmSync(join(this.docs, name), { recursive: true });
   }
 
-  openEngine(): Promise<Engine> {
-    return createEngine({ modelPath: this.model, device: 'cpu', threads: 1, cacheDir: this.cache, mode: 'block' });
+  openEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
+    const own = { modelPath: this.model, device: 'cpu', threads: 1, cacheDir: this.cache, mode: 'block' } as const;
+    return createEngine({ ...own, ...options });
   }
 
   openIndex(options: IndexOptions = {}): Promise<DocumentIndex> {

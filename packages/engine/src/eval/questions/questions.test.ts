@@ -22,9 +22,10 @@ describe('readQuestions', () => {
   it('reads the three layouts from one file', async () => {
     const dpr = { question: 'Who?', answers: ['Ada'], ctxs: [{ id: '7', title: '', text: 'Ada did.', score: 1 }] };
     const blocks = { blocks: ['One.', 'Two.'], question: 'What?', answer: 'Two' };
-    const path = file([own, dpr, blocks].map((line) => JSON.stringify(line)).join('\n\n'));
+    const behind = { text: 'It was rebuilt.', previous: { title: 'Bridge', text: 'Opened in 1911.' } };
+    const path = file([{ ...own, passages: [behind] }, dpr, blocks].map((line) => JSON.stringify(line)).join('\n\n'));
     expect(await readQuestions(path)).toEqual([
-      own,
+      { ...own, passages: [behind] },
       { question: 'Who?', answers: ['Ada'], passages: [{ text: 'Ada did.' }] },
       { question: 'What?', answers: ['Two'], passages: [{ text: 'One.' }, { text: 'Two.' }] },
     ]);

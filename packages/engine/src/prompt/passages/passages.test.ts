@@ -30,11 +30,12 @@ describe('JSON lines', () => {
   it('reads fields, ignores others and blank lines, a byte order mark and Windows line ends', async () => {
     const path = put(
       'p.jsonl',
-      '\uFEFF{"id":"a","title":"T","text":" x ","score":1}\r\n\n{"text":"é\\n😀","id":7,"title":null}\n',
+      '\uFEFF{"id":"a","title":"T","text":" x ","score":1}\r\n\n{"text":"é\\n😀","id":7,"title":null}\n{"text":"z","previous":{"title":"T","text":" x "}}\n',
     );
     expect(await readPassages(path)).toEqual([
       { id: 'a', title: 'T', text: ' x ' },
       { id: '7', text: 'é\n😀' },
+      { text: 'z', previous: { title: 'T', text: ' x' } },
     ]);
   });
 
@@ -52,6 +53,12 @@ describe('JSON lines', () => {
     ['a blank text', '\n{"text":" \\n"}', /p\.jsonl:2: field "text" is empty/],
     ['a title that is none', '{"text":"a","title":["b"]}', /p\.jsonl:1: field "title" is object/],
     ['an id that is none', '{"text":"a","id":{}}', /p\.jsonl:1: field "id" is object/],
+    ['what stands before as text', '{"text":"a","previous":"b"}', /p\.jsonl:1: field "previous" is not an object/],
+    [
+      'what stands before without text',
+      '{"text":"a","previous":{}}',
+      /p\.jsonl:1: field "previous"\.text is undefined/,
+    ],
     ['half a character', '{"text":"a\\ud800"}', /p\.jsonl:1: field "text" is not well-formed/],
     ['other encodings', Buffer.from('{"text":"a"}\n{"text":"\xe9"}', 'latin1'), /p\.jsonl:2 is not UTF-8/],
     ['nothing', '\n', /p\.jsonl holds no passages/],
