@@ -56,7 +56,7 @@ export type { AgentMessage, AgentRequest, ToolCall, ToolDefinition } from './pro
 export { readPassages } from './prompt/index.ts';
 export type { PassageReadOptions } from './prompt/passages/passages.ts';
 export type { PromptLayout } from './prompt/plan/plans.ts';
-export type { BlockKind, Segment } from './prompt/types.ts';
+export type { BlockKind, PreviousPassage, Segment } from './prompt/types.ts';
 export * from './store/index.ts';
 export type { ClaimWait } from './store/lower-tiers.ts';
 export type { DataReadOptions, QuestionAnswer } from './train/data/training-data.ts';
