@@ -200,7 +200,7 @@ describe('blocks', () => {
     await using other = await open({ store });
     expect(await other.forget(passages, { policy })).toBe(3 + 3 + 2);
     await engine.encode(passages, { policy });
-    const unknown = passages.map(({ previous: _, ...passage }) => passage);
+    const unknown = passages.map((passage) => ({ ...passage, previous: undefined }));
     expect(await engine.forget(unknown)).toBe(1);
     expect(await engine.forget(passages)).toBe(2);
     await store.close();

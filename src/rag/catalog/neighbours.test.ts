@@ -52,7 +52,7 @@ describe('an index of which the policy asks what stands before', () => {
       ['Keys › Loss', 'Keys › Rotation'],
       ['note', undefined],
     ]);
-    const bare = chunks.map(({ previous: _, ...chunk }) => chunk);
+    const bare = chunks.map((chunk) => ({ ...chunk, previous: undefined }));
     expect(await index.withPrevious(bare.toReversed())).toEqual(chunks.toReversed());
     expect(await stored(chunks)).toEqual(Array(4).fill('memory'));
     const { blocks: read, hits } = await ask();

@@ -25,6 +25,7 @@ export function quotedStart(characters: readonly string[], length: number): stri
 }
 
 /** Ids name files of this machine, and are not part of the prompt. */
-export function withoutId({ id: _, ...passage }: Passage): Passage {
-  return passage;
+export function withoutId(passage: Passage): Passage {
+  const { id: _, ...rest } = passage;
+  return rest;
 }
