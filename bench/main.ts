@@ -25,6 +25,7 @@ const benchmarks: Readonly<Record<string, readonly [folder: string, what: string
     "a mixture of Qwen 3 30B-A3B's shape, cut to 4 layers: encoding against llama.cpp's prefill, and the first token",
   ],
   decode: ['speed', 'decoding after 8,192 tokens, one sequence and eight that share passages'],
+  profile: ['speed', 'where the time of a decoded token and of a first token goes, by the graph’s nodes'],
   linear: ['speed', 'linear layers by the native kernel and by ggml, for every type of weights'],
   types: [
     'speed',

@@ -57,7 +57,7 @@ try {
   const maps = process.platform === 'linux' ? (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8') : '';
   const variant = /ggml-cpu-([\\w.]+)\\.so/.exec(maps)?.[1];
   const { kernel } = nativeKernelState();
-  console.log(JSON.stringify({ variant: variant ?? 'own', isa: kernel === undefined ? 'none' : kernel.linearIsa.endsWith('_vnni') ? kernel.linearIsa : kernel.isa, variants: cpuVariants(library().directory) }));
+  console.log(JSON.stringify({ variant: variant ?? 'own', isa: kernel === undefined ? 'none' : /_(vnni|bf16)$/.test(kernel.linearIsa) ? kernel.linearIsa : kernel.isa, variants: cpuVariants(library().directory) }));
 } catch (error) {
   console.log(JSON.stringify({ reason: error.message }));
 }`;
@@ -84,9 +84,10 @@ function loaded(pair) {
   }
 }
 
-const isas = { x64: ['baseline', 'avx2', 'avx_vnni', 'avx512_256', 'avx512', 'avx512_vnni'], arm64: ['neon'] }[
-  process.arch
-] ?? ['baseline'];
+const isas = {
+  x64: ['baseline', 'avx2', 'avx_vnni', 'avx512_256', 'avx512', 'avx512_vnni', 'avx512_bf16'],
+  arm64: ['neon'],
+}[process.arch] ?? ['baseline'];
 
 /** Builds from the narrowest to the widest, as far as a name tells; those that the CPU cannot run are left out. */
 function loadable(own) {

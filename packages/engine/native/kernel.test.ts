@@ -70,7 +70,7 @@ test.skipIf(missing !== undefined).each([
   ({ suffix, option, cases }) => {
     expect(node('build.mjs', [option]).status).toBe(0);
     const builds = new Map<string, string>();
-    for (const isa of [...isas, 'avx512_vnni', 'avx_vnni']) {
+    for (const isa of [...isas, 'avx512_vnni', 'avx512_bf16', 'avx_vnni']) {
       // These have the same bits in every build as in the linear layers.
       const experts = program(`experts${suffix}`, [String(cases)], isa);
       expect(experts.status, experts.text).toBe(0);

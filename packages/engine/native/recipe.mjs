@@ -43,7 +43,11 @@ const isas = {
 /** Instruction sets that only some files have a use for. */
 const alone = {
   x64: {
-    'src/linear.cpp': { avx512_vnni: [...avx512, '-mavx512vnni'], avx_vnni: [...avx2, '-mavxvnni'] },
+    'src/linear.cpp': {
+      avx512_bf16: [...avx512, '-mavx512vnni', '-mavx512bf16'],
+      avx512_vnni: [...avx512, '-mavx512vnni'],
+      avx_vnni: [...avx2, '-mavxvnni'],
+    },
     'src/training.cpp': { avx512_bf16: [...avx512, '-mavx512bf16'] },
   },
 };

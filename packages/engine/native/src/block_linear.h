@@ -29,8 +29,8 @@ struct ggml_tensor;
 #ifdef __cplusplus
 extern "C" {
 #endif
-// The build of the linear layers: ba_isa()'s, or where the CPU has that `avx512_vnni` beside an AVX-512 build, `avx_vnni`
-// beside that of AVX2.
+// The build of the linear layers: ba_isa()'s, or where the CPU has that `avx512_bf16` (with VNNI) or `avx512_vnni` beside an
+// AVX-512 build, `avx_vnni` beside that of AVX2.
 const char *ba_linear_isa(void);
 // Bytes of `rows` packed rows of k elements, or -1 where this CPU's build does not take weights of this ggml type and
 // shape [k, n]: n must be a multiple of 8, k of the type's group.

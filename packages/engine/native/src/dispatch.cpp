@@ -18,6 +18,9 @@
 #define BA_TEXT(x) BA_QUOTE(x)
 
 #if defined(__x86_64__)
+namespace avx512_bf16 {
+extern const ba::Linear linear;
+}
 namespace avx512_vnni {
 extern const ba::Linear linear;
 }
@@ -64,12 +67,13 @@ const ba::Kernel *choose() {
   return is_wanted(avx512_256::kernel) || cpu.halves_avx512 ? &avx512_256::kernel : &avx512::kernel;
 }
 
-// The integer products of VNNI go with the builds of their width, unless another one was named.
+// The products of BF16 and VNNI go with the builds of their width, unless another one was named.
 const ba::Linear *choose_linear(const ba::Kernel *kernel) {
   const ba::Cpu cpu = ba::this_cpu();
   const char *wanted = getenv("BA_ISA");
   const auto is_wanted = [&](const ba::Linear &l) { return !wanted || !*wanted || strcmp(wanted, l.isa) == 0; };
   const bool is_avx512 = kernel == &avx512::kernel || kernel == &avx512_256::kernel;
+  if (is_avx512 && cpu.avx512_vnni && cpu.avx512_bf16 && is_wanted(avx512_bf16::linear)) return &avx512_bf16::linear;
   if (is_avx512 && cpu.avx512_vnni && is_wanted(avx512_vnni::linear)) return &avx512_vnni::linear;
 #if defined(BA_AVX_VNNI)
   if (kernel == &avx2::kernel && cpu.avx_vnni && is_wanted(avx_vnni::linear)) return &avx_vnni::linear;

@@ -6,6 +6,7 @@
 // results have the bits of ba_linear_run over the expert's rows.
 #pragma once
 #include "experts_float.h"
+#include "outputs_bf16.h"
 #include "outputs_int8.h"
 
 namespace BA_NS {
@@ -21,7 +22,9 @@ struct Route {
 
 static Route lay_out(const ba::Experts &p) {
   const int64_t starts = align64((p.experts + 3) * 4), entries = align64(p.tokens * p.used * 4);
-  const int64_t row = format(p.type).integer ? int8_row_bytes(p.k) : float_row_bytes(p.k);
+  const int64_t row = format(p.type).integer  ? int8_row_bytes(p.k)
+                      : is_paired(p.type, p.k) ? pair_row_bytes(p.k)
+                                               : float_row_bytes(p.k);
   Route r;
   r.starts = (int32_t *)p.packed;
   r.entries = (int32_t *)(p.packed + starts);
@@ -68,6 +71,9 @@ static void pack_experts(const ba::Experts &p, int32_t ith, int32_t nth) {
 #if defined(__AVX2__)
   if (format(p.type).integer) return pack_int8_rows(p.type, p.k, rows, source, r.rows, ith, nth);
 #endif
+#if defined(__AVX512BF16__)
+  if (is_paired(p.type, p.k)) return pack_pair_rows(p.k, rows, source, r.rows, ith, nth);
+#endif
   pack_float_rows(p.type, p.k, rows, source, r.rows, ith, nth);
 }
 
@@ -93,6 +99,9 @@ static void multiply_experts(const ba::Experts &p, int32_t ith, int32_t nth) {
     const Outputs of = {p.type, p.k, p.weight + e * p.weight_expert, p.weight_row, r.rows, p.y, p.n, own.from, own.to};
 #if defined(__AVX2__)
     if (multiply_int8(of, entries, count, row_of)) return;
+#endif
+#if defined(__AVX512BF16__)
+    if (is_paired(p.type, p.k)) return multiply_paired(of, entries, count, row_of);
 #endif
     multiply_float_outputs(of, entries, count, row_of);
   });

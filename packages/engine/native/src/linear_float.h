@@ -33,14 +33,16 @@ static void pack_float(const ba::Product &p, int32_t ith, int32_t nth) {
 
 template <int NV>
 static void multiply_panel(const float *w, int32_t outs, const float *x, int32_t k, float *c, bool add) {
+  // Outputs come in eights. A panel of rows is as large as the L1 cache: the more outputs, the less often it is read.
+  enum { MR = REGISTERS == 32 ? 8 : 4 };
   vf one[NV];
   for (int v = 0; v < NV; v++) one[v] = splat(1.0f);
-  for (int32_t o = 0; o < outs; o += 4) {
+  for (int32_t o = 0; o < outs; o += MR) {
     float *to = c + (int64_t)o * NV * L;
     if (add)
-      multiply<4, NV, true>(w + (int64_t)o * FLOAT_K, FLOAT_K, x, k, to, one);
+      multiply<MR, NV, true>(w + (int64_t)o * FLOAT_K, FLOAT_K, x, k, to, one);
     else
-      multiply<4, NV, false>(w + (int64_t)o * FLOAT_K, FLOAT_K, x, k, to, one);
+      multiply<MR, NV, false>(w + (int64_t)o * FLOAT_K, FLOAT_K, x, k, to, one);
   }
 }
 

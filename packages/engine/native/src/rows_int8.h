@@ -37,25 +37,29 @@ BA_INLINE Form form(int32_t type) {
   return format(type).group == SUPER ? WIDE : SCALE;
 }
 
-// The element of largest magnitude, the first of such.
+// The largest magnitude; NaN counts for nothing.
 BA_INLINE float largest(const float *x, int count) {
-  float most = 0, at = 0;
-  for (int i = 0; i < count; i++)
-    if (x[i] > most || -x[i] > most) {
-      most = x[i] < 0 ? -x[i] : x[i];
-      at = x[i];
-    }
-  return at;
+  const vi magnitude = splat(INT32_MAX);
+  vf top = {};
+  for (int i = 0; i < count; i += L) top = BA_NS::maximum((vf)((vi)load(x + i) & magnitude), top);
+  return max_lane(top);
+}
+
+// The element of largest magnitude, the first of such.
+BA_INLINE float largest_signed(const float *x, int count) {
+  const float most = largest(x, count);
+  for (int i = 0; most > 0 && i < count; i++)
+    if (x[i] == most || x[i] == -most) return x[i];
+  return 0;
 }
 
 // What is added to signed weights where they must be unsigned.
 BA_INLINE int32_t shift_of(int32_t type) { return type == ba::W_Q8_0 ? 128 : type == ba::W_Q6_K ? 32 : 0; }
 
 BA_INLINE int32_t total(__m256i x) {
-  int32_t lanes[8], sum = 0;
-  _mm256_storeu_si256((__m256i *)lanes, x);
-  for (int i = 0; i < 8; i++) sum += lanes[i];
-  return sum;
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
 }
 
 // A group of 32. x * inverse are its integers, scale undoes that. `shift` is that of the weights.
@@ -86,12 +90,12 @@ BA_INLINE void pack_group(Form form, int32_t shift, float inverse, float scale, 
 }
 
 BA_INLINE void pack_narrow(Form form, int32_t shift, const float *x, char *to) {
-  const float first = largest(x, 32), most = first < 0 ? -first : first;
+  const float most = largest(x, 32);
   pack_group(form, shift, most > 0 ? 127.0f / most : 0.0f, most / 127.0f, x, to);
 }
 
 static void pack_wide(int32_t shift, const float *x, char *to) {
-  const float most = largest(x, SUPER), inverse = most != 0 ? -127.0f / most : 0.0f;
+  const float most = largest_signed(x, SUPER), inverse = most != 0 ? -127.0f / most : 0.0f;
   for (int g = 0; g < SUPER / 32; g++)
     pack_group(WIDE, shift, inverse, most != 0 ? 1 / inverse : 0, x + g * 32, to + g * ROW_GROUP);
 }

@@ -89,10 +89,13 @@ BA_INLINE vf maximum(vf a, vf b) {
 #endif
 }
 
+// Of numbers: NaN is not looked for.
 BA_INLINE float max_lane(vf x) {
-  float best = x[0];
-  for (int i = 1; i < L; i++) best = larger(best, x[i]);
-  return best;
+  float lanes[L];
+  memcpy(lanes, &x, sizeof x);
+  for (int width = L / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) lanes[i] = larger(lanes[i], lanes[i + width]);
+  return lanes[0];
 }
 BA_INLINE float sum_lanes(vf x) {
   float lanes[L];

@@ -31,7 +31,7 @@ bool check(uint64_t seed, Worst *worst) {
   const Type &t = types[random.between(0, TYPES - 1)];
   const int unit = t.group;
   // Often more than is unpacked at a time.
-  const int k = unit == 1 ? random.between(1, 600) : unit * random.between(1, unit == 32 ? 70 : 9), n = 8 * random.between(1, 9);
+  const int k = unit == 1 ? random.between(0, 1) ? random.between(1, 600) : 32 * random.between(1, 20) : unit * random.between(1, unit == 32 ? 70 : 9), n = 8 * random.between(1, 9);
   const int experts = random.between(1, 9), used = random.between(1, std::min(experts, 4)), tokens = random.between(1, 40);
   const int x_rows = random.between(0, 1) ? used : 1, threads = random.between(1, 5), entries = used * tokens;
   const int64_t bytes = ba_experts_packed_bytes(t.id, k, n, experts, used, tokens, x_rows);

@@ -13,6 +13,7 @@ import { byteSize, type Shape, type Tensor, TensorType } from '../graph/tensor.t
 import { cpuBudget } from './cpu-budget.ts';
 import { type GraphAllocator, plainAllocator, splittingAllocator } from './graph-allocator.ts';
 import { MemoryAccount } from './memory-account.ts';
+import { NodeTimes } from './node-times.ts';
 import { Repacker } from './repack.ts';
 import { ThreadPools } from './thread-pools.ts';
 import { Uploads } from './uploads.ts';
@@ -276,6 +277,12 @@ export class Backend {
     return this.#cpuFallback === undefined
       ? plainAllocator(this.#ggml, this.#account, this.#handle, this.name)
       : splittingAllocator(this.#ggml, this.#account, [this.#handle, this.#cpuFallback], graphSize, this.name);
+  }
+
+  /** One that measures what it computes, node by node, on the event loop's thread. For benchmarks; CPU only. */
+  timingAllocator(): { readonly allocator: GraphAllocator; readonly times: NodeTimes } {
+    const times = new NodeTimes(this.#ggml, this.#handle);
+    return { allocator: plainAllocator(this.#ggml, this.#account, this.#handle, this.name, times), times };
   }
 
   /** Copies data into a placed tensor. */

@@ -7,6 +7,7 @@ import type { Bindings } from '../ffi/bindings.ts';
 import { call } from '../ffi/call.ts';
 import type { GraphContext } from '../graph/graph-context.ts';
 import type { MemoryAccount } from './memory-account.ts';
+import type { NodeTimes } from './node-times.ts';
 
 /** Places graphs in scratch memory, which grows to the largest it has seen, and computes them. */
 export interface GraphAllocator {
@@ -35,14 +36,22 @@ interface Placer {
   compute(handle: bigint, graph: GraphContext): Promise<number>;
 }
 
-export function plainAllocator(calls: Bindings, account: MemoryAccount, backend: bigint, name: string): GraphAllocator {
+/** @param times whoever computes instead, and measures */
+export function plainAllocator(
+  calls: Bindings,
+  account: MemoryAccount,
+  backend: bigint,
+  name: string,
+  times?: NodeTimes,
+): GraphAllocator {
   const placer: Placer = {
     alternates: true,
     open: () => calls.gallocr_new(calls.backend_get_default_buffer_type(backend)),
     free: (handle) => calls.gallocr_free(handle),
     place: (handle, graph) => calls.gallocr_alloc_graph(handle, graph.graph),
     bytes: (handle) => Number(calls.gallocr_get_buffer_size(handle, 0)),
-    compute: (_, graph) => call(calls.backend_graph_compute, backend, graph.graph),
+    compute: async (_, graph) =>
+      times?.compute(graph) ?? (await call(calls.backend_graph_compute, backend, graph.graph)),
   };
   return new Scratch(calls, account, placer, backend, name);
 }

@@ -124,6 +124,9 @@ export interface Bindings {
   new_graph_custom(ctx: Ptr, size: number, grads: boolean): Ptr;
   build_forward_expand(graph: Ptr, t: Ptr): void;
   graph_n_nodes(graph: Ptr): number;
+  graph_node(graph: Ptr, i: number): Ptr;
+  graph_add_node(graph: Ptr, t: Ptr): void;
+  op_desc(t: Ptr): string;
   gallocr_new(bufferType: Ptr): Ptr;
   gallocr_free(allocator: Ptr): void;
   gallocr_alloc_graph(allocator: Ptr, graph: Ptr): boolean;
@@ -256,6 +259,9 @@ const signatures: Record<keyof Bindings, string> = {
   new_graph_custom: 'void *$(void *ctx, size_t size, bool grads)',
   build_forward_expand: 'void $(void *graph, void *t)',
   graph_n_nodes: 'int $(void *graph)',
+  graph_node: 'void *$(void *graph, int i)',
+  graph_add_node: 'void $(void *graph, void *t)',
+  op_desc: 'const char *$(void *t)',
   gallocr_new: 'void *$(void *buft)',
   gallocr_free: 'void $(void *ga)',
   gallocr_alloc_graph: 'bool $(void *ga, void *graph)',

@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -18,6 +19,23 @@ test('memory is zeroed, aligned, and cannot be viewed once it is freed', () => {
   memory.free();
   memory.free();
   expect(() => memory.bytes).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
+});
+
+test.skipIf(!existsSync('/sys/kernel/mm/transparent_hugepage'))('large memory may lie in huge pages', async () => {
+  const memory = allocateMemory(8 << 20);
+  try {
+    const middle = Number(memory.address) + (4 << 20);
+    let [here, flags] = [false, ''];
+    for (const line of (await readFile('/proc/self/smaps', 'utf8')).split('\n')) {
+      const range = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line);
+      if (range) here = Number.parseInt(range[1] ?? '', 16) <= middle && middle < Number.parseInt(range[2] ?? '', 16);
+      if (here && line.startsWith('VmFlags:')) flags = line;
+    }
+    expect(flags).toMatch(/ hg\b/);
+    expect(memory.bytes.every((byte) => byte === 0)).toBe(true);
+  } finally {
+    memory.free();
+  }
 });
 
 test('views and tails lie in the memory itself', () => {

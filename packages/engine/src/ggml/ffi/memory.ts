@@ -135,6 +135,7 @@ export function tryAllocateMemory(size: number, contents: 'zeros' | 'unset' = 'z
   const address = aligned().alloc(Math.max(size, 64));
   if (address === null) return null;
   const memory = new Extent(address, size, false, () => aligned().release(address, Math.max(size, 64)));
+  if (size >= 2 * hugePage && process.platform === 'linux') askForHugePages(memory);
   if (contents === 'zeros') {
     const calls = posixCalls();
     if (calls === null) for (const part of partsOf(memory)) part.fill(0);
@@ -143,10 +144,27 @@ export function tryAllocateMemory(size: number, contents: 'zeros' | 'unset' = 'z
   return memory;
 }
 
+const hugePage = 2 << 20;
+/** MADV_HUGEPAGE. */
+const adviseHuge = 14;
+
+/**
+ * Asks the kernel to back what whole huge pages of 2 MiB there are in a memory by such, before it is touched: keys and
+ * values of a long context have more ordinary pages than the processor remembers addresses of, and every token reads all.
+ * Where the kernel has none nothing changes.
+ */
+function askForHugePages({ address, size }: Pick<NativeMemory, 'address' | 'size'>): void {
+  const page = BigInt(hugePage);
+  const from = ((address + page - 1n) / page) * page;
+  const to = ((address + BigInt(size)) / page) * page;
+  posixCalls()?.madvise(from, Number(to - from), adviseHuge);
+}
+
 interface Posix {
   mmap(address: null, size: number, protection: number, flags: number, fd: number, offset: number): bigint;
   munmap(address: bigint, size: number): number;
   memset(address: bigint, value: number, size: number): void;
+  madvise(address: bigint, size: number, advice: number): number;
 }
 let posix: Posix | null | undefined;
 
@@ -160,6 +178,7 @@ function posixCalls(): Posix | null {
         mmap: c.func('void *mmap(void *addr, size_t len, int prot, int flags, int fd, int64_t off)') as Posix['mmap'],
         munmap: c.func('int munmap(void *addr, size_t len)') as Posix['munmap'],
         memset: c.func('void memset(void *addr, int value, size_t len)') as Posix['memset'],
+        madvise: c.func('int madvise(void *addr, size_t len, int advice)') as Posix['madvise'],
       };
     }
   }

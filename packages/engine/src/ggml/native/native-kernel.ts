@@ -18,7 +18,7 @@ export const sumLanes = 32;
 export interface NativeKernel {
   /** Instruction set the running CPU was given: `avx512`, `avx512_256`, `avx2`, `neon` or `baseline`. */
   readonly isa: string;
-  /** That of the linear layers: where the CPU has VNNI `avx512_vnni` or `avx_vnni` (beside AVX2), else `isa`. */
+  /** That of the linear layers: where the CPU has them `avx512_bf16`, `avx512_vnni` or `avx_vnni` (beside AVX2), else `isa`. */
   readonly linearIsa: string;
   /** The library's file. */
   readonly path: string;

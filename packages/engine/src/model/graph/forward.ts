@@ -59,7 +59,7 @@ export function statefulLayers({ mixers }: HyperParameters): number {
  * @param tokens i32 [tokens]
  * @param outputs i32 [outputs]: rows whose logits are wanted; null when only keys and values matter (encoding), in which
  *   case the last layer that has any stops once they are written.
- * @param path multiplies all rows; what only the wanted rows meet, usually one, stays ggml's
+ * @param paths multiply all rows, and those that are wanted from the last layer's attention on. Default to ggml's
  * @param gate where the model's writer acts. Defaults to nowhere: then it is as if there were none, to the bit
  * @returns logits f32 [vocabulary, outputs], or null
  */
@@ -69,11 +69,11 @@ export function buildForward(
   tokens: Tensor,
   outputs: Tensor | null,
   attention: Attention,
-  path?: LinearPath,
+  paths: { readonly all?: LinearPath | undefined; readonly wanted?: LinearPath | undefined } = {},
   gate?: WriterGate,
 ): Tensor | null {
   const { hyperParameters: hp, weights } = model;
-  let maps = linearMaps(g, path, gate);
+  let maps = linearMaps(g, paths.all, gate);
   let x = g.getRows(weights.embedding, tokens);
   if (hp.embeddingScale !== 1) x = g.scale(x, hp.embeddingScale);
   const inputs = weights.tokenInputs && tokenInputs(g, maps.linear, weights.tokenInputs, x, tokens, hp);
@@ -89,7 +89,7 @@ export function buildForward(
       a = g.getRows(a, wanted);
       x = g.getRows(x, wanted);
       if (layer.parallel) h = g.getRows(h, wanted);
-      maps = linearMaps(g);
+      maps = linearMaps(g, paths.wanted);
     }
     x = residual(g, maps, layer, { x, h, a }, hp);
     if (inputs !== undefined && layer.tokenInput !== undefined) {

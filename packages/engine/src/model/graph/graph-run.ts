@@ -17,6 +17,10 @@ const adapterTensors = 56;
 /** What routing over experts adds, and each chosen one. */
 const expertTensors = { routing: 48, each: 2 };
 
+/** Rows that decoding's products are measured for, and some more. */
+const fewRows = 16;
+const rowsOf = (count: number) => (count > 1 ? 'few' : 'one');
+
 export interface GraphRequest {
   readonly model: Model;
   /** Upper bound of the tensors that attention adds per layer. */
@@ -61,7 +65,11 @@ export class ForwardGraph {
         tokenInput,
         outputInput,
         attention(g, this.#inputs),
-        model.linear?.(g, prompt ? undefined : tokens.length > 1 ? 'few' : 'one'),
+        {
+          all: model.linear?.(g, prompt ? undefined : rowsOf(tokens.length)),
+          // Of the logits of a whole prompt nobody waits for: ggml's.
+          wanted: outputs !== null && outputs.length <= fewRows ? model.linear?.(g, rowsOf(outputs.length)) : undefined,
+        },
         typeof gate === 'function' ? gate(this.#inputs) : gate,
       );
       if (this.#logits !== null) g.output(this.#logits);

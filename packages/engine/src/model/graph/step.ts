@@ -154,15 +154,24 @@ export class DecodeGraph {
   readonly #limit: number;
   readonly #entries: number;
 
-  /** @param shortlist most tokens of the shortlists that runShort() may be asked for. Defaults to none */
-  constructor(model: Model, attention: AttentionFactory, sequences: readonly Sequence[], shortlist = 0) {
+  /**
+   * @param shortlist most tokens of the shortlists that runShort() may be asked for. Defaults to none
+   * @param allocator disposed with the graph. Defaults to one of its own
+   */
+  constructor(
+    model: Model,
+    attention: AttentionFactory,
+    sequences: readonly Sequence[],
+    shortlist = 0,
+    allocator = model.backend.allocator(),
+  ) {
     this.#entries = shortlist === 0 ? 0 : entriesFor(shortlist);
     this.#model = model;
     this.#sequences = sequences;
     this.#tokens = new Int32Array(sequences.length);
     const longest = Math.max(...sequences.map((sequence) => sequence.length));
     this.#limit = Math.ceil((longest + 1) / growth) * growth;
-    this.#allocator = model.backend.allocator();
+    this.#allocator = allocator;
     try {
       this.#graph = new ForwardGraph(
         {

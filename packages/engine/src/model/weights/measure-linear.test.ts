@@ -54,6 +54,24 @@ describe.skipIf(kernel === undefined)('linear layers of a model', () => {
     expect(machine).not.toBe(linearMachine(backend, kernel, false));
   });
 
+  test('are for the head of rows whose logits are wanted alone, of one and of few', async () => {
+    if (kernel === undefined) return;
+    const wide = join(folder, 'wide.gguf');
+    await writeRandomModel(
+      wide,
+      { family: 'llama', embedding: 256, weights: TensorType.Q8_0, mixed: [TensorType.Q4_K] },
+      1,
+    );
+    const model = await Model.load(wide, backend);
+    const { classes, weights } = linearClasses(model.file, kernel);
+    model.dispose();
+    expect(classes.filter(({ type }) => type === 'Q8_0')).toEqual([
+      { type: 'Q8_0', inputs: 256, rows: 'one' },
+      { type: 'Q8_0', inputs: 256, rows: 'few' },
+    ]);
+    expect(weights).toBe(3 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512));
+  });
+
   test("of a mixture are its experts', too", async () => {
     if (kernel === undefined) return;
     const mixture = join(folder, 'mixture.gguf');

@@ -29,19 +29,25 @@ const outputs = 1024;
 const experts = 16;
 const used = 4;
 
-/** The classes of a model's matrices that the native kernel takes, and how many weights they have. */
+/** The classes of a model's matrices that the native kernel takes, and how many weights its layers have. */
 export function linearClasses(file: GgufFile, kernel: NativeKernel): { classes: LinearClass[]; weights: number } {
   const classes = new Map<string, LinearClass>();
   let weights = 0;
-  for (const { name, type, ne } of file.tensors.values()) {
+  const layers = [...file.tensors.values()].filter(({ name }) => name.startsWith('blk.'));
+  const head = file.tensors.get('output.weight') ?? file.tensors.get('token_embd.weight');
+  for (const tensor of head === undefined ? layers : [...layers, head]) {
+    const { name, type, ne } = tensor;
+    const isHead = tensor === head;
     // A convolution's kernel is not a matrix to multiply with.
-    if (!name.startsWith('blk.') || name.endsWith('.shortconv.conv.weight') || ne[1] <= 1) continue;
+    if (name.endsWith('.shortconv.conv.weight') || ne[1] <= 1) continue;
     const routed = ne[2] > 1;
     if (routed && !name.endsWith('_exps.weight')) continue;
     if (kernel.linear.packedBytes(type, ne[0], outputs, manyRows) < 0) continue;
-    weights += ne[0] * ne[1] * ne[2];
+    if (!isHead) weights += ne[0] * ne[1] * ne[2];
     const one = { type: typeName(type), inputs: ne[0], ...(routed && { experts: true }) };
-    const kinds = decodesWith(type, ne[2]) ? ([undefined, 'one', 'few'] as const) : [undefined];
+    // Only rows whose logits are wanted meet the head.
+    const prompts = isHead ? [] : [undefined];
+    const kinds = decodesWith(type, ne[2]) ? ([...prompts, 'one', 'few'] as const) : prompts;
     for (const rows of kinds) {
       const each = { ...one, ...(rows !== undefined && { rows }) };
       classes.set(className(each), each);
