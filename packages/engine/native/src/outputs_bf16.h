@@ -83,11 +83,12 @@ static void multiply_pair_entries(const Outputs &of, E entries, const char *cons
 template <class E, class F>
 static void multiply_paired(const Outputs &of, E entries, int64_t count, F row_of) {
   alignas(64) PairTile tile;
+  const int64_t parts = (of.k + PAIR_K - 1) / PAIR_K, part = (of.k / parts + PAIR_GROUP - 1) / PAIR_GROUP * PAIR_GROUP;
   for (int64_t first = of.from; first < of.to; first += PAIR_VECTORS * LANES8) {
     const int32_t outs = (int32_t)smaller((int64_t)PAIR_VECTORS * LANES8, of.to - first);
     if (outs <= LANES8) memset(tile.w[1], 0, sizeof tile.w[1]);
-    for (int64_t k = 0; k < of.k; k += PAIR_K) {
-      const int32_t n = (int32_t)smaller((int64_t)PAIR_K, of.k - k);
+    for (int64_t k = 0; k < of.k; k += part) {
+      const int32_t n = (int32_t)smaller(part, of.k - k);
       unpack_pairs(of, first, outs, k, n, &tile);
       int32_t rows;
       for (int64_t at = 0; at < count; at += rows) {

@@ -19,7 +19,7 @@ enum {
 #else
   OUT_ROWS = 4,
 #endif
-  OUT_K = 1024,  // elements of k unpacked at a time: a multiple of every group
+  OUT_K = 1024,  // most elements of k unpacked at a time: a multiple of SUPER
   OUT_GROUPS = OUT_K / 32,
 };
 
@@ -96,10 +96,12 @@ static void multiply_tile(const Outputs &of, E entries, int rows, const char *co
 template <int32_t TYPE, class KIND, class E, class F>
 static void multiply_int8_kind(const Outputs &of, E entries, int64_t count, F row_of) {
   alignas(64) OutTile tile;
+  // Parts of one length: what is asked for ahead is as much as the part before had.
+  const int64_t parts = (of.k + OUT_K - 1) / OUT_K, part = (of.k / parts + SUPER - 1) / SUPER * SUPER;
   for (int64_t first = of.from; first < of.to; first += OUT_VECTORS * LANES8) {
     const int32_t outs = (int32_t)smaller((int64_t)OUT_VECTORS * LANES8, of.to - first);
-    for (int64_t k = 0; k < of.k; k += OUT_K) {
-      const int32_t n = (int32_t)smaller((int64_t)OUT_K, of.k - k);
+    for (int64_t k = 0; k < of.k; k += part) {
+      const int32_t n = (int32_t)smaller(part, of.k - k);
       unpack_outputs<TYPE>(of, first, outs, k, n, &tile);
       int32_t rows;
       for (int64_t at = 0; at < count; at += rows) {
