@@ -22,8 +22,8 @@ const name = '@block-attention/engine';
 /** Rooms of each package's sources, from the bottom up. Rooms of one layer do not see each other. */
 const houses = {
   'packages/engine/src': [
-    ['cleanup.ts', 'errors.ts', 'part-names.ts', 'version.ts', 'random.ts'],
-    ['abort.ts', 'scoring'],
+    ['errors.ts', 'part-names.ts', 'version.ts', 'random.ts'],
+    ['abort.ts', 'cleanup.ts', 'scoring'],
     ['base.ts', 'platform'],
     ['ggml'],
     ['model'],

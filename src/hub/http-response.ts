@@ -1,7 +1,8 @@
 /**
  * What an HTTP answer, or the lack of one, means for a download. Pure functions over headers, statuses and errors.
  */
-import { SourceError, systemCode } from './source-error.ts';
+import { systemCode } from '@block-attention/engine/internal/platform';
+import { SourceError } from './source-error.ts';
 
 /** Connections that may succeed a moment later. Unknown hosts and bad certificates stay what they are. */
 const passing = new Set([

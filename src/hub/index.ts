@@ -2,7 +2,6 @@
 export { defaultEmbedder, defaultModel, type ModelAlias, modelAliases } from './aliases.ts';
 export { type CachedModel, listModels, type ModelRecord } from './cache.ts';
 export { modelsFolder } from './cache-folder.ts';
-export { isLocked, withFolderLock } from './folder-lock.ts';
 export {
   localModel,
   type PullOptions,

@@ -6,8 +6,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Environment } from '@block-attention/engine/internal/platform';
-import { diskError, SourceError, systemCode, throwIfAborted } from './source-error.ts';
+import { diskError, type Environment, systemCode } from '@block-attention/engine/internal/platform';
+import { SourceError, throwIfAborted } from './source-error.ts';
 
 /** Ways to start pip, the most likely one first. */
 const commands: readonly (readonly [string, ...string[]])[] =

@@ -6,12 +6,11 @@
 import { open, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { BlockAttentionError } from '@block-attention/engine/internal/base';
-import type { Environment } from '@block-attention/engine/internal/platform';
+import { diskError, type Environment, systemCode, withFolderLock } from '@block-attention/engine/internal/platform';
 import { modelAliases } from './aliases.ts';
 import { type CachedFile, type CachedModel, readCached, readCachedFile } from './cache.ts';
 import { entryFolder, modelsFolder, partialName } from './cache-folder.ts';
 import { sha256OfFile } from './checksums.ts';
-import { withFolderLock } from './folder-lock.ts';
 import {
   describeReference,
   type ModelReference,
@@ -20,7 +19,7 @@ import {
   type RemoteReference,
 } from './reference.ts';
 import { defaultNetworkLimits, type NetworkLimits } from './retry.ts';
-import { diskError, SourceError, systemCode } from './source-error.ts';
+import { SourceError } from './source-error.ts';
 
 export interface PullProgress {
   /** `wait`: another process fetches the same model. `verify`: the checksum is computed. */

@@ -5,9 +5,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withFolderLock } from '@block-attention/engine/internal/platform';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withFolderLock } from '../../src/hub/index.ts';
 import { accessibilityFaults, Browser, browserMissing, sidewaysScroll } from './browser.ts';
 
 if (browserMissing) console.log(browserMissing);

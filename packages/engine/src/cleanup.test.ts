@@ -50,3 +50,23 @@ it('waits for each step, and leaves them to another one that they were moved to'
   await moved[Symbol.asyncDispose]();
   expect(ran).toEqual(['last', 'first']);
 });
+
+it('runs a step that comes after it was disposed at once, and refuses it', async () => {
+  const ran: string[] = [];
+  const cleanup = new Cleanup();
+  cleanup[Symbol.dispose]();
+  expect(() => cleanup.defer(() => void ran.push('step'))).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
+  const used = { [Symbol.dispose]: () => void ran.push('used') };
+  expect(() => cleanup.use(used)).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
+  const later = new AsyncCleanup();
+  await using moved = later.move();
+  moved.defer(() => void ran.push('moved'));
+  const failing = async () => {
+    ran.push('late');
+    throw new Error('of nobody');
+  };
+  expect(() => later.defer(failing)).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
+  await moved[Symbol.asyncDispose]();
+  expect(() => moved.defer(failing)).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
+  expect(ran).toEqual(['step', 'used', 'late', 'moved', 'late']);
+});

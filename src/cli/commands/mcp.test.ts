@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withFolderLock } from '@block-attention/engine/internal/platform';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Workspace } from '../../../tests/support/cli/cli-workspace.ts';
-import { withFolderLock } from '../../hub/index.ts';
 import { forgetReading, noteReading, writerFolder } from '../../rag/catalog/documents-state.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));

@@ -6,8 +6,8 @@
 import { resolve } from 'node:path';
 import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import type { Engine, KeyOptions } from '@block-attention/engine/internal/engine';
+import { withFolderLock } from '@block-attention/engine/internal/platform';
 import type { BlockStore } from '@block-attention/engine/internal/store';
-import { withFolderLock } from '../../hub/index.ts';
 import { checkDimensions } from '../embed/check-vectors.ts';
 import type { Embedder } from '../embed/embedder.ts';
 import { ParserProcess } from '../load/parser-process.ts';

@@ -7,8 +7,7 @@
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { replaceFile } from '@block-attention/engine/internal/platform';
-import { isLocked } from '../../hub/index.ts';
+import { isLocked, replaceFile } from '@block-attention/engine/internal/platform';
 
 export interface DocumentsState {
   /**

@@ -1,5 +1,4 @@
 /** A reference to an embedder: a GGUF model, or the address of a server. */
-import { cpuBudget } from '@block-attention/engine/internal/cpu-budget';
 import type { PullProgress } from '../../hub/index.ts';
 import type { Embedder } from './embedder.ts';
 import { openGgufEmbedder } from './gguf-embedder.ts';
@@ -28,14 +27,5 @@ export async function openEmbedder(reference: string, options: OpenEmbedderOptio
     const { openServerEmbedder } = await import('./server-embedder.ts');
     return openServerEmbedder(reference, { key: env.BLOCK_ATTENTION_EMBED_KEY, signal: options.signal });
   }
-  return openGgufEmbedder(reference, { ...options, env, threads: threadsOf(options.threads, env) });
-}
-
-/** Compute threads: those asked for, else the environment's, else one per core that this process may use. */
-export function threadsOf(
-  asked: number | 'auto' | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): number {
-  const wanted = asked ?? (Number(env.BLOCK_ATTENTION_THREADS) || 'auto');
-  return wanted === 'auto' ? cpuBudget().threads : wanted;
+  return openGgufEmbedder(reference, { ...options, env });
 }

@@ -1,8 +1,7 @@
 /** What reads a question and a text together and says how well they fit: a GGUF cross-encoder in this process. */
-import { throwIfAborted } from '@block-attention/engine/internal/base';
 import { openRerankingModel } from '@block-attention/engine/internal/ggml';
-import { resolveModel } from '../../hub/index.ts';
-import { type OpenEmbedderOptions, threadsOf } from '../embed/open-embedder.ts';
+import { oneByOne, openGgufModel } from '../embed/gguf-model.ts';
+import type { OpenEmbedderOptions } from '../embed/open-embedder.ts';
 
 export interface Reranker extends AsyncDisposable {
   /** What it was opened with. */
@@ -19,20 +18,10 @@ export interface Reranker extends AsyncDisposable {
  * @throws MODEL_UNSUPPORTED for models that do not rank, and what loading a model throws
  */
 export async function openReranker(reference: string, options: OpenEmbedderOptions = {}): Promise<Reranker> {
-  const { signal, onProgress } = options;
-  const env = options.env ?? process.env;
-  const { path } = await resolveModel(reference, { env, signal, ...(onProgress !== undefined && { onProgress }) });
-  const model = await openRerankingModel(path, { threads: threadsOf(options.threads, env) });
+  const { model } = await openGgufModel(reference, options, openRerankingModel);
   return {
     reference,
-    async rank(question, texts, abort) {
-      const ranks: number[] = [];
-      for (const text of texts) {
-        throwIfAborted(abort);
-        ranks.push(await model.score(question, text));
-      }
-      return ranks;
-    },
+    rank: (question, texts, signal) => oneByOne(texts, signal, (text) => model.score(question, text)),
     [Symbol.asyncDispose]: () => model[Symbol.asyncDispose](),
   };
 }

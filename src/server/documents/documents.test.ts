@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withFolderLock } from '@block-attention/engine/internal/platform';
 import { Ollama } from 'ollama';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withFolderLock } from '../../hub/index.ts';
 import { listen, type Server, type ServerOptions } from '../index.ts';
 import { eventsOf, jsonOf, post, Workplace } from '../testing/workplace.ts';
 

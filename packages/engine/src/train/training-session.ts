@@ -352,12 +352,12 @@ async function loadOver(
 /** The adapter that training goes on with. @throws MODEL_NOT_FOUND, ADAPTER_INVALID; INVALID_ARGUMENT for another rank or alpha */
 async function loadStart({ start, rank, alpha = 2 * rank }: LowRankOptions, file: GgufFile) {
   if (start === undefined) return undefined;
-  const adapter = await AdapterFile.open(start, file);
+  const adapter = typeof start === 'string' ? await AdapterFile.open(start, file) : start;
   const own = lowRankOf(adapter);
   if (own.rank === rank && own.alpha === alpha) return adapter;
   throw new BlockAttentionError(
     'INVALID_ARGUMENT',
-    `${start} has rank ${own.rank} and alpha ${own.alpha}, not ${rank} and ${alpha}: give those`,
+    `${adapter.path} has rank ${own.rank} and alpha ${own.alpha}, not ${rank} and ${alpha}: give those`,
   );
 }
 

@@ -185,7 +185,6 @@ async function deviating(
       stored: block,
       tokens: block.tokens.length,
     }));
-    if (pairs.length === 0) return [];
     const deviations = await runner.exclusive((allocator) => stateDeviation(model, allocator, pairs, layer));
     return runsOfMost(deviations, share);
   } finally {

@@ -13,7 +13,8 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, rmdir, stat, utimes
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { diskError, systemCode, throwIfAborted } from './source-error.ts';
+import { throwIfAborted } from '../abort.ts';
+import { diskError, systemCode } from './disk-error.ts';
 
 export interface LockTimings {
   /** How often the holder touches its lock. */
@@ -31,7 +32,7 @@ const defaultTimings: LockTimings = { heartbeatMs: 2_000, deadAfterMs: 5_000, st
 /**
  * Runs `body` while holding the lock of `folder`, which is created. Waits for another holder, however long it lives.
  * @param options.onWait called before each look at a lock that someone else holds
- * @throws ABORTED while waiting; what `body` throws
+ * @throws ABORTED while waiting; DISK_FULL, INVALID_ARGUMENT for a folder that cannot be written; what `body` throws
  */
 export async function withFolderLock<T>(
   folder: string,
@@ -43,7 +44,7 @@ export async function withFolderLock<T>(
   const token = JSON.stringify({ host: hostname(), pid: process.pid, id: randomUUID() });
   try {
     while (!(await create(path, token))) {
-      throwIfAborted(options.signal);
+      throwIfAborted(options.signal, `cancelled while another process writes '${folder}'`);
       await takeOverIfStale(path, timings);
       await options.onWait?.();
       await sleep(timings.pollMs);
