@@ -2,13 +2,14 @@
 /**
  * The release as users of each package manager get it: `npm run check:install`.
  *
- *   node scripts/check-install.mjs             npm without scripts, pnpm, Yarn 4 and 1, Bun
+ *   node scripts/check-install.mjs             npm without scripts, pnpm, Yarn 4 (node_modules, Plug'n'Play) and 1, Bun
  *   node scripts/check-install.mjs npm bun     these
  *
  * Publishes packages/engine/native/build/release (`npm run build:kernels && npm run release:pack`) to a registry on this machine that passes
  * everything else on, installs the package into an empty project, and asks the embedded model with the installed command.
  * No install script runs, and no compiler is on the path. Exit status 1 when one does not compute natively. Some
- * minutes; needs the package registry.
+ * minutes; needs the package registry. Yarn looks up the optional packages of all platforms: where the registry lacks one
+ * of another platform, an empty package stands in for it, and the output says so.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -45,12 +46,39 @@ async function freePort() {
   return port;
 }
 
-/** A registry of this machine's own: ours are published to it, all others come from the one that npm is set to. */
-async function startRegistry(tools) {
+/** The engine's optional packages of other platforms that the registry npm is set to does not have, as empty packages. */
+function missingPlatforms(release) {
+  const archive = readdirSync(release).find((name) => /^block-attention-engine-.*\.tgz$/.test(name));
+  if (archive === undefined) throw new Error('the engine is not packed: npm run release:pack');
+  const manifest = JSON.parse(run(['tar', '-xzOf', join(release, archive), 'package/package.json']));
+  return Object.entries(manifest.optionalDependencies ?? {}).flatMap(([name, version]) => {
+    if (name.startsWith('@block-attention/')) return [];
+    const view = JSON.parse(run(['npm', 'view', name, 'versions', 'os', 'cpu', '--json'], { cwd: folder }));
+    if ([view.versions].flat().includes(version)) return [];
+    const [os, cpu] = [view.os, view.cpu].map((list) => [list].flat());
+    if (os.includes(process.platform) && cpu.includes(process.arch)) {
+      throw new Error(`the registry has no ${name}@${version}, which this machine computes with`);
+    }
+    return [{ name, version, os, cpu }];
+  });
+}
+
+function publishEmpty(manifest, env) {
+  const at = mkdtempSync(join(folder, 'empty-'));
+  writeFileSync(join(at, 'package.json'), JSON.stringify(manifest));
+  run(['npm', 'publish', '--access', 'public'], { cwd: at, env });
+  console.log(`${manifest.name}@${manifest.version}: not in the registry; an empty package stands in`);
+}
+
+/**
+ * A registry of this machine's own: ours are published to it, all others come from the one that npm is set to.
+ * @param own further names that are published to it
+ */
+async function startRegistry(tools, own) {
   const at = join(folder, 'registry');
   mkdirSync(at);
   const port = await freePort();
-  const ours = ['@block-attention/*', 'block-attention'].map(
+  const ours = ['@block-attention/*', 'block-attention', ...own].map(
     (name) => `  '${name}': { access: $all, publish: $all }\n`,
   );
   writeFileSync(
@@ -81,10 +109,16 @@ const managers = {
     [bin('pnpm'), 'add', '--config.minimumReleaseAge=0', '--config.strictDepBuilds=false', 'block-attention'],
   ],
   yarn4: ({ script }) => [[process.execPath, script('@yarnpkg/cli-dist/bin/yarn.js'), 'add', 'block-attention']],
+  'yarn4-pnp': ({ script }) => [[process.execPath, script('@yarnpkg/cli-dist/bin/yarn.js'), 'add', 'block-attention']],
   yarn1: ({ script }) => [
     [process.execPath, script('yarn/bin/yarn.js'), 'add', '--ignore-scripts', '--no-progress', 'block-attention'],
   ],
   bun: ({ bin }) => [[bin('bun'), 'add', '--ignore-scripts', 'block-attention']],
+};
+
+/** How what is installed is started where there is no node_modules. */
+const launchers = {
+  'yarn4-pnp': ({ script }) => [process.execPath, script('@yarnpkg/cli-dist/bin/yarn.js'), 'block-attention'],
 };
 
 function project(name, url) {
@@ -94,7 +128,8 @@ function project(name, url) {
   writeFileSync(join(at, '.npmrc'), `registry=${url}\n`);
   writeFileSync(
     join(at, '.yarnrc.yml'),
-    `npmRegistryServer: '${url}'\nunsafeHttpWhitelist: ['127.0.0.1']\nenableScripts: false\nnodeLinker: node-modules\n` +
+    `npmRegistryServer: '${url}'\nunsafeHttpWhitelist: ['127.0.0.1']\nenableScripts: false\n` +
+      `nodeLinker: ${name.endsWith('-pnp') ? 'pnp' : 'node-modules'}\n` +
       `npmMinimalAgeGate: 0\nenableTelemetry: false\nenableImmutableInstalls: false\n`,
   );
   return at;
@@ -126,18 +161,22 @@ function environment(url) {
   };
 }
 
-/** What the installed command says of itself. */
-function ask(at, env) {
-  const passages = join(at, 'passages.jsonl');
-  writeFileSync(passages, '{"title":"Vellmar Bridge","text":"The Vellmar Bridge was opened in 1911."}\n');
+/** The installed command in node_modules, whose library was not compiled here. */
+function installedCommand(at) {
   const installed = join(at, 'node_modules', 'block-attention');
   const engine = createRequire(join(realpathSync(installed), 'package.json')).resolve(
     '@block-attention/engine/package.json',
   );
   if (existsSync(join(dirname(engine), 'native', 'build'))) throw new Error('the library was compiled at install');
+  return [process.execPath, join(installed, 'dist', 'cli', 'main.js')];
+}
+
+/** What the installed command says of itself. */
+function ask(at, launcher, env) {
+  const passages = join(at, 'passages.jsonl');
+  writeFileSync(passages, '{"title":"Vellmar Bridge","text":"The Vellmar Bridge was opened in 1911."}\n');
   const argv = ['ask', '--model', 'embedded', '--passages', passages, '--no-store', '--json', '--max-tokens', '8'];
-  const command = [process.execPath, join(installed, 'dist', 'cli', 'main.js'), ...argv];
-  const line = run([...command, 'When was the Vellmar Bridge opened?'], { cwd: at, env })
+  const line = run([...launcher, ...argv, 'When was the Vellmar Bridge opened?'], { cwd: at, env })
     .split('\n')
     .at(-1);
   const { answer, attention } = JSON.parse(line);
@@ -172,12 +211,17 @@ try {
   writeFileSync(join(tools, 'package.json'), '{"private":true,"overrides":{"node-fetch":"2.7.0"}}');
   const wanted = Object.entries(versions).map(([name, version]) => `${name}@${version}`);
   run(['npm', 'install', '--no-audit', '--no-fund', '--save-exact', ...wanted], { cwd: tools });
-  registry = await startRegistry(tools);
+  const absent = missingPlatforms(release);
+  registry = await startRegistry(
+    tools,
+    absent.map(({ name }) => name),
+  );
   const { url } = registry;
   // A name for the publisher: the registry takes anybody's.
   writeFileSync(join(folder, 'npmrc'), `registry=${url}\n${url.replace(/^http:/, '')}:_authToken=anybody\n`);
   const env = { ...process.env, npm_config_userconfig: join(folder, 'npmrc'), npm_config_registry: url };
   console.log(run([process.execPath, join(root, 'scripts', 'publish-release.mjs')], { env }));
+  for (const manifest of absent) publishEmpty(manifest, env);
   const places = {
     bin: (name) => join(tools, 'node_modules', '.bin', name),
     script: (path) => join(tools, 'node_modules', path),
@@ -187,7 +231,8 @@ try {
     try {
       const at = project(name, url);
       for (const argv of managers[name](places)) run(argv, { cwd: at, env: environment(url), timeout: 900_000 });
-      console.log(`${name}: ${ask(at, environment(url))}`);
+      const launcher = launchers[name]?.(places) ?? installedCommand(at);
+      console.log(`${name}: ${ask(at, launcher, environment(url))}`);
     } catch (error) {
       console.error(`${name}: ${error.message}`);
       process.exitCode = 1;

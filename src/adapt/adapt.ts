@@ -286,7 +286,7 @@ function check({ minutes = 30, contexts = 1, passagesPerQuestion = 5, passages, 
   if (passages.length < 2) {
     throw new BlockAttentionError(
       'INVALID_DATA',
-      `the documents have ${passages.length} passages: two modes differ from two on, name more documents`,
+      `the documents have ${passages.length === 1 ? '1 passage' : 'no passages'}: block mode differs from full attention from 2 on, name more documents`,
     );
   }
   if (engine.adapterScale !== undefined && engine.adapterScale !== 1) {
@@ -297,7 +297,7 @@ function check({ minutes = 30, contexts = 1, passagesPerQuestion = 5, passages, 
 function noWords(): BlockAttentionError {
   return new BlockAttentionError(
     'INVALID_DATA',
-    'the model answers nothing that can be asked about the documents: name documents with words, or another model',
+    'the model answers none of the questions made from the documents: name other documents, or another model',
   );
 }
 

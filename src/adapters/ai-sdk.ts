@@ -87,7 +87,11 @@ class BlockAttentionModel implements LanguageModelV3 {
     } catch (error) {
       throw asCallError(error, this.#client.address, options.prompt);
     }
-    if (end === undefined) throw new BlockAttentionError('SERVER_UNREACHABLE', 'the answer came without its account');
+    if (end === undefined)
+      throw new BlockAttentionError(
+        'SERVER_UNREACHABLE',
+        'the answer ended without its usage and timings: is the server a block-attention server?',
+      );
     return {
       content: [{ type: 'text', text }],
       warnings,

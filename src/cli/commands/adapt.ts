@@ -33,13 +33,14 @@ interface Flags extends ModelOptions, IndexFlags {
 export function addAdapt(program: Command, context: CommandContext): void {
   const command = program
     .command('adapt')
-    .description(
-      'make block mode safe for a model on your documents: an adapter that passages are encoded with, verified',
-    )
+    .description('train and verify an adapter that makes block mode accurate enough for a model on your documents')
     .requiredOption('--documents <source>', 'a folder of documents, the folder of an index, or `index`');
   addModelOptions(command)
     .option('--index <dir>', 'folder of the index (default: index in the cache folder)')
-    .option('--out <dir>', 'folder for the adapter and all else that is made (default: adapted-MODEL here)')
+    .option(
+      '--out <dir>',
+      'folder for the adapter and all other results (default: adapted-MODEL in the current folder)',
+    )
     .option(
       '--questions <file>',
       'questions to verify with, JSONL as of `verify` (default: some made from the documents)',
@@ -60,7 +61,12 @@ export function addAdapt(program: Command, context: CommandContext): void {
   );
   number('--lora', 'rank of the adapter', { ...whole, max: 1024 }, 16);
   number('--lr', "peak learning rate (default: one that fits the model's width)", { min: 1e-12, max: 1 });
-  number('--seed', 'which contexts and questions, start of the adapter', { min: 0, max: 2 ** 31, whole: true }, 1);
+  number(
+    '--seed',
+    'seed of the contexts, the questions and the start of the adapter',
+    { min: 0, max: 2 ** 31, whole: true },
+    1,
+  );
   command
     .option('--resume', 'continue with what is in --out')
     .option('--json', 'result as one line of JSON')

@@ -131,8 +131,8 @@ describe('finetune', () => {
   it.each<[readonly string[], RegExp]>([
     [['--full'], /--full trains all weights: leave --lora, --alpha, --merge, --adapter and --writer out/],
     [['--writer', '--merge'], /merged into a model it would act on everything: keep it as an adapter/],
-    [['--writer', '--modes', 'full,block'], /full attention has no part of a writer, train it in block mode alone/],
-    [['--writer', '--block-dropout', '0.1'], /a writer only meets passages that see themselves, leave it out/],
+    [['--writer', '--modes', 'full,block'], /a writer does not act in full attention, train it in block mode only/],
+    [['--writer', '--block-dropout', '0.1'], /a writer acts on passages that attend to themselves only, leave it out/],
     [['--writer', '--distill', '0'], /a writer learns what full attention says, give a share above 0/],
     [['--adapter', 'none.gguf'], /adapter .*none\.gguf cannot be opened/],
     [['--distill', '1.5'], /--distill is "1.5": give a number from 0 to 1/],

@@ -97,26 +97,26 @@ export function addFinetune(program: Command, context: CommandContext): void {
   command.option('--full', 'train all weights, in f32: 16 bytes of memory for each');
   number('--alpha', 'x', "the adapters' output is multiplied by alpha / rank (default: twice the rank)", { min: 1e-6 });
   command.addOption(
-    new Option('--modes <list>', 'modes each sample is trained in (default: full,block; block of a writer)').argParser(
+    new Option('--modes <list>', 'modes each sample is trained in (default: full,block; block for a writer)').argParser(
       parseModes,
     ),
   );
   number(
     '--distill',
     'share',
-    'of what is minimised, the divergence from the starting model with full attention; the rest is the answers (default: 0; 1 of a writer)',
+    'share of the loss that is the divergence from the starting model with full attention; the rest is the answers (default: 0; 1 for a writer)',
     { min: 0, max: 1 },
   );
   number(
     '--block-dropout',
     'p',
-    'probability that a passage sees those before it, in block mode, drawn again in each step (default: 0)',
+    'probability that a passage attends to those before it in block mode, drawn again in each step (default: 0)',
     { min: 0, max: 0.99 },
   );
   command.addOption(
     new Option(
       '--policy <policy>',
-      'what passages are encoded behind, e.g. anchor:header; the result is served under the same (default: what it starts from was trained under, else plain; of a writer what block mode runs under)',
+      'context policy to train and serve under, e.g. anchor:header (default: that of the model or adapter it starts from, else plain; for a writer, the one that block mode runs under)',
     ).argParser(parsePolicy),
   );
   number('--epochs', 'n', 'passes over the data', whole, 1);
@@ -133,7 +133,7 @@ export function addFinetune(program: Command, context: CommandContext): void {
   number('--lr', 'x', 'peak learning rate (default: 2e-4 with LoRA, 2e-5 with --full)', { min: 1e-12, max: 1 });
   number('--warmup', 'n', 'steps until the peak, at most a tenth of the run', { min: 0, whole: true }, 20);
   command.addOption(
-    new Option('--decay <kind>', 'learning rate from its peak to zero')
+    new Option('--decay <kind>', 'how the learning rate falls from its peak to zero')
       .choices(['linear', 'cosine', 'none'])
       .default('linear'),
   );

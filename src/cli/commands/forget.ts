@@ -19,7 +19,7 @@ interface ForgetFlags extends ModelOptions, StoreFlags {
 export function addForget(program: Command, context: CommandContext): void {
   const command = program
     .command('forget')
-    .description('remove the blocks of passages from every tier, as they were encoded')
+    .description('remove the blocks of passages from every tier')
     .requiredOption('--passages <source>', 'the passages to forget: JSONL file, folder, or - for stdin')
     .option('--tenant <salt>', 'only the blocks of requests with this salt')
     .addOption(

@@ -11,7 +11,7 @@ import { Output } from '../terminal/output.ts';
 export function addPull(program: Command, { io }: CommandContext): void {
   program
     .command('pull')
-    .description('fetch models into the cache: resumable, checked, nothing half-written')
+    .description('fetch models into the cache; resumes downloads and checks them')
     .argument('<ref...>', modelReferenceHelp)
     .option('--json', 'result as one line of JSON')
     .action(async (references: string[], options: { json?: boolean }) => {

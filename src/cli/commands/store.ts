@@ -23,7 +23,7 @@ export function addStore(program: Command, context: CommandContext): void {
   addStoreKeyOption(add('verify', 'read and check every block; exit code 1 if any is corrupt'))
     .option('--remove', 'delete corrupt blocks')
     .action((flags: VerifyFlags) => verify(flags, context));
-  add('gc', 'delete what is expired or over the limit, and what crashed writers left')
+  add('gc', 'delete blocks that are expired or over the limit, and files that crashed writers left')
     .addOption(new Option('--disk <bytes>', 'shrink the folder to this, e.g. 10GiB').argParser(bytesOption('--disk')))
     .addOption(new Option('--ttl <time>', 'delete what is older, e.g. 30d').argParser(durationOption('--ttl')))
     .action((flags: CleanFlags) => clean(flags, context));

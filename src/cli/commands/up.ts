@@ -12,7 +12,7 @@ export function addUp(program: Command, context: CommandContext): void {
   const command = program
     .command('up')
     .description(
-      'ask your documents on a page, and over the OpenAI API: reads folders, watches and encodes them, serves',
+      'answer questions about your folders on a page and over the OpenAI API; reads, watches and encodes them',
     )
     .argument('[folders...]', "folders of documents; NAME=FOLDER for one tenant's alone (default: those of the index)");
   addServerOptions(command, 'warn');

@@ -16,7 +16,7 @@ import {
 export function addWatch(program: Command, context: CommandContext): void {
   const command = program
     .command('watch')
-    .description('index a folder, then again whenever something in it changes, until interrupted')
+    .description('index a folder, and again on every change in it, until interrupted')
     .argument('<folder>', 'the folder');
   addFolderOptions(command).action((folder: string, flags: IndexFolderFlags) => watch(folder, flags, context.io));
 }

@@ -33,7 +33,7 @@ export function addWorker(program: Command, context: CommandContext): void {
     .option('--until-empty', 'exit when no job waits or runs')
     .option(
       '--takeover <time>',
-      'time without a sign of life after which other workers take its jobs (default: 30s)',
+      'time without a heartbeat after which other workers take its jobs (default: 30s)',
       durationOption('--takeover'),
     )
     .option('--ttl <time>', 'lifetime of blocks on the shared server, e.g. 30d (default: 7d)', durationOption('--ttl'))

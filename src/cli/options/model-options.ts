@@ -182,15 +182,28 @@ export function addSamplingOptions(command: Command): Command {
     whole: true,
   });
   number('--temperature', 't', '0 takes the likeliest token each time (default: 0)', { min: 0 });
-  number('--top-k', 'k', 'keep the k likeliest tokens; 0 keeps all (default: 0)', { min: 0, whole: true });
-  number('--top-p', 'p', 'keep the likeliest tokens of this mass (default: 1)', { min: 0, max: 1 });
-  number('--min-p', 'p', "keep tokens of this share of the likeliest one's probability (default: 0)", {
+  number('--top-k', 'k', 'number of likeliest tokens to sample from; 0 for all (default: 0)', { min: 0, whole: true });
+  number('--top-p', 'p', 'keep the likeliest tokens whose probabilities add up to this share (default: 1)', {
     min: 0,
     max: 1,
   });
-  number('--repeat-penalty', 'x', 'above 1 discourages repetition (default: 1)', { min: 0 });
-  number('--frequency-penalty', 'x', 'the same, by how often (default: 0)', {});
-  number('--presence-penalty', 'x', 'the same, once (default: 0)', {});
+  number('--min-p', 'p', "minimum probability of a token, as a share of the likeliest one's (default: 0)", {
+    min: 0,
+    max: 1,
+  });
+  number(
+    '--repeat-penalty',
+    'x',
+    'divisor of the logits of tokens in the answer; above 1 discourages repetition (default: 1)',
+    { min: 0 },
+  );
+  number(
+    '--frequency-penalty',
+    'x',
+    'subtracted from the logits of tokens in the answer, once per occurrence (default: 0)',
+    {},
+  );
+  number('--presence-penalty', 'x', 'subtracted from the logits of tokens in the answer, once (default: 0)', {});
   number('--seed', 'n', 'makes sampling repeatable (default: random)', { min: 0, whole: true });
   return command
     .option('--stop <text>', 'text that ends the answer; may be repeated', repeated)

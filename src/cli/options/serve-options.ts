@@ -109,11 +109,11 @@ export function addServerOptions(command: Command, logLevel: string): Command {
     )
     .option(
       '--kv-memory <bytes>',
-      'keys and values of running answers (default: half of memory)',
+      'maximum memory for keys and values of running answers (default: half of memory)',
       bytesOption('--kv-memory'),
     )
     .addOption(
-      new Option('--prefix-memory <bytes>', 'of these, kept for prompts that share a prefix; 0 for none')
+      new Option('--prefix-memory <bytes>', 'part of --kv-memory kept for prompts that share a prefix; 0 for none')
         .argParser(bytesOption('--prefix-memory'))
         .default(256 * mib, '256MiB'),
     );
@@ -126,11 +126,11 @@ export function addServerOptions(command: Command, logLevel: string): Command {
   share('--shadow-min-agreement', 'minimum mean agreement of the last checks (default: 0.6)');
   command.option(
     '--no-learn',
-    'without a verdict, stay with full attention; by default an idle server reads a sample of the requests in block mode, too, and uses it from then on where it is as good',
+    'without a verdict, stay with full attention; by default an idle server also answers a sample of the requests in block mode, and changes to block mode once it agrees',
   );
   command.option(
     '--learn-rate <x>',
-    'share of the requests that are sampled so',
+    'share of the requests in that sample',
     numberOption('--learn-rate', { min: 0, max: 1 }),
     0.25,
   );

@@ -22,7 +22,7 @@ import { openStore } from './open-store.ts';
 
 const question = z.string().min(1).max(32_768).describe('What to look for, in plain words.');
 const filters = {
-  top: z.number().int().min(1).max(1000).optional().describe('Most passages. Defaults to 8.'),
+  top: z.number().int().min(1).max(1000).optional().describe('Maximum number of passages. Defaults to 8.'),
   paths: z.array(z.string().max(1024)).max(64).optional().describe('Globs on file paths, such as guides/**.'),
   types: z.array(z.enum(documentTypes)).max(16).optional().describe('Kinds of documents.'),
 };
@@ -142,7 +142,7 @@ function addTools(server: McpServer, { index, model, retrieval, flags }: Parts):
       outputSchema: {
         answer: z.string(),
         citations: z.array(citationShape),
-        inDocuments: z.boolean().describe('Whether the documents bear the answer out, as far as can be told.'),
+        inDocuments: z.boolean().describe('Whether the documents support the answer, as far as the server can tell.'),
         documents: documentsShape,
         ttftMs: z.number().describe('Time to the first token, in ms.'),
       },

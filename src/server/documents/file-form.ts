@@ -23,7 +23,7 @@ export class FileForms {
   /** Reads the form, and counts it while `use` goes on. @throws OVERLOADED, and what is wrong with the form */
   async read<T>(c: Context<ServerEnv>, mostBytes: number, use: (file: SentFile) => Promise<T>): Promise<T> {
     if (this.#running >= atOnce) {
-      throw new BlockAttentionError('OVERLOADED', `${this.#running} files are being sent already: try again later`);
+      throw new BlockAttentionError('OVERLOADED', `too many files are being sent (${this.#running}): try again later`);
     }
     this.#running += 1;
     try {

@@ -10,34 +10,38 @@ const moment = z
   .transform((value) => (typeof value === 'number' ? value : Date.parse(value)));
 
 export const retrievalFields = {
-  top: z.number().int().min(1).max(1000).nullish().openapi({ description: 'Most passages. Defaults to 8.' }),
-  budget: z.number().int().min(1).nullish().openapi({ description: 'Most tokens of all passages together.' }),
-  paths: z
-    .array(z.string().min(1).max(1024))
-    .max(100)
+  top: z
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
     .nullish()
-    .openapi({ description: 'Globs on the path below the folder, such as `guides/**`, any of which may match.' }),
+    .openapi({ description: 'Maximum number of passages. Defaults to 8.' }),
+  budget: z.number().int().min(1).nullish().openapi({ description: 'Maximum tokens of all passages together.' }),
+  paths: z.array(z.string().min(1).max(1024)).max(100).nullish().openapi({
+    description: 'Globs on the path below the folder, such as `guides/**`. A file must match one of them.',
+  }),
   types: z.array(z.enum(documentTypes)).max(documentTypes.length).nullish(),
-  since: moment.nullish().openapi({ description: 'Files changed since: ms since 1970, or an ISO 8601 time.' }),
-  until: moment.nullish().openapi({ description: 'Files changed before.' }),
+  since: moment.nullish().openapi({ description: 'Only files changed since: ms since 1970, or an ISO 8601 time.' }),
+  until: moment.nullish().openapi({ description: 'Only files changed before, in the same form.' }),
   by: z
     .enum(['text', 'vector', 'hybrid'])
     .nullish()
-    .openapi({ description: 'Defaults to hybrid where the index has embeddings, else text.' }),
+    .openapi({ description: 'How to search. Defaults to `hybrid` if the index has embeddings, else to `text`.' }),
 };
 
 const retrievalObject = z.strictObject({
   ...retrievalFields,
   min_coverage: z.number().min(0).max(1).nullish().openapi({
     description:
-      'Share of the question’s words, by rarity, that a passage must have; else the model is not asked. Defaults to 0.4; 0 always asks.',
+      'Minimum share of the question’s words that a passage must contain, weighted by rarity. Below it the model is not asked. Defaults to 0.4. 0 always asks.',
   }),
 });
 
 /** `true` and `{}` are the same. */
 export const retrievalSchema = z
   .union([z.boolean(), retrievalObject], { error: unionError })
-  .openapi('Retrieval', { description: 'Answer from the documents of this server: `true`, or how to find passages.' });
+  .openapi('Retrieval', { description: 'Answer from the server’s documents: `true`, or how to find passages.' });
 
 /** What is wrong with the object, not with the union. */
 function unionError(issue: { readonly input?: unknown }): string {
@@ -76,9 +80,10 @@ const placeSchema = z.object({
   path: z.string(),
   start_line: z.number(),
   end_line: z.number(),
-  page: z.number().optional().openapi({ description: 'PDFs only; lines are then of the page.' }),
+  page: z.number().optional().openapi({ description: 'Page of a PDF. Line numbers then count from its start.' }),
   place: z.string().optional().openapi({
-    description: 'Part of the file that lines are counted in: a sheet, `slide 3`, a chapter, `cell 7`, an attachment.',
+    description:
+      'Part of the file from which lines are counted: a sheet, `slide 3`, a chapter, `cell 7`, an attachment.',
   }),
   title: z.string().openapi({ description: 'Title of the document and headings: `Keys › Rotation`.' }),
 });
@@ -86,11 +91,16 @@ const placeSchema = z.object({
 export const hitSchema = placeSchema
   .extend({
     rank: z.number(),
-    id: z.string().openapi({ description: 'Of the block in `block_attention.blocks`.' }),
+    id: z.string().openapi({ description: 'Id of the block in `block_attention.blocks`.' }),
     type: z.enum(documentTypes),
     score: z.number(),
-    coverage: z.number().openapi({ description: 'Share of the question’s words, by rarity, that the passage has.' }),
-    rerank_score: z.number().optional().openapi({ description: 'What the reranker gave it, where there is one.' }),
+    coverage: z.number().openapi({
+      description: 'Share of the question’s words that the passage contains, weighted by rarity, from 0 to 1.',
+    }),
+    rerank_score: z
+      .number()
+      .optional()
+      .openapi({ description: 'Score of the reranker, if there is one. Higher is better.' }),
     tokens: z.number(),
     text: z.string(),
   })
@@ -99,11 +109,15 @@ export const hitSchema = placeSchema
 const range = z.array(z.number()).length(2);
 const citationSchema = placeSchema
   .extend({
-    index: z.number().openapi({ description: 'From 1, in the order of the answer.' }),
+    index: z.number().openapi({ description: 'Number of the citation from 1, in the order of the answer.' }),
     passage: z.string().openapi({ description: '`id` of the passage.' }),
     text: z.string().openapi({ description: 'The passage.' }),
-    quotes: z.array(range).openapi({ description: 'Half-open ranges of `text` that bear the answer out.' }),
-    ranges: z.array(range).openapi({ description: 'Half-open ranges of the answer that rest on it.' }),
+    quotes: z
+      .array(range)
+      .openapi({ description: 'Half-open ranges of `text` that support the answer, in UTF-16 code units.' }),
+    ranges: z
+      .array(range)
+      .openapi({ description: 'Half-open ranges of the answer that this passage supports, in UTF-16 code units.' }),
   })
   .openapi('Citation');
 
@@ -111,10 +125,10 @@ export const documentsStateSchema = z
   .object({
     state: z.enum(['ready', 'reading', 'unfinished', 'empty']).openapi({
       description:
-        'When they were searched. `reading`: more may be found later. `unfinished`: reading failed, or was interrupted. `empty`: there are none.',
+        'State of the documents during the search. `reading`: a later search may find more. `unfinished`: reading failed or was interrupted. `empty`: there are no documents.',
     }),
-    files_done: z.number().openapi({ description: 'Files that could be found, or are left out.' }),
-    files_total: z.number().openapi({ description: 'Of how many, as far as was known by then.' }),
+    files_done: z.number().openapi({ description: 'Files that were read or left out.' }),
+    files_total: z.number().openapi({ description: 'Files in all, as far as known during the search.' }),
   })
   .openapi('DocumentsState');
 
@@ -125,16 +139,18 @@ export function documentsStateBody({ state, files }: DocumentsState): z.output<t
 export const retrievedSchema = z
   .object({
     documents: documentsStateSchema,
-    asked: z.boolean().openapi({ description: 'False when no passage speaks of the question: no model was asked.' }),
+    asked: z
+      .boolean()
+      .openapi({ description: 'False if no passage covers the question. The model was then not asked.' }),
     in_documents: z
       .boolean()
-      .openapi({ description: 'Whether the documents bear the answer out, as far as can be told.' }),
+      .openapi({ description: 'Whether the documents support the answer, as far as the server can tell.' }),
     search_ms: z.number(),
     left_out: z.object({ passages: z.number(), turns: z.number() }).openapi({
-      description: 'What was found or said before and the context has no room for.',
+      description: 'Passages and earlier turns that did not fit into the context.',
     }),
     citations: z.array(citationSchema),
-    passages: z.array(hitSchema).openapi({ description: 'What was found and read, best first.' }),
+    passages: z.array(hitSchema).openapi({ description: 'Passages that were found and read, best first.' }),
   })
   .openapi('Retrieved');
 

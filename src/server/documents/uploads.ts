@@ -114,7 +114,7 @@ export class Uploads {
     const { fileBytes, files: most, totalBytes } = this.#limits;
     const refuse = (message: string) => new RequestError('REQUEST_TOO_LARGE', `file: ${message}`, 'file');
     if (bytes > fileBytes) throw refuse(`it has ${bytes} bytes, more than ${fileBytes}: send it in parts`);
-    if (files.length >= most) throw refuse(`there are ${files.length} files already: delete some first`);
+    if (files.length >= most) throw refuse(`the maximum of ${most} files is reached: delete some first`);
     const total = files.reduce((sum, file) => sum + file.bytes, 0);
     if (total + bytes <= totalBytes) return;
     throw refuse(`all files together may have ${totalBytes} bytes, ${total} are taken: delete some first`);

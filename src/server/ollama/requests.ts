@@ -18,7 +18,7 @@ const shared = {
   format: z.unknown().optional().openapi({ description: '"json", or a JSON schema.' }),
   options: z.record(z.string(), z.unknown()).nullish().openapi({
     description:
-      'temperature, num_predict, top_k, top_p, min_p, seed, stop, penalties. Those about the machine are ignored.',
+      'temperature, num_predict, top_k, top_p, min_p, seed, stop and penalties. Options about the machine are ignored.',
   }),
   keep_alive: z.union([z.string(), z.number()]).nullish(),
   think: z.union([z.boolean(), z.string().max(64)]).nullish(),
@@ -60,7 +60,7 @@ export const ollamaEmbedSchema = z
   .object({
     model: z.string().min(1).max(512),
     input: z.union([z.string(), z.array(z.string()).max(2048)]).nullish(),
-    prompt: z.string().nullish().openapi({ description: 'Of /api/embeddings.' }),
+    prompt: z.string().nullish().openapi({ description: 'Text to embed, in a request to /api/embeddings.' }),
     dimensions: z.number().int().min(1).nullish(),
   })
   .loose()

@@ -65,7 +65,7 @@ export class BlockJobs {
     const known = this.#entries.get(keyOf(id, owner));
     if (known?.job.status === 'running') return known.job;
     if (this.#running >= this.#maxRunning) {
-      throw new BlockAttentionError('OVERLOADED', `${this.#running} jobs are running already: try again later`);
+      throw new BlockAttentionError('OVERLOADED', `too many jobs are running (${this.#running}): try again later`);
     }
     this.#running += 1;
     const entry: Entry = {

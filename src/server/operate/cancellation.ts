@@ -47,7 +47,10 @@ export class Cancellation implements Disposable {
     if (!this.signal.aborted || this.#cause === 'client') return undefined;
     return this.#cause === 'deadline'
       ? new BlockAttentionError('DEADLINE_EXCEEDED', 'the deadline passed: ask for fewer tokens, or try again later')
-      : new BlockAttentionError('SHUTTING_DOWN', 'the server ended before the answer did: ask another, or again later');
+      : new BlockAttentionError(
+          'SHUTTING_DOWN',
+          'the server shut down before the answer was complete: ask another one, or again later',
+        );
   }
 
   #cancelFor(cause: 'client' | 'deadline' | 'end'): void {

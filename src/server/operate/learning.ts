@@ -306,7 +306,9 @@ export class Learning {
         learned: true,
         measuredAt: new Date().toISOString(),
       })
-      .catch((error: unknown) => this.#logger.warn({ error: String(error) }, 'what was learned could not be kept'));
+      .catch((error: unknown) =>
+        this.#logger.warn({ error: String(error) }, 'the learned verdict could not be stored'),
+      );
   }
 }
 

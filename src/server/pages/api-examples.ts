@@ -32,7 +32,7 @@ export function apiExamples({ origin, model, documents, keyed }: ExampleOptions)
     { title: 'Ask the documents of this server', command: ask({ model: documents, messages: messages(question) }) },
     { title: 'Search them', command: `curl -s ${quoted(`${origin}/v1/search?q=bridge&top=3`)}${key}` },
     {
-      title: 'Send a file to be answered from',
+      title: 'Add a file to the documents',
       command: `printf 'The bridge was opened in 1931.' | curl -s ${quoted(`${origin}/v1/files`)}${key} -F 'file=@-;filename=bridge.md'`,
     },
     ...examples,

@@ -38,7 +38,7 @@ export function addOpenApi(app: App, version: string): void {
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',
-    description: 'Only where the server was started with API keys.',
+    description: 'Required if the server has API keys.',
   });
   const info = { title: 'block-attention', version, description: 'Block-Attention behind the OpenAI API.' };
   app.doc31('/openapi.json', { openapi: '3.1.0', info });

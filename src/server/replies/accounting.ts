@@ -17,7 +17,7 @@ export const usageSchema = z
 
 const warningSchema = z
   .object({
-    param: z.string().openapi({ description: 'The field.' }),
+    param: z.string().openapi({ description: 'Name of the field.' }),
     message: z.string(),
   })
   .openapi('Warning');
@@ -27,10 +27,16 @@ export type Warning = z.output<typeof warningSchema>;
 
 export const accountSchema = z
   .object({
-    mode: z.enum(['block', 'full']).openapi({ description: 'What ran.' }),
+    mode: z.enum(['block', 'full']).openapi({ description: 'Attention mode that computed the answer.' }),
     requested: z.enum(['auto', 'block', 'full']),
-    reason: z.string().nullable().openapi({ description: 'Why the mode is what it is, where it was not asked for.' }),
-    policy: z.string().nullable().openapi({ description: 'How passages were encoded and read; null in full mode.' }),
+    reason: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Why the server chose this mode, if the request left the choice to it.' }),
+    policy: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Context policy: how passages were encoded and read. Null in full mode.' }),
     recomputed_tokens: z.number().openapi({ description: 'Context tokens recomputed with full attention.' }),
     selection: z
       .object({
@@ -38,26 +44,31 @@ export const accountSchema = z
           z.object({
             id: z.string(),
             relevance: z.number().openapi({
-              description: 'In nats: how unlikely the model finds it that this passage alone does not answer.',
+              description:
+                'Negative log-likelihood, in nats, that this passage alone does not answer the question. Higher is more relevant.',
             }),
-            read: z.boolean().openapi({ description: 'Whether the answer was read from it.' }),
+            read: z.boolean().openapi({ description: 'Whether the model read this passage to answer.' }),
           }),
         ),
         ms: z.number(),
       })
       .nullable()
-      .openapi({ description: 'How a policy with `select` chose among the passages; null where none did.' }),
-    ttft_ms: z.number().openapi({ description: 'From admission to the first token, in ms.' }),
-    queue_ms: z.number().openapi({ description: 'From arrival to admission, in ms.' }),
+      .openapi({
+        description: 'How the policy’s `select` part chose among the passages. Null if the policy has none.',
+      }),
+    ttft_ms: z.number().openapi({ description: 'Time from admission to the first token, in ms.' }),
+    queue_ms: z.number().openapi({ description: 'Time from arrival to admission, in ms.' }),
     timings: z.object({
       plan_ms: z.number(),
-      acquire_ms: z.number().openapi({ description: 'Looking up, loading and encoding blocks.' }),
+      acquire_ms: z.number().openapi({ description: 'Time to look up, load and encode blocks, in ms.' }),
       prefill_ms: z.number(),
       decode_ms: z.number(),
       decode_tokens_per_second: z.number(),
     }),
     tokens: z.object({ context: z.number(), question: z.number(), answer: z.number() }),
-    reused_tokens: z.number().openapi({ description: 'Of the final block, left by an earlier answer.' }),
+    reused_tokens: z
+      .number()
+      .openapi({ description: 'Tokens of the final block whose states an earlier answer left.' }),
     blocks: z.array(
       z.object({
         id: z.string(),
@@ -70,7 +81,7 @@ export const accountSchema = z
     ),
     flops: z.object({ spent: z.number(), full: z.number() }),
     warnings: z.array(warningSchema).optional().openapi({
-      description: 'Unknown fields, and parts of a JSON schema that are left to the client.',
+      description: 'Fields that the server does not know, and parts of a JSON schema that the client must check.',
     }),
   })
   .openapi('BlockAttentionAccount');

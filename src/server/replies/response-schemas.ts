@@ -38,7 +38,9 @@ export const chatResponseSchema = z
     ),
     usage: usageSchema,
     block_attention: accountSchema,
-    retrieval: retrievedSchema.optional().openapi({ description: 'Of answers from the documents of the server.' }),
+    retrieval: retrievedSchema
+      .optional()
+      .openapi({ description: 'Passages and citations of an answer from the server’s documents.' }),
   })
   .openapi('ChatCompletion');
 
@@ -93,7 +95,7 @@ export const jobSchema = z
     id: z.string(),
     object: z.literal('block_attention.blocks'),
     status: z.enum(['running', 'done', 'failed']),
-    done: z.number().openapi({ description: 'Documents done.' }),
+    done: z.number().openapi({ description: 'Number of documents done.' }),
     total: z.number(),
     summary: z
       .object({
@@ -114,7 +116,7 @@ export const deletedSchema = z
   .object({
     object: z.literal('block_attention.blocks.deleted'),
     id: z.string().optional(),
-    deleted: z.number().openapi({ description: 'Blocks that were there.' }),
+    deleted: z.number().openapi({ description: 'Number of blocks that were deleted.' }),
   })
   .openapi('BlocksDeleted');
 
@@ -139,10 +141,14 @@ export const errorSchema = z
       message: z.string(),
       type: z.enum(['invalid_request_error', 'authentication_error', 'rate_limit_error', 'server_error']),
       code: z.string().openapi({
-        description: 'A code of docs/errors.md, in lower case; context_length_exceeded for context_overflow.',
+        description:
+          'Error code of docs/errors.md in lower case. `context_length_exceeded` stands for `context_overflow`.',
       }),
-      block_attention_code: z.string().optional().openapi({ description: 'Our own code, where `code` is OpenAI’s.' }),
-      param: z.string().nullable().openapi({ description: 'The field at fault.' }),
+      block_attention_code: z
+        .string()
+        .optional()
+        .openapi({ description: 'This server’s own code, if `code` is OpenAI’s.' }),
+      param: z.string().nullable().openapi({ description: 'Name of the invalid field.' }),
     }),
   })
   .openapi('Error');

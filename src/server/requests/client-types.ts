@@ -8,7 +8,7 @@ export type { BlockAttentionOptions };
 
 /** Fields that a request has beside OpenAI's. */
 export interface BlockAttentionFields {
-  /** Passages, each a block that is encoded once. */
+  /** Passages. Each becomes a block that is encoded once. */
   readonly documents?: readonly Passage[] | null;
   readonly block_attention?: BlockAttentionOptions | null;
 }

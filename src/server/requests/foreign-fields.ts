@@ -16,18 +16,20 @@ const choices = z.array(z.string().min(1)).min(1).max(4096);
 
 /** What is honoured. Where several fields say the same, one of them may be there. */
 export const foreignFields = {
-  json_schema: schemaOrText.nullish().openapi({ description: 'As `response_format` of type json_schema.' }),
-  guided_json: schemaOrText.nullish().openapi({ description: 'The same.' }),
+  json_schema: schemaOrText
+    .nullish()
+    .openapi({ description: 'JSON schema of the answer, as in `response_format` of type `json_schema`.' }),
+  guided_json: schemaOrText.nullish().openapi({ description: 'The same as `json_schema`.' }),
   format: z
     .union([z.literal('json'), jsonSchema], { error: 'give "json" or a JSON schema' })
     .nullish()
     .openapi({
-      description: 'The same; "json" as type json_object.',
+      description: 'The same as `json_schema`. "json" is the same as type `json_object`.',
     }),
   grammar: z.string().nullish().openapi({ description: 'A GBNF grammar that the answer follows.' }),
-  guided_grammar: z.string().nullish().openapi({ description: 'The same.' }),
-  ebnf: z.string().nullish().openapi({ description: 'The same.' }),
-  guided_choice: choices.nullish().openapi({ description: 'The answer is one of these.' }),
+  guided_grammar: z.string().nullish().openapi({ description: 'The same as `grammar`.' }),
+  ebnf: z.string().nullish().openapi({ description: 'The same as `grammar`.' }),
+  guided_choice: choices.nullish().openapi({ description: 'Texts one of which the answer must be.' }),
   structured_outputs: z
     .looseObject({
       json: schemaOrText.nullish(),
@@ -38,11 +40,11 @@ export const foreignFields = {
     .nullish()
     .openapi({ description: 'One of json, json_object, grammar and choice.' }),
   repetition_penalty: z.number().min(0.01).max(100).nullish().openapi({
-    description: 'Divides the logits of the last tokens of the answer; 1 is off.',
+    description: 'Divisor of the logits of the answer’s last tokens. 1 turns it off.',
   }),
-  repeat_penalty: z.number().min(0.01).max(100).nullish().openapi({ description: 'The same.' }),
+  repeat_penalty: z.number().min(0.01).max(100).nullish().openapi({ description: 'The same as `repetition_penalty`.' }),
   repeat_last_n: z.number().int().min(-1).max(65_536).nullish().openapi({
-    description: 'Tokens of the answer that penalties look back on. Defaults to 64; -1 for all.',
+    description: 'Number of last tokens of the answer that penalties apply to. Defaults to 64. -1 for all.',
   }),
   n_predict: z
     .number()
@@ -50,15 +52,15 @@ export const foreignFields = {
     .min(-1)
     .max(1 << 20)
     .nullish()
-    .openapi({ description: 'As `max_tokens`.' }),
+    .openapi({ description: 'The same as `max_tokens`.' }),
   chat_template_kwargs: z.record(z.string(), z.unknown()).nullish().openapi({
     description: 'Variables of the chat template.',
   }),
-  reasoning_effort: z.string().max(64).nullish().openapi({ description: 'The variable of that name.' }),
-  enable_thinking: z.boolean().nullish().openapi({ description: 'The variable of that name. Defaults to false.' }),
-  think: z.boolean().nullish().openapi({ description: 'As `enable_thinking`.' }),
+  reasoning_effort: z.string().max(64).nullish().openapi({ description: 'Template variable of that name.' }),
+  enable_thinking: z.boolean().nullish().openapi({ description: 'Template variable of that name. Defaults to false.' }),
+  think: z.boolean().nullish().openapi({ description: 'The same as `enable_thinking`.' }),
   continue_final_message: z.boolean().nullish().openapi({
-    description: 'The last message is the assistant’s and is gone on with, which happens without it, too.',
+    description: 'Continue the last message, the assistant’s. The server does so without this field as well.',
   }),
   add_generation_prompt: z.boolean().nullish(),
 } as const;

@@ -54,26 +54,27 @@ export const blockAttentionSchema = z
   .object({
     mode: z.enum(['auto', 'block', 'full']).optional().openapi({
       description:
-        'block: passages encoded alone and reused. full: ordinary attention. auto: what was verified for the model. Defaults to what the server was started with.',
+        '`block`: encode each passage alone and reuse it. `full`: ordinary attention. `auto`: what was verified for the model. Defaults to the server’s setting.',
     }),
     policy: policySchema.optional().openapi({
       description:
-        'How passages are encoded and read in block mode, such as "plain" or "head:8". Defaults to what the server was started with, else to what was verified.',
+        'Context policy: how passages are encoded and read in block mode, such as "plain" or "head:8". Defaults to the server’s setting, else to what was verified.',
     }),
-    repair: policySchema.optional().openapi({ description: 'Another name of `policy`, which goes first.' }),
+    repair: policySchema.optional().openapi({ description: 'Another name of `policy`, which takes precedence.' }),
     segment: z.enum(['turns', 'text']).optional().openapi({
       description:
-        'text (the default without documents): a question of 1,024 characters or more is cut at the first kind of delimiter that it has: blank line, ---, ===, line break and tab, line break. turns: it stays whole.',
+        '`text` (the default without documents): cut a question of 1,024 characters or more at the first kind of delimiter that it has: blank line, ---, ===, line break and tab, line break. `turns`: leave it whole.',
     }),
     history: z.enum(['blocks', 'final']).optional().openapi({
       description:
-        'Earlier turns as a block each (the default), or as the beginning of the final block, which sees everything.',
+        'Earlier turns become a block each (the default), or the beginning of the final block, which attends to everything.',
     }),
     tenant: tenantSchema.optional().openapi({
-      description: 'A part of your own blocks that shares nothing with the rest: for the users behind one API key.',
+      description:
+        'Name that separates stored blocks, for the users behind one API key: blocks are shared within one name only.',
     }),
     prefix_reuse: z.boolean().optional().openapi({
-      description: 'Whether states that an earlier answer left may be used. Defaults to true.',
+      description: 'Whether to use states that an earlier answer left. Defaults to true.',
     }),
   })
   .strict()
@@ -103,18 +104,23 @@ function stopError({ input }: { readonly input?: unknown }): string {
 
 const samplingFields = {
   model: z.string().min(1).max(512),
-  documents: documentsSchema.nullish().openapi({ description: 'Passages, each a block that is encoded once.' }),
-  temperature: number(0, 2).openapi({ description: 'Defaults to 0: the likeliest token each time.' }),
+  documents: documentsSchema.nullish().openapi({ description: 'Passages. Each becomes a block that is encoded once.' }),
+  temperature: number(0, 2).openapi({
+    description: 'Sampling temperature. Defaults to 0: the likeliest token each time.',
+  }),
   top_p: number(0, 1),
-  top_k: whole(-1, 1 << 20).openapi({ description: 'Keep the k likeliest tokens; 0 and -1 keep all.' }),
-  min_p: number(0, 1).openapi({ description: "Keep tokens of this share of the likeliest one's probability." }),
+  top_k: whole(-1, 1 << 20).openapi({ description: 'Number of likeliest tokens to sample from. 0 and -1 keep all.' }),
+  min_p: number(0, 1).openapi({ description: "Minimum probability of a token, as a share of the likeliest token's." }),
   max_tokens: answerTokens.openapi({
-    description: 'Defaults to 200, or what the context has left. -1: as many as the server gives and the context has.',
+    description:
+      'Maximum tokens of the answer. Defaults to 200, or to what the context has left. -1: the server’s limit, or what the context has left.',
   }),
   stop: z
     .union([stopText, z.array(stopText).max(128)], { error: stopError })
     .nullish()
-    .openapi({ description: 'Up to 128 of at most 512 characters; empty ones do nothing.' }),
+    .openapi({
+      description: 'Texts that end the answer: up to 128, of at most 512 characters each. Empty ones are ignored.',
+    }),
   seed: z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).nullish(),
   n: whole(1, 8),
   frequency_penalty: number(-2, 2),
@@ -163,12 +169,12 @@ const chatObject = z.object({
   retrieval: retrievalSchema.nullish(),
   max_completion_tokens: answerTokens,
   logprobs: z.boolean().nullish(),
-  top_logprobs: whole(0, 20).openapi({ description: 'Alternatives per token; asks for logprobs.' }),
-  tools: z.unknown().optional().openapi({ description: 'Functions that the model may call, as OpenAI has them.' }),
-  tool_choice: z.unknown().optional().openapi({ description: 'auto, none, required, or one function by name.' }),
+  top_logprobs: whole(0, 20).openapi({ description: 'Alternatives per token. Turns on `logprobs`.' }),
+  tools: z.unknown().optional().openapi({ description: 'Functions that the model may call, in OpenAI’s form.' }),
+  tool_choice: z.unknown().optional().openapi({ description: '`auto`, `none`, `required`, or one function by name.' }),
   parallel_tool_calls: z.boolean().nullish(),
   reasoning_format: z.string().max(64).nullish().openapi({
-    description: '`none` leaves reasoning in the text. Else it is `reasoning_content` of the answer.',
+    description: '`none` leaves reasoning in the text. Otherwise it is in `reasoning_content` of the answer.',
   }),
   functions: unsupported,
   audio: unsupported,
@@ -189,9 +195,9 @@ const completionObject = z.object({
     .openapi({ description: 'One prompt or several: texts, or lists of token ids.' }),
   raw: z.boolean().nullish().openapi({
     description:
-      'true: the prompt is read as it is, control tokens that it spells included. false: it is put into the model’s template, as a question is. Defaults to true without documents.',
+      '`true`: the model reads the prompt as it is, with the control tokens that it spells. `false`: the server puts it into the model’s template as a question. Defaults to `true` without documents.',
   }),
-  logprobs: whole(0, 5).openapi({ description: 'Alternatives per token.' }),
+  logprobs: whole(0, 5).openapi({ description: 'Number of alternatives per token.' }),
   echo: unsupported,
   suffix: unsupported,
   best_of: z.literal(1, { message: 'best_of is not supported: leave it out' }).nullish(),
@@ -205,7 +211,7 @@ export const blocksRequestSchema = z
     tenant: tenantSchema.optional(),
     policy: policySchema.optional().openapi({
       description:
-        'How the documents are encoded, such as "anchor:200": what the requests say that will ask about them. Defaults to what those get that say nothing. To forget: what else they may have been encoded under.',
+        'Context policy to encode the documents under, such as "anchor:200": the one of the requests that will ask about them. Defaults to the policy of requests that name none. When deleting: a further policy that they may have been encoded under.',
     }),
   })
   .openapi('BlocksRequest');

@@ -42,7 +42,12 @@ const responsesObject = z.object({
   model: z.string().min(1).max(512),
   input: z.union([z.string(), z.array(item).min(1).max(1024)], { error: inputError }),
   instructions: z.string().nullish(),
-  max_output_tokens: z.number().int().min(1).nullish().openapi({ description: 'Defaults to what there is room for.' }),
+  max_output_tokens: z
+    .number()
+    .int()
+    .min(1)
+    .nullish()
+    .openapi({ description: 'Maximum tokens of the answer. Defaults to what the context has left.' }),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   top_logprobs: z.literal(0).nullish(),

@@ -11,8 +11,9 @@ export function addBlocks(app: App, server: ServerContext): void {
   describeRoute(app, {
     method: 'post',
     path: '/v1/blocks',
-    summary: 'Encode documents ahead of questions',
-    description: 'Starts a job. The same documents, encoded alike, are the same job, which runs again when it is done.',
+    summary: 'Encode documents before questions arrive',
+    description:
+      'Starts a job. The same documents under the same policy are the same job, which runs again once it is done.',
     request: blocksRequestSchema,
     response: jobSchema,
     status: 202,
@@ -27,7 +28,7 @@ export function addBlocks(app: App, server: ServerContext): void {
   describeRoute(app, {
     method: 'get',
     path: '/v1/blocks/{id}',
-    summary: 'Progress of an encoding job',
+    summary: 'Show the progress of an encoding job',
     response: jobSchema,
   });
   app.get('/v1/blocks/:id', (c) => c.json(server.jobs.get(c.req.param('id'), c.get('tenant'))));
@@ -36,7 +37,7 @@ export function addBlocks(app: App, server: ServerContext): void {
     path: '/v1/blocks/{id}',
     summary: 'Forget the documents of an encoding job',
     description:
-      'Ends the job if it runs, and removes its documents’ blocks from this server’s tiers. Servers that share these may hold them in their own memory for a while.',
+      'Ends the job if it runs, and removes its documents’ blocks from this server’s tiers. Other servers that share a tier may keep them in their memory for a while.',
     response: deletedSchema,
   });
   app.delete('/v1/blocks/:id', async (c) => {
@@ -49,7 +50,7 @@ export function addBlocks(app: App, server: ServerContext): void {
     path: '/v1/blocks',
     summary: 'Forget documents',
     description:
-      'Removes the blocks of these documents from this server’s tiers, whoever encoded them and when. Servers that share these may hold them in their own memory for a while.',
+      'Removes the blocks of these documents from this server’s tiers, whichever request encoded them. Other servers that share a tier may keep them in their memory for a while.',
     request: blocksRequestSchema,
     response: deletedSchema,
   });

@@ -27,7 +27,7 @@ export function addChat(app: App, server: ServerContext): void {
     path: '/v1/chat/completions',
     summary: 'Answer a conversation over documents',
     description:
-      'OpenAI’s request with `documents` and `block_attention` added. Streamed, `block_attention` comes in the last chunk: the one with the usage where that is asked for, else the one with the last finish_reason. With `retrieval`, or by the model name of the documents, passages are found on the server; what the answer rests on is in `retrieval`, beside `block_attention`.',
+      'OpenAI’s request with two more fields, `documents` and `block_attention`. In a stream, `block_attention` comes in the last chunk: the one with the usage if the request asks for usage, else the one with the last `finish_reason`. With `retrieval`, or with the model name of the documents, the server finds the passages itself. The answer’s `retrieval` field, beside `block_attention`, lists them with the citations.',
     request: chatRequestSchema,
     response: chatResponseSchema,
   });

@@ -20,9 +20,9 @@ export function addCompletions(app: App, server: ServerContext): void {
   describeRoute(app, {
     method: 'post',
     path: '/v1/completions',
-    summary: 'Complete a prompt, as it is or over documents',
+    summary: 'Complete a prompt, with or without documents',
     description:
-      'With `documents`, and with `raw: false`, a prompt is put into the model’s template, as a question is.',
+      'With `documents`, or with `raw: false`, the server puts the prompt into the model’s template as a question.',
     request: completionRequestSchema,
     response: completionResponseSchema,
   });

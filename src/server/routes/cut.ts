@@ -18,7 +18,7 @@ const cutSchema = z
         tokens: z.number(),
       }),
     ),
-    notes: z.array(z.string()).openapi({ description: 'What is odd about the file.' }),
+    notes: z.array(z.string()).openapi({ description: 'Peculiarities of the file.' }),
   })
   .openapi('CutFile');
 
@@ -28,7 +28,7 @@ export function addCut(app: App, server: ServerContext): void {
     path: '/v1/cut',
     summary: 'Cut a file into passages',
     description:
-      'A form (`multipart/form-data`) with the field `file`. The passages are those that an index would make of it, to be sent as `documents`; nothing is kept.',
+      'A form (`multipart/form-data`) with the field `file`. The passages are those that an index would make of the file. Send them as `documents`. The server keeps nothing.',
     response: cutSchema,
   });
   app.post('/v1/cut', (c) =>

@@ -9,16 +9,19 @@ import { errorBody } from '../requests/request-error.ts';
 
 const note = z.object({ path: z.string(), reason: z.string() });
 const folderSchema = z.object({
-  name: z.string().openapi({ description: 'Of the folder, or `uploads`.' }),
+  name: z.string().openapi({ description: 'Name of the folder, or `uploads`.' }),
   files: z.number(),
   passages: z.number(),
-  updated_at: z.number().nullable().openapi({ description: 'In seconds since 1970; null before the first reading.' }),
+  updated_at: z
+    .number()
+    .nullable()
+    .openapi({ description: 'Time in seconds since 1970. Null before the first reading.' }),
   left_out: z
     .array(note.extend({ code: z.enum(skipCodes).optional() }))
-    .openapi({ description: 'The first 200 files that are left out, and why.' }),
+    .openapi({ description: 'The first 200 files that are left out, with the reason.' }),
   left_out_total: z.number(),
-  notes: z.array(note).openapi({ description: 'What was odd about files that were read last; the first 200.' }),
-  other_files: z.number().openapi({ description: 'Files of types that are not read.' }),
+  notes: z.array(note).openapi({ description: 'Peculiarities of the files that were read last: the first 200.' }),
+  other_files: z.number().openapi({ description: 'Number of files of types that the server does not read.' }),
   other_endings: z.record(z.string(), z.number()),
   error: z.string().nullable().openapi({ description: 'Why the last reading failed.' }),
 });
@@ -26,23 +29,23 @@ const folderSchema = z.object({
 const documentsSchema = z
   .object({
     object: z.literal('block_attention.documents'),
-    model: z.string().openapi({ description: 'Name of the model that answers from them.' }),
+    model: z.string().openapi({ description: 'Model name that answers from these documents.' }),
     phase: z.enum(['waiting', 'reading', 'indexing', 'encoding', 'ready']).openapi({
       description:
-        'Questions are answered in every phase, from what was read by then. `waiting`: for another process that writes to the index.',
+        'What the server is doing. It answers questions in every phase, from what it has read. `waiting`: another process is writing to the index.',
     }),
-    done: z.number().openapi({ description: 'Files while reading, passages while encoding.' }),
+    done: z.number().openapi({ description: 'Files done while reading, passages done while encoding.' }),
     total: z.number(),
-    path: z.string().nullable().openapi({ description: 'File that is being read.' }),
+    path: z.string().nullable().openapi({ description: 'Path of the file that is being read.' }),
     files: z.number(),
     passages: z.number(),
     encoding: z.object({
-      wanted: z.boolean().openapi({ description: 'Whether questions are answered by block mode.' }),
+      wanted: z.boolean().openapi({ description: 'Whether block mode answers questions.' }),
       done: z.number(),
       total: z.number(),
       error: z.string().nullable(),
     }),
-    max_file_bytes: z.number().openapi({ description: 'Largest file that can be sent.' }),
+    max_file_bytes: z.number().openapi({ description: 'Maximum size of a file, in bytes.' }),
     folders: z.array(folderSchema),
   })
   .openapi('Documents');
@@ -53,7 +56,7 @@ export function addDocuments(app: App, server: ServerContext): void {
   describeRoute(app, {
     method: 'get',
     path: '/v1/documents',
-    summary: 'What is answered from, and how far it is read and encoded',
+    summary: 'Describe the documents, and how far they are read and encoded',
     response: documentsSchema,
   });
   app.get('/v1/documents', async (c) => {

@@ -12,9 +12,14 @@ const embeddingsRequestSchema = z
       .union([z.string(), z.array(z.string()).min(1).max(mostTexts)], {
         error: `give a text, or a list of 1 to ${mostTexts} texts: token ids are not supported`,
       })
-      .openapi({ description: 'What is too long for the model is cut off.' }),
+      .openapi({ description: 'Texts to embed. A text that is too long for the model is cut off.' }),
     encoding_format: z.enum(['float', 'base64']).nullish(),
-    dimensions: z.number().int().min(1).nullish().openapi({ description: 'The first so many. Defaults to all.' }),
+    dimensions: z
+      .number()
+      .int()
+      .min(1)
+      .nullish()
+      .openapi({ description: 'Number of dimensions to keep, from the first. Defaults to all.' }),
   })
   .loose()
   .openapi('EmbeddingsRequest');
@@ -31,7 +36,7 @@ const embeddingsResponseSchema = z
       }),
     ),
     usage: z.object({
-      prompt_tokens: z.number().openapi({ description: '0 where the embedding model does not tell.' }),
+      prompt_tokens: z.number().openapi({ description: '0 if the embedding model does not report it.' }),
       total_tokens: z.number(),
     }),
   })
@@ -41,8 +46,8 @@ export function addEmbeddings(app: App, server: ServerContext): void {
   describeRoute(app, {
     method: 'post',
     path: '/v1/embeddings',
-    summary: 'Vectors of texts',
-    description: 'By the model of `--embed`; nothing is put in front of a text.',
+    summary: 'Embed texts',
+    description: 'The model of `--embed` embeds the texts as they are, without a prefix.',
     request: embeddingsRequestSchema,
     response: embeddingsResponseSchema,
   });

@@ -15,14 +15,15 @@ const fileSchema = z
     id: z.string(),
     object: z.literal('file'),
     bytes: z.number(),
-    created_at: z.number().openapi({ description: 'In seconds since 1970.' }),
+    created_at: z.number().openapi({ description: 'Time in seconds since 1970.' }),
     filename: z.string(),
     purpose: z.string(),
     status: z.enum(['uploaded', 'processed', 'error']).openapi({
-      description: '`processed`: answers can rest on it. `error`: it is left out, `status_details` says why.',
+      description:
+        '`processed`: answers can use the file. `error`: the file is left out, and `status_details` says why.',
     }),
     status_details: z.string().nullable(),
-    passages: z.number().openapi({ description: 'That it was cut into.' }),
+    passages: z.number().openapi({ description: 'Number of passages that the file was cut into.' }),
   })
   .openapi('File');
 
@@ -41,9 +42,9 @@ export function addFiles(app: App, server: ServerContext): void {
   describeRoute(app, {
     method: 'post',
     path: '/v1/files',
-    summary: 'Send a file to be answered from',
+    summary: 'Add a file to the documents',
     description:
-      'A form (`multipart/form-data`) with the field `file`; `purpose` may be there. The answer comes when the file was read, or after 20 s. A file of the same name and contents is the same file; another of that name gets a number.',
+      'A form (`multipart/form-data`) with the field `file`. `purpose` is optional and ignored. The server answers when it has read the file, or after 20 s. A file of the same name and contents is the same file. Another file of that name gets a number.',
     response: fileSchema,
   });
   app.post('/v1/files', async (c) => {
@@ -61,7 +62,7 @@ export function addFiles(app: App, server: ServerContext): void {
   describeRoute(app, {
     method: 'get',
     path: '/v1/files',
-    summary: 'The files that were sent',
+    summary: 'List the files that were sent',
     response: filesSchema,
   });
   app.get('/v1/files', async (c) => {
@@ -69,12 +70,12 @@ export function addFiles(app: App, server: ServerContext): void {
     const data = (await collection.uploads.list()).map((file) => fileBody(file, collection));
     return c.json({ object: 'list', data, has_more: false });
   });
-  describeRoute(app, { method: 'get', path: '/v1/files/{id}', summary: 'One of them', response: fileSchema });
+  describeRoute(app, { method: 'get', path: '/v1/files/{id}', summary: 'Describe a file', response: fileSchema });
   app.get('/v1/files/:id', async (c) => {
     const collection = await collectionOf(c, server);
     return c.json(fileBody(await collection.uploads.get(c.req.param('id')), collection));
   });
-  describeRoute(app, { method: 'get', path: '/v1/files/{id}/content', summary: 'Its bytes' });
+  describeRoute(app, { method: 'get', path: '/v1/files/{id}/content', summary: 'Download a file' });
   app.get('/v1/files/:id/content', async (c) => {
     const { uploads } = await collectionOf(c, server);
     const file = await uploads.get(c.req.param('id'));
@@ -88,7 +89,8 @@ export function addFiles(app: App, server: ServerContext): void {
     method: 'delete',
     path: '/v1/files/{id}',
     summary: 'Delete a file',
-    description: 'Its passages leave the index, and their blocks every tier of this server, before the answer comes.',
+    description:
+      'Before it answers, the server removes the file’s passages from the index and their blocks from all its tiers.',
     response: deletedSchema,
   });
   app.delete('/v1/files/:id', async (c) => {

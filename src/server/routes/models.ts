@@ -45,13 +45,13 @@ export function addModels(app: App, server: ServerContext): void {
   describeRoute(app, {
     method: 'get',
     path: '/v1/models',
-    summary: 'The model that is served',
+    summary: 'List the models that are served',
     response: modelsSchema,
   });
   app.get('/v1/models', (c) =>
     c.json({ object: 'list', data: [...modelNames.map(model), ...(embedding ? [embedding] : [])] }),
   );
-  describeRoute(app, { method: 'get', path: '/v1/models/{id}', summary: 'The same, by its name' });
+  describeRoute(app, { method: 'get', path: '/v1/models/{id}', summary: 'Describe a model' });
   app.get('/v1/models/:id', (c) => {
     const id = c.req.param('id');
     if (modelNames.includes(id)) return c.json(model(id));

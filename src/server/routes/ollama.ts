@@ -81,7 +81,7 @@ export function addOllama(app: App, server: ServerContext): void {
     const embeddings = vectors.map((vector) => [...vector]);
     return c.json({ model, embeddings, total_duration, load_duration: 0, prompt_eval_count: tokens });
   };
-  post('embed', 'Vectors of texts, as Ollama gives them', embed, ollamaEmbedSchema);
+  post('embed', 'Embed texts, as Ollama does', embed, ollamaEmbedSchema);
 
   const embeddings: Handler = async (c) => {
     const { model, prompt } = await readJson(c, ollamaEmbedSchema, server.limits);
@@ -89,7 +89,7 @@ export function addOllama(app: App, server: ServerContext): void {
     const { vectors } = await embedTexts(c, server, { model, input: [prompt] });
     return c.json({ embedding: [...(vectors[0] ?? [])] });
   };
-  post('embeddings', 'The vector of one text, as older clients ask', embeddings, ollamaEmbedSchema);
+  post('embeddings', 'Embed one text, for older clients of Ollama', embeddings, ollamaEmbedSchema);
 
   const show: Handler = async (c) => {
     const { model, name } = await readJson(c, ollamaShowSchema, server.limits);
@@ -97,17 +97,17 @@ export function addOllama(app: App, server: ServerContext): void {
     checkName(server, asked);
     return c.json(describeModel(server, isEmbedder(server, asked)));
   };
-  post('show', 'What the model is, as Ollama tells it', show, ollamaShowSchema);
+  post('show', 'Describe the model, as Ollama does', show, ollamaShowSchema);
 
   const extra = embedder ? [{ name: embedderName(embedder), embedding: true }] : [];
   const served = [...modelNames.map((name) => ({ name, embedding: false })), ...extra];
-  get('tags', 'The models that are served, as Ollama lists them', () => ({
+  get('tags', 'List the models that are served, as Ollama does', () => ({
     models: served.map(({ name, embedding }) => listModel(server, name, embedding)),
   }));
-  get('ps', 'The models that are loaded, as Ollama lists them', () => ({
+  get('ps', 'List the models that are loaded, as Ollama does', () => ({
     models: served.map(({ name, embedding }) => listRunning(server, name, embedding)),
   }));
-  get('version', 'Version of Ollama’s API that is spoken', () => ({ version: spokenVersion }));
+  get('version', 'Version of Ollama’s API that the server implements', () => ({ version: spokenVersion }));
 }
 
 /** @param raw the prompt as it is, in place of messages */

@@ -5,14 +5,19 @@ import { sameSecret } from '../operate/tenants.ts';
 import { describeRoute } from '../pages/openapi.ts';
 
 export function addOperations(app: App, server: ServerContext): void {
-  describeRoute(app, { method: 'get', path: '/health', summary: 'Whether the process lives', open: true });
+  describeRoute(app, { method: 'get', path: '/health', summary: 'Tell whether the process runs', open: true });
   app.get('/health', (c) => c.json({ status: 'ok' }));
-  describeRoute(app, { method: 'get', path: '/ready', summary: 'Whether requests are taken', open: true });
+  describeRoute(app, {
+    method: 'get',
+    path: '/ready',
+    summary: 'Tell whether the server accepts requests',
+    open: true,
+  });
   app.get('/ready', (c) => {
     if (server.isDraining()) throw new BlockAttentionError('SHUTTING_DOWN', 'the server is shutting down');
     return c.json({ status: 'ready', model: server.modelNames[0] });
   });
-  describeRoute(app, { method: 'get', path: '/metrics', summary: 'Prometheus metrics, with a token of their own' });
+  describeRoute(app, { method: 'get', path: '/metrics', summary: 'Prometheus metrics, with their own token' });
   app.get('/metrics', async (c) => {
     checkToken(server, c.req.header('authorization'));
     const { registry } = server.metrics;

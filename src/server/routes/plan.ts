@@ -12,7 +12,8 @@ export function addPlan(app: App, server: ServerContext): void {
     method: 'post',
     path: '/v1/plan',
     summary: 'Show the blocks of a conversation',
-    description: 'Takes what /v1/chat/completions takes, computes nothing, and tells the blocks in prompt order.',
+    description:
+      'Takes a request of /v1/chat/completions, computes nothing, and lists the blocks in the order of the prompt.',
     request: chatRequestSchema,
     response: planResponseSchema,
   });

@@ -26,9 +26,9 @@ export function addResponses(app: App, server: ServerContext): void {
   describeRoute(app, {
     method: 'post',
     path: '/v1/responses',
-    summary: 'Answer, as OpenAI’s responses do',
+    summary: 'Answer in the form of OpenAI’s responses',
     description:
-      'Nothing is kept: give the whole conversation as `input`. `block_attention` is in the response itself.',
+      'The server keeps nothing: give the whole conversation as `input`. `block_attention` is a field of the response.',
     request: responsesRequestSchema,
     response: responsesResponseSchema,
   });

@@ -47,7 +47,7 @@ export function addSearch(app: App, server: ServerContext): void {
     path: '/v1/search',
     summary: 'Search the documents',
     description:
-      'Passages on the question `q`, best first. `top` (8), `budget` tokens, `path` (glob) and `type`, which may be repeated, `since`, `until`, `by` as in `retrieval`.',
+      'Finds passages for the question `q`, best first. `top` (default: 8), `budget`, `since`, `until` and `by` are as in `retrieval`. `path` (a glob) and `type` may be repeated.',
     response: searchSchema,
   });
   app.get('/v1/search', async (c) => {

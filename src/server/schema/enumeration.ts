@@ -12,7 +12,7 @@ export function enumeration(host: Host, schema: Schema, at: string): Rule {
   const texts = [...new Set(typed.map((value) => JSON.stringify(value)))].filter(
     (text) => only === undefined || text === only,
   );
-  if (texts.length === 0) throw refuse(`${at}.enum`, 'none of its values satisfies what stands beside it');
+  if (texts.length === 0) throw refuse(`${at}.enum`, 'none of its values satisfies the other keywords');
   for (const [keyword, value] of Object.entries(schema)) {
     if (!['enum', 'const', 'type', 'format'].includes(keyword) && !isAnnotation(keyword))
       host.leave(`${at}.${keyword}`, value);

@@ -113,7 +113,7 @@ class Converter implements Host {
     const merged = merge(base, resolved);
     if ('schema' in merged) return merged.schema;
     const { conflict } = merged;
-    throw refuse(`${at}.${conflict}`, `the keyword ${show(conflict)} stands in several parts of allOf: say it once`);
+    throw refuse(`${at}.${conflict}`, `the keyword ${show(conflict)} occurs in several parts of allOf: give it once`);
   }
 
   #resolved({ $ref, ...rest }: Schema, at: string): Schema {

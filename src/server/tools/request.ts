@@ -197,7 +197,7 @@ function resultOf(
   const known = id ?? call?.id;
   if (known === undefined) {
     const param = `messages.${index}.tool_call_id`;
-    throw new RequestError('INVALID_ARGUMENT', `${param}: no call is open that this is the result of: name one`, param);
+    throw new RequestError('INVALID_ARGUMENT', `${param}: no open call has this id: give the id of an open one`, param);
   }
   const tool = name ?? call?.name;
   return { role: 'tool', content, id: known, ...(tool && { name: tool }) };
@@ -244,7 +244,7 @@ function textOf({ content, role }: Message, index: number, passages: Passage[]):
         return '';
       }
       const param = `messages.${index}.content.${at}`;
-      throw new RequestError('INVALID_ARGUMENT', `${param}: documents come with messages of the user’s`, param);
+      throw new RequestError('INVALID_ARGUMENT', `${param}: only user messages take documents`, param);
     })
     .filter((text) => text !== '')
     .join('\n');

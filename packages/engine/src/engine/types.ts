@@ -213,7 +213,7 @@ export interface SelectedPassage {
    * not answer; at least 0. To compare passages of one question by.
    */
   readonly relevance: number;
-  /** Whether the answer was read from it. */
+  /** Whether the model read this passage to answer. */
   readonly read: boolean;
 }
 

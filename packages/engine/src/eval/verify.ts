@@ -183,7 +183,7 @@ export async function verify(options: VerifyOptions): Promise<VerificationReport
   const [plain] = judged;
   // Nothing was measured: there is nothing to remember, and no number to write.
   if (plain === undefined || plain.n === 0) {
-    if (timeUp) throw invalid(`no question was answered in ${minutes} minutes: give more`);
+    if (timeUp) throw invalid(`no question was answered within the time limit of ${minutes} min: allow more`);
     throw invalid(
       own && comparison.declined > 0
         ? `full attention answers none of the ${questions.length} questions: give others`

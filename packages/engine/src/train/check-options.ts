@@ -58,10 +58,12 @@ function checkWriter({ writer = false, lora, modes, blockDropout = 0, merge = fa
   if (lora === null) throw invalid('lora is null: a writer is an adapter, leave it out or give its rank');
   if (merge) throw noMerging();
   if (modes?.some((mode) => mode !== 'block')) {
-    throw invalid(`modes is ${modes.join(',')}: full attention has no part of a writer, train it in block mode alone`);
+    throw invalid(`modes is ${modes.join(',')}: a writer does not act in full attention, train it in block mode only`);
   }
   if (blockDropout > 0) {
-    throw invalid(`blockDropout is ${blockDropout}: a writer only meets passages that see themselves, leave it out`);
+    throw invalid(
+      `blockDropout is ${blockDropout}: a writer acts on passages that attend to themselves only, leave it out`,
+    );
   }
 }
 

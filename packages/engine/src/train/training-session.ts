@@ -162,7 +162,7 @@ export class TrainingSession {
       this.#optimizer.clearGradients();
       throw new BlockAttentionError(
         'TRAINING_DIVERGED',
-        `step ${this.steps + 1}: the loss is ${loss}, the length of the gradient ${gradientNorm}: lower the learning rate`,
+        `step ${this.steps + 1}: the loss is ${loss}, the norm of the gradient ${gradientNorm}: lower the learning rate`,
       );
     }
     await this.#optimizer.step(options.learningRate, gradientNorm);
@@ -322,7 +322,7 @@ export class TrainingSession {
       if (length > trainedContext) {
         throw new BlockAttentionError(
           'CONTEXT_OVERFLOW',
-          `sequence ${index} has ${length} tokens, the model was made for ${trainedContext}: leave it out or shorten it`,
+          `sequence ${index} has ${length} tokens, the model was trained for ${trainedContext}: leave it out or shorten it`,
         );
       }
       for (const block of all) {

@@ -5,7 +5,7 @@ export function modelWarnings(file: GgufFile): string[] {
   const warnings: string[] = [];
   if (file.value('tokenizer.ggml.model') === 'gpt2' && !file.value('tokenizer.ggml.pre')) {
     warnings.push(
-      `${file.path} does not say how its tokenizer parts text (tokenizer.ggml.pre), so it is parted as in GPT-2 and answers may be worse: convert the model again with a present llama.cpp`,
+      `${file.path} does not say how its tokenizer parts text (tokenizer.ggml.pre), so text is split as in GPT-2 and answers may be worse: convert the model again with a current llama.cpp`,
     );
   }
   return warnings;

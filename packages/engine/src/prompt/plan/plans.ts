@@ -151,7 +151,7 @@ export function planAgent(
     );
   }
   if (!messages.some(({ role, content }) => role === 'user' && content.trim() !== '')) {
-    throw new BlockAttentionError('EMPTY_QUESTION', 'no message of the user’s asks anything: begin with one');
+    throw new BlockAttentionError('EMPTY_QUESTION', 'no user message asks anything: begin with one');
   }
   for (const { content } of messages) requireText(content, 'a message');
   const context = { variables: { enable_thinking: false, ...variables }, now };
