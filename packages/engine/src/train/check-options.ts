@@ -49,7 +49,7 @@ function lowRankOptions(
       `${start.path} has rank ${own.rank} and alpha ${own.alpha}, and training continues with them: leave lora and alpha out`,
     );
   }
-  return { ...own, seed, start, kind, precision };
+  return { ...own, seed, start: start.path, kind, precision };
 }
 
 /** @throws INVALID_ARGUMENT for what a writer cannot be trained with */

@@ -29,7 +29,7 @@ import type { FinetuneOptions, FinetuneReport, Validation } from './finetune-opt
 import { estimateMemory, requireMemory } from './optimizer/memory-estimate.ts';
 import { shuffled } from './optimizer/random.ts';
 import { learningRateAt } from './optimizer/schedule.ts';
-import { TrainingSession } from './training-session.ts';
+import { openSession, type TrainingSession } from './training-session.ts';
 import type { TrainingMode } from './types.ts';
 
 const checkpointName = 'checkpoint.gguf';
@@ -128,7 +128,7 @@ class Run {
     const weights = await weightsDigest(options.model, digests);
     const digestOf = (adapter: AdapterFile | undefined) => adapter && weightsDigest(adapter.path, digests);
     const starts = { start: await digestOf(start), over: await digestOf(over) };
-    const session = await TrainingSession.open({
+    const settings = {
       model: options.model,
       lora,
       over: over?.path,
@@ -139,7 +139,8 @@ class Run {
       device,
       ...(weightDecay === undefined ? {} : { weightDecay }),
       ...(clip === undefined ? {} : { clip }),
-    });
+    };
+    const session = await openSession(settings, start);
     const run = new Run(options, set, session, { memoryBytes, weights, start: starts });
     try {
       if (options.resume === true) await run.#resume();

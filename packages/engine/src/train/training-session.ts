@@ -14,7 +14,7 @@ import { type Adapter, loadAdapters } from '../model/weights/adapter.ts';
 import { AdapterFile } from '../model/weights/adapter-file.ts';
 import { bindWeights } from '../model/weights/bind-weights.ts';
 import { type Batch, type BatchShape, makeBatch } from './data/batch.ts';
-import { contextTokens, finalBlocks, packParts, sequenceTokens } from './data/packing.ts';
+import { contextTokens, finalBlocks, packParts, responseTokensOf, sequenceTokens } from './data/packing.ts';
 import { readState, writeState } from './files/state-file.ts';
 import { writeAdapter } from './files/write-adapter.ts';
 import { type SaveOptions, saveModel } from './files/write-model.ts';
@@ -52,7 +52,14 @@ const defaults: AdamWSettings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight
 /** Placed graphs kept for shapes that come back. They share their scratch memory. */
 const keptGraphs = 16;
 
+/** TrainingSession.open() for a caller that has opened the adapter to start from. */
+export let openSession: (options: TrainingOptions, start: AdapterFile | undefined) => Promise<TrainingSession>;
+
 export class TrainingSession {
+  static {
+    openSession = TrainingSession.#open;
+  }
+
   /** Tokens that there are: ids are below. */
   readonly vocabulary: number;
   /** Numbers that are trained. */
@@ -91,7 +98,11 @@ export class TrainingSession {
   }
 
   /** @throws MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_TOO_LARGE, INVALID_ARGUMENT */
-  static async open(options: TrainingOptions): Promise<TrainingSession> {
+  static open(options: TrainingOptions): Promise<TrainingSession> {
+    return TrainingSession.#open(options);
+  }
+
+  static async #open(options: TrainingOptions, opened?: AdapterFile): Promise<TrainingSession> {
     const { batchTokens = 2048, distill } = options;
     if (!Number.isInteger(batchTokens) || batchTokens < 1) {
       throw new BlockAttentionError('INVALID_ARGUMENT', `batchTokens is ${batchTokens}: give a positive integer`);
@@ -112,7 +123,7 @@ export class TrainingSession {
             options.lora,
             undefined,
             await frozen(),
-            await loadStart(options.lora, file),
+            await loadStart(options.lora, file, opened),
           )
         : new FullParameters(file, backend);
       if (distill !== undefined) {
@@ -350,14 +361,14 @@ async function loadOver(
 }
 
 /** The adapter that training goes on with. @throws MODEL_NOT_FOUND, ADAPTER_INVALID; INVALID_ARGUMENT for another rank or alpha */
-async function loadStart({ start, rank, alpha = 2 * rank }: LowRankOptions, file: GgufFile) {
+async function loadStart({ start, rank, alpha = 2 * rank }: LowRankOptions, file: GgufFile, opened?: AdapterFile) {
   if (start === undefined) return undefined;
-  const adapter = typeof start === 'string' ? await AdapterFile.open(start, file) : start;
+  const adapter = opened ?? (await AdapterFile.open(start, file));
   const own = lowRankOf(adapter);
   if (own.rank === rank && own.alpha === alpha) return adapter;
   throw new BlockAttentionError(
     'INVALID_ARGUMENT',
-    `${adapter.path} has rank ${own.rank} and alpha ${own.alpha}, not ${rank} and ${alpha}: give those`,
+    `${start} has rank ${own.rank} and alpha ${own.alpha}, not ${rank} and ${alpha}: give those`,
   );
 }
 
@@ -372,10 +383,6 @@ function requireTrainable(path: string, { experts, family }: HyperParameters): v
   const what = withoutGradient(family, experts !== undefined);
   if (what === undefined) return;
   throw new BlockAttentionError('MODEL_UNSUPPORTED', `${path} cannot be trained: ${what} have no gradient here`);
-}
-
-function responseTokensOf(sequence: TrainingSequence): number {
-  return finalBlocks(sequence).reduce((sum, { responseTokens }) => sum + responseTokens, 0);
 }
 
 /** What one response token of each sequence counts in the mean loss. */

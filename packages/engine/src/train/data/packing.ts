@@ -25,6 +25,11 @@ export interface PackedRows {
 /** Row lengths are multiples of this: fewer different graphs, and widths that matrix kernels like. */
 const rowStep = 32;
 
+/** Tokens that are asked for, of all its final blocks. */
+export function responseTokensOf(sequence: TrainingSequence): number {
+  return finalBlocks(sequence).reduce((sum, { responseTokens }) => sum + responseTokens, 0);
+}
+
 /** Tokens of a sequence in its row, copies of the anchor included. */
 export function sequenceTokens(sequence: TrainingSequence): number {
   const { blocks, branches = [] } = sequence;

@@ -32,8 +32,8 @@ export interface LowRankOptions {
   readonly alpha?: number | undefined;
   /** Of the random start. Defaults to 1. */
   readonly seed?: number | undefined;
-  /** A LoRA for this model, of this rank and alpha, to start from: its path, or the opened file. What it does not change starts as ever. */
-  readonly start?: string | AdapterFile | undefined;
+  /** Path of a LoRA for this model, of this rank and alpha, to start from; what it does not change starts as ever. */
+  readonly start?: string | undefined;
   /** Which tokens it acts on. Defaults to `lora`: all. */
   readonly kind?: AdapterKind | undefined;
   /** Of products with frozen weights. Defaults to `f32`. */
