@@ -297,7 +297,7 @@ function check({ minutes = 30, contexts = 1, passagesPerQuestion = 5, passages, 
 function noWords(): BlockAttentionError {
   return new BlockAttentionError(
     'INVALID_DATA',
-    'the model answers none of the questions made from the documents: name other documents, or another model',
+    'the model answers none of the questions made from the documents: name documents with words, or another model',
   );
 }
 

@@ -57,7 +57,7 @@ export let openSession: (options: TrainingOptions, start: AdapterFile | undefine
 
 export class TrainingSession {
   static {
-    openSession = TrainingSession.#open;
+    openSession = (options, start) => TrainingSession.#open(options, start);
   }
 
   /** Tokens that there are: ids are below. */
