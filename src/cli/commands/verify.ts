@@ -1,14 +1,8 @@
 /** `verify`: may this model be used in block mode? */
 import { accessSync, constants, mkdirSync } from 'node:fs';
-import type { EvaluationRow, Question, VerificationReport, VerifyProgress } from '@block-attention/engine/eval';
+import type { EvaluationRow, VerificationReport, VerifyProgress } from '@block-attention/engine/eval';
 import { cacheFolder } from '@block-attention/engine/internal/platform';
-import {
-  type ContextPolicy,
-  namesFile,
-  parsePolicy,
-  plainPolicy,
-  runsOn,
-} from '@block-attention/engine/internal/policy';
+import { namesFile, plainPolicy, runsOn } from '@block-attention/engine/internal/policy';
 import { type Command, Option } from 'commander';
 import { defaultModel, modelAliases } from '../../hub/aliases.ts';
 import { loadEval, loadOpenEngine } from '../lazy.ts';
@@ -24,6 +18,7 @@ import {
   scoreHead,
 } from '../options/eval-options.ts';
 import { numberOption } from '../options/numbers.ts';
+import { usualPolicies } from '../options/usual-policies.ts';
 import { questionsOf } from '../options/verify-documents.ts';
 import { invalid } from '../terminal/errors.ts';
 import { counted, formatCount, formatDuration, formatMs, formatTable } from '../terminal/format.ts';
@@ -130,7 +125,8 @@ async function run(flags: Flags, askedTokens: number | undefined, { io }: Comman
     into: flags.into,
     policies: flags.policy ?? [
       plainPolicy,
-      ...(flags.repair ?? usualPolicies(questions).filter((one) => runsOn(one, engine.model))),
+      ...(flags.repair ??
+        usualPolicies(questions, { limited: minutes !== undefined }).filter((one) => runsOn(one, engine.model))),
     ],
     questions,
     labels: own ? 'own' : 'gold',
@@ -173,16 +169,6 @@ function showComparing(output: Output, { done, total, policy, remainingMs }: Ver
     total,
     detail: `${formatCount(done)} of ${formatCount(total)}${left}`,
   });
-}
-
-/**
- * Tried in this order where plain block mode loses too much; passages behind their neighbours where documents say what those
- * are, which costs no question anything, but twice the time to encode.
- */
-function usualPolicies(questions: readonly Question[]): ContextPolicy[] {
-  const follow = questions.some(({ passages }) => passages.some(({ previous }) => previous !== undefined));
-  const behind = follow ? ['anchor:200+neighbour:256'] : [];
-  return ['anchor:header', 'anchor:200', ...behind, 'anchor:200+head:8'].map(parsePolicy);
 }
 
 function card(report: VerificationReport, nameOf: (row: Pick<EvaluationRow, 'policy'>) => string): string[] {
