@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { usualPolicies } from './usual-policies.ts';
 
 const plain = [{ passages: [{ text: 'a' }, { text: 'b' }] }];
-const followed = [...plain, { passages: [{ text: 'b', previous: 'a' }] }];
+const followed = [...plain, { passages: [{ text: 'b', previous: { text: 'a' } }] }];
 const names = (...given: Parameters<typeof usualPolicies>) => usualPolicies(...given).map(({ name }) => name);
 
 it('tries what the question chooses last, where time is not limited', () => {
