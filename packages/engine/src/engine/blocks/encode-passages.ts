@@ -42,7 +42,7 @@ export async function encodePassages(
   for (const { id, title, text, previous } of requirePassages(passages)) {
     const name = `passage ${JSON.stringify(id)}`;
     checkBytes(tokenizer, [title, text], contextTokens, name);
-    if (seesNeighbour(policy)) checkNeighbour(previous, { tokenizer, contextTokens }, name);
+    if (seesNeighbour(policy)) checkNeighbour(previous, { tokenizer, contextTokens }, `what stands before ${name}`);
   }
   // The instruction's block comes along.
   for (let first = 0; first < passages.length; first += window) {

@@ -74,6 +74,8 @@ const neighbourVersion = 1;
 /** Anchors remembered, and anchors whose states are kept while nobody uses them: requests may name their own. */
 const mostKnown = 64;
 const mostStates = 8;
+/** Lengths of neighbours remembered, each with every anchor. */
+const mostNeighbours = 16;
 /** Everybody who misses a block waits for it. */
 const priority = 1;
 
@@ -95,7 +97,7 @@ export class Encodings implements Spare {
   readonly #options: EncodingsOptions;
   /** By name of the anchor. */
   readonly #known = new Map<string, Encoding>();
-  /** Lengths of neighbours that were asked for. */
+  /** Lengths of neighbours that were asked for, the oldest first. */
   readonly #neighbours = new Set<number>();
   /** By identity, least recently used first. */
   readonly #states = new Map<string, States>();
@@ -106,7 +108,7 @@ export class Encodings implements Spare {
 
   /** How a policy encodes passages. A file is read once. @throws INVALID_ARGUMENT for an anchor that cannot be had */
   of({ anchor, neighbour }: ContextPolicy): Encoding {
-    if (neighbour > 0) this.#neighbours.add(neighbour);
+    if (neighbour > 0) this.#note(neighbour);
     if (anchor === null && this.#options.writer === undefined) return plainEncoding;
     const name = anchor === null ? plainPolicy.name : formatAnchor(anchor);
     const known = this.#known.get(name) ?? this.#make(anchor, name);
@@ -115,6 +117,13 @@ export class Encodings implements Spare {
     const oldest = this.#known.keys().next();
     if (this.#known.size > mostKnown && !oldest.done) this.#known.delete(oldest.value);
     return known;
+  }
+
+  #note(neighbour: number): void {
+    this.#neighbours.delete(neighbour);
+    this.#neighbours.add(neighbour);
+    const [oldest] = this.#neighbours;
+    if (this.#neighbours.size > mostNeighbours && oldest !== undefined) this.#neighbours.delete(oldest);
   }
 
   /** What was asked for so far; without the writer, too. */

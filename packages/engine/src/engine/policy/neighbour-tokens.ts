@@ -32,18 +32,19 @@ export async function tailsOf(
 ): Promise<Tails> {
   const passages = previousOf(policy, blocks);
   if (passages.length === 0) return [];
-  for (const passage of passages) checkNeighbour(passage, { tokenizer, contextTokens }, `block ${passage.of}`);
+  for (const passage of passages)
+    checkNeighbour(passage, { tokenizer, contextTokens }, `block ${JSON.stringify(passage.id)}`);
   const plan = planOf(passages, { tokenizer, template });
   return cut(policy, blocks, await tokenizePlanAside(plan, tokenizer, memo, { maxTokens: contextTokens }));
 }
 
-/** Before anything reads it. @param name of the passage behind it @throws CONTEXT_OVERFLOW */
+/** Before anything reads it. @param name what errors call it @throws CONTEXT_OVERFLOW */
 export function checkNeighbour(
   previous: PreviousPassage | undefined,
   { tokenizer, contextTokens }: Pick<EngineParts, 'tokenizer' | 'contextTokens'>,
   name: string,
 ): void {
-  checkBytes(tokenizer, [previous?.title, previous?.text], contextTokens, `what stands before ${name}`);
+  checkBytes(tokenizer, [previous?.title, previous?.text], contextTokens, name);
 }
 
 /** The same at once, and nothing is remembered. */
@@ -57,9 +58,9 @@ export function tailsNow(
   return cut(policy, blocks, tokenizePlan(planOf(passages, { tokenizer, template }), tokenizer));
 }
 
-function previousOf(policy: ContextPolicy | null, blocks: Blocks): (PreviousPassage & { readonly of: string })[] {
+function previousOf(policy: ContextPolicy | null, blocks: Blocks): (PreviousPassage & { readonly id: string })[] {
   if (policy === null || !seesNeighbour(policy)) return [];
-  return blocks.flatMap(({ id, previous }) => (previous ? { ...previous, of: JSON.stringify(id) } : []));
+  return blocks.flatMap(({ id, previous }) => (previous ? { ...previous, id: `what stands before ${id}` } : []));
 }
 
 function planOf(
