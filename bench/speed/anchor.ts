@@ -1,6 +1,6 @@
 /**
- * What an anchor costs: passages encoded behind nothing, behind the prompt's first block and behind 200 tokens, whose states
- * are thrown away; and the first token over them, which reads no anchor.
+ * What an anchor costs: passages encoded behind nothing, behind the prompt's first block, behind 200 tokens, and behind
+ * these and all of the passage before, whose states are thrown away; and the first token over them, which reads none of it.
  * `npm run bench -- anchor [--model REF] [--threads N] [--runs N]`
  */
 import { createEngine } from '@block-attention/engine/internal/engine';
@@ -9,7 +9,7 @@ import { median } from '../../packages/engine/src/scoring/median.ts';
 import { benchOptions, report, round } from '../support/harness.ts';
 
 const options = await benchOptions({ runs: 7 });
-const policies = ['plain', 'anchor:header', 'anchor:200'] as const;
+const policies = ['plain', 'anchor:header', 'anchor:200', 'anchor:200+neighbour:1024'] as const;
 /** Sentences of a passage: some 130 and 510 tokens. */
 const lengths = [4, 16] as const;
 const passagesOf = (sentences: number, round: number) =>
@@ -20,7 +20,7 @@ const passagesOf = (sentences: number, round: number) =>
       (_, s) =>
         `In entry ${round * 1000 + p * 20 + s} the clerk notes that the mill on the river was sold for ${300 + 7 * s + p} crowns, in the autumn, to a baker.`,
     ).join(' '),
-  }));
+  })).map((passage, p, all) => ({ ...passage, previous: all[p - 1] }));
 
 const rows: Record<string, string | number>[] = [];
 for (const sentences of lengths) {
