@@ -120,7 +120,7 @@ describe('an adaptation', () => {
     [{ minutes: 0 }, 'INVALID_ARGUMENT', /minutes is 0: give a number above 0/],
     [{ minutes: Number.NaN }, 'INVALID_ARGUMENT', /minutes is NaN/],
     [{ contexts: 1.5 }, 'INVALID_ARGUMENT', /contexts is 1.5: give a whole number from 1/],
-    [{ passages: passages.slice(0, 1) }, 'INVALID_DATA', /the documents have 1 passages/],
+    [{ passages: passages.slice(0, 1) }, 'INVALID_DATA', /the documents have 1 passage:/],
     [{ passages: [{ text: '1 2' }, { text: '---' }] }, 'INVALID_DATA', /name documents with words/],
     [{ resume: true }, 'CHECKPOINT_INVALID', /adapt\.json does not exist: start without --resume/],
   ])('%j is refused', async (more, code, message) => {
