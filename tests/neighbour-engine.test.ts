@@ -6,8 +6,9 @@ import { type AnswerRequest, createEngine, type Engine, parsePolicy } from '@blo
 import { openTokenizer, type VocabTokenizer } from '@block-attention/engine/internal/ggml';
 import { type Passage, planAgent, planRag, tokenizePlan } from '@block-attention/engine/internal/prompt';
 import { createBlockStore, createMemoryStore, listStore } from '@block-attention/engine/internal/store';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { tokensBefore } from '../packages/engine/src/engine/policy/anchor-tokens.ts';
+import { Runner } from '../packages/engine/src/engine/schedule/runner.ts';
 import { modelVariants } from './support/models/model-variants.ts';
 import { type RandomModelSpec, writeRandomModel } from './support/models/random-model.ts';
 import { anchoredLogits } from './support/oracle/anchored-oracle.ts';
@@ -114,6 +115,19 @@ describe('names of blocks', () => {
     const [, town] = engine.blockKeys(passages, { policy });
     expect(engine.blockKeys(passages.slice(1, 2), { policy })).toEqual([town]);
     expect(engine.blockKeys(others.passages, { policy })[1]).not.toBe(town);
+  });
+
+  it('share one anchor, encoded once', async () => {
+    await using engine = await open();
+    const prompts = vi.spyOn(Runner.prototype, 'prompt');
+    try {
+      await engine.encode(passages, { policy });
+      // The first block and the anchor behind nothing; two tails and the first passage behind the anchor; two passages.
+      const behind = prompts.mock.calls.map(([{ blocks }]) => blocks.length).toSorted((a, b) => a - b);
+      expect(behind).toEqual([0, 0, 1, 1, 1, 2, 2]);
+    } finally {
+      prompts.mockRestore();
+    }
   });
 
   it('do not mix lengths, but for neighbours that are shorter', async () => {

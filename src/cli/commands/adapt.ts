@@ -9,6 +9,7 @@ import { differenceText, percent } from '../options/eval-options.ts';
 import type { IndexFlags } from '../options/index-options.ts';
 import { addModelOptions, engineOptions, type ModelOptions } from '../options/model-options.ts';
 import { numberOption } from '../options/numbers.ts';
+import { triedLines, verdictLines } from '../options/verdict-lines.ts';
 import { passagesIn } from '../options/verify-documents.ts';
 import { invalid } from '../terminal/errors.ts';
 import { counted, formatCount, formatDuration } from '../terminal/format.ts';
@@ -185,7 +186,8 @@ function show(output: Output, progress: AdaptProgress): void {
 }
 
 function card({ training, verification, seconds, files }: AdaptReport, model: readonly string[]): string[] {
-  const { verdict, policy, difference, firstToken, tolerance, reasons, n, timeUp } = verification;
+  const { rows, difference, firstToken, n } = verification;
+  const of = "probability of full attention's own answers";
   const [before, after] = [training.before?.block, training.after?.block];
   const apart = (value: number | undefined, of: (value: number) => string) => (value === undefined ? '?' : of(value));
   const nats = (value: number) => value.toFixed(3);
@@ -193,12 +195,11 @@ function card({ training, verification, seconds, files }: AdaptReport, model: re
   return [
     `Block mode from full attention, on held-out contexts: KL ${apart(before?.divergence, nats)} before, ${apart(after?.divergence, nats)} after`,
     `The same likeliest token: ${apart(before?.agreement, shares)} before, ${apart(after?.agreement, shares)} after`,
-    `Verified on ${counted(n, 'question')}: ${differenceText(difference, "probability of full attention's own answers")}`,
+    `Verified on ${counted(n, 'question')}, ${rows[1]?.policy ?? plainPolicy.name} minus full: ${differenceText(difference, of)}`,
     `First token: KL ${firstToken.meanKl.toFixed(3)} nats, the same choice in ${percent(firstToken.sameTop)} %`,
+    ...triedLines(verification, of),
     '',
-    `Verdict  ${verdict}${policy === null || policy === plainPolicy.name ? '' : `, policy ${policy}`} (tolerance ${percent(tolerance)} points)`,
-    ...reasons.map((reason) => `         ${reason}`),
-    ...(timeUp ? ['         the time was up: --minutes gives more'] : []),
+    ...verdictLines(verification),
     `Writer   ${files.adapter}`,
     `Report   ${files.report}, ${files.chart}`,
     `Took     ${formatDuration(seconds * 1000)}`,

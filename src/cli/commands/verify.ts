@@ -19,9 +19,10 @@ import {
 } from '../options/eval-options.ts';
 import { numberOption } from '../options/numbers.ts';
 import { usualPolicies } from '../options/usual-policies.ts';
+import { triedLines, verdictLines } from '../options/verdict-lines.ts';
 import { questionsOf } from '../options/verify-documents.ts';
 import { invalid } from '../terminal/errors.ts';
-import { counted, formatCount, formatDuration, formatMs, formatTable } from '../terminal/format.ts';
+import { counted, formatCount, formatDuration, formatTable } from '../terminal/format.ts';
 import type { CommandContext } from '../terminal/io.ts';
 import { Output } from '../terminal/output.ts';
 
@@ -172,30 +173,13 @@ function showComparing(output: Output, { done, total, policy, remainingMs }: Ver
 }
 
 function card(report: VerificationReport, nameOf: (row: Pick<EvaluationRow, 'policy'>) => string): string[] {
-  const {
-    policy,
-    policies,
-    besideAt,
-    intoAt,
-    rows,
-    difference,
-    agreement,
-    firstToken,
-    tolerance,
-    verdict,
-    reasons,
-    storedAt,
-  } = report;
-  const { labels, abstentions, timeUp } = report;
+  const { rows, difference, agreement, firstToken, storedAt, besideAt, intoAt, labels, abstentions } = report;
   const own = labels === 'own';
   const of = own ? "probability of full attention's own answers" : 'accuracy';
   return [
     ...formatTable([scoreHead, ...rows.map((row) => [nameOf(row), ...scoreCells(row)])], { left: 1 }),
     `${nameOf({ policy: rows[1]?.policy ?? null })} minus full: ${differenceText(difference, of)}`,
-    ...policies.map(
-      (tried) =>
-        `${tried.policy} minus full: ${differenceText(tried.difference, of)}, ${tried.tokens.toFixed(0)} tokens recomputed in ${formatMs(tried.ms)}`,
-    ),
+    ...triedLines(report, of),
     `answers agree: ${percent(agreement.exact)} % are equal, F1 of one against the other ${percent(agreement.f1)}`,
     ...(own
       ? [
@@ -204,9 +188,7 @@ function card(report: VerificationReport, nameOf: (row: Pick<EvaluationRow, 'pol
       : []),
     `first token: KL ${firstToken.meanKl.toFixed(3)} nats (median ${firstToken.medianKl.toFixed(3)}, most ${firstToken.maxKl.toFixed(2)}), the same choice in ${percent(firstToken.sameTop)} %`,
     '',
-    `Verdict  ${verdict}${policy === null || policy === plainPolicy.name ? '' : `, policy ${policy}`} (tolerance ${percent(tolerance)} points)`,
-    ...reasons.map((reason) => `         ${reason}`),
-    ...(timeUp ? ['         the time was up: --minutes gives more'] : []),
+    ...verdictLines(report),
     `Stored   ${storedAt ?? 'nowhere: the cache folder cannot be written'}`,
     ...[besideAt, intoAt].filter((path) => path !== null).map((path) => `         ${path}`),
   ];

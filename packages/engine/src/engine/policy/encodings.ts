@@ -99,7 +99,7 @@ export class Encodings implements Spare {
   readonly #known = new Map<string, Encoding>();
   /** Lengths of neighbours that were asked for, the oldest first. */
   readonly #neighbours = new Set<number>();
-  /** By identity, least recently used first. */
+  /** By digest of an anchor's tokens, least recently used first: whatever else a block is encoded behind or with. */
   readonly #states = new Map<string, States>();
 
   constructor(options: EncodingsOptions) {
@@ -209,18 +209,19 @@ export class Encodings implements Spare {
     };
   }
 
-  async #useAnchor({ identity, before }: Encoding): Promise<StatesBefore> {
+  async #useAnchor({ before }: Encoding): Promise<StatesBefore> {
     if (before.length === 0) return { blocks: [], starts: [], tokens: 0, turn: 0, release: () => undefined };
-    const states: States = this.#states.get(identity) ?? { ready: this.#compute(before), users: 0 };
+    const digest = digestOf(before);
+    const states: States = this.#states.get(digest) ?? { ready: this.#compute(before), users: 0 };
     states.users += 1;
-    this.#states.delete(identity);
-    this.#states.set(identity, states);
+    this.#states.delete(digest);
+    this.#states.set(digest, states);
     let found: OwnedMemory | RowStates;
     try {
       found = await states.ready;
       states.memory = found;
     } catch (error) {
-      if (this.#states.get(identity) === states) this.#states.delete(identity);
+      if (this.#states.get(digest) === states) this.#states.delete(digest);
       throw error;
     }
     let released = false;
@@ -266,10 +267,10 @@ export class Encodings implements Spare {
   /** Frees states, those used longest ago first: they are computed again when they are needed. */
   give(bytes: number): void {
     let missing = bytes;
-    for (const [identity, { memory }] of this.#unused()) {
+    for (const [digest, { memory }] of this.#unused()) {
       if (missing <= 0) return;
       missing -= memory?.bytes ?? 0;
-      this.#states.delete(identity);
+      this.#states.delete(digest);
       memory?.free();
     }
   }
@@ -279,9 +280,9 @@ export class Encodings implements Spare {
   }
 
   #shrink(most: number): void {
-    for (const [identity, { memory }] of this.#unused()) {
+    for (const [digest, { memory }] of this.#unused()) {
       if (this.#states.size <= most) return;
-      this.#states.delete(identity);
+      this.#states.delete(digest);
       memory?.free();
     }
   }
