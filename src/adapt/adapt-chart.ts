@@ -7,6 +7,8 @@ export interface ChartInput {
   readonly curve: readonly AdaptPoint[];
   readonly plan: Pick<AdaptPlan, 'contexts' | 'passages' | 'policy'>;
   readonly verdict: string;
+  /** The verdict's, which may recompute more than the one that was trained under. */
+  readonly policy: string | null;
 }
 
 /** The chart as SVG text. */
@@ -14,9 +16,11 @@ export function adaptChart(input: ChartInput): Promise<string> {
   return renderChart(spec(input));
 }
 
-function spec({ curve, plan, verdict }: ChartInput): TopLevelSpec {
+function spec({ curve, plan, verdict, policy }: ChartInput): TopLevelSpec {
+  const count = (value: number) => value.toLocaleString('en-US');
+  const under = policy === null || policy === plan.policy ? '' : ` with ${policy}`;
   const frame = chartFrame('Block mode against full attention while the writer learns', [
-    `${plan.contexts} contexts from ${plan.passages} passages, measured on those held out; policy ${plan.policy}. Verdict: ${verdict}.`,
+    `${count(plan.contexts)} contexts from ${count(plan.passages)} passages, measured on those held out; policy ${plan.policy}. Verdict: ${verdict}${under}.`,
   ]);
   const { width, height: _, ...rest } = frame;
   const x = { field: 'step', type: 'quantitative' as const, title: 'Step', axis: { grid: false, tickMinStep: 1 } };

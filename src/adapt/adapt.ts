@@ -95,7 +95,10 @@ class Adaptation {
       const curve = await distances(this.#path('log'), training.before?.block);
       const report: AdaptReport = { plan, training, curve, verification, seconds, files };
       await writeFile(files.report, `${JSON.stringify(report, undefined, 2)}\n`);
-      await writeFile(files.chart, await adaptChart({ curve, plan, verdict: verification.verdict }));
+      await writeFile(
+        files.chart,
+        await adaptChart({ curve, plan, verdict: verification.verdict, policy: verification.policy }),
+      );
       return report;
     } finally {
       await writeState(out, { ...this.#state, spentSeconds: this.#spent() });

@@ -85,7 +85,12 @@ describe('close', () => {
     }
     const last = eventsOf(text).at(-1);
     expect(last).toEqual({
-      error: { code: 'shutting_down', type: 'server_error', param: null, message: expect.stringContaining('ended') },
+      error: {
+        code: 'shutting_down',
+        type: 'server_error',
+        param: null,
+        message: expect.stringContaining('shut down before the answer was complete'),
+      },
     });
     expect(text).not.toContain('[DONE]');
     expect(text).not.toMatch(/"finish_reason":"/);

@@ -4,7 +4,7 @@ import { type ContextPolicy, parsePolicy } from '@block-attention/engine/interna
 
 /**
  * Passages behind their neighbours are among them where questions say what those are: that costs no question anything, but
- * two to three times the time to encode. Tokens that the question chooses cost most. They come last, and not where time is limited:
+ * about twice the time to encode. Tokens that the question chooses cost most. They come last, and not where time is limited:
  * each policy gets half of what is left of it.
  */
 export function usualPolicies(

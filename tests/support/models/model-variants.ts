@@ -228,6 +228,12 @@ export function usesGelu({ family }: RandomModelSpec): boolean {
   return family.startsWith('gemma') || ['starcoder2', 'falcon', 'phi2'].includes(family);
 }
 
+/** Where two experts are nearly as good for a token, rounding decides which is taken. */
+export function choosesExperts({ family, experts }: RandomModelSpec): boolean {
+  const traits: FamilyTraits = familyTraits[family];
+  return experts !== undefined || traits.experts === 'always';
+}
+
 /** Rows whose attention is another row's: anchored and recomputed blocks are not compared with them once more. */
 const familiarAttention: readonly string[] = [
   'smallthinker, no windows',

