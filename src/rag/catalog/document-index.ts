@@ -32,7 +32,7 @@ import { forgetBlocks } from './forget-blocks.ts';
 import { defaultIndexDirectory, type IndexedFile, type IndexedFolder, type IndexOptions } from './index-options.ts';
 import { oneOf } from './lance.ts';
 import { type Manifest, manifestVersion, readManifest, writeManifest } from './manifest.ts';
-import { contentsOf, entriesOf, nameOf, wantsNeighbours, withPrevious } from './neighbours.ts';
+import { contentsOf, entriesOf, follows, nameOf, placeBehind, wantsNeighbours, withPrevious } from './neighbours.ts';
 import { makeFolder, openTables } from './open-tables.ts';
 import { hasOtherWords, type UpdateOptions, updateFolder } from './update-folder.ts';
 
@@ -283,10 +283,7 @@ export class DocumentIndex implements AsyncDisposable {
     for (let i = 0; i < order.length; i += chunksAtOnce) {
       const rows = await chunks.rows(order.slice(i, i + chunksAtOnce).map(({ id }) => id));
       for (const row of rows) {
-        const { root, path, position } = row;
-        const follows = before?.root === root && before.path === path && before.position === position - 1;
-        const { title = '', text = '', content = '' } = before ?? {};
-        yield follows ? { ...chunkOf(row), previous: { title, text, content } } : chunkOf(row);
+        yield placeBehind(chunkOf(row), follows(row, before) ? before : undefined);
         before = row;
       }
     }

@@ -7,7 +7,7 @@ import type { BlockTable } from './block-table.ts';
 import { chunkOf } from './chunk-rows.ts';
 import type { ChunkTable } from './chunk-table.ts';
 import { literal } from './lance.ts';
-import { entriesOf, nameOf, wantsNeighbours } from './neighbours.ts';
+import { entriesOf, follows, nameOf, placeBehind, wantsNeighbours } from './neighbours.ts';
 
 export interface EncodeTotals {
   readonly encoded: number;
@@ -34,17 +34,17 @@ export async function encodeChunks(
   engine: Engine,
   { signal, tenant, onProgress }: EncodeChunksOptions = {},
 ): Promise<EncodeTotals> {
-  const order = await chunks.select(['id', 'content', 'path', 'position'], `root = ${literal(root)}`);
+  const order = await chunks.select(['id', 'content', 'root', 'path', 'position'], `root = ${literal(root)}`);
   order.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.position - b.position));
-  const behind = wantsNeighbours(engine, {});
+  const neighbours = wantsNeighbours(engine, {});
   // The id of what stands before a chunk, where its block depends on it.
   const before = new Map<string, string>();
   const first = new Map<string, string>();
-  for (const [at, { id, content, path }] of order.entries()) {
-    const previous = behind ? order[at - 1] : undefined;
-    if (previous?.path === path) before.set(id, previous.id);
-    const name = previous?.path === path ? `${content} ${previous.content}` : content;
-    if (!first.has(name)) first.set(name, id);
+  for (const [at, row] of order.entries()) {
+    const previous = neighbours && follows(row, order[at - 1]) ? order[at - 1] : undefined;
+    if (previous !== undefined) before.set(row.id, previous.id);
+    const name = previous === undefined ? row.content : `${row.content} ${previous.content}`;
+    if (!first.has(name)) first.set(name, row.id);
   }
   const ids = [...first.values()];
   const known = new Set((await blocks.entries()).map(nameOf));
@@ -55,7 +55,7 @@ export async function encodeChunks(
     const part = await chunksOf(chunks, ids.slice(i, i + rowsAtOnce), before);
     const passages = part.map(passageOf);
     const keys = engine.blockKeys(passages, { tenant });
-    const entries = entriesOf(part, keys, { behind, known });
+    const entries = entriesOf(part, keys, { behind: neighbours, known });
     // Before the blocks are there: see block-table.ts.
     await blocks.add(entries);
     const missing = [];
@@ -94,10 +94,5 @@ async function chunksOf(
   if (before.size === 0) return rows;
   const names = ids.flatMap((id) => before.get(id) ?? []);
   const previous = new Map((await table.rows([...new Set(names)])).map((row) => [row.id, row]));
-  return rows.map((chunk) => {
-    const found = previous.get(before.get(chunk.id) ?? '');
-    if (found === undefined) return chunk;
-    const { title, text, content } = found;
-    return { ...chunk, previous: { title, text, content } };
-  });
+  return rows.map((chunk) => placeBehind(chunk, previous.get(before.get(chunk.id) ?? '')));
 }

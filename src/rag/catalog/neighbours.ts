@@ -7,6 +7,7 @@ import { seesNeighbour } from '@block-attention/engine/internal/policy';
 import type { BlockKey } from '@block-attention/engine/internal/store';
 import type { Chunk } from '../types.ts';
 import type { BlockEntry } from './block-table.ts';
+import type { ChunkRow } from './chunk-rows.ts';
 import type { ChunkTable } from './chunk-table.ts';
 import { literal, oneOf } from './lance.ts';
 
@@ -14,6 +15,21 @@ import { literal, oneOf } from './lance.ts';
 export function wantsNeighbours(engine: Engine, { policy }: Pick<KeyOptions, 'policy'>): boolean {
   const chosen = engine.chooseMode({ mode: 'block', policy }).policy;
   return chosen !== null && seesNeighbour(chosen);
+}
+
+/** Whether a chunk stands right behind another in one file. */
+export function follows(
+  { root, path, position }: Pick<ChunkRow, 'root' | 'path' | 'position'>,
+  before: Pick<ChunkRow, 'root' | 'path' | 'position'> | undefined,
+): boolean {
+  return before?.root === root && before.path === path && before.position === position - 1;
+}
+
+/** A chunk with what is kept of the one before it, if there is one. */
+export function placeBehind(chunk: Chunk, before: NonNullable<Chunk['previous']> | undefined): Chunk {
+  if (before === undefined) return chunk;
+  const { title, text, content } = before;
+  return { ...chunk, previous: { title, text, content } };
 }
 
 /** Chunks with what stands before them in their files, in two look-ups for all. */
@@ -32,16 +48,11 @@ export async function withPrevious(table: ChunkTable, chunks: readonly Chunk[]):
       `(root = ${literal(root)} AND path = ${literal(path)} AND position = ${position - 1})`,
   );
   const found = await table.select(['root', 'path', 'position', 'title', 'text', 'content'], conditions.join(' OR '));
-  const before = new Map(
-    found.map(({ root, path, position, ...said }) => [JSON.stringify([root, path, position]), said]),
-  );
+  const before = new Map(found.map((row) => [JSON.stringify([row.root, row.path, row.position]), row]));
   const byId = new Map(
     wanted.map(({ id, root, path, position }) => [id, before.get(JSON.stringify([root, path, position - 1]))]),
   );
-  return chunks.map((chunk) => {
-    const previous = byId.get(chunk.id);
-    return previous === undefined ? chunk : { ...chunk, previous };
-  });
+  return chunks.map((chunk) => placeBehind(chunk, byId.get(chunk.id)));
 }
 
 /**
