@@ -46,14 +46,6 @@ static Scratch lay_out(const ba_params &p, const Counts &c, char *base, int32_t 
 
 static int64_t scratch_bytes(const ba_params &p, int32_t nth) { return lay_out(p, count(p), nullptr, 0, nth).bytes; }
 
-// The first tile behind a segment; nothing when it is the last or the next has no visible key.
-static Ahead after(const Problem &problem, const Unit &unit, const Segment &segment) {
-  if (segment.next < 0) return {};
-  const Segment &next = problem.plan.segments[segment.next];
-  const Keys keys = visible(*problem.params, next, unit.chunk);
-  return keys.end > keys.begin ? ahead(*problem.params, next, unit.kv, keys.begin, keys.end) : Ahead{};
-}
-
 static void attend_unit(const Problem &problem, const Unit &unit, const Rows &q, const Work &w, Stretch stretch) {
   const bool narrow = is_narrow(*problem.params, unit.chunk.rows);
   if (narrow)
@@ -70,10 +62,11 @@ static void attend_unit(const Problem &problem, const Unit &unit, const Rows &q,
     if (end > stretch.from) {
       const Keys mine = split_keys(keys, at, stretch, per_key);
       if (mine.end > mine.begin) {
+        const Ahead next = after(problem, unit, segment, narrow ? NARROW_TILE : WIDE_TILE);
         if (narrow)
-          attend_narrow(problem, unit, segment, mine, w);
+          attend_narrow(problem, unit, segment, mine, next, w);
         else
-          attend_wide(problem, unit, segment, mine, after(problem, unit, segment), w);
+          attend_wide(problem, unit, segment, mine, next, w);
       }
     }
     at = end;

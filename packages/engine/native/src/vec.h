@@ -129,6 +129,26 @@ BA_INLINE vf tanh_of(vf x) {
   return (vf)((vi)((splat(1.0f) - e) / (splat(1.0f) + e)) | sign);
 }
 
+// --- pairs of lanes ----------------------------------------------------------------------------------------------
+
+// Every lane of the lower or upper half twice; lanes 2i and 2i + 1 exchanged; lanes 2i with the other sign.
+#if BA_LANES == 16
+BA_INLINE vf twice_low(vf x) { return BA_SHUFFLE(x, x, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7); }
+BA_INLINE vf twice_high(vf x) { return BA_SHUFFLE(x, x, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15); }
+BA_INLINE vf swap_pairs(vf x) { return BA_SHUFFLE(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14); }
+BA_INLINE vf turned(vf x) { return x * (vf){-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1}; }
+#elif BA_LANES == 8
+BA_INLINE vf twice_low(vf x) { return BA_SHUFFLE(x, x, 0, 0, 1, 1, 2, 2, 3, 3); }
+BA_INLINE vf twice_high(vf x) { return BA_SHUFFLE(x, x, 4, 4, 5, 5, 6, 6, 7, 7); }
+BA_INLINE vf swap_pairs(vf x) { return BA_SHUFFLE(x, x, 1, 0, 3, 2, 5, 4, 7, 6); }
+BA_INLINE vf turned(vf x) { return x * (vf){-1, 1, -1, 1, -1, 1, -1, 1}; }
+#else
+BA_INLINE vf twice_low(vf x) { return BA_SHUFFLE(x, x, 0, 0, 1, 1); }
+BA_INLINE vf twice_high(vf x) { return BA_SHUFFLE(x, x, 2, 2, 3, 3); }
+BA_INLINE vf swap_pairs(vf x) { return BA_SHUFFLE(x, x, 1, 0, 3, 2); }
+BA_INLINE vf turned(vf x) { return x * (vf){-1, 1, -1, 1}; }
+#endif
+
 // --- horizontal sums of many vectors at once ---------------------------------------------------------------------
 
 // Four vectors to one: each group of four lanes of the result holds the partial sums of a, b, c, d over that group.

@@ -5,7 +5,7 @@
 // PANEL vectors: q [dim][lanes], scores [key][lanes], output [dim][lanes].
 #pragma once
 #include "micro.h"
-#include "work.h"
+#include "ahead.h"
 
 namespace BA_NS {
 namespace {
@@ -114,23 +114,8 @@ static void convert_tile(const Source &s, const Work &w, int32_t key, int32_t ke
     convert_row<T>(s.v + i * s.v_row, key, keys, w.v + (int64_t)i * w.v_stride);
 }
 
-// The bytes of a tile. They are asked for while the one before is computed with: rows of V^T are too short and too far
-// apart for the hardware to see them coming.
-struct Ahead {
-  const char *k, *v;
-  int64_t k_bytes, v_bytes, v_row;
-  int32_t v_rows;
-};
-
-static Ahead ahead(const ba_params &p, const Segment &segment, int32_t kv, int32_t key, int32_t end) {
-  const ba_block &b = *segment.block;
-  const Source s = source(b, p.head_dim, kv);
-  const int32_t n = smaller((int32_t)WIDE_TILE, end - key);
-  const int32_t v_rows = p.latent > 0 ? 0 : p.head_dim;
-  return {s.k + key * s.k_row, s.v + row_bytes(b.type, key), n * s.k_row, row_bytes(b.type, n), s.v_row, v_rows};
-}
-
-// Asks for the share [from, to) of `whole`.
+// Asks for the share [from, to) of `whole`: rows of V^T are too short and too far apart for the hardware to see them
+// coming.
 BA_INLINE void prefetch(const Ahead &a, int32_t from, int32_t to, int32_t whole) {
   for (int64_t i = a.k_bytes * from / whole / 64 * 64; i < a.k_bytes * to / whole; i += 64)
     __builtin_prefetch(a.k + i, 0, 2);
@@ -162,7 +147,7 @@ static void attend_wide(const Problem &problem, const Unit &unit, const Segment 
       convert_tile<F16>(s, w, key, n);
     else
       convert_tile<Q8>(s, w, key, n);
-    const Ahead coming = key + n < keys.end ? ahead(p, segment, unit.kv, key + n, keys.end) : next;
+    const Ahead coming = key + n < keys.end ? ahead(p, segment, unit.kv, {key + n, keys.end}, WIDE_TILE) : next;
     for_panels(unit.chunk.rows, [&](int32_t row, int32_t lanes) {
       prefetch(coming, row, row + lanes, rows);
       bool any = whole, all = whole;
