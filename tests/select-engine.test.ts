@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { AnswerRequest, Engine } from '@block-attention/engine/internal/engine';
 import { notInDocuments } from '@block-attention/engine/internal/prompt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { selectedWithin } from '../packages/engine/src/engine/policy/select.ts';
 import { bridgePassages, bridgeQuestion } from './support/bridge-passages.ts';
 import { enginesOf, inFloats } from './support/engines.ts';
 import { writeRandomModel } from './support/models/random-model.ts';
@@ -37,8 +38,10 @@ describe.each([...attentionPaths, gatheredPath])('$name attention', ({ name }) =
     await using engine = await open({ attention: name });
     const expected = await relevances(engine, policy);
     const order = passages.map((_, i) => i).sort((a, b) => (expected[b] ?? 0) - (expected[a] ?? 0));
+    const best = expected[order[0] ?? 0] ?? 0;
+    const close = order.filter((i) => best - (expected[i] ?? 0) < selectedWithin);
     for (const wanted of [1, 2, 3]) {
-      const chosen = order.slice(0, wanted);
+      const chosen = close.slice(0, wanted);
       const { selection, logits, policy: ran } = await read(engine, { policy: `${policy}+select:${wanted}` });
       expect(ran).toBe(policy === 'plain' ? `select:${wanted}` : `${policy}+select:${wanted}`);
       expect(selection?.passages.map(({ id }) => id)).toEqual(['bridge', 'town', 'river', 'hill']);
@@ -54,6 +57,27 @@ describe.each([...attentionPaths, gatheredPath])('$name attention', ({ name }) =
       expect(relativeError(logits, all.logits)).toBeGreaterThan(100 * bound);
     }
   });
+});
+
+it('reads no more passages than come close to the likeliest one', async () => {
+  await using engine = await open();
+  const expected = await relevances(engine, 'plain');
+  const best = expected.indexOf(Math.max(...expected));
+  const close = expected.filter((one) => (expected[best] ?? 0) - one < selectedWithin).length;
+  expect(close).toBeLessThan(3);
+  const twice = passages.flatMap((passage) => [passage, { ...passage, id: `${passage.id} again` }]);
+  for (const wanted of [1, 2, 4, 7]) {
+    const { selection, logits } = await read(engine, { policy: `select:${wanted}`, passages: twice });
+    const chosen = selection?.passages.flatMap(({ id, read: isRead }) => (isRead ? [id] : [])) ?? [];
+    expect(chosen).toHaveLength(Math.min(wanted, 2 * close));
+    const name = passages[best]?.id ?? '';
+    if (wanted === 1) expect([name, `${name} again`]).toContain(chosen[0]);
+    else expect(chosen).toEqual(expect.arrayContaining([name, `${name} again`]));
+    if (wanted > 2 || close > 1) continue;
+    const same = Array.from({ length: wanted }, () => passages[best] ?? []).flat();
+    const own = await read(engine, { policy: 'plain', passages: same });
+    expect(relativeError(logits, own.logits)).toBeLessThan(bound);
+  }
 });
 
 it('chooses nothing where there is nothing to choose, and never in full mode', async () => {
@@ -101,7 +125,9 @@ it('goes with recomputed and hidden heads, and with turns of a conversation', as
 
 it('takes up an earlier prompt only where the same passages were read', async () => {
   await using engine = await open({ prefixBytes: 2 ** 26 });
-  const reused = async (policy: string) => (await read(engine, { policy })).reusedTokens;
+  // Of two that are equal both are read, where two may be.
+  const twice = passages.flatMap((passage) => [passage, { ...passage, id: `${passage.id} again` }]);
+  const reused = async (policy: string) => (await read(engine, { policy, passages: twice })).reusedTokens;
   // The one passage was read while it was chosen, with this question.
   expect(await reused('select:1')).toBeGreaterThan(16);
   expect(await reused('select:2')).toBe(0);

@@ -5,7 +5,14 @@ import type { AnswerResult } from '@block-attention/engine/internal/engine';
 import { type Command, Option } from 'commander';
 import { loadAskSource, loadOpenEngine, loadOpenStore } from '../lazy.ts';
 import type { SourceResult } from '../options/ask-source.ts';
-import { addRetrievalOptions, modelOfIndex, modelReference, type RetrievalFlags } from '../options/index-options.ts';
+import {
+  addReadingOptions,
+  addRetrievalOptions,
+  modelOfIndex,
+  modelReference,
+  type ReadingFlags,
+  type RetrievalFlags,
+} from '../options/index-options.ts';
 import {
   addModelOptions,
   addModeOptions,
@@ -27,11 +34,10 @@ import { linesOf } from '../terminal/lines.ts';
 import { Output } from '../terminal/output.ts';
 import { incomplete, reportHit } from './search.ts';
 
-export interface AskOptions extends ModelOptions, ModeFlags, SamplingFlags, StoreFlags, RetrievalFlags {
+export interface AskOptions extends ModelOptions, ModeFlags, SamplingFlags, StoreFlags, RetrievalFlags, ReadingFlags {
   readonly passages?: string;
   readonly state?: string;
   readonly chat?: boolean;
-  readonly minCoverage?: number;
   readonly system?: string;
   readonly tenant?: string;
   readonly json?: boolean;
@@ -51,12 +57,7 @@ export function addAsk(program: Command, context: CommandContext): void {
     .option('--system <text>', "instruction in place of the template's own")
     .option('--tenant <salt>', 'share stored blocks only with requests of the same salt')
     .option('--json', 'result as one line of JSON');
-  addRetrievalOptions(command).addOption(
-    new Option(
-      '--min-coverage <share>',
-      'minimum share of the question that the passages must cover; below it the model is not asked (default: 0.4)',
-    ).argParser(numberOption('--min-coverage', { min: 0, max: 1 })),
-  );
+  addReadingOptions(addRetrievalOptions(command));
   addSamplingOptions(addModeOptions(addStoreOptions(addModelOptions(command, modelOfIndex))));
   command.action(async (question: string | undefined, options: AskOptions) => {
     // What is wrong shows before a model is loaded.

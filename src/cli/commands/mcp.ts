@@ -1,7 +1,13 @@
 /** `mcp`: the index and the answers from it as tools of the Model Context Protocol, over standard input and output. */
 import type { Command } from 'commander';
 import { loadMcpServer } from '../lazy.ts';
-import { addRetrievalOptions, modelOfIndex, type RetrievalFlags } from '../options/index-options.ts';
+import {
+  addReadingOptions,
+  addRetrievalOptions,
+  modelOfIndex,
+  type ReadingFlags,
+  type RetrievalFlags,
+} from '../options/index-options.ts';
 import {
   addModelOptions,
   addModeOptions,
@@ -13,8 +19,7 @@ import {
 import { numberOption } from '../options/numbers.ts';
 import type { CommandContext } from '../terminal/io.ts';
 
-export interface McpFlags extends ModelOptions, ModeFlags, StoreFlags, RetrievalFlags {
-  readonly minCoverage?: number;
+export interface McpFlags extends ModelOptions, ModeFlags, StoreFlags, RetrievalFlags, ReadingFlags {
   readonly maxTokens?: number;
 }
 
@@ -23,16 +28,11 @@ export function addMcp(program: Command, context: CommandContext): void {
     .command('mcp')
     .description('serve the index to programs that speak the Model Context Protocol, over standard input and output')
     .option(
-      '--min-coverage <share>',
-      'minimum share of a question that the passages must cover; below it the model is not asked (default: 0.4)',
-      numberOption('--min-coverage', { min: 0, max: 1 }),
-    )
-    .option(
       '--max-tokens <n>',
       'maximum tokens of the answer (default: 200)',
       numberOption('--max-tokens', { min: 1, whole: true }),
     );
-  addModeOptions(addStoreOptions(addModelOptions(addRetrievalOptions(command), modelOfIndex)));
+  addModeOptions(addStoreOptions(addModelOptions(addReadingOptions(addRetrievalOptions(command)), modelOfIndex)));
   command.action(async (flags: McpFlags) => {
     const { serveMcp } = await loadMcpServer();
     await serveMcp(flags, context.io);

@@ -55,7 +55,14 @@ export async function openSource(
     label: 'searching, and reading what was found',
     model: modelReference(options.model, io.env, index.model),
     answerer: (engine, request) =>
-      createConversation({ ...request, index, engine, retrieval, minCoverage: options.minCoverage }),
+      createConversation({
+        ...request,
+        index,
+        engine,
+        retrieval,
+        minCoverage: options.minCoverage,
+        excerpts: options.excerpts,
+      }),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

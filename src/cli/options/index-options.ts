@@ -21,6 +21,12 @@ export interface IndexFlags {
   readonly embed?: string;
 }
 
+/** Of commands that answer from what a search finds. */
+export interface ReadingFlags {
+  readonly minCoverage?: number;
+  readonly excerpts?: number;
+}
+
 export interface RetrievalFlags extends IndexFlags {
   readonly top?: number;
   readonly budget?: number;
@@ -97,6 +103,23 @@ export function addRerankOption(command: Command): Command {
     '--rerank <ref>',
     'reranker that orders what a search finds: a GGUF such as bge-reranker-v2-m3 (default: none)',
   );
+}
+
+/** For commands that answer from what a search finds. */
+export function addReadingOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--min-coverage <share>',
+        'minimum share of the question that the passages must cover; below it the model is not asked (default: 0.4)',
+      ).argParser(numberOption('--min-coverage', { min: 0, max: 1 })),
+    )
+    .addOption(
+      new Option(
+        '--excerpts <n>',
+        'sentences and table rows of what was found that are offered as passages of their own, where the policy chooses (default: 3)',
+      ).argParser(numberOption('--excerpts', { min: 0, max: 32, whole: true })),
+    );
 }
 
 export function addRetrievalOptions(command: Command): Command {

@@ -151,13 +151,14 @@ function addTools(server: McpServer, { index, model, retrieval, flags }: Parts):
     ({ question: asked, ...filter }, { signal }) =>
       answered(async () => {
         const { engine } = await model.get();
-        const { mode, maxTokens, minCoverage } = flags;
+        const { mode, maxTokens, minCoverage, excerpts } = flags;
         const policy = policyOf(flags);
         const conversation = createConversation({
           index,
           engine,
           retrieval: optionsOf(filter),
           minCoverage,
+          excerpts,
           mode,
           maxTokens,
           policy,

@@ -1,4 +1,7 @@
-/** A question over an index: find passages, answer over them as blocks in the order of the search, cite. */
+/**
+ * A question over an index: find passages, answer over them as blocks in the order of the search, cite. Where the policy
+ * chooses among passages, excerpts of them stand for election, too.
+ */
 import type {
   AnswerRequest,
   AnswerResult,
@@ -7,11 +10,13 @@ import type {
   KeyOptions,
   ModeChoice,
 } from '@block-attention/engine/internal/engine';
+import { choosesPassages } from '@block-attention/engine/internal/policy';
 import { type DocumentIndex, wordsOf } from '../catalog/document-index.ts';
 import type { DocumentsState } from '../catalog/documents-state.ts';
 import { wantsNeighbours } from '../catalog/neighbours.ts';
-import { passageOf, type SearchHit, type SearchOptions } from '../types.ts';
+import { type Chunk, passageOf, type SearchHit, type SearchOptions } from '../types.ts';
 import { type Citation, judgeAnswer } from './cite.ts';
+import { checkExcerpts, defaultExcerpts, excerptsOf, isExcerptOf } from './excerpts.ts';
 import { fitContext } from './fit-context.ts';
 import { defaultMinCoverage, mayAnswer, withoutAnswer } from './not-in-documents.ts';
 
@@ -25,13 +30,18 @@ export interface DocumentQuestion extends Omit<AnswerRequest, 'passages'> {
    * 0 always asks. Defaults to 0.4.
    */
   readonly minCoverage?: number | undefined;
+  /**
+   * Sentences and table rows of what was found that are offered as passages of their own where the policy chooses
+   * (`select:K`): those that share most words with the question. 0 offers none. Defaults to 3, at most 32.
+   */
+  readonly excerpts?: number | undefined;
   /** How far the documents are read, where the caller knows. Defaults to what the index knows. */
   readonly documents?: DocumentsState | undefined;
 }
 
 export interface DocumentAnswer extends AnswerResult {
   readonly citations: readonly Citation[];
-  /** What was found and read, in the order of the blocks. */
+  /** What was found and read, in the order of the blocks; excerpts, whose blocks follow, are of these. */
   readonly hits: readonly SearchHit[];
   /** Found passages and earlier turns for which the context had no room: the last of those, the oldest of these. */
   readonly leftOut: { readonly passages: number; readonly turns: number };
@@ -94,6 +104,8 @@ export interface Retrieved {
     | undefined;
   /** What was found, in the order of the blocks. */
   readonly hits: readonly SearchHit[];
+  /** What the prompt's passages are made of: what was found, and excerpts of it. */
+  readonly chunks: readonly Chunk[];
   /** The answer without the model. */
   readonly unasked: AnswerResult;
   readonly finish: (result: AnswerResult) => DocumentAnswer;
@@ -102,7 +114,9 @@ export interface Retrieved {
 /** The first half of an answer from documents. @throws EMPTY_QUESTION, INVALID_ARGUMENT, ABORTED */
 export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
   const started = performance.now();
-  const { index, engine, retrieval, minCoverage = defaultMinCoverage, documents: known, ...rest } = request;
+  const { index, engine, retrieval, minCoverage = defaultMinCoverage, documents: known, ...given } = request;
+  const { excerpts: wanted = defaultExcerpts, ...rest } = given;
+  const most = checkExcerpts(wanted);
   const { question, history = [], signal } = rest;
   const previous = history.at(-1)?.user;
   const documents = known ?? (await index.documents());
@@ -115,16 +129,20 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
   if (!speaks && rest.agent === undefined) {
     const leftOut = { passages: 0, turns: 0 };
     const judged = { citations: [], hits: found, leftOut, inDocuments: false, documents, asked: false, searchMs };
-    return { answer: undefined, hits: found, unasked, finish: (result) => ({ ...result, ...judged }) };
+    return { answer: undefined, hits: found, chunks: [], unasked, finish: (result) => ({ ...result, ...judged }) };
   }
   const read = speaks ? found : [];
-  const fitted = read.length === 0 ? { hits: read, history } : await fitContext(engine, rest, read);
+  const excerpts = chooses(engine, rest) ? excerptsOf(read, { question, words: wordsOf(index), most }) : [];
+  // Excerpts come last: they are what goes first where there is no room.
+  const fitted = read.length === 0 ? { hits: read, history } : await fitContext(engine, rest, [...read, ...excerpts]);
+  const room = fitted.hits.slice(0, read.length);
   const behind = [rest, {}].some((options) => wantsNeighbours(engine, options));
-  const hits = behind ? await hitsBehind(index, fitted.hits) : fitted.hits;
+  const hits = behind ? await hitsBehind(index, room) : room;
   const leftOut = { passages: read.length - hits.length, turns: history.length - fitted.history.length };
   const preparedMs = performance.now() - started;
-  const chunks = hits.map(({ chunk }) => chunk);
+  const chunks = [...hits, ...fitted.hits.slice(read.length)].map(({ chunk }) => chunk);
   return {
+    chunks,
     answer: {
       request: { ...rest, history: fitted.history, passages: chunks.map(passageOf) },
       note: (options) => index.noteBlocks(engine, chunks, options),
@@ -153,11 +171,23 @@ async function hitsBehind(index: DocumentIndex, hits: readonly SearchHit[]): Pro
   return hits.map((hit, i) => ({ ...hit, chunk: chunks[i] ?? hit.chunk }));
 }
 
-/** What an answer can rest on: the passages that the model read, where its policy chose among them. */
+/** Whether a request's policy chooses among its passages. */
+function chooses(engine: Engine, options: Omit<DocumentQuestion, 'index' | 'engine' | 'excerpts'>): boolean {
+  const { mode, policy } = engine.chooseMode(options);
+  return mode === 'block' && policy !== null && choosesPassages(policy);
+}
+
+/**
+ * What an answer can rest on: where its policy chose among the passages, those that the model read, all or an excerpt.
+ * A first passage is not chosen among: it is always read.
+ */
 function hitsRead(hits: readonly SearchHit[], { selection }: AnswerResult): readonly SearchHit[] {
   if (selection === null) return hits;
-  const unread = new Set(selection.passages.flatMap(({ id, read }) => (read ? [] : [id])));
-  return hits.filter(({ chunk }) => !unread.has(chunk.source));
+  const chosen = selection.passages;
+  return hits.filter(({ chunk: { source } }) => {
+    const own = chosen.filter(({ id }) => id === source || isExcerptOf(id, source));
+    return own.some(({ read }) => read) || own.every(({ id }) => id !== source);
+  });
 }
 
 /** In a conversation a question may need the one before it to be understood: both are searched for. */

@@ -130,6 +130,33 @@ describe('answers from documents', () => {
     expect(chat.hits).toHaveLength(1);
   });
 
+  it('are read from passages or excerpts of them where the policy chooses, and cite what was read', async () => {
+    const question = 'Who rotates the keys every ninety days, and where are keys kept?';
+    const ask = (options: object) =>
+      answerFromDocuments({ index, engine, question, ...saying('They are kept in a file.'), ...options }).result;
+    const all = await ask({});
+    expect(all.blocks.map(({ id }) => id)).toEqual(['system', ...all.hits.map(({ chunk }) => chunk.source)]);
+    const chosen = await ask({ policy: 'select:1' });
+    const sources = all.hits.map(({ chunk }) => chunk.source);
+    expect(chosen.hits).toEqual(all.hits);
+    // Of the passages, "Keys" alone has two sentences; both speak of keys.
+    const excerpts = ['keys.md:3~0-20', 'keys.md:3~21-45'];
+    const ids = chosen.selection?.passages.map(({ id }) => id) ?? [];
+    expect(ids.slice(0, sources.length)).toEqual(sources);
+    expect(ids.slice(sources.length)).toHaveLength(2);
+    expect(ids.slice(sources.length)).toEqual(expect.arrayContaining(excerpts));
+    const read = chosen.selection?.passages.filter((passage) => passage.read).map(({ id }) => id.split('~')[0]);
+    expect(read).toHaveLength(1);
+    // Only what was read can bear an answer out.
+    expect(chosen.inDocuments).toBe(read?.[0] === 'keys.md:3');
+    const none = await ask({ policy: 'select:1', excerpts: 0 });
+    expect(none.selection?.passages.map(({ id }) => id)).toEqual(sources);
+    await expect(ask({ excerpts: 33 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    // Modes that read all passages have no use for them.
+    const full = await ask({ policy: 'select:1', mode: 'full' });
+    expect(full).toMatchObject({ selection: null, tokens: { context: all.tokens.context } });
+  });
+
   it('fail where they are awaited, and can be cancelled', async () => {
     await expect(answerFromDocuments({ index, engine, question: ' ' }).result).rejects.toMatchObject({
       code: 'EMPTY_QUESTION',

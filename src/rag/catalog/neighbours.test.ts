@@ -97,6 +97,10 @@ describe('an index of which the policy asks what stands before', () => {
     await ask({ policy: 'anchor:bos' });
     const made = blocks();
     expect(made).toBeGreaterThan(5);
+    const { selection } = await ask({ policy: 'select:1' });
+    const excerpts = selection?.passages.filter(({ id }) => id.includes('~')) ?? [];
+    expect(excerpts.length).toBeGreaterThan(0);
+    expect(blocks()).toBeGreaterThanOrEqual(made + excerpts.length);
     corpus.remove('keys.md');
     corpus.remove('note.txt');
     await update();

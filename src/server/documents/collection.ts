@@ -21,9 +21,10 @@ export interface CollectionOptions extends KeepOptions {
   readonly limits: UploadLimits;
 }
 
-/** How passages are found, and when the model is not asked. */
+/** How passages are found, when the model is not asked, and how many excerpts are offered beside them. */
 export interface Retrieval extends SearchOptions {
   readonly minCoverage?: number | undefined;
+  readonly excerpts?: number | undefined;
 }
 
 /** A retrieved answer, and what is to be done when it has ended. */
@@ -71,7 +72,7 @@ export class Collection {
   }
 
   /** Passages for a question. Their blocks, however they are encoded, leave the store with their documents. */
-  async retrieve(answer: AnswerRequest, { minCoverage, ...retrieval }: Retrieval): Promise<Answering> {
+  async retrieve(answer: AnswerRequest, { minCoverage, excerpts, ...retrieval }: Retrieval): Promise<Answering> {
     const engine = this.#engine;
     const { passages: _, ...question } = answer;
     const roots = this.keeper.roots;
@@ -81,6 +82,7 @@ export class Collection {
       engine,
       retrieval: { ...retrieval, roots },
       minCoverage,
+      excerpts,
       documents: this.keeper.documents,
     });
     if (found.answer === undefined) return { ...found, release: () => undefined };
@@ -88,8 +90,7 @@ export class Collection {
     // As this request runs, and as requests run that say nothing: checks read it once more in that way.
     const ways: KeyOptions[] = [{ tenant }, ...(policy === undefined ? [] : [{ tenant, policy }])];
     for (const way of ways) await found.answer.note(way);
-    const chunks = found.hits.map(({ chunk }) => chunk);
-    return { ...found, release: () => void this.#forgetGone(chunks, ways) };
+    return { ...found, release: () => void this.#forgetGone(found.chunks, ways) };
   }
 
   /** A file's state in the index. */

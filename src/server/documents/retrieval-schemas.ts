@@ -36,6 +36,10 @@ const retrievalObject = z.strictObject({
     description:
       'Minimum share of the question’s words that a passage must contain, weighted by rarity. Below it the model is not asked. Defaults to 0.4. 0 always asks.',
   }),
+  excerpts: z.number().int().min(0).max(32).nullish().openapi({
+    description:
+      'Sentences and table rows of the passages found that are offered as passages of their own, where the policy chooses among passages (`select:K`). Defaults to 3. 0 offers none.',
+  }),
 });
 
 /** `true` and `{}` are the same. */
@@ -69,7 +73,11 @@ export function searchOptionsOf({ top, budget, paths, types, since, until, by }:
 export function retrievalOf(value: z.output<typeof retrievalSchema> | null | undefined): Retrieval | undefined {
   if (value === undefined || value === null || value === false) return undefined;
   if (value === true) return {};
-  return { ...searchOptionsOf(value), minCoverage: value.min_coverage ?? undefined };
+  return {
+    ...searchOptionsOf(value),
+    minCoverage: value.min_coverage ?? undefined,
+    excerpts: value.excerpts ?? undefined,
+  };
 }
 
 const placeSchema = z.object({

@@ -1,7 +1,7 @@
 /**
  * Which passages an answer is read from, where its policy chooses (`select:K`): the final block is read behind every
  * passage alone, beside what is not a passage, and those stay behind which "the documents do not answer this" is least
- * likely. Their states are there; what is computed is the question, once per passage, in batches.
+ * likely: one, and up to K that come close to it. Their states are there; what is computed is the question, once per passage, in batches.
  *
  * Knows a plan and its pinned blocks; not how the answer is made. Invariant: no sequence outlives the call, however it ends.
  */
@@ -12,6 +12,7 @@ import type { BlockHandle } from '../../store/index.ts';
 import { contextBytes, contextScope, openContext } from '../blocks/read-context.ts';
 import type { EngineParts } from '../engine.ts';
 import type { ContextPolicy } from '../policy/policy.ts';
+import { selectedWithin } from '../policy/select.ts';
 import type { Selection } from '../types.ts';
 import { splitPlan } from './answer-plan.ts';
 import { answerTokens, textLogprob } from './score-texts.ts';
@@ -73,7 +74,9 @@ export function selectWork(
       const found = await readAlone(parts, readings, { policy, ownTokens, refusal, ...options });
       const doubts = found.map(({ logprob }) => logprob);
       const ranked = passages.map((index, at) => ({ index, doubt: doubts[at] ?? 0 })).sort((a, b) => a.doubt - b.doubt);
-      const chosen = ranked.slice(0, wanted).map(({ index }) => index);
+      const limit = (ranked[0]?.doubt ?? 0) + selectedWithin;
+      const close = ranked.filter(({ doubt }, at) => at === 0 || doubt < limit);
+      const chosen = close.slice(0, wanted).map(({ index }) => index);
       return {
         passages: passages.map((index, at) => ({
           id: plan.blocks[index]?.id ?? String(index),

@@ -23,7 +23,7 @@ interface PolicyParts {
   readonly recompute: Recomputation | null;
   /** First tokens of later blocks that the final block does not see; 0 for none. */
   readonly hide: number;
-  /** Passages that the final block reads, chosen by reading it behind each of them; 0 for all. */
+  /** Most passages that the final block reads, chosen by reading it behind each of them; 0 for all. */
   readonly select: number;
 }
 
@@ -122,6 +122,11 @@ export function trainingPart({ anchor }: ContextPolicy): ContextPolicy {
 /** Whether blocks depend on the passages before them: they are of use where passages say what those are. */
 export function seesNeighbour({ neighbour }: ContextPolicy): boolean {
   return neighbour > 0;
+}
+
+/** Whether the final block reads some of the passages alone, chosen by what the model says behind each. */
+export function choosesPassages({ select }: ContextPolicy): boolean {
+  return select > 0;
 }
 
 /** The part of a policy that decides what a final block sees of its context, for those that have seen it; '' for all. */
