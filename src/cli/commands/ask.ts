@@ -2,7 +2,7 @@
 
 import { BlockAttentionError, throwIfAborted } from '@block-attention/engine/internal/base';
 import type { AnswerResult } from '@block-attention/engine/internal/engine';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { loadAskSource, loadOpenEngine, loadOpenStore } from '../lazy.ts';
 import type { SourceResult } from '../options/ask-source.ts';
 import {
@@ -24,7 +24,6 @@ import {
   type SamplingFlags,
   type StoreFlags,
 } from '../options/model-options.ts';
-import { numberOption } from '../options/numbers.ts';
 import { textOf } from '../options/text-file.ts';
 import { readAhead } from '../runtime/read-ahead.ts';
 import { invalid } from '../terminal/errors.ts';
