@@ -1,6 +1,7 @@
 /**
- * Decoding after 8,192 tokens of context in 512-token blocks, one sequence and eight that share the passages, against
- * llama.cpp with the same context in its cache: one sequence, and eight that share it as one prefix; and against
+ * Decoding after 8,192 tokens of context, in blocks of 512 tokens and, as passages are, of 128, one sequence and eight that
+ * share the passages, against llama.cpp with the same context in its cache: one sequence, and eight that share it as one
+ * prefix; and against
  * transformers.js with one where it is given the model (`--onnx`). `npm run bench -- decode`
  */
 import { openReference } from '@block-attention/engine/internal/ggml';
@@ -27,6 +28,8 @@ const steps = 24;
 const question = someTokens(vocabulary, 50, 99);
 const [[, firstPath]] = paths;
 const blocks = await someBlocks(bench, firstPath, count, blockTokens);
+const passageTokens = 128;
+const passages = await someBlocks(bench, firstPath, (count * blockTokens) / passageTokens, passageTokens);
 
 const together = 8;
 const context = count * blockTokens + question.length;
@@ -53,10 +56,10 @@ if (transformersJs !== undefined) {
   await transformersJs.keep(Int32Array.from(whole.slice(question.length + steps + 1)), 'context');
 }
 
-async function decodeOurs(attention: AttentionFactory, sequences: number): Promise<number> {
+async function decodeOurs(attention: AttentionFactory, sequences: number, context = blocks): Promise<number> {
   const batch = Array.from(
     { length: sequences },
-    () => new Sequence(backend, layout, blocks, question.length + steps + 8),
+    () => new Sequence(backend, layout, context, question.length + steps + 8),
   );
   await forwardStep(
     model,
@@ -86,6 +89,7 @@ const times = await interleave(
       `${name}, 1 sequence`,
       () => decodeOurs(attention, 1),
     ]),
+    [`${paths[0][0]}, 1 sequence, ${passages.length} blocks`, () => decodeOurs(firstPath, 1, passages)],
     // Stock operations for eight take minutes.
     [`${paths[0][0]}, 8 sequences`, () => decodeOurs(firstPath, together)],
     [

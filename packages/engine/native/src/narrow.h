@@ -12,7 +12,7 @@ enum {
   ROWS_AT_ONCE = REGISTERS == 32 ? 4 : 3,
   // How far ahead memory is asked for: short rows in four streams, and K and V in turn, are beyond what the hardware
   // foresees.
-  AHEAD_BYTES = 4096,
+  AHEAD_BYTES = 8192,
   APART_ROWS = 8,  // rows ahead, where those of V^T lie apart
 };
 
