@@ -1,7 +1,7 @@
 /**
  * Questions that people ask of a manual, answered as `index` and `ask` answer them with no options:
  *   npm run bench -- manual [--model REF] [--adapter FILE] [--mode block|full|auto] [--limit N] [--kind KIND]
- *     [--policy POLICY] [--top N] [--tables rows|markdown] [--threads N] [--json]
+ *     [--policy POLICY] [--top N] [--excerpts N] [--tables rows|markdown] [--set company|bicycles] [--threads N] [--json]
  * The pages and questions are those of tests/manual. Each question is asked by itself: found, refused or read, and cited.
  * What is wrong is shown with what was said, and whether the passages held the answer at all: a miss of retrieval, of the
  * refusal, or of reading. `--limit` takes questions evenly over all, or over those of
@@ -21,7 +21,9 @@ import {
   isRight,
   type ManualQuestion,
   pagesFolder,
+  type QuestionSet,
   questionKinds,
+  questionSets,
   readManualQuestions,
 } from '../../tests/manual/question-set.ts';
 import { printResult, round } from '../support/harness.ts';
@@ -36,6 +38,8 @@ const { values } = parseArgs({
     kind: { type: 'string' },
     policy: { type: 'string' },
     top: { type: 'string' },
+    excerpts: { type: 'string' },
+    set: { type: 'string', default: 'company' },
     tables: { type: 'string' },
     threads: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -64,8 +68,13 @@ const { path, name, adapter: ownAdapter } = await resolveModel(values.model);
 // What comes with the model, unless another is named.
 const adapter = values.adapter ?? ownAdapter;
 const mode = values.mode as RequestedMode;
+if (!Object.hasOwn(questionSets, values.set)) {
+  throw new Error(`--set is ${values.set}: give one of ${Object.keys(questionSets).join(', ')}`);
+}
+const set = values.set as QuestionSet;
+const excerpts = values.excerpts === undefined ? undefined : Number(values.excerpts);
 const rows: Row[] = [];
-const asked = readManualQuestions().filter(({ kind }) => values.kind === undefined || kind === values.kind);
+const asked = readManualQuestions(set).filter(({ kind }) => values.kind === undefined || kind === values.kind);
 if (asked.length === 0) throw new Error(`--kind is ${values.kind}: give one of ${questionKinds.join(', ')}`);
 try {
   await using engine = await createEngine({
@@ -76,10 +85,10 @@ try {
     ...(values.threads !== undefined && { threads: Number(values.threads) }),
   });
   const index = await openIndex({ directory });
-  await index.update(pagesFolder, { tokenizer: engine.tokenizer, tables: values.tables as TableForm | undefined });
+  await index.update(pagesFolder(set), { tokenizer: engine.tokenizer, tables: values.tables as TableForm | undefined });
   for (const question of evenly(asked, Number(values.limit))) {
     const retrieval = values.top === undefined ? undefined : { top: Number(values.top) };
-    const result = await createConversation({ index, engine, retrieval }).ask(question.question).result;
+    const result = await createConversation({ index, engine, retrieval, excerpts }).ask(question.question).result;
     const { text, asked, inDocuments, hits, citations, ttftMs } = result;
     const ofPage = hits.map(({ chunk }) => (chunk.path === question.page ? chunk : undefined));
     const passageRank =
@@ -115,6 +124,8 @@ printResult({
   mode,
   policy: values.policy ?? 'default',
   tables: values.tables ?? 'default',
+  set,
+  excerpts: values.excerpts ?? 'default',
   right,
   questions: rows.length,
   rows,

@@ -20,7 +20,7 @@ import {
 
 const questions = readManualQuestions();
 const answerable = questions.filter(({ answers }) => answers.length > 0);
-const pages = readdirSync(pagesFolder);
+const pages = readdirSync(pagesFolder());
 const asked = (answers: string[], text: string, inDocuments = true) =>
   isRight({ question: '?', answers, page: 'p.md', kind: 'span' }, { text, asked: true, inDocuments });
 
@@ -52,6 +52,19 @@ describe('the questions', () => {
     for (const form of one.answers) expect(normalizeAnswer(form)).not.toBe('');
     expect(one.kind === 'yes/no').toBe(one.answers.some((form) => form === 'yes' || form === 'no'));
     expect(one.kind === 'none').toBe(false);
+  });
+});
+
+describe('the questions about bicycles', () => {
+  const others = readManualQuestions('bicycles');
+  it('are 72, each once, of all kinds, about every page; their answers stand on it', () => {
+    expect(new Set(others.map(({ question }) => question)).size).toBe(72);
+    expect(new Set(others.map(({ kind }) => kind))).toEqual(new Set(questionKinds));
+    const answered = others.filter(({ answers }) => answers.length > 0);
+    expect(answered).toHaveLength(60);
+    expect(new Set(answered.map(({ page }) => page))).toEqual(new Set(readdirSync(pagesFolder('bicycles'))));
+    for (const one of answered) expect(holdsAnswer(readPage(one.page, 'bicycles'), one), one.question).toBe(true);
+    for (const { kind, answers } of others) expect(kind === 'none').toBe(answers.length === 0);
   });
 });
 
@@ -92,7 +105,7 @@ describe('what is found', () => {
   beforeAll(async () => {
     using tokenizer = await openTokenCounter(modelAliases.embedded?.file ?? '');
     index = await openIndex({ directory });
-    const { files } = await index.update(pagesFolder, { tokenizer });
+    const { files } = await index.update(pagesFolder(), { tokenizer });
     expect(files).toMatchObject({ total: pages.length, skipped: [], notes: [] });
   });
   afterAll(async () => {

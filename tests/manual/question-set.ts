@@ -3,7 +3,8 @@
  * answers that count. All of it is invented.
  *
  * `questions.jsonl` holds one `ManualQuestion` per line. A question without answers is one that the pages do not answer,
- * though most of these come close.
+ * though most of these come close. Two sets: a company's, and one about bicycles, written by somebody who had seen neither
+ * the first one nor what answers it, and which nothing was made to fit.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,17 +33,24 @@ export interface Outcome {
   readonly inDocuments: boolean;
 }
 
-export const pagesFolder = join(import.meta.dirname, 'pages');
+/** By name, the folder of each set. */
+export const questionSets = {
+  company: import.meta.dirname,
+  bicycles: join(import.meta.dirname, 'bicycles'),
+} as const;
+export type QuestionSet = keyof typeof questionSets;
 
-export function readManualQuestions(): ManualQuestion[] {
-  const lines = readFileSync(join(import.meta.dirname, 'questions.jsonl'), 'utf8')
-    .trim()
-    .split('\n');
+export function pagesFolder(set: QuestionSet = 'company'): string {
+  return join(questionSets[set], 'pages');
+}
+
+export function readManualQuestions(set: QuestionSet = 'company'): ManualQuestion[] {
+  const lines = readFileSync(join(questionSets[set], 'questions.jsonl'), 'utf8').trim().split('\n');
   return lines.map((line) => JSON.parse(line) as ManualQuestion);
 }
 
-export function readPage(page: string): string {
-  return readFileSync(join(pagesFolder, page), 'utf8');
+export function readPage(page: string, set: QuestionSet = 'company'): string {
+  return readFileSync(join(pagesFolder(set), page), 'utf8');
 }
 
 /** Whether a text has a form in it, both normalised as answers are scored. A number counts as a whole: 490 has no 49. */
