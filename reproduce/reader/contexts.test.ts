@@ -139,6 +139,40 @@ it('passages that stand alone are asked what they answer and what is near, and g
   expect(distracted).toBeGreaterThan(5);
 });
 
+it('sentences and rows that stand alone are asked what they say and what the others of their passage say', () => {
+  const random = createRandom(9);
+  const tables = tableUnits(60, random);
+  const shares = { [tableSet]: 1 };
+  const alone = { ...recipe, shares, passages: [1] as const, aloneUnanswered: 3, aloneExcerpt: 1 };
+  const stream = new ContextStream(new Map([[tableSet, tables]]), alone, random);
+  const [whole, excerpts] = [new Set(tables.flatMap(({ passages }) => passages.map(({ text }) => text))), new Set()];
+  let [answered, refused] = [0, 0];
+  for (let i = 0; i < 200; i++) {
+    const { passages, questions } = stream.next();
+    const [{ title, text } = { title: '', text: '' }] = passages;
+    expect(passages).toHaveLength(1);
+    expect(text).not.toContain('\n');
+    expect(whole).not.toContain(text);
+    expect([...whole].some((one) => one.includes(text))).toBe(true);
+    excerpts.add(text);
+    expect(questions.length).toBeGreaterThan(0);
+    for (const { question, answers } of questions) {
+      const unit = tables.find(({ passages: own, asked }) => {
+        return own.some((one) => one.text.includes(text)) && asked.some((one) => one.question === question);
+      });
+      const answer = unit?.asked.find((one) => one.question === question)?.answer ?? '';
+      expect(answer).not.toBe('');
+      if (answers.length > 0) answered++;
+      else refused++;
+      if (answers.length > 0) expect(text.toLowerCase()).toContain(answer.toLowerCase());
+      else expect(`${title}\n${text}`.toLowerCase()).not.toContain(answer.toLowerCase());
+    }
+  }
+  expect(excerpts.size).toBeGreaterThan(100);
+  expect(answered).toBeGreaterThan(100);
+  expect(refused).toBeGreaterThan(100);
+});
+
 it('tables hold their answers in the row they name, however they are turned, and lack what nothing answers', () => {
   const random = createRandom(6);
   const kinds = new Set<string>();

@@ -7,6 +7,7 @@
  * sources and seed give the same contexts.
  */
 import type { Random } from '@block-attention/engine/internal/base';
+import { sentenceRanges } from '../../src/rag/answer/passage-sentences.ts';
 import type { Asked, Passage, Unit } from './sources.ts';
 
 /** A line of `finetune --data`. */
@@ -36,6 +37,11 @@ export interface ContextRecipe {
    * what it does not answer. Defaults to 0.
    */
   readonly aloneDistractor?: number;
+  /**
+   * Probability that of a passage which would stand alone one sentence or row does, as answers from documents offer them:
+   * what the others of the passage say is what it does not answer. Defaults to 0.
+   */
+  readonly aloneExcerpt?: number;
   /** Longest passage, in characters. */
   readonly longest: number;
 }
@@ -123,9 +129,10 @@ export class ContextStream {
    */
   #alone(): Context {
     const random = this.#random;
-    const { aloneDistractor = 0, aloneUnanswered = 1, perUnit } = this.#recipe;
+    const { aloneDistractor = 0, aloneExcerpt = 0, aloneUnanswered = 1, perUnit } = this.#recipe;
     const one = this.#draw();
     const { unit } = one;
+    if (aloneExcerpt > 0 && random.uniform() < aloneExcerpt) return this.#excerpt(one) ?? this.#alone();
     const [other] = random.shuffle(unit.distractors);
     if (other !== undefined && random.uniform() < aloneDistractor) {
       const held = `${other.title} ${other.text}`.toLowerCase();
@@ -144,6 +151,37 @@ export class ContextStream {
       passages: unit.passages,
       questions: random.shuffle(questions).map(lineOf),
     };
+  }
+
+  /** One sentence or row of a passage that several make up; undefined where no question is about one of them alone. */
+  #excerpt({ unit }: Drawn): Context | undefined {
+    const random = this.#random;
+    const { aloneUnanswered = 1, perUnit } = this.#recipe;
+    const passage = random.pick(unit.passages);
+    const sentences = sentenceRanges(passage.text).map((range) => passage.text.slice(...range));
+    if (sentences.length < 2) return undefined;
+    const placed = unit.asked.flatMap((asked) => {
+      const { answer } = asked;
+      if (answer === undefined || /^(yes|no)$/i.test(answer)) return [];
+      const holding = sentences.filter((sentence) => holds(sentence, answer));
+      const [sentence] = holding;
+      return sentence === undefined || holding.length > 1 ? [] : [{ asked, answer, sentence }];
+    });
+    if (placed.length === 0) return undefined;
+    // Now and then one that nothing is asked about.
+    const sentence = random.uniform() < 0.8 ? random.pick(placed).sentence : random.pick(sentences);
+    const held = `${passage.title}\n${sentence}`;
+    const own = random.shuffle(placed.filter((one) => one.sentence === sentence)).slice(0, perUnit);
+    const others = placed.filter((one) => one.sentence !== sentence && !holds(held, one.answer));
+    const unanswered = random
+      .shuffle(others)
+      .slice(0, own.length === 0 ? perUnit : 1 + random.integer(aloneUnanswered));
+    const questions = [
+      ...own.map(({ asked }) => lineOf(asked)),
+      ...unanswered.map(({ asked: { question } }) => ({ question, answers: [] })),
+    ];
+    if (questions.length === 0) return undefined;
+    return { passages: [{ ...passage, text: sentence }], questions: random.shuffle(questions) };
   }
 
   #draw(): Drawn {
@@ -178,6 +216,10 @@ export class ContextStream {
 
 function lineOf({ question, answer }: Asked): Context['questions'][number] {
   return { question, answers: answer === undefined ? [] : [answer] };
+}
+
+function holds(text: string, answer: string): boolean {
+  return text.toLowerCase().includes(answer.toLowerCase());
 }
 
 function titleOf(unit: Unit): string | undefined {

@@ -22,7 +22,10 @@ export function lossChart(points: readonly LossPoint[]): Promise<string> {
       color: {
         field: 'stage',
         type: 'nominal',
-        scale: { domain: stages, range: [...modeColours, '#009e73', '#8a4f7d', '#4d4d4d', '#b8860b', '#c2549d'] },
+        scale: {
+          domain: stages,
+          range: [...modeColours, '#009e73', '#8a4f7d', '#4d4d4d', '#b8860b', '#c2549d', '#5b7f2b'],
+        },
         legend: { title: null, orient: 'top-right', offset: 8 },
       },
     },
