@@ -157,7 +157,8 @@ export class ContextStream {
   #excerpt({ unit }: Drawn): Context | undefined {
     const random = this.#random;
     const { aloneUnanswered = 1, perUnit } = this.#recipe;
-    const passage = random.pick(unit.passages);
+    const passage = unit.passages[random.integer(unit.passages.length)];
+    if (passage === undefined) return undefined;
     const sentences = sentenceRanges(passage.text).map((range) => passage.text.slice(...range));
     if (sentences.length < 2) return undefined;
     const placed = unit.asked.flatMap((asked) => {
@@ -169,7 +170,8 @@ export class ContextStream {
     });
     if (placed.length === 0) return undefined;
     // Now and then one that nothing is asked about.
-    const sentence = random.uniform() < 0.8 ? random.pick(placed).sentence : random.pick(sentences);
+    const from = random.uniform() < 0.8 ? placed.map((one) => one.sentence) : sentences;
+    const sentence = from[random.integer(from.length)] ?? '';
     const held = `${passage.title}\n${sentence}`;
     const own = random.shuffle(placed.filter((one) => one.sentence === sentence)).slice(0, perUnit);
     const others = placed.filter((one) => one.sentence !== sentence && !holds(held, one.answer));

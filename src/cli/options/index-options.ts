@@ -126,9 +126,10 @@ export function addRetrievalOptions(command: Command): Command {
   const repeated = (text: string, before: readonly string[] = []) => [...before, text];
   return addRerankOption(addIndexOptions(command))
     .addOption(
-      new Option('--top <n>', 'maximum number of passages (default: 8)').argParser(
-        numberOption('--top', { min: 1, max: 1000, whole: true }),
-      ),
+      new Option(
+        '--top <n>',
+        'maximum number of passages (default: 8, and 5 where the policy of an answer chooses)',
+      ).argParser(numberOption('--top', { min: 1, max: 1000, whole: true })),
     )
     .addOption(
       new Option('--budget <tokens>', 'maximum tokens of all passages together').argParser(

@@ -23,7 +23,10 @@ import { defaultMinCoverage, mayAnswer, withoutAnswer } from './not-in-documents
 export interface DocumentQuestion extends Omit<AnswerRequest, 'passages'> {
   readonly index: DocumentIndex;
   readonly engine: Engine;
-  /** How passages are found. Of those, as many are used as the context has room for beside question and answer. */
+  /**
+   * How passages are found. Of those, as many are used as the context has room for beside question and answer. `top`
+   * defaults to 8, and to 5 where the policy chooses among passages (`select:K`).
+   */
   readonly retrieval?: SearchOptions | undefined;
   /**
    * Share of the question's words, by rarity, that one of the best passages must have; else the model is not asked.
@@ -38,6 +41,12 @@ export interface DocumentQuestion extends Omit<AnswerRequest, 'passages'> {
   /** How far the documents are read, where the caller knows. Defaults to what the index knows. */
   readonly documents?: DocumentsState | undefined;
 }
+
+/**
+ * Passages that are looked for by default where the policy chooses among them: the question is read behind each. With
+ * excerpts beside them as many questions were answered from five as from eight (docs/log/quality.md).
+ */
+const chosenFrom = 5;
 
 export interface DocumentAnswer extends AnswerResult {
   readonly citations: readonly Citation[];
@@ -120,7 +129,9 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
   const { question, history = [], signal } = rest;
   const previous = history.at(-1)?.user;
   const documents = known ?? (await index.documents());
-  const found = await find(index, question, previous, { ...retrieval, signal });
+  const choosing = chooses(engine, rest);
+  const top = retrieval?.top ?? (choosing ? chosenFrom : undefined);
+  const found = await find(index, question, previous, { ...retrieval, top, signal });
   const searchMs = performance.now() - started;
   const unasked = unaskedAnswer(withoutAnswer(documents), engine.chooseMode(rest), searchMs);
   // A question that leans on the one before it names only a part of what it asks about.
@@ -132,7 +143,7 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
     return { answer: undefined, hits: found, chunks: [], unasked, finish: (result) => ({ ...result, ...judged }) };
   }
   const read = speaks ? found : [];
-  const excerpts = chooses(engine, rest) ? excerptsOf(read, { question, words: wordsOf(index), most }) : [];
+  const excerpts = choosing ? excerptsOf(read, { question, words: wordsOf(index), most }) : [];
   // Excerpts come last: they are what goes first where there is no room.
   const fitted = read.length === 0 ? { hits: read, history } : await fitContext(engine, rest, [...read, ...excerpts]);
   const room = fitted.hits.slice(0, read.length);
