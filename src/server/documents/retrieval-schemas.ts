@@ -10,13 +10,10 @@ const moment = z
   .transform((value) => (typeof value === 'number' ? value : Date.parse(value)));
 
 export const retrievalFields = {
-  top: z
-    .number()
-    .int()
-    .min(1)
-    .max(1000)
-    .nullish()
-    .openapi({ description: 'Maximum number of passages. Defaults to 8.' }),
+  top: z.number().int().min(1).max(1000).nullish().openapi({
+    description:
+      'Maximum number of passages. Defaults to 8; for an answer under a policy that chooses among passages, to 5.',
+  }),
   budget: z.number().int().min(1).nullish().openapi({ description: 'Maximum tokens of all passages together.' }),
   paths: z.array(z.string().min(1).max(1024)).max(100).nullish().openapi({
     description: 'Globs on the path below the folder, such as `guides/**`. A file must match one of them.',

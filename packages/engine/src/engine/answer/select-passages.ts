@@ -59,7 +59,7 @@ export function selectWork(
   const wanted = policy?.select ?? 0;
   if (wanted === 0) return undefined;
   const passages = selectable(plan);
-  if (passages.length <= wanted) return undefined;
+  if (passages.length < 2) return undefined;
   const refusal = answerTokens(notInDocuments, plan.answerAfterSpace, parts.tokenizer);
   const ownTokens = parts.source.growingLayout.padded(splitPlan(plan).question.length + refusal.length);
   const alone = passages.map((index) => without(plan, passages, [index]));
