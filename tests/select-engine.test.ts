@@ -18,6 +18,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 beforeAll(() => writeRandomModel(modelPath, { family: 'llama', contextTokens: 2048 }, 11));
 
 const [passages, question] = [[...bridgePassages], bridgeQuestion];
+/** Of two that are equal both are read, where two may be. */
+const twice = passages.flatMap((passage) => [passage, { ...passage, id: `${passage.id} again` }]);
 const { open, read } = enginesOf(modelPath, { passages, question }, inFloats);
 
 /** Products of f32 in another order: batches of other sizes, blocks at other places. */
@@ -65,7 +67,6 @@ it('reads no more passages than come close to the likeliest one', async () => {
   const best = expected.indexOf(Math.max(...expected));
   const close = expected.filter((one) => (expected[best] ?? 0) - one < selectedWithin).length;
   expect(close).toBeLessThan(3);
-  const twice = passages.flatMap((passage) => [passage, { ...passage, id: `${passage.id} again` }]);
   for (const wanted of [1, 2, 4, 7]) {
     const { selection, logits } = await read(engine, { policy: `select:${wanted}`, passages: twice });
     const chosen = selection?.passages.flatMap(({ id, read: isRead }) => (isRead ? [id] : [])) ?? [];
@@ -126,8 +127,6 @@ it('goes with recomputed and hidden heads, and with turns of a conversation', as
 
 it('takes up an earlier prompt only where the same passages were read', async () => {
   await using engine = await open({ prefixBytes: 2 ** 26 });
-  // Of two that are equal both are read, where two may be.
-  const twice = passages.flatMap((passage) => [passage, { ...passage, id: `${passage.id} again` }]);
   const reused = async (policy: string) => (await read(engine, { policy, passages: twice })).reusedTokens;
   // The one passage was read while it was chosen, with this question.
   expect(await reused('select:1')).toBeGreaterThan(16);

@@ -1,8 +1,7 @@
 /**
  * Decoding after 8,192 tokens of context, in blocks of 512 tokens and, as passages are, of 128, one sequence and eight that
  * share the passages, against llama.cpp with the same context in its cache: one sequence, and eight that share it as one
- * prefix; and against
- * transformers.js with one where it is given the model (`--onnx`). `npm run bench -- decode`
+ * prefix; and against transformers.js with one where it is given the model (`--onnx`). `npm run bench -- decode`
  */
 import { openReference } from '@block-attention/engine/internal/ggml';
 import { type AttentionFactory, DecodeGraph, forwardStep, Sequence } from '@block-attention/engine/internal/model';
@@ -56,10 +55,10 @@ if (transformersJs !== undefined) {
   await transformersJs.keep(Int32Array.from(whole.slice(question.length + steps + 1)), 'context');
 }
 
-async function decodeOurs(attention: AttentionFactory, sequences: number, context = blocks): Promise<number> {
+async function decodeOurs(attention: AttentionFactory, sequences: number, behind = blocks): Promise<number> {
   const batch = Array.from(
     { length: sequences },
-    () => new Sequence(backend, layout, context, question.length + steps + 8),
+    () => new Sequence(backend, layout, behind, question.length + steps + 8),
   );
   await forwardStep(
     model,

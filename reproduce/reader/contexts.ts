@@ -8,7 +8,7 @@
  */
 import type { Random } from '@block-attention/engine/internal/base';
 import { sentenceRanges } from '../../src/rag/answer/passage-sentences.ts';
-import type { Asked, Passage, Unit } from './sources.ts';
+import { type Asked, isYesOrNo, type Passage, type Unit } from './sources.ts';
 
 /** A line of `finetune --data`. */
 export interface Context {
@@ -135,8 +135,8 @@ export class ContextStream {
     if (aloneExcerpt > 0 && random.uniform() < aloneExcerpt) return this.#excerpt(one) ?? this.#alone();
     const [other] = random.shuffle(unit.distractors);
     if (other !== undefined && random.uniform() < aloneDistractor) {
-      const held = `${other.title} ${other.text}`.toLowerCase();
-      const asked = unit.asked.filter(({ answer }) => answer !== undefined && !held.includes(answer.toLowerCase()));
+      const held = `${other.title} ${other.text}`;
+      const asked = unit.asked.filter(({ answer }) => answer !== undefined && !holds(held, answer));
       const questions = asked.slice(0, perUnit).map(({ question }) => ({ question, answers: [] }));
       if (questions.length > 0) return { passages: [other], questions };
     }
@@ -163,7 +163,7 @@ export class ContextStream {
     if (sentences.length < 2) return undefined;
     const placed = unit.asked.flatMap((asked) => {
       const { answer } = asked;
-      if (answer === undefined || /^(yes|no)$/i.test(answer)) return [];
+      if (answer === undefined || isYesOrNo(answer)) return [];
       const holding = sentences.filter((sentence) => holds(sentence, answer));
       const [sentence] = holding;
       return sentence === undefined || holding.length > 1 ? [] : [{ asked, answer, sentence }];
@@ -199,7 +199,7 @@ export class ContextStream {
 
   /** A question about the page of one of the passages, or any, whose answer none of them holds. */
   #stray(drawn: readonly Drawn[], passages: readonly Passage[]): Asked | undefined {
-    const held = passages.map(({ title, text }) => `${title} ${text}`.toLowerCase()).join('\n');
+    const held = passages.map(({ title, text }) => `${title} ${text}`).join('\n');
     const near = drawn.flatMap(({ deck, index, unit }) =>
       nearby.flatMap((offset) => {
         const other = deck.at(index + offset)?.unit;
@@ -209,9 +209,7 @@ export class ContextStream {
       }),
     );
     const candidates = [...this.#random.shuffle(near), ...this.#draw().unit.asked];
-    const found = candidates.find(
-      ({ answer }) => answer !== undefined && !/^(yes|no)$/i.test(answer) && !held.includes(answer.toLowerCase()),
-    );
+    const found = candidates.find(({ answer }) => answer !== undefined && !isYesOrNo(answer) && !holds(held, answer));
     return found && { question: found.question, answer: undefined };
   }
 }

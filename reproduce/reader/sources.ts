@@ -76,8 +76,12 @@ function unitOf(row: unknown, set: string): Unit[] {
   return [{ set, passages: bare(true), distractors: bare(false), asked: [askedOf(several.data)] }];
 }
 
+export function isYesOrNo(answer: string): boolean {
+  return /^(yes|no)$/i.test(answer);
+}
+
 function askedOf({ question, answers }: z.infer<typeof askedRow>): Asked {
   const [first] = answers;
-  const yesOrNo = first !== undefined && /^(yes|no)$/i.test(first);
+  const yesOrNo = first !== undefined && isYesOrNo(first);
   return { question, answer: yesOrNo ? first.charAt(0).toUpperCase() + first.slice(1).toLowerCase() : first };
 }

@@ -129,11 +129,12 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
   const { question, history = [], signal } = rest;
   const previous = history.at(-1)?.user;
   const documents = known ?? (await index.documents());
-  const choosing = chooses(engine, rest);
+  const choice = engine.chooseMode(rest);
+  const choosing = choice.mode === 'block' && choice.policy !== null && choosesPassages(choice.policy);
   const top = retrieval?.top ?? (choosing ? chosenFrom : undefined);
   const found = await find(index, question, previous, { ...retrieval, top, signal });
   const searchMs = performance.now() - started;
-  const unasked = unaskedAnswer(withoutAnswer(documents), engine.chooseMode(rest), searchMs);
+  const unasked = unaskedAnswer(withoutAnswer(documents), choice, searchMs);
   // A question that leans on the one before it names only a part of what it asks about.
   const speaks = mayAnswer(found, history.length > 0 ? minCoverage / 2 : minCoverage);
   // An agent may know otherwise, by its tools.
@@ -180,12 +181,6 @@ export async function retrieve(request: DocumentQuestion): Promise<Retrieved> {
 async function hitsBehind(index: DocumentIndex, hits: readonly SearchHit[]): Promise<SearchHit[]> {
   const chunks = await index.withPrevious(hits.map(({ chunk }) => chunk));
   return hits.map((hit, i) => ({ ...hit, chunk: chunks[i] ?? hit.chunk }));
-}
-
-/** Whether a request's policy chooses among its passages. */
-function chooses(engine: Engine, options: Omit<DocumentQuestion, 'index' | 'engine' | 'excerpts'>): boolean {
-  const { mode, policy } = engine.chooseMode(options);
-  return mode === 'block' && policy !== null && choosesPassages(policy);
 }
 
 /**

@@ -3,7 +3,7 @@
  * chooses passages, each of them stands for election beside them, as a passage of its own under its chunk's title: what
  * reads one row cannot take its neighbour for it.
  *
- * They are chosen by words alone, so they cost nothing before the model reads. What they win: docs/log/quality.md.
+ * They are chosen by words alone, in about a millisecond. What they win: docs/log/quality.md.
  */
 import { BlockAttentionError } from '@block-attention/engine/internal/base';
 import { rarity } from '../search/coverage.ts';
@@ -62,7 +62,8 @@ export function excerptsOf(hits: readonly SearchHit[], { question, words, most }
 
 /** By the names of their blocks. */
 export function isExcerptOf(id: string, source: string): boolean {
-  return id.startsWith(source) && /^~\d+-\d+$/.test(id.slice(source.length));
+  const prefix = `${source}${mark}`;
+  return id.startsWith(prefix) && /^\d+-\d+$/.test(id.slice(prefix.length));
 }
 
 /** A sentence as a chunk. Its blocks belong to the content that it is of, and leave the store with it. */

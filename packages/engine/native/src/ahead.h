@@ -36,10 +36,12 @@ BA_INLINE bool is_joined(const Ahead &tile) { return tile.v_bytes == tile.v_row;
 // Where rows of V^T lie apart it ends at the first of them.
 class Walk {
  public:
+  const bool joined;  // whether it goes through the values of the tile
+
   // Begins `skip` bytes from the beginning.
-  Walk(const Ahead &now, const Ahead &next, int64_t skip) {
+  Walk(const Ahead &now, const Ahead &next, int64_t skip) : joined(is_joined(now)) {
     add(now.k, now.k_bytes);
-    if (is_joined(now)) {
+    if (joined) {
       add(now.v, now.v_bytes * now.v_rows);
       add(next.k, next.k_bytes);
       if (is_joined(next)) add(next.v, next.v_bytes * next.v_rows);

@@ -69,7 +69,6 @@ template <class T, int NR>
 static void add_values(const Source &s, int32_t dim, int32_t key, int32_t keys, const float *weights, Walk &walk,
                        float *out, int64_t out_stride) {
   const int64_t bytes = keys / T::STEP * T::BYTES;
-  const bool joined = bytes == s.v_row;
   for (int32_t i = 0; i < dim; i += L) {
     vf part[NR][L / 4];
     for (int g = 0; g < L / 4; g++) {
@@ -77,12 +76,12 @@ static void add_values(const Source &s, int32_t dim, int32_t key, int32_t keys, 
       // Past the end the last one stands in: what it gives lies beyond the result.
       for (int j = 0; j < 4; j++) row[j] = s.v + smaller(i + g * 4 + j, dim - 1) * s.v_row;
       vf u[NR];
-      if (!joined) {
+      if (!walk.joined) {
         const int32_t first = i + g * 4 + APART_ROWS;
         for (int32_t r = first; r < smaller(first + 4, dim); r++)
           prefetch(s.v + r * s.v_row + (int64_t)key / T::STEP * T::BYTES, bytes);
       }
-      dot4<T, NR>(row, key, keys, weights, NARROW_TILE, joined ? walk.take(4 * s.v_row) : row[0], u);
+      dot4<T, NR>(row, key, keys, weights, NARROW_TILE, walk.joined ? walk.take(4 * s.v_row) : row[0], u);
       for (int r = 0; r < NR; r++) part[r][g] = u[r];
     }
     for (int r = 0; r < NR; r++) {

@@ -1,7 +1,8 @@
 /**
  * Which passages an answer is read from, where its policy chooses (`select:K`): the final block is read behind every
  * passage alone, beside what is not a passage, and those stay behind which "the documents do not answer this" is least
- * likely: one, and up to K that come close to it. Their states are there; what is computed is the question, once per passage, in batches.
+ * likely: one, and up to K that come close to it. Their states are there; what is computed is the question, once per
+ * passage, in batches.
  *
  * Knows a plan and its pinned blocks; not how the answer is made. Invariant: no sequence outlives the call, however it ends.
  */
