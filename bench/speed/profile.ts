@@ -63,7 +63,8 @@ function tell(
 ): void {
   const sums = new Map<string, { ms: number; nodes: number }>();
   const products = nodes.findLastIndex(
-    ({ operation, function: fun }) => operation === 'MUL_MAT' || fun === kernel?.linear.multiply,
+    ({ operation, function: fun }) =>
+      operation === 'MUL_MAT' || fun === kernel?.linear.multiply || fun === kernel?.linear.oneRow.multiply,
   );
   for (const [i, { operation, function: fun, ms }] of nodes.entries()) {
     const kind = kindOf(operation, fun, i === products);

@@ -8,6 +8,12 @@
 //                                            rows contiguous; dst [n, rows] f32. Splits n over the threads.
 // Nothing is kept between calls: weights are unpacked a tile at a time, which many rows share.
 //
+// One row, as a token that is decoded is, may meet several matrices in one node, where ba_linear_takes_row says so:
+//   ba_linear_multiply_row(dst, ith, nth, null)  dst->src[0] = x [k] f32; dst->src[1] and on: matrices [k, n] of ggml's
+//                                            layout, their rows contiguous; dst f32: [n] of each, one behind the other.
+//                                            Splits all outputs over the threads.
+// Sums are in another order than those of ba_linear_multiply.
+//
 // Likewise for experts, where each row meets the matrices that a router chose for it:
 //   ba_experts_pack(dst, ith, nth, null)     dst->src[0] = x [k, 1 or used, tokens] f32: one row for all experts of a
 //                                            token, or one for each; src[1] = ids i32 [used, tokens], which may be
@@ -41,6 +47,20 @@ void ba_linear_multiply(struct ggml_tensor *dst, int ith, int nth, void *unused)
 // computes the outputs of thread ith of nth. 0, or 1 where ba_linear_packed_bytes refuses.
 int32_t ba_linear_run(int32_t type, const void *weight, int64_t weight_row, int64_t k, int64_t n, const float *x,
                       int64_t rows, void *packed, float *y, int32_t ith, int32_t nth);
+
+// Whether this CPU's build multiplies one row with weights of this type and shape [k, n] by itself.
+int32_t ba_linear_takes_row(int32_t type, int64_t k, int64_t n);
+void ba_linear_multiply_row(struct ggml_tensor *dst, int ith, int nth, void *unused);
+// The same without ggml, for tests: the outputs of thread ith of nth. 0, or 1 where a matrix is not taken or there are
+// more than nine.
+typedef struct {
+  int32_t type;
+  int64_t n;
+  const void *weight;  // [n] rows of weight_row bytes
+  int64_t weight_row;
+} ba_matrix;
+int32_t ba_linear_run_row(const ba_matrix *matrices, int32_t count, int64_t k, const float *x, float *y, int32_t ith,
+                          int32_t nth);
 
 int64_t ba_experts_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t experts, int64_t used, int64_t tokens,
                                 int64_t x_rows);

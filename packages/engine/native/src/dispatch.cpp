@@ -234,6 +234,40 @@ EXPORT int32_t ba_linear_run(int32_t type, const void *weight, int64_t weight_ro
   return 0;
 }
 
+// --- one row -----------------------------------------------------------------------------------------------------
+
+EXPORT int32_t ba_linear_takes_row(int32_t type, int64_t k, int64_t n) {
+  return linear->packed_bytes(type, k, n, 1) >= 0 && linear->takes_row(type, k);
+}
+
+EXPORT void ba_linear_multiply_row(ggml_tensor *dst, int ith, int nth, void *) {
+  enum { MOST = sizeof dst->src / sizeof *dst->src - 1 };
+  ba::RowMatrix matrices[MOST];
+  float *y = (float *)dst->data;
+  int32_t count = 0;
+  for (; count < MOST && dst->src[count + 1]; count++) {
+    const ggml_tensor *w = dst->src[count + 1];
+    matrices[count] = {w->type, w->ne[1], (const char *)w->data, (int64_t)w->nb[1], y};
+    y += w->ne[1];
+  }
+  linear->multiply_row(matrices, count, dst->src[0]->ne[0], (const float *)dst->src[0]->data, ith, nth);
+}
+
+EXPORT int32_t ba_linear_run_row(const ba_matrix *matrices, int32_t count, int64_t k, const float *x, float *y, int32_t ith,
+                                 int32_t nth) {
+  enum { MOST = 9 };
+  ba::RowMatrix own[MOST];
+  if (count < 1 || count > MOST) return 1;
+  for (int32_t i = 0; i < count; i++) {
+    const ba_matrix &m = matrices[i];
+    if (!ba_linear_takes_row(m.type, k, m.n)) return 1;
+    own[i] = {m.type, m.n, (const char *)m.weight, m.weight_row, y};
+    y += m.n;
+  }
+  linear->multiply_row(own, count, k, x, ith, nth);
+  return 0;
+}
+
 // --- experts -----------------------------------------------------------------------------------------------------
 
 // Of a node of packed rows, whose sources are x, ids and a weight of the type they are packed for.

@@ -32,6 +32,15 @@ struct Product {
   int64_t y_row;
 };
 
+// A matrix that one row meets.
+struct RowMatrix {
+  int32_t type;
+  int64_t n;
+  const char *weight;  // [n] rows of weight_row bytes
+  int64_t weight_row;
+  float *y;  // [n]
+};
+
 // Every row of x times the matrices that ids name for it.
 struct Experts {
   int32_t type;
@@ -53,6 +62,9 @@ struct Linear {
   // Every thread of [0, nth) calls pack; after all have returned every one calls multiply.
   void (*pack)(const Product &p, int32_t ith, int32_t nth);
   void (*multiply)(const Product &p, int32_t ith, int32_t nth);
+  // Whether one row may meet several such matrices at once, with nothing packed before.
+  bool (*takes_row)(int32_t type, int64_t k);
+  void (*multiply_row)(const RowMatrix *matrices, int32_t count, int64_t k, const float *x, int32_t ith, int32_t nth);
   // The same of experts; bytes depend on all numbers but those of memory.
   int64_t (*experts_bytes)(const Experts &p);
   void (*pack_experts)(const Experts &p, int32_t ith, int32_t nth);

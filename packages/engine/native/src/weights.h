@@ -14,7 +14,7 @@ struct Format {
   bool integer;         // multiplied as int8; otherwise as f32
 };
 
-BA_INLINE Format format(int32_t type) {
+constexpr Format format(int32_t type) {
   switch (type) {
     case ba::W_F32: return {1, 4, false};
     case ba::W_F16:

@@ -131,6 +131,54 @@ bool check(uint64_t seed, Worst *worst) {
   return true;
 }
 
+// One row and several matrices of any types at once, by every thread: the products of ba_linear_run up to the order of sums.
+bool check_row(uint64_t seed, int *taken) {
+  Random random(seed);
+  const bool wide = random.between(0, 1) != 0;
+  const int k = wide ? 256 * random.between(1, 7) : 32 * random.between(1, 60);
+  const int count = random.between(1, 5), threads = random.between(1, 5);
+  std::vector<float> x(static_cast<size_t>(k));
+  for (float &one : x) one = random.unit() * (random.between(0, 30) ? 1 : 20);
+  std::vector<Bytes> weights;
+  std::vector<ba_matrix> matrices;
+  std::vector<float> expected;
+  for (int i = 0; i < count; i++) {
+    const Type &t = types[static_cast<size_t>(random.between(3, wide ? TYPES - 1 : 7))];
+    const int n = 8 * random.between(1, 20);
+    if (!ba_linear_takes_row(t.id, k, n)) return true;  // an ISA without it
+    const int64_t row_bytes = k / t.group * t.bytes;
+    std::vector<double> numbers(static_cast<size_t>(t.group));
+    // As much memory as there is, for what reads beyond it.
+    weights.emplace_back(static_cast<size_t>(row_bytes * n));
+    for (int64_t g = 0; g < row_bytes * n / t.bytes; g++)
+      fill(random, t, reinterpret_cast<unsigned char *>(weights.back().data()) + g * t.bytes, numbers.data());
+    matrices.push_back({t.id, n, weights.back().data(), row_bytes});
+    Bytes packed(static_cast<size_t>(ba_linear_packed_bytes(t.id, k, n, 1)));
+    std::vector<float> own(static_cast<size_t>(n));
+    ba_linear_run(t.id, weights.back().data(), row_bytes, k, n, x.data(), 1, packed.data(), own.data(), 0, 1);
+    expected.insert(expected.end(), own.begin(), own.end());
+  }
+  std::vector<float> y(expected.size(), 12345.5f);
+  for (int i = 0; i < threads; i++)
+    if (ba_linear_run_row(matrices.data(), count, k, x.data(), y.data(), i, threads)) return false;
+  (*taken)++;
+  size_t at = 0;
+  for (const ba_matrix &m : matrices) {
+    double squares = 0, errors = 0;
+    for (int64_t o = 0; o < m.n; o++, at++) {
+      squares += static_cast<double>(expected[at]) * expected[at];
+      errors += (static_cast<double>(y[at]) - expected[at]) * (static_cast<double>(y[at]) - expected[at]);
+    }
+    if (!(errors <= 1e-10 * squares)) {
+      printf("seed %llu: type %d, [%d, %d] beside %d others, %d threads: relative error %.2g of one row\n",
+             static_cast<unsigned long long>(seed), m.type, k, static_cast<int>(m.n), count - 1, threads,
+             sqrt(errors / squares));
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -139,6 +187,21 @@ int main(int argc, char **argv) {
   Worst worst;
   for (int i = 0; i < cases; i++)
     if (!check(first + static_cast<uint64_t>(i), &worst)) return 1;
+  int rows = 0;
+  for (int i = 0; i < cases; i++)
+    if (!check_row(first + static_cast<uint64_t>(i), &rows)) return 1;
+  const ba_matrix strange = {99, 8, nullptr, 0};
+  if (ba_linear_takes_row(F32, 32, 8) || ba_linear_takes_row(Q4_1, 33, 8) || ba_linear_takes_row(Q4_K, 32, 8) ||
+      ba_linear_run_row(&strange, 1, 256, nullptr, nullptr, 0, 1) != 1) {
+    printf("one row meets weights that do not fit\n");
+    return 1;
+  }
+  // The builds that have it have it for every type: else nothing was checked.
+  const bool by_rows = strstr(ba_linear_isa(), "avx512_") && strcmp(ba_linear_isa(), "avx512_256") != 0;
+  if (rows != (by_rows ? cases : 0)) {
+    printf("%s: one row was met in %d of %d cases\n", ba_linear_isa(), rows, cases);
+    return 1;
+  }
   if (ba_linear_packed_bytes(Q4_1, 33, 8, 1) != -1 || ba_linear_packed_bytes(F32, 8, 12, 1) != -1 ||
       ba_linear_packed_bytes(99, 256, 8, 1) != -1 || ba_linear_packed_bytes(F16, 256, 8, 0) != -1) {
     printf("a shape that does not fit is taken\n");

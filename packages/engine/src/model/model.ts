@@ -75,7 +75,7 @@ export class Model implements ForwardModel {
       ({ type, ne }: Tensor) =>
         (rows === undefined || decodesWith(type, ne[2])) &&
         !ggmls.has(className({ type: typeName(type), inputs: ne[0], experts: ne[2] > 1, rows }));
-    this.linear = kernel && ((g, rows) => nativeLinear(kernel, g, takes(rows)));
+    this.linear = kernel && ((g, rows) => nativeLinear(kernel, g, { takes: takes(rows), decodes: rows !== undefined }));
     this.weights = bindWeights(storage, hyperParameters);
   }
 

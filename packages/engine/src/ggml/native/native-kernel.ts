@@ -50,7 +50,16 @@ export interface NativeLinearCalls {
   readonly multiply: bigint;
   /** Bytes of packed rows, a multiple of 4; -1 where weights of this type and shape [inputs, outputs] are not taken. */
   packedBytes(type: number, inputs: number, outputs: number, rows: number): number;
+  readonly oneRow: OneRowCalls;
   readonly experts: NativeExpertCalls;
+}
+
+/** One row that meets several matrices in one graph node, where the CPU has instructions for it. */
+export interface OneRowCalls {
+  /** Address of the node's function; it has no userdata. */
+  readonly multiply: bigint;
+  /** Whether matrices of this type and shape [inputs, outputs] are taken. */
+  takes(type: number, inputs: number, outputs: number): boolean;
 }
 
 /** The same where each row meets the matrices that a router chose for it. */
@@ -130,6 +139,11 @@ function bind({ library, path }: KernelLibrary): NativeKernelState {
   const packedBytes = library.func(
     'int64_t ba_linear_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t rows)',
   ) as (type: number, inputs: number, outputs: number, rows: number) => number | bigint;
+  const takesRow = library.func('int32_t ba_linear_takes_row(int32_t type, int64_t k, int64_t n)') as (
+    type: number,
+    inputs: number,
+    outputs: number,
+  ) => number;
   const expertBytes = library.func(
     'int64_t ba_experts_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t experts, int64_t used, int64_t tokens, int64_t x_rows)',
   ) as (...numbers: number[]) => number | bigint;
@@ -146,6 +160,10 @@ function bind({ library, path }: KernelLibrary): NativeKernelState {
         pack: library.symbol('ba_linear_pack') as bigint,
         multiply: library.symbol('ba_linear_multiply') as bigint,
         packedBytes: (type, inputs, outputs, rows) => Number(packedBytes(type, inputs, outputs, rows)),
+        oneRow: {
+          multiply: library.symbol('ba_linear_multiply_row') as bigint,
+          takes: (type, inputs, outputs) => takesRow(type, inputs, outputs) !== 0,
+        },
         experts: {
           pack: library.symbol('ba_experts_pack') as bigint,
           multiply: library.symbol('ba_experts_multiply') as bigint,

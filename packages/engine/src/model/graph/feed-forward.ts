@@ -15,6 +15,8 @@ export type LinearMap = (linear: Linear, x: Tensor) => Tensor;
 /** How a graph multiplies with a layer's weights. */
 export interface LinearMaps {
   readonly linear: LinearMap;
+  /** Several that read the same: y of each. */
+  readonly linears: (linears: readonly Linear[], x: Tensor) => Tensor[];
   /** @param x [inputs, 1 or used, tokens] @param chosen i32 [used, tokens] @returns [outputs, used, tokens] */
   readonly experts: (experts: ExpertLinear, x: Tensor, chosen: Tensor) => Tensor;
 }
@@ -39,18 +41,22 @@ export function feedForward(
 ): Tensor {
   const { h } = input;
   const { linear } = maps;
-  if (!('router' in layer)) return dense(g, linear, layer, h, hp);
+  if (!('router' in layer)) return dense(g, maps, layer, h, hp);
   const routed = experts(g, maps, layer, input, hp);
   if (layer.shared === undefined) return routed;
   const { gate, postNorm } = layer.shared;
-  let shared = dense(g, linear, layer.shared.feedForward, h, hp);
+  let shared = dense(g, maps, layer.shared.feedForward, h, hp);
   if (gate !== undefined) shared = g.mul(shared, g.sigmoid(linear(gate, h))); // [1, tokens]
   if (postNorm !== undefined) shared = norm(g, shared, postNorm, hp);
   return g.add(routed, shared);
 }
 
-function dense(g: GraphContext, linear: LinearMap, { gateUp, down }: DenseFeedForward, h: Tensor, hp: HyperParameters) {
-  if ('gate' in gateUp) return linear(down, activate(g, linear(gateUp.gate, h), linear(gateUp.up, h), hp));
+function dense(g: GraphContext, maps: LinearMaps, { gateUp, down }: DenseFeedForward, h: Tensor, hp: HyperParameters) {
+  const { linear } = maps;
+  if ('gate' in gateUp) {
+    const [gate, up] = maps.linears([gateUp.gate, gateUp.up], h) as [Tensor, Tensor];
+    return linear(down, activate(g, gate, up, hp));
+  }
   if ('up' in gateUp) return linear(down, ungated(g, linear(gateUp.up, h), hp));
   return linear(down, activate(g, ...halves(g, linear(gateUp.fused, h)), hp));
 }

@@ -11,7 +11,7 @@ import type { HyperParameters } from '../architecture/hyper-parameters.ts';
 import type { LayerAttention } from '../architecture/layer-attention.ts';
 import { isConvolution } from '../architecture/mixers.ts';
 import type { LayerConvolution } from '../architecture/short-convolution.ts';
-import type { Layer, LowRank, NamedWeights } from '../weights/layers.ts';
+import type { Layer, Linear, LowRank, NamedWeights } from '../weights/layers.ts';
 import type { LinearPath } from '../weights/linear-native.ts';
 import { feedForward, type LinearMap, type LinearMaps } from './feed-forward.ts';
 import { latentResult } from './latent.ts';
@@ -80,7 +80,7 @@ export function buildForward(
   const lastStates = statefulLayers(hp) - 1;
   for (const [index, layer] of weights.layers.entries()) {
     let h = layer.attentionNorm ? norm(g, x, layer.attentionNorm, hp) : x;
-    const result = mix(g, maps.linear, layer.mixer, h, attention, hp);
+    const result = mix(g, maps, layer.mixer, h, attention, hp);
     // What was stored on the way is all that an encoded block keeps: the rest feeds nothing.
     if (index === lastStates && outputs === null) return null;
     let a = result();
@@ -109,16 +109,17 @@ export function buildForward(
 /** Lets a layer's tokens see each other. @param h [embedding, tokens] @returns what makes the result of it: the same shape */
 function mix(
   g: GraphContext,
-  linear: LinearMap,
+  maps: LinearMaps,
   mixer: Layer['mixer'],
   h: Tensor,
   attention: Attention,
   hp: HyperParameters,
 ): () => Tensor {
+  const { linear } = maps;
   if ('convolution' in mixer) {
     return shortConvolution(g, linear, mixer, h, (layer, x) => attention.convolve(layer, x));
   }
-  const { q, k, v } = projections(g, linear, mixer, h, hp);
+  const { q, k, v } = projections(g, maps, mixer, h, hp);
   const attended = attention.attend(mixer.attention, q, k, v);
   return () => linear(mixer.output, mixer.valueUp === undefined ? attended : latentResult(g, mixer.valueUp, attended));
 }
@@ -149,12 +150,23 @@ function linearMaps(g: GraphContext, path?: LinearPath, gate?: WriterGate): Line
     const scaled = scale === 1 ? low : g.scale(low, scale);
     return product(b, b, rows === 'all' ? scaled : g.mul(scaled, rows));
   };
+  /** What is added to a product of the weights. */
+  const changed = ({ bias, adapter, writer }: Linear, x: Tensor, product: Tensor) => {
+    let y = product;
+    if (adapter) y = g.add(y, change(adapter, x, 'all'));
+    if (writer && gate) y = g.add(y, change(writer, x, gate));
+    return bias ? g.add(y, bias) : y;
+  };
+  const linear: LinearMap = (map, x) => changed(map, x, product(map.stored, map.weight, x));
   return {
-    linear: ({ weight, stored, bias, adapter, writer }, x) => {
-      let y = product(stored, weight, x);
-      if (adapter) y = g.add(y, change(adapter, x, 'all'));
-      if (writer && gate) y = g.add(y, change(writer, x, gate));
-      return bias ? g.add(y, bias) : y;
+    linear,
+    linears: (all, x) => {
+      const stored = all.map((map) => map.stored);
+      const products = path?.matrices?.(stored, x);
+      return all.map((map, i) => {
+        const own = products?.[i];
+        return own === undefined ? linear(map, x) : changed(map, x, own);
+      });
     },
     experts: ({ weight, stored, bias }, x, chosen) => {
       const y = path?.experts(stored, x, chosen) ?? g.mulMatId(weight, x, chosen);

@@ -3,7 +3,7 @@ import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import type { Tensor } from '../../ggml/graph/tensor.ts';
 import type { HyperParameters } from '../architecture/hyper-parameters.ts';
 import type { AttentionWeights } from '../weights/layers.ts';
-import type { LinearMap } from './feed-forward.ts';
+import type { LinearMaps } from './feed-forward.ts';
 import { latentProjections } from './latent.ts';
 import { type Norm, norm, normalised } from './norm.ts';
 
@@ -16,7 +16,7 @@ export interface Projected {
 /** @param h [embedding, tokens] */
 export function projections(
   g: GraphContext,
-  linear: LinearMap,
+  { linear, linears }: LinearMaps,
   layer: AttentionWeights,
   h: Tensor,
   hp: HyperParameters,
@@ -49,10 +49,12 @@ export function projections(
       v: part(valueDim, kvHeads, (heads + kvHeads) * headDim),
     };
   }
-  const q = byHead(linear(maps.q, h), headDim, heads, layer.queryNorm);
-  if (!('k' in maps)) return { q, k: undefined, v: undefined };
-  const key = linear(maps.k, h);
+  if (!('k' in maps)) {
+    return { q: byHead(linear(maps.q, h), headDim, heads, layer.queryNorm), k: undefined, v: undefined };
+  }
+  const [query, key, value = key] = linears([maps.q, maps.k, ...('v' in maps ? [maps.v] : [])], h) as [Tensor, Tensor];
+  const q = byHead(query, headDim, heads, layer.queryNorm);
   const k = byHead(key, headDim, kvHeads, layer.keyNorm);
-  const v = g.reshape('v' in maps ? linear(maps.v, h) : key, valueDim, kvHeads, tokens);
+  const v = g.reshape(value, valueDim, kvHeads, tokens);
   return { q, k, v: hp.family.valueNorm === true ? normalised(g, v, hp) : v };
 }

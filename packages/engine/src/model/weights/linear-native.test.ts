@@ -12,7 +12,7 @@ import { nativeLinear } from './linear-native.ts';
 const { kernel } = nativeKernelState();
 const inputs = 512;
 const outputs = 32;
-const rows = 24;
+const manyRows = 24;
 const experts = 5;
 const used = 2;
 const { F32, I32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 } = TensorType;
@@ -24,7 +24,7 @@ const bound = 0.02;
 const random = createPrng(5);
 /** With a mean, without which a sum that is left out does not show. */
 const gaussian = (length: number) => random.normal(length, 1, 0.25);
-const x = gaussian(rows * inputs);
+const x = gaussian(manyRows * inputs);
 const weights = new Map<string, { readonly bytes: Uint8Array; readonly values: Float32Array }>();
 
 const owned: { free(): void }[] = [];
@@ -44,8 +44,18 @@ afterAll(() => {
 /** Which experts rows meet: undefined for a plain matrix, the first of them. */
 type Chosen = Int32Array | undefined;
 
+interface Meeting {
+  readonly chosen?: Chosen;
+  /** One row alone, which meets as many weights at once as can be. Defaults to no. */
+  readonly decodes?: boolean;
+}
+
 /** Relative error of each product against double precision over the very weights. */
-async function errors(order: readonly (keyof typeof types)[], chosen?: Chosen): Promise<number[]> {
+async function errors(
+  order: readonly (keyof typeof types)[],
+  { chosen, decodes = false }: Meeting = {},
+): Promise<number[]> {
+  const rows = decodes ? 1 : manyRows;
   if (kernel === undefined) throw new Error('there is a kernel');
   const g = new GraphContext(80);
   const allocator = backend.allocator();
@@ -60,15 +70,24 @@ async function errors(order: readonly (keyof typeof types)[], chosen?: Chosen): 
     return backend.hostMemory(held.address);
   };
   const place = (type: TensorType, ne: Shape, bytes: Uint8Array) => backend.placed(g, type, ne, memory(bytes), 0);
-  const input = place(F32, chosen ? [inputs, 1, rows, 1] : [inputs, rows, 1, 1], new Uint8Array(x.buffer));
+  const input = place(
+    F32,
+    chosen ? [inputs, 1, rows, 1] : [inputs, rows, 1, 1],
+    new Uint8Array(x.buffer, 0, rows * inputs * 4),
+  );
   const ids = chosen && place(I32, [used, rows, 1, 1], new Uint8Array(chosen.buffer));
-  const linear = nativeLinear(kernel, g);
+  const linear = nativeLinear(kernel, g, { decodes });
   const each = chosen ? used : 1;
-  const outs = order.map((name) => {
+  const placed = order.map((name) => {
     const { bytes } = weights.get(name) ?? { bytes: new Uint8Array(0) };
-    const weight = place(types[name], [inputs, outputs, chosen ? experts : 1, 1], bytes);
-    const y = ids ? linear.experts(weight, input, ids) : linear.matrix(weight, input);
-    if (y === undefined) throw new Error(`${name} is taken`);
+    return place(types[name], [inputs, outputs, chosen ? experts : 1, 1], bytes);
+  });
+  const joint = decodes ? linear.matrices?.(placed, input) : undefined;
+  const oneStep = order.every((name) => kernel.linear.oneRow.takes(types[name], inputs, outputs));
+  if (decodes) expect(joint !== undefined).toBe(oneStep);
+  const outs = placed.map((weight, i) => {
+    const y = joint?.[i] ?? (ids ? linear.experts(weight, input, ids) : linear.matrix(weight, input));
+    if (y === undefined) throw new Error(`${order[i]} is taken`);
     const out = allocate(outputs * each * rows * 4);
     g.expand(g.copy(y, backend.placed(g, F32, y.ne, backend.hostMemory(out.address), 0)));
     return out;
@@ -98,8 +117,10 @@ async function errors(order: readonly (keyof typeof types)[], chosen?: Chosen): 
 
 const meetings: Record<string, Chosen> = {
   'a matrix': undefined,
-  'experts, two for each row': Int32Array.from({ length: rows * used }, (_, i) => (i * 5 + (i >> 2)) % experts),
-  'experts, of which most meet nobody': Int32Array.from({ length: rows * used }, (_, i) => (i % used === 0 ? 4 : 1)),
+  'experts, two for each row': Int32Array.from({ length: manyRows * used }, (_, i) => (i * 5 + (i >> 2)) % experts),
+  'experts, of which most meet nobody': Int32Array.from({ length: manyRows * used }, (_, i) =>
+    i % used === 0 ? 4 : 1,
+  ),
 };
 
 describe.skipIf(kernel === undefined).each(Object.entries(meetings))(
@@ -107,8 +128,25 @@ describe.skipIf(kernel === undefined).each(Object.entries(meetings))(
   (_, chosen) => {
     it.each(names)('%s first, then every other type', async (first) => {
       const order = [first, ...names.filter((name) => name !== first)];
-      const found = await errors(order, chosen);
+      const found = await errors(order, { chosen });
       for (const [i, error] of found.entries()) expect(error, `${order[i]} behind ${first}`).toBeLessThan(bound);
     });
   },
 );
+
+describe.skipIf(kernel === undefined)('one row that is decoded', () => {
+  it.each(names)('meets %s beside the next two types', async (first) => {
+    const order = [0, 1, 2].map((i) => names[(names.indexOf(first) + i) % names.length] ?? first);
+    const found = await errors(order, { decodes: true });
+    for (const [i, error] of found.entries()) expect(error, `${order[i]} in ${order}`).toBeLessThan(bound);
+  });
+
+  it('is a row of a prompt in other graphs, which meets one weight at a time', () => {
+    if (kernel === undefined) return;
+    const context = new GraphContext(8);
+    const weight = context.tensor(Q4_1, inputs, outputs);
+    const found = nativeLinear(kernel, context).matrices?.([weight, weight], context.tensor(F32, inputs));
+    context.dispose();
+    expect(found).toBe(undefined);
+  });
+});

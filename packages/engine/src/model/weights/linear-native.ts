@@ -13,6 +13,8 @@ import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
 export interface LinearPath {
   /** y = weight x. */
   matrix(weight: Tensor, x: Tensor): Tensor | undefined;
+  /** The same of several weights at once, where that is one step: y of each. */
+  matrices?(weights: readonly Tensor[], x: Tensor): Tensor[] | undefined;
   /**
    * Each row times the matrices that were chosen for it: GraphContext.mulMatId().
    * @param weight [inputs, outputs, experts]
@@ -34,14 +36,21 @@ const sameForm = new Map<TensorType, TensorType>([
   [MXFP4, Q4_0],
 ]);
 
+export interface NativeLinearOptions {
+  readonly takes?: ((weight: Tensor) => boolean) | undefined;
+  readonly decodes?: boolean | undefined;
+}
+
 /**
- * The native path for one graph. Rows that meet several weights (q, k and v; gate and up) are packed once.
- * @param takes which weights. Defaults to all that it can
+ * The native path for one graph. Rows that meet several weights (q, k and v; gate and up) are packed once. One row that is
+ * decoded meets them in one node, where the CPU has instructions for it.
+ * @param options `takes`: which weights, by default all that it can; `decodes`: the graph decodes tokens, whose sums may be
+ *   in another order than a prompt's. Defaults to no
  */
 export function nativeLinear(
   kernel: NativeKernel,
   g: GraphContext,
-  takes: (weight: Tensor) => boolean = () => true,
+  { takes = () => true, decodes = false }: NativeLinearOptions = {},
 ): LinearPath {
   const packed = new Map<string, Tensor>();
   const once = (key: string, make: () => Tensor) => {
@@ -50,12 +59,33 @@ export function nativeLinear(
     return known;
   };
   const { linear } = kernel;
+  /** All weights' outputs, one behind the other, of the one row of a graph that decodes. */
+  const oneRow = (weights: readonly Tensor[], x: Tensor) => {
+    if (!decodes || x.ne[1] !== 1 || x.ne[2] !== 1 || x.nb[0] !== 4) return undefined;
+    const fits = ({ type, ne }: Tensor) => linear.oneRow.takes(type, ne[0], ne[1]);
+    if (!weights.every((weight) => takes(weight) && fits(weight))) return undefined;
+    const outputs = weights.reduce((sum, { ne }) => sum + ne[1], 0);
+    return g.custom([outputs, 1, 1, 1], [x, ...weights], linear.oneRow.multiply, 0n);
+  };
   return {
+    matrices: (weights, x) => {
+      const all = oneRow(weights, x);
+      if (all === undefined) return undefined;
+      let at = 0;
+      return weights.map(({ ne: [, outputs] }) => {
+        const bytes = outputs * 4;
+        const own = g.view(all, [outputs, 1, 1, 1], bytes, bytes, bytes, at);
+        at += bytes;
+        return own;
+      });
+    },
     matrix: (weight, x) => {
       const { type } = weight;
       const [inputs, outputs] = weight.ne;
       const rows = x.ne[1];
       if (x.ne[2] !== 1 || x.nb[0] !== 4 || !takes(weight)) return undefined;
+      const own = oneRow([weight], x);
+      if (own !== undefined) return own;
       const bytes = linear.packedBytes(type, inputs, outputs, rows);
       if (bytes < 0) return undefined;
       const xs = once(`${x.address} ${formOf(type)}`, () =>

@@ -111,7 +111,7 @@ export class LinearTimer implements Disposable {
     this.#cleanup.defer(() => allocator.dispose());
     const shape: Shape = of.experts ? [inputs, 1, rows, 1] : [inputs, rows, 1, 1];
     const x = backend.placed(placed, TensorType.F32, shape, backend.hostMemory(values.address), 0);
-    const native = path === 'native' ? nativeLinear(this.#kernel, g) : undefined;
+    const native = path === 'native' ? nativeLinear(this.#kernel, g, { decodes: of.rows !== undefined }) : undefined;
     if (of.experts) {
       const ids = backend.hostMemory(this.#chosen(rows).address);
       const chosen = backend.placed(placed, TensorType.I32, [used, rows, 1, 1], ids, 0);
