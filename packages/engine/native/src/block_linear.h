@@ -14,6 +14,15 @@
 //                                            Splits all outputs over the threads.
 // Sums are in another order than those of ba_linear_multiply.
 //
+// A low-rank adapter is multiplied with and added in two nodes:
+//   ba_linear_multiply_low(dst, ith, nth, null) dst->src[0] = x [k, rows], may be strided; dst->src[1] and on: matrices
+//                                            [k, n] of few outputs; dst [all n, rows]. All f32. Splits rows over the
+//                                            threads.
+//   ba_linear_add_low_rank(dst, ith, nth, d) dst->src[0] = y [n, rows], dst->src[1] = low [rank, rows], dst->src[2] = B
+//                                            [rank, n]; dst [n, rows] = y + B low. All f32; rows may be strided. `d` (a
+//                                            number in the pointer): not 0 where one row is decoded, whose sums are in
+//                                            another order. Splits n over the threads.
+//
 // Likewise for experts, where each row meets the matrices that a router chose for it:
 //   ba_experts_pack(dst, ith, nth, null)     dst->src[0] = x [k, 1 or used, tokens] f32: one row for all experts of a
 //                                            token, or one for each; src[1] = ids i32 [used, tokens], which may be
@@ -61,6 +70,14 @@ typedef struct {
 } ba_matrix;
 int32_t ba_linear_run_row(const ba_matrix *matrices, int32_t count, int64_t k, const float *x, float *y, int32_t ith,
                           int32_t nth);
+
+void ba_linear_add_low_rank(struct ggml_tensor *dst, int ith, int nth, void *decodes);
+void ba_linear_multiply_low(struct ggml_tensor *dst, int ith, int nth, void *unused);
+// The same without ggml, for tests: all of it contiguous.
+void ba_linear_run_low(const ba_matrix *matrices, int32_t count, int64_t k, const float *x, int64_t rows, float *y,
+                       int32_t ith, int32_t nth);
+void ba_linear_run_low_rank(int64_t rank, int64_t n, int64_t rows, const float *b, const float *low, const float *y,
+                            float *to, int32_t decodes, int32_t ith, int32_t nth);
 
 int64_t ba_experts_packed_bytes(int32_t type, int64_t k, int64_t n, int64_t experts, int64_t used, int64_t tokens,
                                 int64_t x_rows);

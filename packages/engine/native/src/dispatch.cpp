@@ -240,24 +240,30 @@ EXPORT int32_t ba_linear_takes_row(int32_t type, int64_t k, int64_t n) {
   return linear->packed_bytes(type, k, n, 1) >= 0 && linear->takes_row(type, k);
 }
 
-EXPORT void ba_linear_multiply_row(ggml_tensor *dst, int ith, int nth, void *) {
-  enum { MOST = sizeof dst->src / sizeof *dst->src - 1 };
-  ba::RowMatrix matrices[MOST];
+enum { MOST_MATRICES = sizeof ggml_tensor::src / sizeof *ggml_tensor::src - 1 };
+
+// Those behind the first source; `y` of the first row.
+static int32_t matrices_of(const ggml_tensor *dst, ba::RowMatrix *matrices) {
   float *y = (float *)dst->data;
   int32_t count = 0;
-  for (; count < MOST && dst->src[count + 1]; count++) {
+  for (; count < MOST_MATRICES && dst->src[count + 1]; count++) {
     const ggml_tensor *w = dst->src[count + 1];
     matrices[count] = {w->type, w->ne[1], (const char *)w->data, (int64_t)w->nb[1], y};
     y += w->ne[1];
   }
+  return count;
+}
+
+EXPORT void ba_linear_multiply_row(ggml_tensor *dst, int ith, int nth, void *) {
+  ba::RowMatrix matrices[MOST_MATRICES];
+  const int32_t count = matrices_of(dst, matrices);
   linear->multiply_row(matrices, count, dst->src[0]->ne[0], (const float *)dst->src[0]->data, ith, nth);
 }
 
 EXPORT int32_t ba_linear_run_row(const ba_matrix *matrices, int32_t count, int64_t k, const float *x, float *y, int32_t ith,
                                  int32_t nth) {
-  enum { MOST = 9 };
-  ba::RowMatrix own[MOST];
-  if (count < 1 || count > MOST) return 1;
+  ba::RowMatrix own[MOST_MATRICES];
+  if (count < 1 || count > MOST_MATRICES) return 1;
   for (int32_t i = 0; i < count; i++) {
     const ba_matrix &m = matrices[i];
     if (!ba_linear_takes_row(m.type, k, m.n)) return 1;
@@ -266,6 +272,41 @@ EXPORT int32_t ba_linear_run_row(const ba_matrix *matrices, int32_t count, int64
   }
   linear->multiply_row(own, count, k, x, ith, nth);
   return 0;
+}
+
+// --- low rank ----------------------------------------------------------------------------------------------------
+
+EXPORT void ba_linear_multiply_low(ggml_tensor *dst, int ith, int nth, void *) {
+  ba::RowMatrix matrices[MOST_MATRICES];
+  const int32_t count = matrices_of(dst, matrices);
+  const ggml_tensor *x = dst->src[0];
+  linear->multiply_low(matrices, count, x->ne[0], (const float *)x->data, (int64_t)(x->nb[1] / sizeof(float)),
+                       (float *)dst->data, (int64_t)(dst->nb[1] / sizeof(float)), x->ne[1], ith, nth);
+}
+
+EXPORT void ba_linear_run_low(const ba_matrix *matrices, int32_t count, int64_t k, const float *x, int64_t rows, float *y,
+                              int32_t ith, int32_t nth) {
+  ba::RowMatrix own[MOST_MATRICES];
+  int64_t outputs = 0;
+  for (int32_t i = 0; i < count && i < MOST_MATRICES; i++) {
+    own[i] = {matrices[i].type, matrices[i].n, (const char *)matrices[i].weight, matrices[i].weight_row, nullptr};
+    outputs += matrices[i].n;
+  }
+  linear->multiply_low(own, count, k, x, k, y, outputs, rows, ith, nth);
+}
+
+EXPORT void ba_linear_add_low_rank(ggml_tensor *dst, int ith, int nth, void *decodes) {
+  const ggml_tensor *y = dst->src[0], *low = dst->src[1], *b = dst->src[2];
+  const auto floats = [](size_t bytes) { return (int64_t)(bytes / sizeof(float)); };
+  linear->add_low_rank({b->ne[0], b->ne[1], y->ne[1], (const float *)b->data, floats(b->nb[1]), (const float *)low->data,
+                        floats(low->nb[1]), (const float *)y->data, floats(y->nb[1]), (float *)dst->data,
+                        floats(dst->nb[1])},
+                       decodes != nullptr, ith, nth);
+}
+
+EXPORT void ba_linear_run_low_rank(int64_t rank, int64_t n, int64_t rows, const float *b, const float *low, const float *y,
+                                   float *to, int32_t decodes, int32_t ith, int32_t nth) {
+  linear->add_low_rank({rank, n, rows, b, rank, low, rank, y, n, to, n}, decodes != 0, ith, nth);
 }
 
 // --- experts -----------------------------------------------------------------------------------------------------

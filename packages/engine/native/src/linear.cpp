@@ -3,6 +3,7 @@
 
 #include "experts.h"
 #include "linear_float.h"
+#include "low_rank.h"
 #include "one_row.h"
 #include "outputs_bf16.h"
 #include "outputs_int8.h"
@@ -51,7 +52,7 @@ static void multiply(const ba::Product &p, int32_t ith, int32_t nth) {
 }  // namespace
 
 extern const ba::Linear linear;
-const ba::Linear linear = {BA_TEXT(BA_NS), packed_bytes,  pack,         multiply,        takes_row, multiply_row,
-                          experts_bytes, pack_experts, multiply_experts};
+const ba::Linear linear = {BA_TEXT(BA_NS), packed_bytes, pack,          multiply,     takes_row,       multiply_row,
+                          multiply_low,    add_low_rank, experts_bytes, pack_experts, multiply_experts};
 
 }  // namespace BA_NS

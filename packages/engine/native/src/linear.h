@@ -41,6 +41,19 @@ struct RowMatrix {
   float *y;  // [n]
 };
 
+// to = y + b low, all rows of f32.
+struct LowRank {
+  int64_t rank, n, rows;
+  const float *b;  // [n] of b_row floats: [rank]
+  int64_t b_row;
+  const float *low;  // [rows] of low_row floats: [rank]
+  int64_t low_row;
+  const float *y;  // [rows] of y_row floats: [n]
+  int64_t y_row;
+  float *to;  // likewise
+  int64_t to_row;
+};
+
 // Every row of x times the matrices that ids name for it.
 struct Experts {
   int32_t type;
@@ -65,6 +78,11 @@ struct Linear {
   // Whether one row may meet several such matrices at once, with nothing packed before.
   bool (*takes_row)(int32_t type, int64_t k);
   void (*multiply_row)(const RowMatrix *matrices, int32_t count, int64_t k, const float *x, int32_t ith, int32_t nth);
+  // Of f32 matrices of few outputs, y [rows] of y_row floats: [n] of each matrix, one behind the other.
+  void (*multiply_low)(const RowMatrix *matrices, int32_t count, int64_t k, const float *x, int64_t x_row, float *y,
+                       int64_t y_row, int64_t rows, int32_t ith, int32_t nth);
+  // `decodes`: of one row alone, in an order of its own.
+  void (*add_low_rank)(const LowRank &p, bool decodes, int32_t ith, int32_t nth);
   // The same of experts; bytes depend on all numbers but those of memory.
   int64_t (*experts_bytes)(const Experts &p);
   void (*pack_experts)(const Experts &p, int32_t ith, int32_t nth);

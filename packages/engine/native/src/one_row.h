@@ -25,7 +25,9 @@ struct RowPart {
   int32_t start[2][16];  // of both halves: what takes off by how much the weights were lifted
 };
 
-BA_INLINE bool takes_row(int32_t type, int64_t k) { return format(type).integer && k % 32 == 0; }
+BA_INLINE bool takes_row(int32_t type, int64_t k) {
+  return type == ba::W_F32 || (format(type).integer && k % 32 == 0);
+}
 
 BA_INLINE int64_t row_parts(int64_t k) { return (k + PART - 1) / PART; }
 
@@ -102,23 +104,54 @@ BA_INLINE float row_product(const char *weight, int64_t k, const RowPart *row) {
   return _mm512_reduce_add_ps(has_minimum(TYPE) ? _mm512_add_ps(sum, minima) : sum);
 }
 
+static float row_product_floats(const float *weight, int64_t k, const float *x) {
+  enum { AT_ONCE = 4 };
+  vf sum[AT_ONCE] = {};
+  int64_t i = 0;
+  for (; i + AT_ONCE * L <= k; i += AT_ONCE * L) BA_UNROLL for (int v = 0; v < AT_ONCE; v++) sum[v] +=
+      load(weight + i + v * L) * load(x + i + v * L);
+  for (; i < k; i += L) {
+    const __mmask16 mask = (__mmask16)(k - i >= L ? 0xffff : (1 << (k - i)) - 1);
+    sum[0] += (vf)_mm512_maskz_loadu_ps(mask, weight + i) * (vf)_mm512_maskz_loadu_ps(mask, x + i);
+  }
+  return sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+// Asks for as many bytes as are read at `at`, far ahead of them: from `next` on where they lie behind `end`.
+BA_INLINE void ask_ahead(const char *at, int64_t bytes, const char *end, const char *next) {
+  const char *ahead = at + ROW_AHEAD;
+  if (ahead >= end) ahead = next + (ahead - end);
+  for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(ahead + b);
+}
+
 // `next`: what is read behind these outputs.
 template <int32_t TYPE>
 static void multiply_row_kind(const ba::RowMatrix &m, int64_t k, const RowPart *row, int64_t from, int64_t to,
                               const char *next) {
   const char *const end = m.weight + to * m.weight_row;
   for (int64_t o = from; o < to; o++) {
-    const char *weight = m.weight + o * m.weight_row, *ahead = weight + ROW_AHEAD;
-    if (ahead >= end) ahead = next + (ahead - end);
-    for (int64_t b = 0; b < m.weight_row; b += 64) __builtin_prefetch(ahead + b);
+    const char *weight = m.weight + o * m.weight_row;
+    ask_ahead(weight, m.weight_row, end, next);
     m.y[o] = row_product<TYPE>(weight, k, row);
   }
 }
 
-static void multiply_row_matrix(const ba::RowMatrix &m, int64_t k, const RowPart *row, int64_t from, int64_t to,
+static void multiply_row_floats(const ba::RowMatrix &m, int64_t k, const float *x, int64_t from, int64_t to,
                                 const char *next) {
+  const char *const end = m.weight + to * m.weight_row;
+  for (int64_t o = from; o < to; o++) {
+    const char *weight = m.weight + o * m.weight_row;
+    ask_ahead(weight, m.weight_row, end, next);
+    m.y[o] = row_product_floats((const float *)weight, k, x);
+  }
+}
+
+// `row`: x as the type wants it; of floats, x itself.
+static void multiply_row_matrix(const ba::RowMatrix &m, int64_t k, const float *x, const RowPart *row, int64_t from,
+                                int64_t to, const char *next) {
 #define BA_TYPE(type) case ba::type: return multiply_row_kind<ba::type>(m, k, row, from, to, next)
   switch (m.type) {
+    case ba::W_F32: return multiply_row_floats(m, k, x, from, to, next);
     BA_TYPE(W_Q4_0);
     BA_TYPE(W_Q4_1);
     BA_TYPE(W_Q5_0);
@@ -153,12 +186,14 @@ static void multiply_row(const ba::RowMatrix *matrices, int32_t count, int64_t k
       poison(m.y + first, last - first);
       continue;
     }
-    if (arranged < 0 || !same_row(arranged, m.type)) arrange_row(m.type, k, x, memory + parts, (RowPart *)memory);
-    arranged = m.type;
+    if (m.type != ba::W_F32) {
+      if (arranged < 0 || !same_row(arranged, m.type)) arrange_row(m.type, k, x, memory + parts, (RowPart *)memory);
+      arranged = m.type;
+    }
     // A share goes on in the next matrix from its beginning.
     const bool goes_on = last == m.n && to > before && i + 1 < count;
     const char *end = m.weight + last * m.weight_row;
-    multiply_row_matrix(m, k, (const RowPart *)memory, first, last, goes_on ? matrices[i + 1].weight : end);
+    multiply_row_matrix(m, k, x, (const RowPart *)memory, first, last, goes_on ? matrices[i + 1].weight : end);
   }
 }
 

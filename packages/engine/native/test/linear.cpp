@@ -143,7 +143,8 @@ bool check_row(uint64_t seed, int *taken) {
   std::vector<ba_matrix> matrices;
   std::vector<float> expected;
   for (int i = 0; i < count; i++) {
-    const Type &t = types[static_cast<size_t>(random.between(3, wide ? TYPES - 1 : 7))];
+    const Type &drawn = types[static_cast<size_t>(random.between(2, wide ? TYPES - 1 : 7))];
+    const Type &t = drawn.id == BF16 ? types[0] : drawn;
     const int n = 8 * random.between(1, 20);
     if (!ba_linear_takes_row(t.id, k, n)) return true;  // an ISA without it
     const int64_t row_bytes = k / t.group * t.bytes;
@@ -179,6 +180,95 @@ bool check_row(uint64_t seed, int *taken) {
   return true;
 }
 
+// f32 matrices of few outputs, against double precision; a row has the same bits whatever the others and the threads.
+bool check_low(uint64_t seed) {
+  Random random(seed);
+  const size_t k = static_cast<size_t>(random.between(1, 200)), rows = static_cast<size_t>(random.between(1, 40));
+  const int threads = random.between(1, 5), count = random.between(1, 5);
+  std::vector<float> x(k * rows);
+  for (float &one : x) one = random.unit();
+  std::vector<std::vector<float>> weights;
+  std::vector<ba_matrix> matrices;
+  size_t outputs = 0;
+  for (int i = 0; i < count; i++) {
+    const size_t n = static_cast<size_t>(random.between(0, 1) ? 8 * random.between(1, 4) : random.between(1, 50));
+    weights.emplace_back(n * k);
+    for (float &one : weights.back()) one = random.unit();
+    matrices.push_back({F32, static_cast<int64_t>(n), weights.back().data(), static_cast<int64_t>(k * sizeof(float))});
+    outputs += n;
+  }
+  std::vector<float> y(outputs * rows, 12345.5f), alone(outputs);
+  for (int i = 0; i < threads; i++)
+    ba_linear_run_low(matrices.data(), count, static_cast<int64_t>(k), x.data(), static_cast<int64_t>(rows), y.data(), i, threads);
+  const size_t one = static_cast<size_t>(random.between(0, static_cast<int>(rows) - 1));
+  ba_linear_run_low(matrices.data(), count, static_cast<int64_t>(k), x.data() + one * k, 1, alone.data(), 0, 1);
+  if (memcmp(alone.data(), y.data() + one * outputs, outputs * sizeof(float)) != 0) {
+    printf("seed %llu: few outputs: a row depends on the others\n", static_cast<unsigned long long>(seed));
+    return false;
+  }
+  for (size_t row = 0; row < rows; row++) {
+    const float *at = y.data() + row * outputs;
+    for (const std::vector<float> &w : weights)
+      for (size_t o = 0; o < w.size() / k; o++) {
+        double expected = 0, size = 0;
+        for (size_t i = 0; i < k; i++) {
+          const double term = static_cast<double>(w[o * k + i]) * x[row * k + i];
+          expected += term;
+          size += fabs(term);
+        }
+        const double error = fabs(*at++ - expected);
+        if (!(error <= size * static_cast<double>(k) * 0x1p-24)) {
+          printf("seed %llu: [%zu, %zu] x %zu rows: off by %.2g\n", static_cast<unsigned long long>(seed), k, outputs, rows, error);
+          return false;
+        }
+      }
+  }
+  return true;
+}
+
+// What is added of low rank, against double precision; a row has the same bits whatever the others, and the same result by
+// its own order up to that of sums.
+bool check_low_rank(uint64_t seed) {
+  Random random(seed);
+  const size_t rank = static_cast<size_t>(random.between(1, 3) == 1 ? random.between(1, 150) : 8 * random.between(1, 4));
+  const size_t n = static_cast<size_t>(random.between(1, 300)), rows = static_cast<size_t>(random.between(1, 20));
+  const int threads = random.between(1, 5);
+  std::vector<float> b(n * rank), low(rows * rank), y(rows * n), to(rows * n, 12345.5f), alone(n), decoded(n);
+  for (auto *all : {&b, &low, &y})
+    for (float &one : *all) one = random.unit();
+  const auto run = [&](size_t row, size_t count, float *out, bool decodes) {
+    for (int i = 0; i < threads; i++)
+      ba_linear_run_low_rank(static_cast<int64_t>(rank), static_cast<int64_t>(n), static_cast<int64_t>(count), b.data(),
+                             low.data() + row * rank, y.data() + row * n, out, decodes, i, threads);
+  };
+  run(0, rows, to.data(), false);
+  const size_t one = static_cast<size_t>(random.between(0, static_cast<int>(rows) - 1));
+  run(one, 1, alone.data(), false);
+  run(one, 1, decoded.data(), true);
+  if (memcmp(alone.data(), to.data() + one * n, n * sizeof(float)) != 0) {
+    printf("seed %llu: low rank: a row depends on the others\n", static_cast<unsigned long long>(seed));
+    return false;
+  }
+  for (size_t row = 0; row < rows; row++)
+    for (size_t o = 0; o < n; o++) {
+      double expected = y[row * n + o], size = fabs(expected);
+      for (size_t i = 0; i < rank; i++) {
+        const double term = static_cast<double>(b[o * rank + i]) * low[row * rank + i];
+        expected += term;
+        size += fabs(term);
+      }
+      const double bound = size * static_cast<double>(rank + 1) * 0x1p-24;
+      const double errors[2] = {fabs(to[row * n + o] - expected), row == one ? fabs(decoded[o] - expected) : 0};
+      for (double error : errors)
+        if (!(error <= bound)) {
+          printf("seed %llu: low rank %zu, [%zu] x %zu rows: off by %.2g\n", static_cast<unsigned long long>(seed), rank, n,
+                 rows, error);
+          return false;
+        }
+    }
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -187,11 +277,13 @@ int main(int argc, char **argv) {
   Worst worst;
   for (int i = 0; i < cases; i++)
     if (!check(first + static_cast<uint64_t>(i), &worst)) return 1;
+  for (int i = 0; i < cases; i++)
+    if (!check_low(first + static_cast<uint64_t>(i)) || !check_low_rank(first + static_cast<uint64_t>(i))) return 1;
   int rows = 0;
   for (int i = 0; i < cases; i++)
     if (!check_row(first + static_cast<uint64_t>(i), &rows)) return 1;
   const ba_matrix strange = {99, 8, nullptr, 0};
-  if (ba_linear_takes_row(F32, 32, 8) || ba_linear_takes_row(Q4_1, 33, 8) || ba_linear_takes_row(Q4_K, 32, 8) ||
+  if (ba_linear_takes_row(F16, 32, 8) || ba_linear_takes_row(F32, 32, 9) || ba_linear_takes_row(Q4_1, 33, 8) || ba_linear_takes_row(Q4_K, 32, 8) ||
       ba_linear_run_row(&strange, 1, 256, nullptr, nullptr, 0, 1) != 1) {
     printf("one row meets weights that do not fit\n");
     return 1;

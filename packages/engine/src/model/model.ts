@@ -70,12 +70,14 @@ export class Model implements ForwardModel {
     this.#kernel = kernel;
     this.linearDecisions = decisions;
     const ggmls = new Set(decisions.filter(({ path }) => path === 'ggml').map(className));
-    const takes =
-      (rows: DecodedRows | undefined) =>
-      ({ type, ne }: Tensor) =>
-        (rows === undefined || decodesWith(type, ne[2])) &&
-        !ggmls.has(className({ type: typeName(type), inputs: ne[0], experts: ne[2] > 1, rows }));
-    this.linear = kernel && ((g, rows) => nativeLinear(kernel, g, { takes: takes(rows), decodes: rows !== undefined }));
+    this.linear =
+      kernel &&
+      ((g, rows) => {
+        const takes = (weight: Tensor) =>
+          (rows === undefined || decodesWith(kernel, weight, rows)) &&
+          !ggmls.has(className({ type: typeName(weight.type), inputs: weight.ne[0], experts: weight.ne[2] > 1, rows }));
+        return nativeLinear(kernel, g, { takes, decodes: rows !== undefined });
+      });
     this.weights = bindWeights(storage, hyperParameters);
   }
 

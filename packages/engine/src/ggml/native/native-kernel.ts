@@ -51,7 +51,16 @@ export interface NativeLinearCalls {
   /** Bytes of packed rows, a multiple of 4; -1 where weights of this type and shape [inputs, outputs] are not taken. */
   packedBytes(type: number, inputs: number, outputs: number, rows: number): number;
   readonly oneRow: OneRowCalls;
+  readonly lowRank: LowRankCalls;
   readonly experts: NativeExpertCalls;
+}
+
+/** The two products of a low-rank adapter, of f32 tensors: addresses of the graph nodes' functions. */
+export interface LowRankCalls {
+  /** Several matrices A [inputs, rank] at once; it has no userdata. */
+  readonly multiply: bigint;
+  /** y [outputs, rows] + B [rank, outputs] low [rank, rows]. Its userdata is 1 where one row is decoded, else 0. */
+  readonly add: bigint;
 }
 
 /** One row that meets several matrices in one graph node, where the CPU has instructions for it. */
@@ -163,6 +172,10 @@ function bind({ library, path }: KernelLibrary): NativeKernelState {
         oneRow: {
           multiply: library.symbol('ba_linear_multiply_row') as bigint,
           takes: (type, inputs, outputs) => takesRow(type, inputs, outputs) !== 0,
+        },
+        lowRank: {
+          multiply: library.symbol('ba_linear_multiply_low') as bigint,
+          add: library.symbol('ba_linear_add_low_rank') as bigint,
         },
         experts: {
           pack: library.symbol('ba_experts_pack') as bigint,

@@ -13,7 +13,7 @@ import { isConvolution } from '../architecture/mixers.ts';
 import type { LayerConvolution } from '../architecture/short-convolution.ts';
 import type { Layer, Linear, LowRank, NamedWeights } from '../weights/layers.ts';
 import type { LinearPath } from '../weights/linear-native.ts';
-import { feedForward, type LinearMap, type LinearMaps } from './feed-forward.ts';
+import { feedForward, type LinearMaps } from './feed-forward.ts';
 import { latentResult } from './latent.ts';
 import { norm } from './norm.ts';
 import { projections } from './projections.ts';
@@ -145,29 +145,30 @@ function residual(
 
 function linearMaps(g: GraphContext, path?: LinearPath, gate?: WriterGate): LinearMaps {
   const product = (stored: Tensor, weight: Tensor, x: Tensor) => path?.matrix(stored, x) ?? g.mulMat(weight, x);
-  const change = ({ a, b, scale }: LowRank, x: Tensor, rows: WriterGate) => {
-    const low = product(a, a, x); // [rank, tokens]
+  const add = (y: Tensor, { b, scale }: LowRank, low: Tensor, rows: WriterGate) => {
     const scaled = scale === 1 ? low : g.scale(low, scale);
-    return product(b, b, rows === 'all' ? scaled : g.mul(scaled, rows));
+    const gated = rows === 'all' ? scaled : g.mul(scaled, rows);
+    return path?.addLowRank?.(y, gated, b) ?? g.add(y, product(b, b, gated));
   };
-  /** What is added to a product of the weights. */
-  const changed = ({ bias, adapter, writer }: Linear, x: Tensor, product: Tensor) => {
-    let y = product;
-    if (adapter) y = g.add(y, change(adapter, x, 'all'));
-    if (writer && gate) y = g.add(y, change(writer, x, gate));
-    return bias ? g.add(y, bias) : y;
+  const linears = (all: readonly Linear[], x: Tensor): Tensor[] => {
+    const changesOf = ({ adapter, writer }: Linear) => [
+      ...(adapter === undefined ? [] : [{ change: adapter, rows: 'all' as const }]),
+      ...(writer === undefined || gate === undefined ? [] : [{ change: writer, rows: gate }]),
+    ];
+    const firsts = all.flatMap((map) => changesOf(map).map(({ change }) => change.a));
+    const joint = path?.matrices?.([...all.map(({ stored }) => stored), ...firsts], x);
+    const lows = joint?.slice(all.length) ?? path?.lows?.(firsts, x);
+    return all.map((map, i) => {
+      let y = joint?.[i] ?? product(map.stored, map.weight, x);
+      for (const { change, rows } of changesOf(map)) {
+        y = add(y, change, lows?.[firsts.indexOf(change.a)] ?? product(change.a, change.a, x), rows);
+      }
+      return map.bias ? g.add(y, map.bias) : y;
+    });
   };
-  const linear: LinearMap = (map, x) => changed(map, x, product(map.stored, map.weight, x));
   return {
-    linear,
-    linears: (all, x) => {
-      const stored = all.map((map) => map.stored);
-      const products = path?.matrices?.(stored, x);
-      return all.map((map, i) => {
-        const own = products?.[i];
-        return own === undefined ? linear(map, x) : changed(map, x, own);
-      });
-    },
+    linear: (map, x) => linears([map], x)[0] as Tensor,
+    linears,
     experts: ({ weight, stored, bias }, x, chosen) => {
       const y = path?.experts(stored, x, chosen) ?? g.mulMatId(weight, x, chosen);
       return bias ? g.addId(y, bias, chosen) : y;

@@ -8,6 +8,7 @@
 import type { GraphContext } from '../../ggml/graph/graph-context.ts';
 import { type Tensor, TensorType } from '../../ggml/graph/tensor.ts';
 import type { NativeKernel } from '../../ggml/native/native-kernel.ts';
+import type { DecodedRows } from './linear-choice.ts';
 
 /** Products of one graph, undefined for weights and shapes that are left to ggml. */
 export interface LinearPath {
@@ -15,6 +16,10 @@ export interface LinearPath {
   matrix(weight: Tensor, x: Tensor): Tensor | undefined;
   /** The same of several weights at once, where that is one step: y of each. */
   matrices?(weights: readonly Tensor[], x: Tensor): Tensor[] | undefined;
+  /** The products of several low-rank changes' first matrices with the same rows. @param a [inputs, rank] */
+  lows?(a: readonly Tensor[], x: Tensor): Tensor[] | undefined;
+  /** y + B low, for the low-rank change of a map. @param low [rank, rows] @param b [rank, outputs] */
+  addLowRank?(y: Tensor, low: Tensor, b: Tensor): Tensor | undefined;
   /**
    * Each row times the matrices that were chosen for it: GraphContext.mulMatId().
    * @param weight [inputs, outputs, experts]
@@ -67,17 +72,31 @@ export function nativeLinear(
     const outputs = weights.reduce((sum, { ne }) => sum + ne[1], 0);
     return g.custom([outputs, 1, 1, 1], [x, ...weights], linear.oneRow.multiply, 0n);
   };
+  /** Parts of outputs that lie one behind the other in each row. */
+  const partsOf = (all: Tensor, weights: readonly Tensor[]) => {
+    let at = 0;
+    return weights.map(({ ne: [, outputs] }) => {
+      const own = g.view(all, [outputs, all.ne[1], 1, 1], all.nb[1], all.nb[2], all.nb[3], at);
+      at += outputs * 4;
+      return own;
+    });
+  };
+  const areFloats = (tensors: readonly Tensor[]) =>
+    tensors.every(({ type, nb, ne }) => type === TensorType.F32 && nb[0] === 4 && ne[2] === 1);
   return {
     matrices: (weights, x) => {
       const all = oneRow(weights, x);
-      if (all === undefined) return undefined;
-      let at = 0;
-      return weights.map(({ ne: [, outputs] }) => {
-        const bytes = outputs * 4;
-        const own = g.view(all, [outputs, 1, 1, 1], bytes, bytes, bytes, at);
-        at += bytes;
-        return own;
-      });
+      return all && partsOf(all, weights);
+    },
+    lows: (a, x) => {
+      // One row that is decoded has its products with the others' (above), or by ggml: turning the matrices takes longer.
+      if ((decodes && x.ne[1] === 1) || a.length === 0 || !areFloats([x, ...a])) return undefined;
+      const outputs = a.reduce((sum, { ne }) => sum + ne[1], 0);
+      return partsOf(g.custom([outputs, x.ne[1], 1, 1], [x, ...a], linear.lowRank.multiply, 0n), a);
+    },
+    addLowRank: (y, low, b) => {
+      if (!areFloats([y, low, b])) return undefined;
+      return g.custom([y.ne[0], y.ne[1], 1, 1], [y, low, b], linear.lowRank.add, decodes && y.ne[1] === 1 ? 1n : 0n);
     },
     matrix: (weight, x) => {
       const { type } = weight;
@@ -110,11 +129,16 @@ export function nativeLinear(
 }
 
 /**
- * Whether decoded tokens may meet such weights here: quantised ones, of no experts. Of others ggml's products of few rows
- * are faster. @param matrices one, or of so many experts
+ * Whether decoded tokens may meet such weights here: quantised ones, of no experts, and one row f32 ones. Of others ggml's
+ * products of few rows are faster.
  */
-export function decodesWith(type: TensorType, matrices: number): boolean {
-  return matrices === 1 && !floats.has(type);
+export function decodesWith(
+  { linear }: NativeKernel,
+  { type, ne }: Pick<Tensor, 'type' | 'ne'>,
+  rows: DecodedRows,
+): boolean {
+  if (ne[2] !== 1) return false;
+  return !floats.has(type) || (rows === 'one' && linear.oneRow.takes(type, ne[0], ne[1]));
 }
 
 const floats = new Set<TensorType>([TensorType.F32, TensorType.F16, TensorType.BF16]);

@@ -47,7 +47,7 @@ export function linearClasses(file: GgufFile, kernel: NativeKernel): { classes: 
     const one = { type: typeName(type), inputs: ne[0], ...(routed && { experts: true }) };
     // Only rows whose logits are wanted meet the head.
     const prompts = isHead ? [] : [undefined];
-    const kinds = decodesWith(type, ne[2]) ? ([...prompts, 'one', 'few'] as const) : prompts;
+    const kinds = [...prompts, ...(['one', 'few'] as const).filter((rows) => decodesWith(kernel, tensor, rows))];
     for (const rows of kinds) {
       const each = { ...one, ...(rows !== undefined && { rows }) };
       classes.set(className(each), each);
