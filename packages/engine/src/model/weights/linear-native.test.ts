@@ -138,7 +138,7 @@ describe.skipIf(kernel === undefined)('one row that is decoded', () => {
   it.each(names)('meets %s beside the next two types', async (first) => {
     const order = [0, 1, 2].map((i) => names[(names.indexOf(first) + i) % names.length] ?? first);
     const found = await errors(order, { decodes: true });
-    for (const [i, error] of found.entries()) expect(error, `${order[i]} in ${order}`).toBeLessThan(bound);
+    for (const [i, error] of found.entries()) expect(error, `${order[i]} in ${order.join()}`).toBeLessThan(bound);
   });
 
   it('is a row of a prompt in other graphs, which meets one weight at a time', () => {
