@@ -54,6 +54,7 @@ static void attend_unit(const Problem &problem, const Unit &unit, const Rows &q,
     load_wide(problem, unit, q, w);
   const int64_t per_key = key_cost(*problem.params, unit.chunk.rows);
   int64_t at = unit.at;
+  bool begun = false;
   for (int32_t i = unit.chunk.run->first; i >= 0 && at < stretch.to; i = problem.plan.segments[i].next) {
     const Segment &segment = problem.plan.segments[i];
     const Keys keys = visible(*problem.params, segment, unit.chunk);
@@ -63,6 +64,8 @@ static void attend_unit(const Problem &problem, const Unit &unit, const Rows &q,
       const Keys mine = split_keys(keys, at, stretch, per_key);
       if (mine.end > mine.begin) {
         const Ahead next = after(problem, unit, segment, narrow ? NARROW_TILE : WIDE_TILE);
+        if (narrow && !begun) ask_for_first(problem, unit, segment, mine, next);
+        begun = true;
         if (narrow)
           attend_narrow(problem, unit, segment, mine, next, w);
         else

@@ -195,6 +195,12 @@ static void attend_tiles(const ba_params &p, const Segment &segment, int32_t kv,
   }
 }
 
+// What nothing was read before: as much as is asked for ahead from there on.
+static void ask_for_first(const Problem &problem, const Unit &unit, const Segment &segment, Keys keys, const Ahead &next) {
+  Walk walk(ahead(*problem.params, segment, unit.kv, keys, NARROW_TILE), next, 0);
+  for (int32_t b = 0; b < AHEAD_BYTES; b += 64) __builtin_prefetch(walk.take(64));
+}
+
 static void attend_narrow(const Problem &problem, const Unit &unit, const Segment &segment, Keys keys,
                           const Ahead &next, const Work &w) {
   const ba_params &p = *problem.params;
