@@ -50,10 +50,13 @@ export interface LinearChoiceOptions {
   readonly folder?: string | undefined;
 }
 
-/** Products of each path: the first does not count, of the others the fastest does. */
-const rounds = 4;
+/**
+ * Products of each path: the first does not count, of the others the fastest does. Those of decoded rows take a tenth of a
+ * millisecond, and what else runs takes its turns between them.
+ */
+const rounds = { prompt: 4, decoded: 12 } as const;
 /** The native path reads weights where they lie, so it is preferred to one that is hardly faster. */
-const hardly = 0.97;
+const hardly = 0.95;
 
 interface Remembered {
   readonly machine: string;
@@ -84,7 +87,8 @@ export async function chooseLinear(options: LinearChoiceOptions): Promise<Linear
 /** In turn, so that a machine whose speed changes favours neither. */
 async function measure(of: LinearClass, time: LinearChoiceOptions['time']) {
   const best = { native: Number.POSITIVE_INFINITY, ggml: Number.POSITIVE_INFINITY };
-  for (let round = 0; round < rounds; round++) {
+  const most = of.rows === undefined ? rounds.prompt : rounds.decoded;
+  for (let round = 0; round < most; round++) {
     for (const path of ['native', 'ggml'] as const) {
       const ms = await time(path, of);
       if (round > 0) best[path] = Math.min(best[path], ms);

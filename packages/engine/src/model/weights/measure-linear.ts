@@ -25,6 +25,11 @@ import { decodesWith, nativeLinear } from './linear-native.ts';
 const manyRows = 128;
 const decodedRows = { one: 1, few: 4 } as const;
 const outputs = 1024;
+/**
+ * Bytes of the weights that decoded rows meet, at least: more than a core's cache holds, and so many that starting a graph
+ * counts for little beside them.
+ */
+const decodedBytes = 6 << 20;
 /** Of experts: 512 rows of 8 each to 128 of them, or of 4 to 32, are as many rows for one as this, or twice. */
 const experts = 16;
 const used = 4;
@@ -127,10 +132,13 @@ export class LinearTimer implements Disposable {
     };
   }
 
-  #weightOf(path: LinearPathName, { type, inputs, experts: routed }: LinearClass): Tensor {
-    const name = `${path} ${className({ type, inputs, experts: routed })}`;
-    const weight =
-      this.#weights.get(name) ?? this.#makeWeight(path, typeOf(type), [inputs, outputs, routed ? experts : 1, 1]);
+  #weightOf(path: LinearPathName, { type: typeText, inputs, experts: routed, rows }: LinearClass): Tensor {
+    const type = typeOf(typeText);
+    const rowBytes = byteSize({ type, ne: [inputs, 1, 1, 1] });
+    const most =
+      rows === undefined ? outputs : Math.max(outputs, Math.ceil(decodedBytes / rowBytes / outputs) * outputs);
+    const name = `${path} ${className({ type: typeText, inputs, experts: routed })} ${most}`;
+    const weight = this.#weights.get(name) ?? this.#makeWeight(path, type, [inputs, most, routed ? experts : 1, 1]);
     this.#weights.set(name, weight);
     return weight;
   }
