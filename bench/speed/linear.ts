@@ -1,7 +1,7 @@
 /**
  * What `--linear auto` measures: products of linear layers by the native kernel and by ggml, for types of weights and
- * lengths of rows. `npm run bench -- linear [--types Q4_0,Q8_0] [--inputs 576,2048] [--threads 2]`, with `--experts` those
- * of experts: 128 rows of 4 each to 16 of them.
+ * lengths of rows. `npm run bench -- linear [--types Q4_0,Q8_0] [--inputs 576,2048] [--threads 2]`: 128 rows of a prompt;
+ * with `--experts` those of experts, 128 rows of 4 each to 16 of them; with `--rows one` or `--rows few` what is decoded.
  */
 import { parseArgs } from 'node:util';
 import { Backend, nativeKernelState } from '@block-attention/engine/internal/ggml';
@@ -16,9 +16,11 @@ const { values } = parseArgs({
     inputs: { type: 'string', default: '576,2048,8192' },
     threads: { type: 'string', default: '2' },
     experts: { type: 'boolean', default: false },
+    rows: { type: 'string' },
   },
 });
 const threads = Number(values.threads);
+const decoded = rowsOf(values.rows);
 const backend = await Backend.open({ device: 'cpu', threads });
 const { kernel, reason } = nativeKernelState();
 if (kernel === undefined) throw new Error(reason);
@@ -27,7 +29,9 @@ const fits = (type: string, inputs: number) => inputs % (type.endsWith('_K') ? 2
 const classes = values.types
   .split(',')
   .flatMap((type) =>
-    values.inputs.split(',').map((inputs) => ({ type, inputs: Number(inputs), experts: values.experts })),
+    values.inputs
+      .split(',')
+      .map((inputs) => ({ type, inputs: Number(inputs), experts: values.experts, rows: decoded })),
   )
   .filter(({ type, inputs }) => fits(type, inputs));
 using timer = new LinearTimer(backend, kernel, true);
@@ -42,8 +46,13 @@ const rows = decisions.map(({ type, inputs, path, ms }) => ({
 }));
 const machine = describeMachine();
 console.log(
-  `linear${values.experts ? ', experts' : ''} · ${machine.cpu}, ${threads} threads, Node ${machine.node}, native ${kernel.linearIsa}`,
+  `linear${values.experts ? ', experts' : ''}${decoded === undefined ? '' : `, ${decoded} decoded`} · ${machine.cpu}, ${threads} threads, Node ${machine.node}, native ${kernel.linearIsa}`,
 );
 console.table(rows);
-printResult({ bench: 'linear', experts: values.experts, machine, isa: kernel.linearIsa, threads, rows });
+printResult({ bench: 'linear', experts: values.experts, decoded, machine, isa: kernel.linearIsa, threads, rows });
 process.exit(0);
+
+function rowsOf(text: string | undefined): 'one' | 'few' | undefined {
+  if (text === undefined || text === 'one' || text === 'few') return text;
+  throw new Error(`--rows is ${text}: use one or few`);
+}
