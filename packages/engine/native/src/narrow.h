@@ -60,10 +60,6 @@ static void score_keys(const Source &s, int32_t dim, int32_t key, int32_t keys, 
   }
 }
 
-BA_INLINE void prefetch(const char *at, int64_t bytes) {
-  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
-}
-
 // `out` has room for whole vectors.
 template <class T, int NR>
 static void add_values(const Source &s, int32_t dim, int32_t key, int32_t keys, const float *weights, Walk &walk,

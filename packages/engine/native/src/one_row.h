@@ -117,15 +117,11 @@ static float row_product_floats(const float *weight, int64_t k, const float *x) 
   return sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
-BA_INLINE void prefetch_bytes(const char *at, int64_t bytes) {
-  for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(at + b);
-}
-
 // Asks for as many bytes as are read at `at`, far ahead of them: from `next` on where they lie behind `end`.
 BA_INLINE void ask_ahead(const char *at, int64_t bytes, const char *end, const char *next) {
   const char *ahead = at + ROW_AHEAD;
   if (ahead >= end) ahead = next + (ahead - end);
-  prefetch_bytes(ahead, bytes);
+  prefetch(ahead, bytes);
 }
 
 // `next`: what is read behind these outputs.
@@ -193,7 +189,7 @@ static void multiply_row(const ba::RowMatrix *matrices, int32_t count, int64_t k
     }
     // Nothing was read before: as much as is asked for ahead from there on, while the row is arranged.
     const int64_t all = (last - first) * m.weight_row;
-    if (!begun) prefetch_bytes(m.weight + first * m.weight_row, smaller(all, (int64_t)ROW_AHEAD));
+    if (!begun) prefetch(m.weight + first * m.weight_row, smaller(all, (int64_t)ROW_AHEAD));
     begun = true;
     if (m.type != ba::W_F32) {
       if (arranged < 0 || !same_row(arranged, m.type)) arrange_row(m.type, k, x, memory + parts, (RowPart *)memory);

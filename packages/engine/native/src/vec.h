@@ -183,5 +183,10 @@ BA_INLINE vf join_groups(const vf *u) { return u[0]; }
 #endif
 BA_INLINE vf fold4(vf a, vf b, vf c, vf d) { return pair_add(interleave_add(a, b), interleave_add(c, d)); }
 
+// Asks for memory that will be read, line by line. It need not exist.
+BA_INLINE void prefetch(const char *at, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i);
+}
+
 }  // namespace
 }  // namespace BA_NS

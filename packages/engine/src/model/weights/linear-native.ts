@@ -1,5 +1,7 @@
 /**
- * Linear layers, experts' too, by the native kernel (native/src/block_linear.h): two graph nodes in place of ggml's one.
+ * Linear layers, experts' too, and the low-rank products of adapters by the native kernel (native/src/block_linear.h): two
+ * graph nodes in place of ggml's one; for one row that is decoded, where the CPU has instructions for it, one node in place
+ * of several.
  *
  * Weights stay where the file is mapped and are unpacked a tile at a time, which the rows share; so nothing is prepared
  * at load and no copy is kept. For prompts, where the path that a row takes must not depend on how many others are in its
