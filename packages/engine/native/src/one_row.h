@@ -166,13 +166,26 @@ static void multiply_row_matrix(const ba::RowMatrix &m, int64_t k, const float *
 #undef BA_TYPE
 }
 
-// Thread ith's share of all outputs, which lie one matrix behind the other. Each thread arranges the row for itself, which
+// How many outputs, of all matrices one behind the other, come before a byte of their weights: whole eights of a matrix.
+static int64_t outputs_before(const ba::RowMatrix *matrices, int32_t count, int64_t bytes) {
+  int64_t before = 0;
+  for (int32_t i = 0; i < count; i++) {
+    const ba::RowMatrix &m = matrices[i];
+    if (bytes < m.n * m.weight_row) return before + bytes / m.weight_row / 8 * 8;
+    bytes -= m.n * m.weight_row;
+    before += m.n;
+  }
+  return before;
+}
+
+// Thread ith's share of all outputs, by the bytes of their weights. Each thread arranges the row for itself, which
 // takes less time than waiting for another one to have done so.
 static void multiply_row(const ba::RowMatrix *matrices, int32_t count, int64_t k, const float *x, int32_t ith,
                          int32_t nth) {
-  int64_t outputs = 0;
-  for (int32_t i = 0; i < count; i++) outputs += matrices[i].n;
-  const int64_t from = share(outputs / 8, ith, nth) * 8, to = ith + 1 == nth ? outputs : share(outputs / 8, ith + 1, nth) * 8;
+  int64_t bytes = 0;
+  for (int32_t i = 0; i < count; i++) bytes += matrices[i].n * matrices[i].weight_row;
+  const int64_t from = outputs_before(matrices, count, share(bytes, ith, nth));
+  const int64_t to = outputs_before(matrices, count, share(bytes, ith + 1, nth));
   const int64_t parts = row_parts(k) * (int64_t)sizeof(RowPart);
   char *memory = (char *)thread_floats((parts + int8_row_bytes(k) + 3) / 4);
   int32_t arranged = -1;
