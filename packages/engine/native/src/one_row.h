@@ -124,34 +124,24 @@ BA_INLINE void ask_ahead(const char *at, int64_t bytes, const char *end, const c
   prefetch(ahead, bytes);
 }
 
-// `next`: what is read behind these outputs.
-template <int32_t TYPE>
-static void multiply_row_kind(const ba::RowMatrix &m, int64_t k, const RowPart *row, int64_t from, int64_t to,
-                              const char *next) {
+// `product` of a row of weights is its output. `next`: what is read behind these outputs.
+template <class F>
+BA_INLINE void each_output(const ba::RowMatrix &m, int64_t from, int64_t to, const char *next, F product) {
   const char *const end = m.weight + to * m.weight_row;
   for (int64_t o = from; o < to; o++) {
     const char *weight = m.weight + o * m.weight_row;
     ask_ahead(weight, m.weight_row, end, next);
-    m.y[o] = row_product<TYPE>(weight, k, row);
+    m.y[o] = product(weight);
   }
 }
 
-static void multiply_row_floats(const ba::RowMatrix &m, int64_t k, const float *x, int64_t from, int64_t to,
-                                const char *next) {
-  const char *const end = m.weight + to * m.weight_row;
-  for (int64_t o = from; o < to; o++) {
-    const char *weight = m.weight + o * m.weight_row;
-    ask_ahead(weight, m.weight_row, end, next);
-    m.y[o] = row_product_floats((const float *)weight, k, x);
-  }
-}
-
-// `row`: x as the type wants it; of floats, x itself.
+// `row`: x as the type wants it; floats want x itself.
 static void multiply_row_matrix(const ba::RowMatrix &m, int64_t k, const float *x, const RowPart *row, int64_t from,
                                 int64_t to, const char *next) {
-#define BA_TYPE(type) case ba::type: return multiply_row_kind<ba::type>(m, k, row, from, to, next)
+  const auto each = [&](auto product) { each_output(m, from, to, next, product); };
+#define BA_TYPE(type) case ba::type: return each([&](const char *weight) { return row_product<ba::type>(weight, k, row); })
   switch (m.type) {
-    case ba::W_F32: return multiply_row_floats(m, k, x, from, to, next);
+    case ba::W_F32: return each([&](const char *weight) { return row_product_floats((const float *)weight, k, x); });
     BA_TYPE(W_Q4_0);
     BA_TYPE(W_Q4_1);
     BA_TYPE(W_Q5_0);
